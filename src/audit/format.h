@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * format: one record to one line. Pure. Escapes what comes from outside; never writes a query unless told to, never user information.
+ */
+#ifndef POSTERN_AUDIT_FORMAT_H
+#define POSTERN_AUDIT_FORMAT_H
+
+#include "audit/record.h"
+
+struct log_format;
+
+/* `custom`: a format string with Squid's % codes. NULL: *why says which code is unknown or malformed, and where. */
+struct log_format *log_format_new(enum log_format_kind kind, struct span custom, bool log_query, char why[160]);
+void log_format_free(struct log_format *f);
+/* Most bytes that one line can take. */
+#define LOG_LINE_MAX 131072
+/* Write the line with its newline to buf (LOG_LINE_MAX bytes); returns its length. */
+size_t log_format_line(const struct log_format *f, const struct record *r, const struct span text[RT_COUNT], char *buf);
+
+#endif

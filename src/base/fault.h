@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault: every way in which a request or tunnel can end other than well, in one table.
+ * Everything outward is read from here: reply status, word in the access log, Squid's result tag, Proxy-Status token, counter.
+ * A new way to fail is a new row.
+ */
+#ifndef POSTERN_BASE_FAULT_H
+#define POSTERN_BASE_FAULT_H
+
+#include <stdint.h>
+
+/* How Squid's native log marks the line (Squid: LogTags). */
+enum fault_tag {
+	TAG_NONE,      /* nothing appended */
+	TAG_ABORTED,   /* _ABORTED */
+	TAG_TIMEDOUT,  /* _TIMEDOUT */
+	TAG_DENIED,    /* TCP_DENIED */
+	TAG_NOREQUEST, /* NONE_NONE */
+};
+
+/*  X(symbol, word in logs, status, RFC 9209 error token or "", squid tag, sentence for the error page) */
+#define FAULT_TABLE(X) \
+	X(NONE, "-", 0, "", TAG_NONE, "") \
+	/* the request itself */ \
+	X(BAD_REQUEST_LINE, "bad-request-line", 400, "http_request_error", TAG_NOREQUEST, "The request line is not valid HTTP.") \
+	X(BAD_TARGET, "bad-target", 400, "http_request_error", TAG_NOREQUEST, "The request target is not valid.") \
+	X(BAD_FIELD, "bad-field", 400, "http_request_error", TAG_NOREQUEST, "A header field is not valid HTTP.") \
+	X(BAD_HOST, "bad-host", 400, "http_request_error", TAG_NOREQUEST, "The Host field is missing, doubled or not valid.") \
+	X(HOST_MISMATCH, "host-mismatch", 400, "http_request_error", TAG_DENIED, "The Host field names another place than the request target.") \
+	X(BAD_FRAMING, "bad-framing", 400, "http_request_error", TAG_NOREQUEST, "The length of the message body is not clear.") \
+	X(BAD_CHUNK, "bad-chunk", 400, "http_request_error", TAG_NONE, "The chunked message body is not valid.") \
+	X(BAD_VERSION, "bad-version", 505, "http_request_error", TAG_NOREQUEST, "This HTTP version is not supported here.") \
+	X(TARGET_TOO_LONG, "target-too-long", 414, "http_request_error", TAG_NOREQUEST, "The request target is too long.") \
+	X(HEAD_TOO_LARGE, "head-too-large", 431, "http_request_error", TAG_NOREQUEST, "The request header is too large.") \
+	X(BODY_TOO_LARGE, "body-too-large", 413, "http_request_error", TAG_DENIED, "The request body is larger than allowed.") \
+	X(BAD_EXPECTATION, "bad-expectation", 417, "http_request_error", TAG_NONE, "The expectation cannot be met.") \
+	X(NOT_IMPLEMENTED, "not-implemented", 501, "http_request_error", TAG_NONE, "This method or transfer coding is not implemented here.") \
+	X(BAD_SCHEME, "bad-scheme", 501, "http_request_error", TAG_NONE, "Only http URLs and CONNECT are served here.") \
+	X(NOT_A_PROXY_REQUEST, "not-a-proxy-request", 400, "http_request_error", TAG_NOREQUEST, "This is a proxy; it needs an absolute URL or CONNECT.") \
+	X(HEAD_TIMEOUT, "head-timeout", 408, "http_request_error", TAG_TIMEDOUT, "The request did not arrive in time.") \
+	X(BODY_TIMEOUT, "body-timeout", 408, "http_request_error", TAG_TIMEDOUT, "The request body did not arrive in time.") \
+	/* decided against */ \
+	X(DENIED, "denied", 403, "http_request_denied", TAG_DENIED, "The policy of this network does not allow this request.") \
+	X(NO_RULE, "no-rule", 403, "http_request_denied", TAG_DENIED, "No rule of this network's policy allows this request.") \
+	X(PORT_DENIED, "port-denied", 403, "http_request_denied", TAG_DENIED, "This port may not be reached through this gateway.") \
+	X(EGRESS_DENIED, "egress-denied", 403, "destination_ip_prohibited", TAG_DENIED, "The name leads to an address that may not be reached through this gateway.") \
+	X(SELF_TARGET, "self-target", 403, "destination_ip_prohibited", TAG_DENIED, "The request leads back to this gateway itself.") \
+	X(VIA_LOOP, "via-loop", 508, "proxy_loop_detected", TAG_DENIED, "The request has passed this gateway before.") \
+	X(USER_UNKNOWN, "user-unknown", 403, "http_request_denied", TAG_DENIED, "A rule needs to know the user, and the user cannot be asked here.") \
+	X(CLIENT_LIMIT, "client-limit", 429, "connection_limit_reached", TAG_DENIED, "Too many connections from this client.") \
+	X(MAX_FORWARDS, "max-forwards", 200, "", TAG_NONE, "") \
+	/* the guard of a bypass rule */ \
+	X(GUARD_NOT_TLS, "guard-not-tls", 0, "", TAG_DENIED, "The tunnel does not carry TLS.") \
+	X(GUARD_NO_SNI, "guard-no-sni", 0, "", TAG_DENIED, "The ClientHello names no server.") \
+	X(GUARD_BAD_SNI, "guard-bad-sni", 0, "", TAG_DENIED, "The ClientHello names a server that the rule does not hold for.") \
+	X(GUARD_BAD_HELLO, "guard-bad-hello", 0, "", TAG_DENIED, "The ClientHello is not valid.") \
+	X(GUARD_TIMEOUT, "guard-timeout", 0, "", TAG_TIMEDOUT, "The ClientHello did not arrive in time.") \
+	/* names and connections */ \
+	X(DNS_NXDOMAIN, "dns-nxdomain", 502, "dns_error", TAG_NONE, "The name does not exist in the DNS.") \
+	X(DNS_NO_ADDRESS, "dns-no-address", 502, "dns_error", TAG_NONE, "The name has no address in the DNS.") \
+	X(DNS_ERROR, "dns-error", 502, "dns_error", TAG_NONE, "The name could not be resolved.") \
+	X(DNS_TIMEOUT, "dns-timeout", 504, "dns_timeout", TAG_NONE, "The DNS did not answer in time.") \
+	X(CONNECT_REFUSED, "connect-refused", 502, "connection_refused", TAG_NONE, "The server refused the connection.") \
+	X(CONNECT_UNREACHABLE, "connect-unreachable", 502, "destination_ip_unroutable", TAG_NONE, "The server cannot be reached.") \
+	X(CONNECT_TIMEOUT, "connect-timeout", 504, "connection_timeout", TAG_TIMEDOUT, "The server did not accept the connection in time.") \
+	X(CONNECT_FAILED, "connect-failed", 502, "destination_unavailable", TAG_NONE, "The connection to the server failed.") \
+	/* the origin's answer */ \
+	X(ORIGIN_CLOSED, "origin-closed", 502, "connection_terminated", TAG_NONE, "The server closed the connection before it answered.") \
+	X(ORIGIN_RESET, "origin-reset", 502, "connection_terminated", TAG_ABORTED, "The server reset the connection.") \
+	X(ORIGIN_TIMEOUT, "origin-timeout", 504, "http_response_timeout", TAG_TIMEDOUT, "The server did not answer in time.") \
+	X(BAD_RESPONSE, "bad-response", 502, "http_protocol_error", TAG_NONE, "The server's answer is not valid HTTP.") \
+	X(RESPONSE_TOO_LARGE, "response-head-too-large", 502, "http_response_header_section_size", TAG_NONE, "The header of the server's answer is too large.") \
+	X(RESPONSE_INCOMPLETE, "response-incomplete", 502, "http_response_incomplete", TAG_ABORTED, "The server's answer broke off.") \
+	X(BAD_UPGRADE, "bad-upgrade", 502, "http_upgrade_failed", TAG_NONE, "The server changed to a protocol that nobody asked for.") \
+	/* how a session may end later */ \
+	X(CLIENT_ABORTED, "client-aborted", 0, "", TAG_ABORTED, "") \
+	X(IDLE_TIMEOUT, "idle-timeout", 0, "", TAG_TIMEDOUT, "") \
+	X(DRAINED, "drained", 503, "http_request_denied", TAG_ABORTED, "This gateway is being shut down.") \
+	/* ourselves */ \
+	X(NO_MEMORY, "no-memory", 503, "proxy_internal_error", TAG_NONE, "The gateway is out of memory.") \
+	X(NO_SOCKET, "no-socket", 503, "connection_limit_reached", TAG_NONE, "The gateway is out of sockets.") \
+	X(INTERNAL, "internal", 500, "proxy_internal_error", TAG_NONE, "The gateway failed.")
+
+enum fault {
+#define FAULT_ENUM(sym, word, status, token, tag, text) FAULT_##sym,
+	FAULT_TABLE(FAULT_ENUM)
+#undef FAULT_ENUM
+	FAULT_COUNT
+};
+
+struct fault_row {
+	const char    *word;     /* access log, counter label */
+	uint16_t       status;   /* reply status; 0: no reply can be sent any more */
+	const char    *token;    /* RFC 9209 2.3 error type; "" none */
+	enum fault_tag tag;
+	const char    *sentence; /* for people */
+};
+
+const struct fault_row *fault_row(enum fault f);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * span: a pointer and a length; text that somebody else owns.
+ * Never NUL-terminated by promise; an empty span may have a null pointer.
+ */
+#ifndef POSTERN_BASE_SPAN_H
+#define POSTERN_BASE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct span {
+	const char *p;
+	size_t      n;
+};
+
+#define SPAN(lit) ((struct span){(lit), sizeof(lit) - 1})
+/* for printf: "%.*s", SPAN_ARG(s) */
+#define SPAN_ARG(s) (int)(s).n, (s).p
+
+static inline struct span
+span_of(const char *p, size_t n)
+{
+	return (struct span){p, n};
+}
+
+static inline struct span
+span_str(const char *s)
+{
+	return (struct span){s, s ? strlen(s) : 0};
+}
+
+static inline bool
+span_eq(struct span a, struct span b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* ASCII only; what HTTP field names and schemes need. */
+static inline char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static inline bool
+span_eq_nocase(struct span a, struct span b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+			return false;
+	return true;
+}
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf: a configuration as read and checked, before it is compiled. Plain values; every text knows its file and line.
+ * Owned whole by the struct conf: one conf_free gives all back.
+ */
+#ifndef POSTERN_CONF_CONF_H
+#define POSTERN_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "base/span.h"
+#include "parse/cidr.h"
+
+/* Where something stands. file indexes conf.files. */
+struct where {
+	uint32_t file;
+	uint32_t line; /* from 1; 0: the default, or a command line */
+};
+
+struct conf_text {
+	struct span  text; /* NUL-terminated for convenience */
+	struct where at;
+};
+
+/* One item of a list value. */
+struct conf_item {
+	struct span  text;   /* unquoted, without '!' */
+	bool         negated;
+	bool         quoted;
+	struct where at;
+};
+struct conf_items {
+	struct conf_item *v;
+	size_t            n;
+};
+
+struct port_range {
+	uint16_t first, last;
+};
+struct conf_ports {
+	struct port_range *v;
+	size_t             n;
+};
+struct conf_cidrs {
+	struct cidr *v;
+	size_t       n;
+};
+struct conf_endpoints {
+	struct endpoint *v;
+	size_t           n;
+};
+/* "4 per 30m" */
+struct conf_rate {
+	uint32_t count;
+	uint64_t per_ms;
+};
+
+enum host_mismatch { MISMATCH_REPLACE, MISMATCH_REFUSE };
+enum forwarded_for { XFF_DELETE, XFF_APPEND, XFF_PASS };
+enum tristate { TRI_AUTO, TRI_NO, TRI_YES };
+
+struct conf_gateway {
+	uint32_t workers; /* 0: auto */
+	char    *user;
+	char    *visible_name; /* default: the host's name */
+	char    *contact;
+	char    *pages; /* directory, or null */
+	uint32_t max_connections; /* 0: auto */
+	uint32_t max_connections_per_client;
+	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms;
+	uint64_t response_timeout_ms; /* head of the origin's answer */
+	uint64_t keepalive_timeout_ms; /* idle persistent connections, both sides */
+	uint64_t max_head;         /* bytes of a request or response head */
+	uint64_t max_request_body; /* 0: no limit */
+	uint64_t tunnel_buffer;    /* most bytes kept for one direction of a tunnel whose reader stalls */
+	uint32_t pool_per_host, pool_total; /* idle origin connections of each worker */
+	struct conf_ports connect_ports, http_ports;
+	enum host_mismatch host_mismatch;
+	bool               via;
+	enum forwarded_for x_forwarded_for;
+	struct conf_cidrs  egress_deny, egress_allow;
+	bool               resolver_system;
+	struct conf_endpoints resolvers;
+	uint64_t           dns_timeout_ms;
+	uint32_t           dns_cache; /* names */
+	enum tristate      regex_jit;
+	struct conf_endpoints admin;
+	char              *control;
+	struct where       user_at, workers_at;
+};
+
+struct conf_listener {
+	TAILQ_ENTRY(conf_listener) link;
+	struct span           name;
+	struct where          at;
+	struct conf_endpoints address;
+	struct conf_cidrs     clients;
+};
+
+struct conf_list {
+	TAILQ_ENTRY(conf_list) link;
+	struct span       name;
+	struct where      at;
+	struct conf_items hosts;     /* host = ... lines and the entries of its files, in order */
+	struct conf_items files;     /* as named */
+	struct conf_items addresses; /* address = CIDR ... : for clients and addresses conditions */
+};
+
+enum action { ACTION_DENY, ACTION_BYPASS, ACTION_TUNNEL, ACTION_INSPECT };
+enum guard_mode { GUARD_ENFORCE, GUARD_REPORT, GUARD_OFF };
+enum auth_mode { AUTH_DEFAULT, AUTH_NONE, AUTH_REQUIRED };
+
+struct conf_rule {
+	TAILQ_ENTRY(conf_rule) link;
+	struct span       name;
+	struct where      at;
+	bool              has_action;
+	enum action       action;
+	enum guard_mode   guard;
+	enum auth_mode    auth;
+	bool              report, force;
+	struct span       reason;
+	struct conf_items hosts, ports, schemes, methods, clients, listeners, addresses, times; /* raw items; policy/rule gives them meaning */
+	/* conditions and effects that need rooms not built yet: named so that check can refuse them by line */
+	struct conf_items users, groups, url, headers, content_types;
+	struct where      action_at;
+};
+
+enum log_format_kind { LOG_SQUID, LOG_JSON, LOG_COMBINED, LOG_CUSTOM };
+
+struct conf_log {
+	TAILQ_ENTRY(conf_log) link;
+	struct span          name;
+	struct where         at;
+	char                *file; /* absolute, or "-" for standard output */
+	enum log_format_kind format;
+	struct span          custom;
+	struct where         format_at;
+	bool                 log_query;
+};
+
+/* A file that was read. */
+struct conf_file {
+	char    *path;  /* as named, made relative to the including file's directory when not absolute */
+	uint64_t lines;
+	char    *bytes; /* list files are kept: entries point into them */
+	size_t   n;
+};
+
+struct conf {
+	struct conf_gateway gateway;
+	TAILQ_HEAD(, conf_listener) listeners;
+	TAILQ_HEAD(, conf_list) lists;
+	TAILQ_HEAD(, conf_rule) rules;
+	TAILQ_HEAD(, conf_log) logs;
+	struct conf_file *files;
+	size_t            n_files;
+};
+
+/* Problems, gathered: all of them in one go, in the order of file and line. */
+struct report {
+	struct report_line {
+		bool         is_error; /* else a warning */
+		struct where at;
+		char        *text; /* what is wrong, what would be right */
+	} *v;
+	size_t n, room;
+	size_t errors, warnings;
+};
+
+void report_init(struct report *r);
+void report_clear(struct report *r);
+void report_error(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void report_warn(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "postern: FILE:LINE: text" (or "FILE:LINE: warning: text") for each, sorted by file and line; outside text escaped. */
+void report_print(const struct report *r, const struct conf *c, FILE *to);
+/* "FILE:LINE" */
+const char *where_print(const struct conf *c, struct where at, char *buf, size_t n);
+
+/* Read FILE and all that it includes. Always gives a conf (possibly partial) for report_print; it may be used only when r->errors is 0. */
+struct conf *conf_load(const char *path, struct report *r);
+void conf_free(struct conf *c);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host_set: which of up to a million host patterns hold for a name, by one look-up.
+ *
+ * Patterns are added with a tag: a small number that the caller gives to each group of patterns that it wants to tell apart (a list, a
+ * rule's own hosts, each once for every scheme, port and sign). The answer of a look-up is the set of tags that hold. Distinct sets are
+ * interned when the set is built: a look-up yields one number, and the caller may have prepared whatever it wants for each number.
+ * Exact names and suffixes live in one hash table of names, closed over their ancestors when built, so that the longest known suffix says
+ * it all. Globs and regexes (the "loose" ones) are tried only when a literal that they need stands in the name.
+ * The built form is flat (base/flat) and read-only. The hash is keyed; a hit is always confirmed on the full name.
+ */
+#ifndef POSTERN_MATCH_HOST_SET_H
+#define POSTERN_MATCH_HOST_SET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/flat.h"
+#include "base/span.h"
+#include "match/host_spec.h"
+
+struct host_set_builder;
+
+/* `key`: 16 random bytes. */
+struct host_set_builder *host_set_builder_new(const uint8_t key[16]);
+void host_set_builder_free(struct host_set_builder *b);
+/* `origin` is the caller's number for where the pattern stands (a global line number). The same pattern may be added again with other tags
+ * and origins. False: out of memory or (regex) not compilable: *why says it with PCRE2's words and offset. */
+bool host_set_builder_add(struct host_set_builder *b, const struct host_spec *s, uint32_t tag, uint32_t origin, char why[HOST_SPEC_WHY]);
+/* Patterns of the same tag that others cover (or repeat): called once for each, in order of origin. */
+void host_set_builder_covered(struct host_set_builder *b, void (*each)(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin), void *arg);
+/* Append the built set to `f`; returns its offset, 0 on failure. The builder can only be freed after. */
+uint32_t host_set_builder_finish(struct host_set_builder *b, struct flat *f);
+
+/* A built set in a mapped block, and what each process needs beside it (regexes decoded and JIT-compiled). */
+struct host_set;
+
+/* `block` and `off`: as finish gave them. `jit`: compile regexes by JIT where executable memory is allowed. NULL: out of memory or damaged. */
+struct host_set *host_set_open(const void *block, size_t size, uint32_t off, bool jit);
+void host_set_close(struct host_set *h);
+/* Did JIT work (true as well when there is no regex)? */
+bool host_set_has_jit(const struct host_set *h);
+
+/* Number of distinct interned sets; sets are 0 .. n-1; set 0 is that of a name that nothing is known of (tags of `*` included), set 1 that
+ * of an address that nothing is known of. */
+uint32_t host_set_count(const struct host_set *h);
+/* The tags of interned set `set`, ascending. */
+const uint32_t *host_set_tags(const struct host_set *h, uint32_t set, uint32_t *n);
+
+struct host_hit {
+	uint32_t set;     /* interned: exact and suffix patterns, `*`; for addresses the address patterns */
+	uint32_t node;    /* number of the longest known name, for hit counters; UINT32_MAX none */
+	uint32_t n_loose; /* tags that globs and regexes add, unique, ascending, not already in `set`; in `loose` */
+	uint32_t *loose;  /* the caller's, of room host_set_loose_tags(h) */
+};
+/* How many distinct tags loose patterns have: the room that host_hit.loose needs; 0: may be null. */
+uint32_t host_set_loose_tags(const struct host_set *h);
+/* Number of nodes (for counters). */
+uint32_t host_set_nodes(const struct host_set *h);
+
+/* Look up a canonical name (parse/hostname). Never fails; a regex that hits its match limit counts as not matching and adds to
+ * host_set_limit_hits. No allocation, no system call, no lock. */
+void host_set_find(const struct host_set *h, struct span name, struct host_hit *hit);
+void host_set_find_addr(const struct host_set *h, const struct addr *a, struct host_hit *hit);
+uint64_t host_set_limit_hits(const struct host_set *h);
+
+/* For explanations, slow: the origins of all patterns that match `name` and carry `tag`, most specific first. Returns how many there are;
+ * at most `room` are written. */
+uint32_t host_set_origins(const struct host_set *h, struct span name, uint32_t tag, uint32_t *origin, uint32_t room);
+uint32_t host_set_origins_addr(const struct host_set *h, const struct addr *a, uint32_t tag, uint32_t *origin, uint32_t room);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop: one event loop for each process, on libevent's raw edge-triggered events; timers on a wheel of our own.
+ * The clock is read once for each turn. What is handed to loop_bury is freed at the end of the turn, so that no callback returns into
+ * freed memory.
+ */
+#ifndef POSTERN_NET_LOOP_H
+#define POSTERN_NET_LOOP_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct loop;
+
+#define WATCH_READ   1u
+#define WATCH_WRITE  2u
+#define WATCH_CLOSED 4u /* the peer has sent its FIN (or the connection is gone): read to the end */
+
+typedef void watch_fn(void *arg, unsigned what);
+
+/* Interest in one descriptor, edge-triggered, embedded in its owner. */
+struct watch {
+	struct event ev;
+	watch_fn    *fn;
+	void        *arg;
+};
+
+typedef void timer_fn(void *arg);
+
+/* A deadline; embedded. 0 at_tick: not armed. Fires at or up to one tick (16 ms) after its time. */
+struct timer {
+	LIST_ENTRY(timer) link;
+	timer_fn *fn;
+	void     *arg;
+	uint64_t  at_tick;
+};
+
+struct loop *loop_new(void);
+void loop_free(struct loop *l);
+/* Runs until loop_stop. */
+void loop_run(struct loop *l);
+void loop_stop(struct loop *l);
+uint64_t loop_now_us(struct loop *l); /* monotonic, as of this turn */
+struct event_base *loop_base(struct loop *l);
+
+/* Watch fd edge-triggered for everything in `what`, until watch_clear. False: out of memory. */
+bool watch_init(struct watch *w, struct loop *l, int fd, unsigned what, watch_fn *fn, void *arg);
+/* The same, level-triggered (listeners, pipes between processes, c-ares' sockets). */
+bool watch_init_level(struct watch *w, struct loop *l, int fd, unsigned what, watch_fn *fn, void *arg);
+/* Call again in a later turn as if these had happened: for an owner that stopped before it was dry. */
+void watch_again(struct watch *w, unsigned what);
+/* Before the descriptor is closed. After it the callback does not come. Harmless on a zeroed struct. */
+void watch_clear(struct watch *w);
+bool watch_is_set(const struct watch *w);
+
+void timer_init(struct timer *t, timer_fn *fn, void *arg);
+void timer_set(struct loop *l, struct timer *t, uint64_t after_ms); /* re-arms */
+void timer_clear(struct timer *t);
+
+/* free(p) at the end of this turn. */
+void loop_bury(struct loop *l, void *p);
+/* Called at the end of every turn in which something happened, in the order of adding; for batching. */
+struct loop_hook {
+	TAILQ_ENTRY(loop_hook) link;
+	void (*fn)(void *arg);
+	void *arg;
+};
+void loop_hook_add(struct loop *l, struct loop_hook *h);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * policy: facts in, verdict out. The one engine that live traffic, explain, check and replay ask.
+ * A function: no I/O, no clock, no allocation after policy_open. Says NEED_x when a rule cannot be judged without a fact that the caller has not
+ * given; the caller fetches it and asks again.
+ */
+#ifndef POSTERN_POLICY_POLICY_H
+#define POSTERN_POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "base/span.h"
+#include "conf/conf.h"
+#include "match/host_set.h"
+#include "parse/authority.h"
+#include "parse/head.h"
+
+struct policy; /* an opened block; one for each process and snapshot */
+
+#define RULE_NONE UINT32_MAX
+
+/* Bits of facts.known beyond those that are always there. */
+#define FACT_ADDRESS (1u << 0) /* one resolved address of the target */
+
+struct facts {
+	/* always there */
+	const struct host *host;
+	uint16_t           port;
+	enum url_scheme    scheme; /* CONNECT counts as https */
+	struct span        method; /* as sent; methods are case-sensitive */
+	struct addr        client;
+	uint16_t           listener; /* index in the snapshot */
+	uint32_t           week_minute; /* local time: minutes since Monday 00:00; policy_week_minute */
+	/* asked for when a rule needs them */
+	uint32_t    known;
+	struct addr address;
+};
+
+enum policy_answer { POLICY_VERDICT, POLICY_NEED_ADDRESS, POLICY_NEED_USER, POLICY_NEED_RESPONSE };
+
+#define VERDICT_REPORTS 8
+
+struct verdict {
+	uint32_t        rule; /* RULE_NONE: no rule held: deny */
+	enum action     action;
+	enum guard_mode guard;
+	enum auth_mode  auth;
+	uint32_t        reported[VERDICT_REPORTS]; /* rules with report = yes that held, first ones */
+	uint32_t        n_reported;
+};
+
+/* Is the guard's question of a rule: would host (the SNI) match a host item of rule `rule` for this port? */
+bool policy_rule_has_hosts(const struct policy *p, uint32_t rule);
+bool policy_rule_host_holds(const struct policy *p, uint32_t rule, const struct host *host, enum url_scheme scheme, uint16_t port);
+
+enum policy_answer policy_decide(const struct policy *p, const struct facts *f, struct verdict *v);
+
+uint32_t    policy_rule_count(const struct policy *p);
+struct span policy_rule_name(const struct policy *p, uint32_t rule);   /* "-" for RULE_NONE */
+struct span policy_rule_reason(const struct policy *p, uint32_t rule); /* "" when none given */
+struct span policy_rule_where(const struct policy *p, uint32_t rule);  /* "FILE:LINE" */
+/* "FILE:LINE" of the list entry or host item by which `rule` matched, most specific first; "" when the rule has no hosts. Slow: for logs in
+ * json and for explanations. Returns the length written (with a NUL beyond). */
+size_t policy_entry_where(const struct policy *p, uint32_t rule, const struct host *host, enum url_scheme scheme, uint16_t port, char *buf, size_t n);
+
+/* `block` as policy_compile wrote it at offset `off`. `jit` for regexes. */
+struct policy *policy_open(const void *block, size_t size, uint32_t off, bool jit);
+void policy_close(struct policy *p);
+const struct host_set *policy_hosts(const struct policy *p);
+
+uint32_t policy_week_minute(uint64_t real_us);
+
+/* --- trace: why. The same rows, read aloud. --- */
+enum condition { COND_HOSTS, COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENTS, COND_LISTENERS, COND_ADDRESSES, COND_TIMES, COND_COUNT };
+enum trace_state { TRACE_ABSENT, TRACE_HELD, TRACE_FAILED, TRACE_UNKNOWN };
+struct trace_rule {
+	uint32_t         rule;
+	enum trace_state cond[COND_COUNT];
+	bool             held;     /* all conditions hold */
+	bool             decided;  /* and it decided */
+	bool             reported; /* and it only reports */
+};
+/* Calls `each` for every rule in order until one decides (or a fact is missing); answers as policy_decide does, by the same evaluation. */
+enum policy_answer policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);
+const char *condition_name(enum condition c); /* "hosts" ... as in the ini */
+
+#endif

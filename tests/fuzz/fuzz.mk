@@ -1,0 +1,1 @@
+# libFuzzer targets and the program that replays their corpus

@@ -1,0 +1,5 @@
+# unit tests of base/
+check_PROGRAMS += test_addr
+test_addr_SOURCES = tests/unit/test_addr.c
+test_addr_CFLAGS = $(UNIT_CFLAGS)
+test_addr_LDADD = $(UNIT_LDADD)
