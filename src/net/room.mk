@@ -1,1 +1,2 @@
-# files of this room
+libpostern_a_SOURCES += \
+	src/net/loop.c src/net/loop.h
