@@ -9,3 +9,7 @@ test_format_LDADD = $(UNIT_LDADD)
 test_format_custom_SOURCES = tests/unit/test_format_custom.c
 test_format_custom_CFLAGS = $(UNIT_CFLAGS)
 test_format_custom_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_sink
+test_sink_SOURCES = tests/unit/test_sink.c
+test_sink_CFLAGS = $(UNIT_CFLAGS)
+test_sink_LDADD = $(UNIT_LDADD)
