@@ -124,15 +124,31 @@ class Http(Server):
 
 
 class Echo(Server):
-    """Sends back what it gets; after the client's FIN it closes too."""
+    """Sends back what it gets, and keeps it; after the client's FIN it closes too. With a banner it speaks first."""
 
-    def __init__(self, address, port=443):
+    def __init__(self, address, port=443, banner=b""):
+        self.banner, self.received = banner, b""
         super().__init__(self.echo, address, port)
 
     def echo(self, wire):
+        wire.send(self.banner)
         while wire.more():
+            self.received += wire.kept
             wire.send(wire.kept)
             wire.kept = b""
+
+
+class Script(Server):
+    """For each connection: reads one request head, then does what `play` does with it (play(wire, head))."""
+
+    def __init__(self, play, address, port=80):
+        self.play, self.heads = play, []
+        super().__init__(self.run, address, port)
+
+    def run(self, wire):
+        head = wire.until(b"\r\n\r\n")
+        self.heads.append(head)
+        self.play(wire, head)
 
 
 class Dns:
