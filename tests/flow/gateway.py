@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -69,11 +70,13 @@ class Gateway:
 
     def start(self, file=None):
         command = [str(PROGRAM), "run", "-c", str(file or self.file), *self.words]
-        if os.environ.get("POSTERN_VALGRIND") == "1" or (self.env or {}).get("POSTERN_VALGRIND") == "1":
+        self.patience = 1
+        if {**os.environ, **(self.env or {})}.get("POSTERN_VALGRIND") == "1":
+            self.patience = 3
             command = ["valgrind", "--trace-children=yes", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
                        "--error-exitcode=99", *command]
         out = open(self.stderr, "ab")
-        limits = (lambda: __import__("resource").setrlimit(__import__("resource").RLIMIT_NOFILE, (self.rlimit, self.rlimit))) if self.rlimit else None
+        limits = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.rlimit, self.rlimit))) if self.rlimit else None
         self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(self.env or {})}, preexec_fn=limits)
         out.close()
         self.says(r"postern.*: ready")
@@ -91,11 +94,12 @@ class Gateway:
             if len(found) >= times:
                 return found[times - 1]
             if self.child.poll() is not None:
-                raise AssertionError(f"the gateway ended ({self.child.returncode}) before it said {pattern!r}:\n{text}")
+                code, self.child = self.child.returncode, None
+                raise AssertionError(f"the gateway ended ({code}) before it said {pattern!r}:\n{text}")
             return None
 
         try:
-            return wire.wait_until(ask, f"{pattern!r} on stderr", wire.PATIENCE * (3 if self.child.args[0] == "valgrind" else 1))
+            return wire.wait_until(ask, f"{pattern!r} on stderr", wire.PATIENCE * self.patience)
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.said()[since:]}") from None
 
@@ -198,6 +202,11 @@ class Gateway:
         text = self.said()
         assert not REPORTS.search(text), text[-20000:]
         assert code == expect, f"exit code {code}\n{text[-5000:]}"
+
+
+def sanitized():
+    """Is the program built with ASan?"""
+    return b"__asan_init" in PROGRAM.read_bytes()
 
 
 def command(*words, env=None, timeout=60):

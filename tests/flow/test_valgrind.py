@@ -2,7 +2,6 @@
 """The gateway under valgrind, through a small life: requests, tunnels, refusals, a reload, the end."""
 
 import shutil
-import subprocess
 
 import gateway as g
 import origin as origins
@@ -11,14 +10,10 @@ import wire
 import world as w
 
 
-def sanitized():
-    return b"__asan_init" in subprocess.run(["nm", "-D", str(g.PROGRAM)], capture_output=True).stdout or b"__asan" in g.PROGRAM.read_bytes()[:64 << 20]
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
 def test_a_small_life_is_clean_under_valgrind(gateway, serve, origin):
-    if sanitized():
+    if g.sanitized():
         pytest.skip("built with ASan, which valgrind cannot run")
     serve(origins.Echo, w.ORIGIN, 443)
     gw = gateway(env={"POSTERN_VALGRIND": "1"}, head_timeout="30s", connect_timeout="30s",

@@ -176,7 +176,7 @@ def client_hello(sni, alpn=("h2", "http/1.1")):
 
 
 def curl(*words, proxy=None, cacert=None, check=True, env=None):
-    """Run curl; its standard output as bytes, with .status when -w '%{http_code}' style figures were asked for by the caller."""
+    """Run curl to its end; .stdout is bytes. With `check` it must end well."""
     command = ["curl", "--silent", "--show-error", "--max-time", "30"]
     if proxy:
         command += ["--proxy", f"http://{proxy[0]}:{proxy[1]}"]
