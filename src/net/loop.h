@@ -60,8 +60,12 @@ void timer_init(struct timer *t, timer_fn *fn, void *arg);
 void timer_set(struct loop *l, struct timer *t, uint64_t after_ms); /* re-arms */
 void timer_clear(struct timer *t);
 
-/* free(p) at the end of this turn. */
-void loop_bury(struct loop *l, void *p);
+/* The first member of an object that loop_bury will free. */
+struct grave {
+	struct grave *next;
+};
+/* free() the object that begins with `g` at the end of this turn. Cannot fail. */
+void loop_bury(struct loop *l, struct grave *g);
 /* Called at the end of every turn in which something happened, in the order of adding; for batching. */
 struct loop_hook {
 	TAILQ_ENTRY(loop_hook) link;
