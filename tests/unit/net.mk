@@ -15,3 +15,7 @@ check_PROGRAMS += test_listener
 test_listener_SOURCES = tests/unit/test_listener.c
 test_listener_CFLAGS = $(UNIT_CFLAGS)
 test_listener_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_resolve_parts
+test_resolve_parts_SOURCES = tests/unit/test_resolve_parts.c
+test_resolve_parts_CFLAGS = $(UNIT_CFLAGS)
+test_resolve_parts_LDADD = $(UNIT_LDADD)

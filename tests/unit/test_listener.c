@@ -23,6 +23,20 @@ option_get(int fd, int level, int name)
 	return value;
 }
 
+static bool
+ipv6_is_here(void)
+{
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int                 fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool                ok = fd >= 0 && bind(fd, (struct sockaddr *)&six, sizeof six) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (!ok)
+		print_message("skipped: this machine has no ::1\n");
+	return ok;
+}
+
 static struct endpoint
 endpoint(const char *text)
 {
@@ -44,7 +58,7 @@ test_accepted_sockets_inherit_what_the_listener_was_given(void **state)
 	static const char *const at[] = {"127.0.0.1", "::1"};
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < (ipv6_is_here() ? 2 : 1); i++) {
 		struct endpoint         e = endpoint(at[i]), where;
 		struct sockaddr_storage sa;
 		int                     listener = listener_open(&e, false, NULL, 0), client, fd;
@@ -98,9 +112,12 @@ static void
 test_all_of_ipv6_leaves_ipv4_to_its_own_listener(void **state)
 {
 	struct endpoint six = endpoint("::"), four = endpoint("0.0.0.0");
-	int             a = listener_open(&six, false, NULL, 0), b;
+	int             a, b;
 
 	(void)state;
+	if (!ipv6_is_here())
+		return;
+	a = listener_open(&six, false, NULL, 0);
 	assert_true(a >= 0);
 	assert_true(listener_where(a, &six));
 	four.port = six.port;
