@@ -8,7 +8,7 @@
 
 static const char usage[] =
     "usage: postern run [-c FILE] [--report-only]\n"
-    "  -c FILE        the configuration (" SYSCONFDIR "/postern/postern.ini)\n"
+    "  -c FILE        the configuration (" CLI_DEFAULT_CONF ")\n"
     "  --report-only  what the rules deny or inspect passes as a tunnel, and the log says which rule it was\n";
 
 int
@@ -20,7 +20,7 @@ cli_run(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct parent_options o = {.conf = SYSCONFDIR "/postern/postern.ini"};
+	struct parent_options o = {.conf = CLI_DEFAULT_CONF};
 
 	for (int c; (c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1;) {
 		switch (c) {
