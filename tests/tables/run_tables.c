@@ -12,6 +12,7 @@
  *
  * Empty lines and lines that begin with # are skipped; "..." keeps blanks in a value.
  */
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -339,12 +340,27 @@ table_run(const char *cases)
 	return t.failed == 0 && t.cases > 0;
 }
 
+/* Without arguments: all tables beside this file. */
 int
 main(int argc, char **argv)
 {
-	bool ok = argc > 1;
+	const char *src = getenv("srcdir");
+	char        pattern[4096];
+	glob_t      g;
+	bool        ok;
 
-	for (int i = 1; i < argc; i++)
-		ok &= table_run(argv[i]);
-	return ok ? 0 : 1;
+	if (argc > 1) {
+		ok = true;
+		for (int i = 1; i < argc; i++)
+			ok &= table_run(argv[i]);
+		return ok ? 0 : 1;
+	}
+	snprintf(pattern, sizeof pattern, "%s/tests/tables/*.cases", src ? src : ".");
+	ok = glob(pattern, 0, NULL, &g) == 0;
+	for (size_t i = 0; ok && i < g.gl_pathc; i++)
+		ok &= table_run(g.gl_pathv[i]);
+	if (!ok)
+		return 1;
+	globfree(&g);
+	return 0;
 }
