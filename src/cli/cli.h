@@ -20,6 +20,7 @@ enum cli_exit {
 
 #define CLI_DEFAULT_CONF SYSCONFDIR "/postern/postern.ini"
 
+int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 

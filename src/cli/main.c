@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "proc/child.h"
 
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 	const char *what;
 } commands[] = {
+	{"run", cli_run, "the gateway, in the foreground"},
 	{"check", cli_check, "read and compile the configuration, print every error and warning"},
 	{"explain", cli_explain, "what would happen to a request, and why"},
 };
@@ -42,6 +44,9 @@ main(int argc, char **argv)
 		puts("postern " PACKAGE_VERSION);
 		return CLI_FINE;
 	}
+	/* how the parent starts the other processes: from this very binary */
+	if (argc == 3 && strcmp(argv[1], "--child") == 0)
+		return child_main(argv[2]);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			code = commands[i].run(argc - 1, argv + 1);
