@@ -70,6 +70,16 @@ host_check_bypass(struct build *b, const struct conf_item *item, const struct ho
 		    SPAN_ARG(item->text), SPAN_ARG(rule->name));
 }
 
+/* What match/ has against an item; it may name it already. */
+static void
+host_error(struct build *b, const struct conf_item *item, const char *why)
+{
+	if (memmem(why, strlen(why), item->text.p, item->text.n))
+		report_error(b->report, item->at, "%s", why);
+	else
+		report_error(b->report, item->at, "`%.*s`: %s", SPAN_ARG(item->text), why);
+}
+
 static void
 host_entry_add(struct build *b, const struct conf_item *item, uint32_t owner, bool negated, const struct conf_rule *bypass)
 {
@@ -79,7 +89,7 @@ host_entry_add(struct build *b, const struct conf_item *item, uint32_t owner, bo
 	uint32_t           tag;
 
 	if (!host_spec_parse(item->text, &spec, why)) {
-		report_error(b->report, item->at, "`%.*s`: %s", SPAN_ARG(item->text), why);
+		host_error(b, item, why);
 		return;
 	}
 	if (bypass && !item->negated)
@@ -95,7 +105,7 @@ host_entry_add(struct build *b, const struct conf_item *item, uint32_t owner, bo
 	why[0] = '\0';
 	if (!host_set_builder_add(b->hosts, &spec, tag, build_line(b, item->at), why)) {
 		if (why[0])
-			report_error(b->report, item->at, "`%.*s`: %s", SPAN_ARG(item->text), why);
+			host_error(b, item, why);
 		else
 			build_oom(b);
 	}
