@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * name_index: the hash table of names inside a host_set, and the keyed hash of every suffix of a name.
+ * Private to match/. Shared by the builder, which fills it, and the look-up, which only reads.
+ *
+ * A line of the index is one cache line. It stands for some twenty names that lie side by side in the heap: a filter that rules out most
+ * strangers, and where the names of each of its buckets begin. So a name that is not there costs one line for each of its suffixes, and
+ * one that is there one line more of the heap. A hit is always confirmed on the text.
+ * Names must be canonical: lower-case, no NUL; others are merely not found.
+ */
+#ifndef POSTERN_MATCH_NAME_INDEX_H
+#define POSTERN_MATCH_NAME_INDEX_H
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "base/span.h"
+#include "parse/hostname.h"
+
+#define NAME_BUCKETS    12
+#define NAME_LOAD       20 /* names for each line, on average: 0.5 % of strangers pass the filter */
+#define NAME_LABELS_MAX (HOSTNAME_MAX / 2 + 1)
+#define NAME_HEAP_SPARE 32 /* zero bytes after the last entry: the look-up may glance at one more */
+#define NAME_LAST       0x80000000u
+#define NAME_NO_BUCKET  0xffffu
+
+struct name_line {
+	uint64_t filter[4];          /* each name sets one bit in each word */
+	uint32_t heap;               /* where its entries begin, from the heap's start */
+	uint32_t node;               /* number of its first entry */
+	uint16_t bucket[NAME_BUCKETS]; /* where each bucket's entries begin, from `heap`; NAME_NO_BUCKET: none */
+};
+
+/* In the heap, one after the other, unaligned. */
+struct name_entry {
+	uint32_t value;  /* row of the values table; NAME_LAST set: the last one of its bucket */
+	uint32_t origin; /* the caller's, or the first of several: see struct host_value */
+	uint8_t  nth;    /* within its line: line.node + nth is its number */
+	uint8_t  n;
+	char     text[];
+} __attribute__((packed));
+
+struct name_key {
+	uint64_t start, block, label;
+};
+
+/* A view on an index, wherever its bytes lie. */
+struct name_index {
+	const struct name_line *line;
+	const char             *heap;
+	uint64_t                n_lines;
+	uint64_t                depths[2]; /* bit d - 1: there is a name of d labels */
+	uint32_t                max_depth;
+	struct name_key         key;
+};
+
+/* One suffix of a name. */
+struct name_suffix {
+	uint64_t hash;
+	size_t   at; /* where in the name it begins */
+};
+
+/* Walks the suffixes of a name from the last label to the whole. */
+struct name_walk {
+	const char *p;
+	size_t      n;
+	uint64_t    dots;   /* not yet passed, of the 64 bytes at `window` */
+	size_t      window;
+	bool        more;
+	char        small[8]; /* a copy of a name too short to load eight bytes from */
+	uint64_t    chain[HOSTNAME_MAX / 8 + 1]; /* hash of the last 8 i bytes */
+};
+
+static inline uint64_t
+name_load(const char *p)
+{
+	uint64_t w;
+	memcpy(&w, p, sizeof w);
+	return le64toh(w);
+}
+
+static inline uint64_t
+name_fold(uint64_t x, uint64_t y)
+{
+	unsigned __int128 p = (unsigned __int128)x * y;
+	return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+/* Bit i: byte i of the eight at p is a dot. Bytes are below 0x80 in a canonical name; for others the answer may be wrong, never unsafe. */
+static inline uint64_t
+name_dots8(const char *p)
+{
+	uint64_t x = name_load(p) ^ 0x2e2e2e2e2e2e2e2eu;
+	uint64_t zero = ~(((x & 0x7f7f7f7f7f7f7f7fu) + 0x7f7f7f7f7f7f7f7fu) | x | 0x7f7f7f7f7f7f7f7fu);
+	return ((zero >> 7) * 0x0102040810204080u) >> 56;
+}
+
+#ifdef __SSE2__
+static inline uint64_t
+name_dots16(const char *p)
+{
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), _mm_set1_epi8('.')));
+}
+#endif
+
+/* The dots among the `n` bytes (1 to 64) at p + at; the whole name at p has at least eight bytes to load. */
+static inline uint64_t
+name_dots(const char *p, size_t at, size_t n)
+{
+	uint64_t dots = 0;
+	size_t   i = 0;
+
+#ifdef __SSE2__
+	if (n >= 16) {
+		dots = name_dots16(p + at) | name_dots16(p + at + n - 16) << (n - 16);
+		if (n > 32)
+			dots |= name_dots16(p + at + 16) << 16 | name_dots16(p + at + n - 32) << (n - 32);
+		return dots;
+	}
+#endif
+	for (; i + 8 <= n; i += 8)
+		dots |= name_dots8(p + at + i) << i;
+	if (i < n && at + n >= 8) {
+		uint64_t d = name_dots8(p + at + n - 8);
+		dots |= n >= 8 ? d << (n - 8) : d >> (8 - n);
+	} else if (i < n) {
+		dots |= name_dots8(p) & ((1u << n) - 1);
+	}
+	return dots;
+}
+
+/* The last `n` (0 to 8) of the bytes that end at p + end, in the upper bytes of a word. */
+static inline uint64_t
+name_tail(const char *p, size_t end, size_t n)
+{
+	static const uint64_t keep[9] = {0, 0xff00000000000000u, 0xffff000000000000u, 0xffffff0000000000u, 0xffffffff00000000u,
+		0xffffffffff000000u, 0xffffffffffff0000u, 0xffffffffffffff00u, 0xffffffffffffffffu};
+	size_t                at = end >= 8 ? end - 8 : 0;
+	unsigned              shift = end >= 8 ? 0 : (unsigned)(64 - 8 * end) & 63;
+
+	return (name_load(p + at) << shift) & keep[n];
+}
+
+static inline void
+name_walk_init(struct name_walk *w, const struct name_key *k, struct span name)
+{
+	uint64_t hash = k->start;
+	size_t   end = name.n;
+
+	w->p = name.p;
+	w->n = name.n;
+	if (name.n < 8) {
+		memset(w->small, 0, sizeof w->small);
+		for (size_t i = 0; i < name.n; i++)
+			w->small[i] = name.p[i];
+		w->p = w->small;
+	}
+	w->more = name.n > 0;
+	w->window = name.n ? (name.n - 1) & ~(size_t)63 : 0;
+	w->dots = name.n ? name_dots(w->p, w->window, name.n - w->window) : 0;
+	w->chain[0] = hash;
+	for (size_t i = 1; end >= 8; i++) {
+		end -= 8;
+		hash = name_fold(hash ^ name_load(w->p + end), k->block);
+		w->chain[i] = hash;
+	}
+}
+
+/* Where the next longer suffix begins. False: there is none. */
+static inline bool
+name_walk_next(struct name_walk *w, size_t *at)
+{
+	while (!w->dots && w->window) {
+		w->window -= 64;
+		w->dots = name_dots(w->p, w->window, 64);
+	}
+	if (w->dots) {
+		unsigned bit = 63u - (unsigned)__builtin_clzll(w->dots);
+		w->dots ^= (uint64_t)1 << bit;
+		*at = w->window + bit + 1;
+		return true;
+	}
+	*at = 0;
+	if (!w->more)
+		return false;
+	w->more = false;
+	return true;
+}
+
+/* Hash of the suffix from `at`. It needs no length: a name holds no NUL, so that the words say it. */
+static inline uint64_t
+name_walk_hash(const struct name_walk *w, const struct name_key *k, size_t at)
+{
+	size_t words = (w->n - at) >> 3;
+
+	return name_fold(w->chain[words] ^ name_tail(w->p, w->n - 8 * words, (w->n - at) & 7), k->label);
+}
+
+/* The line of a hash, and its bucket there; both grow with the hash. */
+static inline uint64_t
+name_line_of(const struct name_index *x, uint64_t hash)
+{
+	return (uint64_t)(((unsigned __int128)hash * x->n_lines) >> 64);
+}
+
+static inline unsigned
+name_bucket_of(const struct name_index *x, uint64_t hash)
+{
+	return (unsigned)(((unsigned __int128)(hash * x->n_lines) * NAME_BUCKETS) >> 64);
+}
+
+/* 1: may be there. 0: is not. */
+static inline unsigned
+name_filter(const struct name_line *l, uint64_t hash)
+{
+	return (unsigned)((l->filter[0] >> (hash & 63)) & (l->filter[1] >> (hash >> 6 & 63)) & (l->filter[2] >> (hash >> 12 & 63)) &
+	                  (l->filter[3] >> (hash >> 18 & 63)) & 1);
+}
+
+/* Is the entry the `n` bytes that end at p + end? p has at least eight bytes to load; so has an entry before its text's end. */
+static inline bool
+name_entry_is(const struct name_entry *e, const char *p, size_t end, size_t n)
+{
+	size_t at = end - n;
+
+	if (e->n != n)
+		return false;
+	for (size_t i = 0; i + 8 < n; i += 8)
+		if (name_load(e->text + i) != name_load(p + at + i))
+			return false;
+	return name_tail((const char *)e, sizeof *e + n, n < 8 ? n : 8) == name_tail(p, end, n < 8 ? n : 8);
+}
+
+static inline const struct name_entry *
+name_entry_next(const struct name_entry *e)
+{
+	return (const struct name_entry *)(e->text + e->n);
+}
+
+/* The entry of the suffix of p that ends at `end`, and has this hash; null when there is none. */
+static inline const struct name_entry *
+name_find(const struct name_index *x, const char *p, size_t end, const struct name_suffix *s)
+{
+	const struct name_line  *l = &x->line[name_line_of(x, s->hash)];
+	const struct name_entry *first, *e;
+	unsigned                 at = l->bucket[name_bucket_of(x, s->hash)];
+	size_t                   n = end - s->at, miss;
+
+	if (at == NAME_NO_BUCKET)
+		return NULL;
+	first = (const struct name_entry *)(x->heap + l->heap + at);
+	__builtin_prefetch((const char *)first + 64);
+	/* mostly it is the first or the second; which of both is reckoned, not branched on: a wrong guess here would cost what memory costs */
+	miss = (first->n != n) | (name_tail((const char *)first, sizeof *first + first->n, first->n < 8 ? first->n : 8) != name_tail(p, end, n < 8 ? n : 8));
+	e = (const struct name_entry *)((const char *)first + miss * (sizeof *first + first->n));
+	if (name_entry_is(e, p, end, n))
+		return e;
+	for (e = first; !(e->value & NAME_LAST);) {
+		e = name_entry_next(e);
+		if (name_entry_is(e, p, end, n))
+			return e;
+	}
+	return NULL;
+}
+
+static inline bool
+name_depth_is_known(const struct name_index *x, unsigned depth)
+{
+	return x->depths[(depth - 1) >> 6] >> ((depth - 1) & 63) & 1;
+}
+
+/* Three secrets from the caller's sixteen bytes. */
+void name_key_init(struct name_key *k, const uint8_t key[16]);
+/* Hash of a whole name and its number of labels. */
+uint64_t name_hash(const struct name_key *k, struct span name, unsigned *depth);
+
+#endif

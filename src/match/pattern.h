@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pattern: regexes that must match a whole name. The only file that knows which library does it (PCRE2).
+ * Private to match/. Case does not matter. Every match is bounded in steps and memory; one that hits a bound counts as none.
+ */
+#ifndef POSTERN_MATCH_PATTERN_H
+#define POSTERN_MATCH_PATTERN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/flat.h"
+#include "match/host_spec.h"
+
+struct pattern;
+
+/* Null: *why says it, in the library's words and with the offset. Callouts and \C are refused. */
+struct pattern *pattern_new(struct span regex, char why[HOST_SPEC_WHY]);
+void            pattern_free(struct pattern *p);
+/* Append n (at least 1) patterns to `f`: returns the offset and how many bytes; 0: out of memory. */
+uint32_t pattern_write(struct pattern *const *p, uint32_t n, struct flat *f, uint32_t *bytes);
+
+struct pattern_set;
+
+/* What pattern_write gave. Null: out of memory, or written by another version of the library. */
+struct pattern_set *pattern_set_open(const void *bytes, uint32_t n, bool jit);
+void                pattern_set_close(struct pattern_set *s);
+bool                pattern_set_has_jit(const struct pattern_set *s);
+/* No allocation. */
+bool     pattern_set_matches(struct pattern_set *s, uint32_t i, struct span name);
+uint64_t pattern_set_limit_hits(const struct pattern_set *s);
+
+#endif
