@@ -23,7 +23,10 @@ enum record_text { /* variable texts of a record */
 enum record_hier { HIER_NONE, HIER_DIRECT, HIER_FIRSTUP_PARENT, HIER_ORIGINAL_DST };
 enum guard_word { GUARD_WORD_NONE, GUARD_WORD_PASSED, GUARD_WORD_REPORTED, GUARD_WORD_CLOSED };
 
-#define MS_NONE UINT32_MAX
+#define MS_NONE         UINT32_MAX
+#define RECORD_TEXT_MAX 8000u
+/* Most bytes that a record takes. */
+#define RECORD_MAX (sizeof(struct record) + (size_t)RT_COUNT * RECORD_TEXT_MAX)
 
 struct record {
 	uint64_t id;      /* request id; printed as 16 hexadecimal digits */
@@ -44,7 +47,7 @@ struct record {
 	uint16_t status; /* sent to the client; 0 none */
 	uint16_t port, worker;
 	uint32_t resolve_ms, connect_ms, tls_ms, first_byte_ms; /* MS_NONE: did not happen */
-	uint16_t len[RT_COUNT]; /* texts follow the struct, one after the other, without NUL; each cut to 8,000 bytes */
+	uint16_t len[RT_COUNT]; /* texts follow the struct, one after the other, without NUL; each cut to RECORD_TEXT_MAX */
 };
 
 /* Bytes that record and texts take; write them to `to` (from ring_reserve); read back (false: damaged). text[] spans point into `from`. */

@@ -53,11 +53,6 @@ struct conf_endpoints {
 	struct endpoint *v;
 	size_t           n;
 };
-/* "4 per 30m" */
-struct conf_rate {
-	uint32_t count;
-	uint64_t per_ms;
-};
 
 enum host_mismatch { MISMATCH_REPLACE, MISMATCH_REFUSE };
 enum forwarded_for { XFF_DELETE, XFF_APPEND, XFF_PASS };
@@ -88,8 +83,6 @@ struct conf_gateway {
 	uint64_t           dns_timeout_ms;
 	uint32_t           dns_cache; /* names */
 	enum tristate      regex_jit;
-	struct conf_endpoints admin;
-	char              *control;
 	struct where       user_at, workers_at;
 };
 
@@ -125,7 +118,7 @@ struct conf_rule {
 	bool              report, force;
 	struct span       reason;
 	struct conf_items hosts, ports, schemes, methods, clients, listeners, addresses, times; /* raw items; policy/rule gives them meaning */
-	/* conditions and effects that need rooms not built yet: named so that check can refuse them by line */
+	/* conditions that this version refuses: conf_load reports them by line and leaves them empty */
 	struct conf_items users, groups, url, headers, content_types;
 	struct where      action_at;
 };
@@ -157,8 +150,9 @@ struct conf {
 	TAILQ_HEAD(, conf_list) lists;
 	TAILQ_HEAD(, conf_rule) rules;
 	TAILQ_HEAD(, conf_log) logs;
-	struct conf_file *files;
-	size_t            n_files;
+	struct conf_file  *files;
+	size_t             n_files;
+	struct conf_block *blocks; /* the texts; conf/store */
 };
 
 /* Problems, gathered: all of them in one go, in the order of file and line. */
@@ -169,19 +163,22 @@ struct report {
 		char        *text; /* what is wrong, what would be right */
 	} *v;
 	size_t n, room;
-	size_t errors, warnings;
+	size_t errors, warnings; /* all of them, also those beyond REPORT_LINES that are only counted */
 };
+
+#define REPORT_LINES 10000 /* kept; a file of garbage has millions */
 
 void report_init(struct report *r);
 void report_clear(struct report *r);
 void report_error(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void report_warn(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* "postern: FILE:LINE: text" (or "FILE:LINE: warning: text") for each, sorted by file and line; outside text escaped. */
+/* "postern: FILE:LINE: text" (or "postern: FILE:LINE: warning: text") for each, sorted by file and line; outside text escaped. `c` may be null. */
 void report_print(const struct report *r, const struct conf *c, FILE *to);
-/* "FILE:LINE" */
+/* "FILE:LINE", or "FILE" for a line of 0, "-" for no file; cut to n. Returns buf. */
 const char *where_print(const struct conf *c, struct where at, char *buf, size_t n);
 
-/* Read FILE and all that it includes. Always gives a conf (possibly partial) for report_print; it may be used only when r->errors is 0. */
+/* Read FILE and all that it includes. Gives a conf (possibly partial) for report_print; it may be run by only when r->errors is 0. A partial one is
+ * whole in itself, so that policy_compile can add its own errors to the same report. NULL only when out of memory, with an error in the report. */
 struct conf *conf_load(const char *path, struct report *r);
 void conf_free(struct conf *c);
 

@@ -1,1 +1,13 @@
 # files of this room
+libpostern_a_SOURCES += \
+	src/conf/check.c \
+	src/conf/conf.h \
+	src/conf/file.c src/conf/file.h \
+	src/conf/line.c src/conf/line.h \
+	src/conf/list.c \
+	src/conf/load.c src/conf/load.h \
+	src/conf/option.c src/conf/option.h \
+	src/conf/report.c \
+	src/conf/set.c \
+	src/conf/store.c src/conf/store.h \
+	src/conf/value.c src/conf/value.h

@@ -1,1 +1,4 @@
-# files of this room
+libpostern_a_SOURCES += \
+	src/ipc/channel.c src/ipc/channel.h \
+	src/ipc/ring.c src/ipc/ring.h \
+	src/ipc/shared.c src/ipc/shared.h

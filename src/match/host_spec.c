@@ -379,24 +379,37 @@ suffix_list(void)
 
 /* x: NUL-terminated, canonical. A top level that is not on the list (.corp) may be a company's own. */
 static bool
-is_public_suffix(const char *x)
+is_on_list(const char *x)
 {
-	/* Azure storage, where anybody may have a name: on the list by now, but not on the one that Debian 12 came with */
-	static const char *const storage[] = {"blob.core.windows.net", "core.windows.net", "dfs.core.windows.net", "file.core.windows.net",
-		"queue.core.windows.net", "servicebus.windows.net", "table.core.windows.net", "web.core.windows.net"};
-
-	for (size_t i = 0; i < sizeof storage / sizeof *storage; i++)
-		if (strcmp(x, storage[i]) == 0)
-			return true;
 	return !*x || psl_is_public_suffix2(suffix_list(), x, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE);
+}
+
+/* Where anyone can rent a name as well, but Debian's list of 2023 does not say so yet (publicsuffix/list#1891, #2987). */
+static const char *const rented[] = {"azure-api.net", "azureedge.net", "azurefd.net", "cloudapp.azure.com", "servicebus.windows.net", "trafficmanager.net",
+	"blob.core.windows.net", "dfs.core.windows.net", "file.core.windows.net", "queue.core.windows.net", "table.core.windows.net", "web.core.windows.net"};
+
+/* Is x one of those, or (`whole`) does one lie below it? */
+static bool
+is_rented(const char *x, bool whole)
+{
+	size_t n = strlen(x);
+
+	for (size_t i = 0; i < sizeof rented / sizeof *rented; i++) {
+		size_t more = strlen(rented[i]) >= n ? strlen(rented[i]) - n : 0;
+		if (strcmp(rented[i] + more, x) == 0 && (more == 0 || (whole && rented[i][more - 1] == '.')))
+			return true;
+	}
+	return false;
 }
 
 bool
 host_spec_is_anchored(const struct host_spec *s)
 {
+	const char *end = glob_ending(s);
+
 	if (s->kind != SPEC_GLOB || s->text[0] != '*' || s->text[1] == '.')
 		return true;
-	return !is_public_suffix(glob_ending(s)) && psl_registrable_domain(suffix_list(), glob_ending(s));
+	return !is_on_list(end) && !is_rented(end, false) && psl_registrable_domain(suffix_list(), end);
 }
 
 bool
@@ -404,11 +417,12 @@ host_spec_is_public_suffix(const struct host_spec *s)
 {
 	switch (s->kind) {
 	case SPEC_EXACT:
+		return is_on_list(s->text) || is_rented(s->text, false);
 	case SPEC_BELOW:
 	case SPEC_TREE:
-		return is_public_suffix(s->text);
+		return is_on_list(s->text) || is_rented(s->text, true);
 	case SPEC_GLOB:
-		return is_public_suffix(glob_ending(s));
+		return is_on_list(glob_ending(s)) || is_rented(glob_ending(s), true);
 	case SPEC_ALL:
 		return true;
 	case SPEC_REGEX:

@@ -85,6 +85,9 @@ struct trace_rule {
 };
 /* Calls `each` for every rule in order until one decides (or a fact is missing); answers as policy_decide does, by the same evaluation. */
 enum policy_answer policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);
+/* "FILE:LINE" of the item or list entry by which the hosts, clients or addresses condition of `rule` holds (`against`: by which a '!' made it
+ * fail); "" when no entry did, or for other conditions. As policy_entry_where. */
+size_t policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, const struct facts *f, bool against, char *buf, size_t n);
 const char *condition_name(enum condition c); /* "hosts" ... as in the ini */
 
 #endif

@@ -1,1 +1,16 @@
-# files of this room
+libpostern_a_SOURCES += \
+	src/session/buf.c src/session/buf.h \
+	src/session/compose.h \
+	src/session/forward.c \
+	src/session/gate.c \
+	src/session/gateway.c src/session/gateway.h \
+	src/session/head.c \
+	src/session/origin.c src/session/origin.h \
+	src/session/page.c src/session/page.h \
+	src/session/peek.c \
+	src/session/reach.c \
+	src/session/record.c \
+	src/session/reply.c \
+	src/session/response.c \
+	src/session/session.c src/session/session.h \
+	src/session/tunnel.c

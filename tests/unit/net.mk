@@ -1,1 +1,30 @@
 # unit tests of net/
+check_PROGRAMS += test_loop
+test_loop_SOURCES = tests/unit/test_loop.c
+test_loop_CFLAGS = $(UNIT_CFLAGS)
+test_loop_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_resolve
+test_resolve_SOURCES = tests/unit/test_resolve.c tests/unit/dns_server.c tests/unit/dns_server.h
+test_resolve_CFLAGS = $(UNIT_CFLAGS)
+test_resolve_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_dial
+test_dial_SOURCES = tests/unit/test_dial.c
+test_dial_CFLAGS = $(UNIT_CFLAGS)
+test_dial_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_listener
+test_listener_SOURCES = tests/unit/test_listener.c
+test_listener_CFLAGS = $(UNIT_CFLAGS)
+test_listener_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_resolve_parts
+test_resolve_parts_SOURCES = tests/unit/test_resolve_parts.c
+test_resolve_parts_CFLAGS = $(UNIT_CFLAGS)
+test_resolve_parts_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_resolve_real
+test_resolve_real_SOURCES = tests/unit/test_resolve_real.c
+test_resolve_real_CFLAGS = $(UNIT_CFLAGS)
+test_resolve_real_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_resolve_memory
+test_resolve_memory_SOURCES = tests/unit/test_resolve_memory.c tests/unit/dns_server.c tests/unit/dns_server.h
+test_resolve_memory_CFLAGS = $(UNIT_CFLAGS)
+test_resolve_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=socket,--wrap=connect,--wrap=getrandom,--wrap=event_add
+test_resolve_memory_LDADD = $(UNIT_LDADD)

@@ -193,7 +193,8 @@ test_public_suffixes_and_loose_beginnings_are_told(void **state)
 		bool        suffix, anchored;
 	} rows[] = {
 		{"*.com", true, true}, {".co.uk", true, true}, {"com", true, true}, {"*.blob.core.windows.net", true, true}, {"blob.core.windows.net", true, true},
-		{"*.x.blob.core.windows.net", false, true}, {"*.example.com", false, true}, {"example.co.uk", false, true}, {"*.corp", false, true},
+		{"*.x.blob.core.windows.net", false, true}, {"*.example.com", false, true}, {"example.co.uk", false, true}, {"*.corp", false, true}, {"*.core.windows.net", true, true},
+		{"*.windows.net", true, true}, {"windows.net", false, true}, {"graph.windows.net", false, true}, {"*x.blob.core.windows.net", true, false},
 		{"intranet", false, true}, {"*", true, true}, {"192.0.2.1", false, true}, {"re:.*", false, true},
 		{"*vortex*.data.microsoft.com", false, true}, {"*microsoft.com", true, false}, {"*x.microsoft.com", false, true}, {"*x.co.uk", true, false},
 		{"*a*.com", true, false}, {"microsoft.com*", true, true}, {"*microsoft.com*", true, false}, {"v*.com", true, true}, {"v*.example.com", false, true},

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sink: one log file (or FIFO, or standard output) to which whole lines are appended, many with one write.
+ * A full disk, a missing directory, a reader that went away: lines are kept in memory up to SINK_MEMORY_MAX, writing is tried again every second, what
+ * comes after that is counted as dropped; the operations log says so, once a minute at most, and again when writing works.
+ * Opens files itself, so the process needs the right to; never waits for a FIFO, but may wait for a slow disk or standard output.
+ */
+#ifndef POSTERN_AUDIT_SINK_H
+#define POSTERN_AUDIT_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/format.h"
+
+struct sink;
+
+#define SINK_MEMORY_MAX ((size_t)8 << 20)
+
+/* "-" is standard output. `says_drops`: dropped lines are also told in the log itself, as {"ts":...,"event":"dropped","lines":N}. A file that cannot be
+ * opened is not an error here. NULL: out of memory. */
+struct sink *sink_new(const char *path, bool says_drops, uint64_t now_us);
+/* Tries once more to write what is left. Returns how many lines were lost with it. */
+uint64_t    sink_free(struct sink *s, uint64_t now_us);
+const char *sink_path(const struct sink *s);
+void        sink_say_drops(struct sink *s, bool says_drops);
+
+/* LOG_LINE_MAX bytes to write the next line to, or NULL: no room, counted as dropped. sink_took: the line is n bytes, with its newline. */
+char *sink_room(struct sink *s);
+void  sink_took(struct sink *s, size_t n);
+/* So many lines were lost before they came here. */
+void sink_lost(struct sink *s, uint64_t lines);
+/* Write what there is. False: something is left; call again after sink_retry_ms. now_us: monotonic. */
+bool     sink_flush(struct sink *s, uint64_t now_us);
+uint64_t sink_retry_ms(const struct sink *s);
+/* Open the path anew (it was renamed) and close the old file; when that fails, the old one stays and the operations log says so. */
+void sink_reopen(struct sink *s);
+
+struct sink_counts {
+	uint64_t lines, bytes; /* written */
+	uint64_t dropped;
+	uint64_t errors; /* failed opens and writes */
+};
+/* What was counted since the last call. */
+struct sink_counts sink_counts_take(struct sink *s);
+
+#endif

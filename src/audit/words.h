@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * words: what several formats say about a record in the same words.
+ */
+#ifndef POSTERN_AUDIT_WORDS_H
+#define POSTERN_AUDIT_WORDS_H
+
+#include "audit/line.h"
+#include "audit/record.h"
+
+/* Squid's result tag, without the status: TCP_TUNNEL, TCP_MISS_ABORTED, NONE_NONE ... A request whose method was never read is NONE_NONE. */
+const char *words_result(const struct record *r);
+/* HIER_DIRECT ... */
+const char *words_hier(const struct record *r);
+/* NULL: none. */
+const char *words_scheme(const struct record *r);
+const char *words_action(const struct record *r);
+const char *words_guard(const struct record *r);
+/* A URL (or host:port) as it may be logged: never user information, and unless `query` nothing after '?' (which stays, as in Squid).
+ * head and tail: what is left of it, to be written one after the other. */
+struct logged_url {
+	struct span head, tail;
+};
+struct logged_url words_url(struct span url, bool query);
+void words_url_print(struct line *l, struct span url, bool query, enum line_style style);
+/* Squid's %ru: the URL; error:FAULT when there was no request to take one from; "-". */
+void words_target(struct line *l, const struct record *r, const struct span text[RT_COUNT], bool query, enum line_style style);
+/* Content type without its parameters. */
+struct span words_media_type(struct span content_type);
+/* text, or "-" when it is empty */
+void words_or_dash(struct line *l, struct span text, enum line_style style);
+
+/* A point in time, UTC or local, as a calendar has it. */
+struct moment {
+	unsigned year, month, day, hour, minute, second, ms; /* month and day from 1 */
+};
+/* Years after 9999 are 9999. */
+struct moment moment_utc(uint64_t real_us);
+/* RFC 3339, UTC, milliseconds: 2026-01-31T23:59:59.999Z */
+void moment_print(struct line *l, uint64_t real_us);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check: what a section needs to be whole, and what the sections need together.
+ * Leaves the meaning of rules (host patterns, @lists, times) to policy/compile, and format strings to audit/format.
+ */
+#include <stdlib.h>
+
+#include "conf/load.h"
+
+static bool
+is_given(const struct section *s, const char *key)
+{
+	size_t               n;
+	const struct option *table = option_table(&n), *o = option_find(s->kind, span_str(key));
+
+	return s->seen[o - table].line != 0;
+}
+
+/* What was reported here is put right in the struct, so that policy_compile does not report it again. */
+static void
+check_rule(struct load *l, const struct section *s)
+{
+	struct conf_rule *rule = s->base;
+	bool              has_action = is_given(s, "action");
+
+	rule->has_action = true;
+	if (!has_action) {
+		rule->action_at = s->at;
+		report_error(l->r, s->at, "[rule %.*s] has no action; want action = bypass, tunnel or deny", SHOW(s->name));
+	}
+	/* a bad or refused auth has its own line in the report */
+	if (rule->action == ACTION_TUNNEL && !is_given(s, "auth"))
+		report_error(l->r, rule->action_at,
+		    "action = tunnel needs authentication, which this version does not have; add auth = none, or use bypass or deny");
+	if (rule->action == ACTION_TUNNEL)
+		rule->auth = AUTH_NONE;
+	if (has_action && rule->action != ACTION_BYPASS && is_given(s, "guard"))
+		report_warn(l->r, s->at, "[rule %.*s] has a guard, but only bypass rules are guarded", SHOW(s->name));
+}
+
+void
+check_section(struct load *l, const struct section *s)
+{
+	switch (s->kind) {
+	case SECTION_LISTENER:
+		if (!is_given(s, "address"))
+			report_error(l->r, s->at, "[listener %.*s] has no address; want address = ADDRESS:PORT such as 127.0.0.1:3128", SHOW(s->name));
+		break;
+	case SECTION_LIST:
+		if (!is_given(s, "file") && !is_given(s, "host") && !is_given(s, "address"))
+			report_error(l->r, s->at, "[list %.*s] is empty; want file, host or address", SHOW(s->name));
+		break;
+	case SECTION_RULE:
+		check_rule(l, s);
+		break;
+	case SECTION_LOG:
+		if (!is_given(s, "file"))
+			report_error(l->r, s->at, "[log %.*s] has no file; want file = access.log, or - for standard output", SHOW(s->name));
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- what may be there only once --- */
+
+struct once {
+	struct span     text;
+	struct endpoint address; /* where text is empty */
+	struct where    at;
+};
+
+struct onces {
+	struct once *v;
+	size_t       n;
+};
+
+static int
+once_compare(const struct once *a, const struct once *b)
+{
+	size_t n = a->text.n < b->text.n ? a->text.n : b->text.n;
+	int    d = n ? memcmp(a->text.p, b->text.p, n) : 0;
+
+	if (!d && a->text.n != b->text.n)
+		d = a->text.n < b->text.n ? -1 : 1;
+	if (!d)
+		d = memcmp(&a->address.addr, &b->address.addr, sizeof a->address.addr);
+	if (!d && a->address.port != b->address.port)
+		d = a->address.port < b->address.port ? -1 : 1;
+	if (!d && a->address.scope != b->address.scope)
+		d = a->address.scope < b->address.scope ? -1 : 1;
+	return d;
+}
+
+static int
+once_order(const void *x, const void *y)
+{
+	const struct once *a = x, *b = y;
+	int                d = once_compare(a, b);
+
+	if (!d && a->at.file != b->at.file)
+		d = a->at.file < b->at.file ? -1 : 1;
+	if (!d && a->at.line != b->at.line)
+		d = a->at.line < b->at.line ? -1 : 1;
+	return d;
+}
+
+/* Sorted, so that a file of a million sections costs no square of it. `what`: printf format of the thing, "%.*s". */
+static void
+check_once(struct load *l, struct onces *all, const char *word)
+{
+	char first[256], text[ENDPOINT_TEXT_MAX];
+
+	if (all->n)
+		qsort(all->v, all->n, sizeof *all->v, once_order);
+	for (size_t i = 1, head = 0; i < all->n; i++) {
+		const struct once *o = &all->v[i];
+		if (once_compare(&all->v[head], o) != 0) {
+			head = i;
+			continue;
+		}
+		where_print(l->c, all->v[head].at, first, sizeof first);
+		if (o->text.n) {
+			report_error(l->r, o->at, "[%s %.*s] is given twice; the first is at %s: use another name", word, SHOW(o->text), first);
+		} else {
+			endpoint_print(&o->address, text);
+			report_error(l->r, o->at, "address %s is given twice; the first is in the listener at %s", text, first);
+		}
+	}
+	free(all->v);
+	*all = (struct onces){0};
+}
+
+static void
+once_add(struct load *l, struct onces *all, struct once one)
+{
+	if (!ARRAY_ADD(all, one))
+		load_no_memory(l);
+}
+
+#define CHECK_NAMES(l, type, head, word) \
+	do { \
+		struct onces all_ = {0}; \
+		struct type *e_; \
+		TAILQ_FOREACH(e_, head, link) \
+			if (e_->name.n) \
+				once_add(l, &all_, (struct once){.text = e_->name, .at = e_->at}); \
+		check_once(l, &all_, word); \
+	} while (0)
+
+static void
+check_addresses(struct load *l)
+{
+	struct onces          all = {0};
+	struct conf_listener *e;
+
+	TAILQ_FOREACH(e, &l->c->listeners, link)
+		for (size_t i = 0; i < e->address.n; i++)
+			if (e->address.v[i].port) /* 0: the kernel finds a free one */
+				once_add(l, &all, (struct once){.address = e->address.v[i], .at = e->at});
+	check_once(l, &all, "listener");
+}
+
+void
+check_whole(struct load *l)
+{
+	const struct where whole = {0, 0};
+	const struct conf *c = l->c;
+
+	if (TAILQ_EMPTY(&c->listeners))
+		report_error(l->r, whole, "there is no [listener NAME]; add one with address = 127.0.0.1:3128");
+	if (TAILQ_EMPTY(&c->rules))
+		report_warn(l->r, whole, "there is no [rule NAME], so every request is denied");
+	if (TAILQ_EMPTY(&c->logs))
+		report_warn(l->r, whole, "there is no [log NAME], so no access log is written");
+	CHECK_NAMES(l, conf_listener, &l->c->listeners, "listener");
+	CHECK_NAMES(l, conf_list, &l->c->lists, "list");
+	CHECK_NAMES(l, conf_rule, &l->c->rules, "rule");
+	CHECK_NAMES(l, conf_log, &l->c->logs, "log");
+	check_addresses(l);
+}

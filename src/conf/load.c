@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * load: ini files to one struct conf.
+ * inih takes lines apart; its reader callback counts them, has each judged by line and opens sections; its handler callback gathers the value of
+ * one key, which set then stores. Every problem goes to the report, and reading goes on.
+ */
+#include "conf/load.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <glob.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "conf/file.h"
+#include "conf/value.h"
+
+#define INI_BYTES_MAX ((size_t)64 << 20)
+#define DEPTH_MAX     16
+#define INI_FILES_MAX 1024
+#define NAME_MAX_LEN  63
+
+struct where
+load_here(const struct load *l)
+{
+	return l->f ? (struct where){l->f->file, l->f->line} : (struct where){0, 0};
+}
+
+void
+load_no_memory(struct load *l)
+{
+	if (!l->no_memory)
+		report_error(l->r, load_here(l), "out of memory while the configuration is read");
+	l->no_memory = true;
+}
+
+/* --- the value of a key, line by line --- */
+
+/* "..." around the whole of a value that is one text. */
+static struct span
+unquote(struct span s)
+{
+	if (s.n >= 2 && s.p[0] == '"' && (const char *)memchr(s.p + 1, '"', s.n - 1) == s.p + s.n - 1)
+		return span_of(s.p + 1, s.n - 2);
+	return s;
+}
+
+static void
+pending_end(struct load *l)
+{
+	struct pending      *p = &l->f->pending;
+	const struct option *o = p->option;
+	char                 wants[OPTION_WANTS];
+	struct span          value = span_of(p->text, p->n);
+	bool                 is_empty;
+
+	if (o && !p->failed) {
+		value = unquote(value);
+		is_empty = option_is_list(o) ? p->items == 0 : value.n == 0;
+		if (is_empty && !(o->flags & OPTION_EMPTY_OK))
+			report_error(l->r, p->at, "%s = has no value; want %s", o->key, option_wants(o, wants));
+		else if (!is_empty && !option_is_list(o))
+			set_value(l, o, l->f->section.base, value, p->at);
+	}
+	p->option = NULL;
+	p->at.line = 0;
+}
+
+static void
+unknown_key(struct load *l, struct span key)
+{
+	enum section_kind kind = l->f->section.kind;
+	const char       *later = later_key(kind, key), *near;
+
+	if (kind != SECTION_TOP && later) {
+		report_error(l->r, load_here(l), "%s", later);
+		return;
+	}
+	for (enum section_kind k = SECTION_TOP; k < SECTION_KINDS; k++)
+		if (option_find(k, key)) {
+			report_error(l->r, load_here(l), "key \"%s\" belongs in %s, not in %s", option_find(k, key)->key, section_shape(k), section_shape(kind));
+			return;
+		}
+	near = nearest_key(kind, key);
+	if (near)
+		report_error(l->r, load_here(l), "unknown key \"%.*s\" in %s; did you mean \"%s\"?", SHOW(key), section_shape(kind), near);
+	else if (kind == SECTION_TOP)
+		report_error(l->r, load_here(l), "key \"%.*s\" stands before any section; put it below a head such as [gateway]", SHOW(key));
+	else
+		report_error(l->r, load_here(l), "unknown key \"%.*s\" in %s; postern.ini(5) names them all", SHOW(key), section_shape(kind));
+}
+
+static void
+key_begin(struct load *l, struct span key)
+{
+	struct pending      *p = &l->f->pending;
+	struct section      *s = &l->f->section;
+	size_t               n;
+	const struct option *table = option_table(&n), *o;
+	struct where        *seen;
+	char                 first[256];
+
+	p->option = NULL;
+	p->at = load_here(l);
+	p->items = p->n = 0;
+	p->failed = false;
+	if (s->kind == SECTION_SKIP)
+		return;
+	o = option_find(s->kind, key);
+	if (!o) {
+		unknown_key(l, key);
+		return;
+	}
+	seen = &s->seen[o - table];
+	if (seen->line && !option_is_list(o)) {
+		report_error(l->r, p->at, "\"%s\" is given twice in %s; the first is at %s", o->key, section_shape(s->kind), where_print(l->c, *seen, first, sizeof first));
+		return;
+	}
+	if (!seen->line) {
+		*seen = p->at;
+		if (option_is_list(o))
+			set_begin(o, s->base);
+	}
+	p->option = o;
+}
+
+static void
+items_add(struct load *l, struct span value)
+{
+	/* an include reads files meanwhile: l->f is another then, and back afterwards */
+	struct pending  *p = &l->f->pending;
+	struct conf_item item = {.at = load_here(l)};
+	char             why[ITEM_WHY];
+
+	while (item_next(&value, &item, why)) {
+		p->items++;
+		set_item(l, p->option, l->f->section.base, &item);
+	}
+	if (why[0]) {
+		p->failed = true;
+		report_error(l->r, item.at, "%s: %s", p->option->key, why);
+	}
+}
+
+static void
+text_add(struct load *l, struct span value)
+{
+	struct pending  *p = &l->f->pending;
+	enum option_type type = p->option->type;
+
+	if (p->failed)
+		return;
+	if (l->f->now.kind == LINE_MORE && type != OPTION_TEXT && type != OPTION_REASON && type != OPTION_FORMAT) {
+		p->failed = true;
+		report_error(l->r, load_here(l), "\"%s\" takes one value, on its own line; if this is a key, remove the indentation", p->option->key);
+		return;
+	}
+	if (p->n + value.n + 1 > TEXT_MAX) {
+		p->failed = true;
+		report_error(l->r, p->at, "the value of \"%s\" is longer than %d bytes; shorten it", p->option->key, TEXT_MAX);
+		return;
+	}
+	if (p->n && value.n)
+		p->text[p->n++] = ' ';
+	memcpy(p->text + p->n, value.p, value.n);
+	p->n += value.n;
+}
+
+/* inih's handler. Its section name is not used: it is cut at 49 bytes, and sections without keys are not told. */
+static int
+on_pair(void *arg, const char *section, const char *name, const char *value)
+{
+	struct load *l = arg;
+	char         text[LINE_TEXT_MAX + 1];
+	size_t       n = strlen(value);
+
+	(void)section;
+	if (l->f->now.kind == LINE_KEY)
+		key_begin(l, span_str(name));
+	if (!l->f->pending.option)
+		return 1;
+	for (size_t i = 0; i < n; i++)
+		text[i] = value[i] == LINE_SEMICOLON ? ';' : value[i];
+	if (option_is_list(l->f->pending.option))
+		items_add(l, span_of(text, n));
+	else
+		text_add(l, span_of(text, n));
+	return 1;
+}
+
+/* --- sections --- */
+
+static void
+section_end(struct load *l)
+{
+	pending_end(l);
+	if (l->f->section.base)
+		check_section(l, &l->f->section);
+	l->f->section = (struct section){.kind = SECTION_TOP, .seen = l->f->seen};
+	memset(l->f->seen, 0, sizeof l->f->seen);
+}
+
+/* Names stand in lists (@NAME), in logs and on pages. */
+static bool
+name_is_fine(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!isalnum((unsigned char)name.p[i]) && !strchr("._-", name.p[i]))
+			return false;
+	return name.n <= NAME_MAX_LEN;
+}
+
+static void *
+section_new(struct load *l, enum section_kind kind, struct span name, struct where at)
+{
+	struct conf *c = l->c;
+	char        *kept = conf_keep(c, name);
+	void        *base = conf_alloc(c, section_row(kind)->size);
+
+	if (!kept || !base) {
+		load_no_memory(l);
+		return NULL;
+	}
+	name.p = kept;
+	if (kind == SECTION_LISTENER) {
+		struct conf_listener *s = base;
+		s->name = name;
+		s->at = at;
+		TAILQ_INSERT_TAIL(&c->listeners, s, link);
+	} else if (kind == SECTION_LIST) {
+		struct conf_list *s = base;
+		s->name = name;
+		s->at = at;
+		TAILQ_INSERT_TAIL(&c->lists, s, link);
+	} else if (kind == SECTION_RULE) {
+		struct conf_rule *s = base;
+		s->name = name;
+		s->at = at;
+		TAILQ_INSERT_TAIL(&c->rules, s, link);
+	} else {
+		struct conf_log *s = base;
+		s->name = name;
+		s->at = at;
+		TAILQ_INSERT_TAIL(&c->logs, s, link);
+	}
+	set_defaults(l, kind, base);
+	return base;
+}
+
+static enum section_kind
+section_kind_find(struct load *l, struct span word)
+{
+	const char *later = later_section(word), *near = nearest_section(word);
+
+	for (enum section_kind k = SECTION_GATEWAY; k < SECTION_KINDS; k++)
+		if (span_eq(span_str(section_row(k)->word), word))
+			return k;
+	if (later)
+		report_error(l->r, load_here(l), "%s", later);
+	else if (near)
+		report_error(l->r, load_here(l), "unknown section [%.*s]; did you mean [%s]?", SHOW(word), near);
+	else
+		report_error(l->r, load_here(l), "unknown section [%.*s]; there are gateway, listener, list, rule and log", SHOW(word));
+	return SECTION_SKIP;
+}
+
+static void
+section_begin(struct load *l)
+{
+	struct section *s = &l->f->section;
+	struct span     name = l->f->now.name;
+
+	section_end(l);
+	s->at = load_here(l);
+	s->kind = section_kind_find(l, l->f->now.word);
+	if (s->kind == SECTION_SKIP)
+		return;
+	if (!section_row(s->kind)->named) {
+		if (name.n)
+			report_error(l->r, s->at, "[gateway] takes no name; write [gateway]");
+		s->base = &l->c->gateway;
+		s->seen = l->gateway_seen;
+		return;
+	}
+	if (name.n == 0)
+		report_error(l->r, s->at, "[%s] has no name; write %s", section_row(s->kind)->word, section_shape(s->kind));
+	else if (!name_is_fine(name))
+		report_error(l->r, s->at, "the name \"%.*s\" is not fit for %s; want up to 63 letters, digits, dots, hyphens and underscores", SHOW(name), section_shape(s->kind));
+	s->base = section_new(l, s->kind, name, s->at);
+	s->name = name;
+	if (!s->base)
+		s->kind = SECTION_SKIP;
+}
+
+/* --- lines --- */
+
+/* "  mode = explicit" after a list: inih would make items of it. */
+static bool
+looks_like_key(const struct load *l, struct span s)
+{
+	const struct option *o = l->f->pending.option;
+	size_t               n = 0;
+	struct span          word;
+
+	while (n < s.n && ((s.p[n] >= 'a' && s.p[n] <= 'z') || s.p[n] == '-'))
+		n++;
+	word = span_of(s.p, n);
+	while (n < s.n && (s.p[n] == ' ' || s.p[n] == '\t'))
+		n++;
+	if (word.n == 0 || n == s.n || s.p[n] != '=')
+		return false;
+	return (o && option_is_list(o)) || (l->f->section.kind < SECTION_KINDS && option_find(l->f->section.kind, word));
+}
+
+static bool
+line_more(struct load *l)
+{
+	struct load_file *f = l->f;
+	struct span       s = span_of(f->now.text + 1, strlen(f->now.text) - 2);
+
+	if (f->skip_more)
+		return false;
+	if (!f->pending.at.line) {
+		report_error(l->r, load_here(l), "the line is indented, but there is no list above for it to continue; remove the indentation");
+		return false;
+	}
+	if (looks_like_key(l, s)) {
+		report_error(l->r, load_here(l), "the line is indented and so would continue the value above; begin the key at the start of the line");
+		return false;
+	}
+	return true;
+}
+
+static void
+line_bad(struct load *l)
+{
+	struct load_file *f = l->f;
+
+	report_error(l->r, load_here(l), "%s", f->now.why);
+	if (f->now.indented) {
+		f->pending.failed = true;
+		return;
+	}
+	pending_end(l);
+	f->skip_more = true;
+	if (f->now.is_head) {
+		/* what follows belongs to a section that we do not know */
+		section_end(l);
+		f->section.kind = SECTION_SKIP;
+	}
+}
+
+/* inih's reader: one line at a time, each as long as its file has lines, so that inih sees only what it reads rightly. */
+static char *
+read_line(char *str, int room, void *arg)
+{
+	struct load      *l = arg;
+	struct load_file *f = l->f;
+	const char       *newline, *text = "\n";
+	struct span       raw;
+
+	if (f->rest.n == 0 || l->no_memory)
+		return NULL;
+	newline = memchr(f->rest.p, '\n', f->rest.n);
+	raw = span_of(f->rest.p, newline ? (size_t)(newline - f->rest.p) : f->rest.n);
+	f->rest = span_of(raw.p + raw.n + (newline != NULL), f->rest.n - raw.n - (newline != NULL));
+	f->line++;
+	line_read(raw, f->line == 1, &f->now);
+	switch (f->now.kind) {
+	case LINE_BLANK:
+		break;
+	case LINE_BAD:
+		line_bad(l);
+		break;
+	case LINE_SECTION:
+		if (f->now.why[0])
+			report_error(l->r, load_here(l), "%s", f->now.why);
+		f->skip_more = false;
+		section_begin(l);
+		break;
+	case LINE_MORE:
+		if (line_more(l))
+			text = f->now.text;
+		break;
+	case LINE_KEY:
+		pending_end(l);
+		f->skip_more = false;
+		text = f->now.text;
+		break;
+	}
+	/* a build of inih with a still smaller buffer */
+	if (strlen(text) >= (size_t)room) {
+		report_error(l->r, load_here(l), "line longer than %d bytes; continue it on an indented next line", room - 2);
+		text = "\n";
+	}
+	return strcpy(str, text);
+}
+
+/* --- files --- */
+
+static void
+load_bytes(struct load *l, const char *path, uint32_t file, struct span bytes, const struct file_bytes *from)
+{
+	struct load_file *f = calloc(1, sizeof *f);
+	int               misread;
+
+	if (!f) {
+		load_no_memory(l);
+		return;
+	}
+	f->up = l->f;
+	f->file = file;
+	f->path = path;
+	f->dev = from ? from->dev : 0;
+	f->ino = from ? from->ino : 0;
+	f->rest = bytes;
+	f->section = (struct section){.kind = SECTION_TOP, .seen = f->seen};
+	l->f = f;
+	l->depth++;
+	misread = ini_parse_stream(read_line, l, on_pair, l);
+	section_end(l);
+	l->depth--;
+	l->f = f->up;
+	l->c->files[file].lines = f->line;
+	/* read_line lets nothing through that inih stumbles over; should it do so all the same, nothing may pass unseen */
+	if (misread < 0)
+		load_no_memory(l);
+	else if (misread > 0)
+		report_error(l->r, (struct where){file, (uint32_t)misread}, "the line cannot be read; write KEY = VALUE");
+	free(f);
+}
+
+static bool
+is_loop(const struct load *l, const struct file_bytes *b)
+{
+	for (const struct load_file *f = l->f; f; f = f->up)
+		if (f->dev == b->dev && f->ino == b->ino)
+			return true;
+	return false;
+}
+
+void
+load_path(struct load *l, const char *path, struct where from)
+{
+	struct file_bytes bytes;
+	uint32_t          file;
+	char             *kept = conf_keep(l->c, span_str(path));
+	char              why[FILE_WHY];
+
+	if (!kept || !conf_file_add(l->c, kept, &file)) {
+		load_no_memory(l);
+		return;
+	}
+	if (!from.line)
+		from.file = file; /* the first one: nobody names it */
+	if (!file_read(path, INI_BYTES_MAX, &bytes, why)) {
+		if (from.line)
+			report_error(l->r, from, "%s cannot be read: %s", path, why);
+		else
+			report_error(l->r, from, "the file cannot be read: %s", why);
+		return;
+	}
+	l->n_ini++;
+	if (is_loop(l, &bytes))
+		report_error(l->r, from, "%s includes itself, directly or by others; remove one include", path);
+	else
+		load_bytes(l, kept, file, span_of(bytes.p, bytes.n), &bytes);
+	free(bytes.p);
+}
+
+/* The directory of the including file goes into the pattern, but its own '*' and '[' mean themselves. */
+static char *
+glob_pattern(struct conf *c, const char *base, struct span name)
+{
+	const char *slash = strrchr(base, '/');
+	size_t      dir = slash && name.p[0] != '/' ? (size_t)(slash - base) + 1 : 0;
+	char       *pattern = conf_alloc(c, 2 * dir + name.n + 1), *to = pattern;
+
+	if (!pattern)
+		return NULL;
+	for (size_t i = 0; i < dir; i++) {
+		if (strchr("*?[\\", base[i]))
+			*to++ = '\\';
+		*to++ = base[i];
+	}
+	memcpy(to, name.p, name.n);
+	return pattern;
+}
+
+static bool
+is_pattern(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (strchr("*?[", s.p[i]))
+			return true;
+	return false;
+}
+
+void
+include_glob(struct load *l, const struct conf_item *item)
+{
+	struct where at = load_here(l);
+	char        *path;
+	glob_t       found;
+	int          e;
+
+	if (l->no_files) {
+		report_error(l->r, at, "files cannot be included here");
+		return;
+	}
+	if (l->depth >= DEPTH_MAX) {
+		report_error(l->r, at, "files include each other more than %d deep; include fewer", DEPTH_MAX);
+		return;
+	}
+	path = is_pattern(item->text) ? glob_pattern(l->c, l->f->path, item->text) : conf_path(l->c, l->f->path, item->text);
+	if (!path) {
+		load_no_memory(l);
+		return;
+	}
+	if (!is_pattern(item->text)) {
+		if (l->n_ini >= INI_FILES_MAX)
+			report_error(l->r, at, "more than %d files are included; include fewer", INI_FILES_MAX);
+		else
+			load_path(l, path, at);
+		return;
+	}
+	e = glob(path, 0, NULL, &found);
+	if (e == GLOB_NOSPACE)
+		load_no_memory(l);
+	else if (e == GLOB_NOMATCH)
+		report_warn(l->r, at, "include = %.*s matches no file", SHOW(item->text));
+	else if (e)
+		report_error(l->r, at, "include = %.*s: a directory cannot be read", SHOW(item->text));
+	for (size_t i = 0; e == 0 && i < found.gl_pathc; i++) {
+		if (l->n_ini >= INI_FILES_MAX) {
+			report_error(l->r, at, "more than %d files are included; include fewer", INI_FILES_MAX);
+			break;
+		}
+		load_path(l, found.gl_pathv[i], at);
+	}
+	if (e == 0)
+		globfree(&found);
+}
+
+/* --- the whole --- */
+
+static bool
+load_begin(struct load *l, struct report *r)
+{
+	struct conf *c = calloc(1, sizeof *c);
+
+	*l = (struct load){.c = c, .r = r};
+	if (!c) {
+		load_no_memory(l);
+		return false;
+	}
+	TAILQ_INIT(&c->listeners);
+	TAILQ_INIT(&c->lists);
+	TAILQ_INIT(&c->rules);
+	TAILQ_INIT(&c->logs);
+	set_defaults(l, SECTION_GATEWAY, &c->gateway);
+	return true;
+}
+
+struct conf *
+conf_load(const char *path, struct report *r)
+{
+	struct load l;
+
+	if (!load_begin(&l, r))
+		return NULL;
+	load_path(&l, path, (struct where){0, 0});
+	if (l.n_ini)
+		check_whole(&l);
+	return l.c;
+}
+
+struct conf *
+conf_load_memory(const char *name, struct span bytes, struct report *r)
+{
+	struct load l;
+	uint32_t    file;
+	char       *kept;
+
+	if (!load_begin(&l, r))
+		return NULL;
+	l.no_files = true;
+	kept = conf_keep(l.c, span_str(name));
+	if (!kept || !conf_file_add(l.c, kept, &file)) {
+		load_no_memory(&l);
+		return l.c;
+	}
+	load_bytes(&l, kept, file, bytes, NULL);
+	check_whole(&l);
+	return l.c;
+}

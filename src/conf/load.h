@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * load: what the files of this room share while a configuration is being read. Neighbours use conf.h.
+ */
+#ifndef POSTERN_CONF_LOAD_H
+#define POSTERN_CONF_LOAD_H
+
+#include "conf/line.h"
+#include "conf/option.h"
+#include "conf/store.h"
+
+#define TEXT_MAX 2000 /* bytes of one value that is no list */
+
+/* One section head and what came under it so far. */
+struct section {
+	enum section_kind kind;
+	void             *base; /* its struct in the conf; where gateway lies; null for TOP and SKIP */
+	struct span       name;
+	struct where      at;
+	struct where     *seen; /* OPTION_MAX of them, by row of the option table; line 0: not given */
+};
+
+/* The key whose value is being read: its own line and the indented ones after it. */
+struct pending {
+	const struct option *option; /* null: none, or one that was refused */
+	struct where         at;     /* line 0: there is no key to continue */
+	size_t               items;  /* so far, good or bad, in this line and those that continue it */
+	char                 text[TEXT_MAX + 1]; /* one value: all lines, joined by a blank */
+	size_t               n;
+	bool                 failed; /* reported; say nothing more of this value */
+};
+
+/* A file being read; the one that includes it is `up`. */
+struct load_file {
+	struct load_file *up;
+	uint32_t          file;
+	const char       *path;
+	dev_t             dev;
+	ino_t             ino;
+	struct span       rest; /* not read yet */
+	uint32_t          line; /* the last one read */
+	struct line       now;  /* that line */
+	bool              skip_more; /* continuations of a line that was refused go with it */
+	struct section    section;
+	struct where      seen[OPTION_MAX]; /* what section.seen points to, but for gateway */
+	struct pending    pending;
+};
+
+struct load {
+	struct conf      *c;
+	struct report    *r;
+	struct load_file *f;
+	unsigned          depth, n_ini;
+	bool              no_files; /* `include` and `file` open nothing */
+	bool              no_memory; /* said */
+	struct where      gateway_seen[OPTION_MAX]; /* [gateway] may be in pieces */
+	bool              none[OPTION_MAX]; /* the one item "none" was given there; options of gateway only */
+};
+
+struct where load_here(const struct load *l);
+void load_no_memory(struct load *l); /* an error, once */
+
+/* --- set: a value into the struct --- */
+void set_item(struct load *l, const struct option *o, void *base, struct conf_item *item);
+void set_value(struct load *l, const struct option *o, void *base, struct span value, struct where at);
+void set_defaults(struct load *l, enum section_kind kind, void *base);
+/* The first key of a list option in its section: the default goes. */
+void set_begin(const struct option *o, void *base);
+
+/* --- include: more files --- */
+void include_glob(struct load *l, const struct conf_item *item);
+void load_path(struct load *l, const char *path, struct where from);
+
+/* --- list: the lines of a list file, to the list's hosts --- */
+void list_read(struct load *l, struct conf_list *list, const struct conf_item *item);
+/* The lines of `bytes`, which stay in place; `file` is their file in conf.files. */
+void list_parse(struct load *l, struct conf_items *to, struct span bytes, uint32_t file);
+
+/* --- check: what a section and the whole need --- */
+void check_section(struct load *l, const struct section *s);
+void check_whole(struct load *l);
+
+/* Text of others in a message: not the whole of it. */
+#define SHOW(s) (int)((s).n > 80 ? 80 : (s).n), (s).p
+
+/* As conf_load, of bytes in memory, opening no file. For the fuzzer and for tests. */
+struct conf *conf_load_memory(const char *name, struct span bytes, struct report *r);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/option.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#define SECOND_MS UINT64_C(1000)
+#define DAY_MS    (86400 * SECOND_MS)
+#define KIB       UINT64_C(1024)
+#define MIB       (KIB * KIB)
+
+#define G(field) offsetof(struct conf_gateway, field)
+#define L(field) offsetof(struct conf_listener, field)
+#define S(field) offsetof(struct conf_list, field)
+#define R(field) offsetof(struct conf_rule, field)
+#define A(field) offsetof(struct conf_log, field)
+
+static const struct section_row sections[SECTION_KINDS] = {
+	[SECTION_TOP] = {"", false, 0},
+	[SECTION_GATEWAY] = {"gateway", false, 0},
+	[SECTION_LISTENER] = {"listener", true, sizeof(struct conf_listener)},
+	[SECTION_LIST] = {"list", true, sizeof(struct conf_list)},
+	[SECTION_RULE] = {"rule", true, sizeof(struct conf_rule)},
+	[SECTION_LOG] = {"log", true, sizeof(struct conf_log)},
+};
+
+static const struct option_word mismatch_words[] = {{"replace", MISMATCH_REPLACE, NULL}, {"refuse", MISMATCH_REFUSE, NULL}, {0}};
+static const struct option_word xff_words[] = {{"delete", XFF_DELETE, NULL}, {"append", XFF_APPEND, NULL}, {"pass", XFF_PASS, NULL}, {0}};
+static const struct option_word tristate_words[] = {{"auto", TRI_AUTO, NULL}, {"yes", TRI_YES, NULL}, {"no", TRI_NO, NULL}, {0}};
+static const struct option_word guard_words[] = {{"enforce", GUARD_ENFORCE, NULL}, {"report", GUARD_REPORT, NULL}, {"off", GUARD_OFF, NULL}, {0}};
+static const struct option_word mode_words[] = {
+	{"explicit", 0, NULL},
+	{"transparent", 0, "mode = transparent is not in this version; use mode = explicit"},
+	{0},
+};
+static const struct option_word action_words[] = {
+	{"bypass", ACTION_BYPASS, NULL},
+	{"tunnel", ACTION_TUNNEL, NULL},
+	{"deny", ACTION_DENY, NULL},
+	{"inspect", ACTION_INSPECT, "action = inspect needs TLS inspection, which this version does not have; use tunnel with auth = none, bypass or deny"},
+	{0},
+};
+static const struct option_word auth_words[] = {
+	{"none", AUTH_NONE, NULL},
+	{"required", AUTH_REQUIRED, "auth = required needs authentication, which this version does not have; use auth = none, or action = deny"},
+	{0},
+};
+static const struct option_word format_words[] = {
+	{"squid", LOG_SQUID, NULL},
+	{"json", LOG_JSON, NULL},
+	{"combined", LOG_COMBINED, NULL},
+	{"w3c", 0, "format = w3c is not in this version; use squid, json, combined or a format string"},
+	{"cef", 0, "format = cef is not in this version; use squid, json, combined or a format string"},
+	{0},
+};
+
+#define TIME(key, field, most, def) {SECTION_GATEWAY, key, OPTION_TIME, G(field), 0, 1, most, def, NULL, NULL, 0}
+#define SIZE(key, field, least, most, def) {SECTION_GATEWAY, key, OPTION_SIZE, G(field), 0, least, most, def, NULL, NULL, 0}
+#define NUMBER(key, field, at, least, most, def, zero) {SECTION_GATEWAY, key, OPTION_NUMBER, G(field), at, least, most, def, zero, NULL, 0}
+#define WORD(section, key, off, at, def, words) {section, key, OPTION_WORD, off, at, 0, 0, def, NULL, words, 0}
+#define LIST(section, key, type, off, def, flags) {section, key, type, off, 0, 0, 0, def, NULL, NULL, flags}
+#define TEXT(section, key, type, off, at, def, flags) {section, key, type, off, at, 0, 0, def, NULL, NULL, flags}
+#define YESNO(section, key, off, def) {section, key, OPTION_BOOL, off, 0, 0, 0, def, NULL, NULL, 0}
+#define CONDITION(key, field) LIST(SECTION_RULE, key, OPTION_ITEMS, R(field), NULL, OPTION_NEGATES)
+
+static const struct option options[] = {
+	LIST(SECTION_TOP, "include", OPTION_INCLUDE, OPTION_NOWHERE, NULL, 0),
+
+	NUMBER("workers", workers, G(workers_at), 1, 1024, "auto", "auto"),
+	TEXT(SECTION_GATEWAY, "user", OPTION_TEXT, G(user), G(user_at), "postern", 0),
+	TEXT(SECTION_GATEWAY, "visible-name", OPTION_TOKEN, G(visible_name), 0, NULL, 0), /* default: the host's name */
+	TEXT(SECTION_GATEWAY, "contact", OPTION_TEXT, G(contact), 0, NULL, OPTION_EMPTY_OK),
+	TEXT(SECTION_GATEWAY, "pages", OPTION_DIR, G(pages), 0, NULL, OPTION_EMPTY_OK),
+	NUMBER("max-connections", max_connections, 0, 1, 10000000, "auto", "auto"),
+	NUMBER("max-connections-per-client", max_connections_per_client, 0, 0, 10000000, "1000", NULL),
+	TIME("head-timeout", head_timeout_ms, DAY_MS, "10s"),
+	TIME("connect-timeout", connect_timeout_ms, DAY_MS, "10s"),
+	TIME("response-timeout", response_timeout_ms, DAY_MS, "60s"),
+	TIME("keepalive-timeout", keepalive_timeout_ms, DAY_MS, "60s"),
+	TIME("idle-timeout", idle_timeout_ms, 30 * DAY_MS, "1h"),
+	TIME("drain-timeout", drain_timeout_ms, DAY_MS, "30s"),
+	SIZE("max-head", max_head, 4 * KIB, MIB, "64k"),
+	SIZE("max-request-body", max_request_body, 0, UINT64_MAX, "0"),
+	SIZE("tunnel-buffer", tunnel_buffer, 4 * KIB, 16 * MIB, "64k"),
+	NUMBER("pool-per-host", pool_per_host, 0, 0, 1000000, "64", NULL),
+	NUMBER("pool-total", pool_total, 0, 0, 1000000, "1024", NULL),
+	LIST(SECTION_GATEWAY, "connect-ports", OPTION_PORTS, G(connect_ports), "443", OPTION_NONE_OK),
+	LIST(SECTION_GATEWAY, "http-ports", OPTION_PORTS, G(http_ports), "80 1025-65535", OPTION_NONE_OK),
+	WORD(SECTION_GATEWAY, "host-mismatch", G(host_mismatch), 0, "replace", mismatch_words),
+	YESNO(SECTION_GATEWAY, "via", G(via), "yes"),
+	WORD(SECTION_GATEWAY, "x-forwarded-for", G(x_forwarded_for), 0, "delete", xff_words),
+	LIST(SECTION_GATEWAY, "egress-deny", OPTION_CIDRS, G(egress_deny), "private", OPTION_NONE_OK),
+	LIST(SECTION_GATEWAY, "egress-allow", OPTION_CIDRS, G(egress_allow), NULL, OPTION_NONE_OK | OPTION_EMPTY_OK),
+	LIST(SECTION_GATEWAY, "resolver", OPTION_RESOLVERS, G(resolvers), "system", 0),
+	TIME("dns-timeout", dns_timeout_ms, 60 * SECOND_MS, "5s"),
+	NUMBER("dns-cache", dns_cache, 0, 0, 10000000, "10000", NULL),
+	WORD(SECTION_GATEWAY, "regex-jit", G(regex_jit), 0, "auto", tristate_words),
+
+	LIST(SECTION_LISTENER, "address", OPTION_ENDPOINTS, L(address), NULL, 0),
+	LIST(SECTION_LISTENER, "clients", OPTION_CIDRS, L(clients), "private", 0),
+	WORD(SECTION_LISTENER, "mode", OPTION_NOWHERE, 0, "explicit", mode_words),
+
+	LIST(SECTION_LIST, "file", OPTION_FILES, S(files), NULL, 0),
+	LIST(SECTION_LIST, "host", OPTION_ITEMS, S(hosts), NULL, OPTION_NEGATES),
+	LIST(SECTION_LIST, "address", OPTION_NETWORKS, S(addresses), NULL, OPTION_NEGATES),
+
+	CONDITION("hosts", hosts),
+	CONDITION("ports", ports),
+	CONDITION("schemes", schemes),
+	CONDITION("methods", methods),
+	CONDITION("clients", clients),
+	CONDITION("listeners", listeners),
+	CONDITION("addresses", addresses),
+	CONDITION("times", times),
+	WORD(SECTION_RULE, "action", R(action), R(action_at), NULL, action_words),
+	WORD(SECTION_RULE, "guard", R(guard), 0, "enforce", guard_words),
+	WORD(SECTION_RULE, "auth", R(auth), 0, NULL, auth_words),
+	YESNO(SECTION_RULE, "report", R(report), "no"),
+	YESNO(SECTION_RULE, "force", R(force), "no"),
+	TEXT(SECTION_RULE, "reason", OPTION_REASON, R(reason), 0, NULL, OPTION_EMPTY_OK),
+
+	TEXT(SECTION_LOG, "file", OPTION_LOGFILE, A(file), 0, NULL, 0),
+	{SECTION_LOG, "format", OPTION_FORMAT, A(format), A(format_at), 0, 0, "squid", NULL, format_words, 0},
+	YESNO(SECTION_LOG, "log-query", A(log_query), "no"),
+};
+
+static_assert(sizeof options / sizeof *options <= OPTION_MAX, "OPTION_MAX");
+static_assert(sizeof(enum action) == sizeof(int) && sizeof(enum guard_mode) == sizeof(int) && sizeof(enum tristate) == sizeof(int), "OPTION_WORD");
+
+
+/* What the interface names and this version does not have. Without a key: the whole section. */
+static const struct later {
+	enum section_kind section;
+	const char       *word;
+	const char       *why;
+} laters[] = {
+	{SECTION_TOP, "auth", "[auth] needs authentication, which this version does not have; remove the section"},
+	{SECTION_TOP, "inspection", "[inspection] needs TLS inspection, which this version does not have; remove the section"},
+	{SECTION_TOP, "parent", "[parent NAME] is not in this version, which connects to origins itself; remove the section"},
+	{SECTION_TOP, "pac", "[pac] is not in this version, which serves no proxy.pac; remove the section"},
+	{SECTION_GATEWAY, "admin", "admin is not in this version, which has no admin address; remove the line"},
+	{SECTION_GATEWAY, "admin-clients", "admin-clients is not in this version, which has no admin address; remove the line"},
+	{SECTION_GATEWAY, "control", "control is not in this version, which has no control socket; remove the line"},
+	{SECTION_LISTENER, "tls-cert", "tls-cert is not in this version: clients speak plain HTTP to the proxy; remove the line"},
+	{SECTION_LISTENER, "tls-key", "tls-key is not in this version: clients speak plain HTTP to the proxy; remove the line"},
+	{SECTION_LISTENER, "proxy-protocol-from", "proxy-protocol-from is not in this version; remove the line"},
+	{SECTION_RULE, "users", "users needs authentication, which this version does not have; use clients"},
+	{SECTION_RULE, "groups", "groups needs authentication, which this version does not have; use clients"},
+	{SECTION_RULE, "url", "url is not in this version; use hosts"},
+	{SECTION_RULE, "headers", "headers is not in this version; use hosts, methods or clients"},
+	{SECTION_RULE, "content-types", "content-types is not in this version; use hosts"},
+	{SECTION_RULE, "parent", "parent is not in this version, which connects to origins itself; remove the line"},
+};
+
+const struct section_row *
+section_row(enum section_kind kind)
+{
+	assert(kind < SECTION_KINDS);
+	return &sections[kind];
+}
+
+const char *
+section_shape(enum section_kind kind)
+{
+	static const char *const shapes[SECTION_KINDS] = {
+		[SECTION_TOP] = "the top, before the first section",
+		[SECTION_GATEWAY] = "[gateway]",
+		[SECTION_LISTENER] = "[listener NAME]",
+		[SECTION_LIST] = "[list NAME]",
+		[SECTION_RULE] = "[rule NAME]",
+		[SECTION_LOG] = "[log NAME]",
+	};
+
+	assert(kind < SECTION_KINDS);
+	return shapes[kind];
+}
+
+const struct option *
+option_table(size_t *n)
+{
+	*n = sizeof options / sizeof *options;
+	return options;
+}
+
+const struct option *
+option_find(enum section_kind section, struct span key)
+{
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		if (options[i].section == section && span_eq(span_str(options[i].key), key))
+			return &options[i];
+	return NULL;
+}
+
+bool
+option_is_list(const struct option *o)
+{
+	return o->type >= OPTION_INCLUDE;
+}
+
+static const char *
+wants_words(const struct option *o, char buf[OPTION_WANTS])
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (const struct option_word *w = o->words; w->word; w++)
+		if (!w->later)
+			at += (size_t)snprintf(buf + at, OPTION_WANTS - at, "%s%s", at ? ", " : "", w->word);
+	if (o->type == OPTION_FORMAT)
+		snprintf(buf + at, OPTION_WANTS - at, ", or a format string with %% codes");
+	return buf;
+}
+
+/* A bound as a person would write it. */
+static const char *
+bound_print(enum option_type type, uint64_t v, char buf[24])
+{
+	static const struct {
+		uint64_t    factor;
+		const char *unit;
+	} times[] = {{3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}}, sizes[] = {{MIB, "m"}, {KIB, "k"}, {1, ""}};
+
+	for (size_t i = 0; type == OPTION_TIME && i < 4; i++)
+		if (v % times[i].factor == 0) {
+			snprintf(buf, 24, "%llu%s", (unsigned long long)(v / times[i].factor), times[i].unit);
+			return buf;
+		}
+	for (size_t i = 0; type == OPTION_SIZE && v && i < 3; i++)
+		if (v % sizes[i].factor == 0) {
+			snprintf(buf, 24, "%llu%s", (unsigned long long)(v / sizes[i].factor), sizes[i].unit);
+			return buf;
+		}
+	snprintf(buf, 24, "%llu", (unsigned long long)v);
+	return buf;
+}
+
+const char *
+option_wants(const struct option *o, char buf[OPTION_WANTS])
+{
+	static const char *const plain[] = {
+		[OPTION_BOOL] = "yes or no",
+		[OPTION_TEXT] = "a text",
+		[OPTION_REASON] = "a text",
+		[OPTION_TOKEN] = "a name such as proxy.example.com: letters, digits, dots and hyphens",
+		[OPTION_DIR] = "a directory",
+		[OPTION_LOGFILE] = "a file such as access.log, or - for standard output",
+		[OPTION_INCLUDE] = "files such as conf.d/*.ini",
+		[OPTION_PORTS] = "ports such as 443 or 1025-65535",
+		[OPTION_CIDRS] = "networks such as 10.0.0.0/8 or 2001:db8::/32, or the groups private, loopback, any",
+		[OPTION_ENDPOINTS] = "ADDRESS:PORT such as 127.0.0.1:3128 or [::1]:3128",
+		[OPTION_RESOLVERS] = "system, or addresses such as 192.0.2.53 or [2001:db8::53]:53",
+		[OPTION_ITEMS] = "items, separated by blanks or commas",
+		[OPTION_NETWORKS] = "networks such as 10.0.0.0/8 or 2001:db8::/32, or the groups private, loopback, any",
+		[OPTION_FILES] = "files, one host pattern a line in each",
+	};
+	const char *example = o->type == OPTION_SIZE ? ", such as 64k" : ", such as 10s";
+	char        min[24], max[24];
+
+	if (o->words)
+		return wants_words(o, buf);
+	if (o->type > OPTION_TIME) {
+		snprintf(buf, OPTION_WANTS, "%s%s", plain[o->type], o->flags & OPTION_NONE_OK ? "; or none" : "");
+		return buf;
+	}
+	if (o->type == OPTION_NUMBER)
+		example = "";
+	bound_print(o->type, o->min, min);
+	bound_print(o->type, o->max, max);
+	snprintf(buf, OPTION_WANTS, "%s from %s%s%s%s%s%s",
+	    o->type == OPTION_NUMBER ? "a number" : o->type == OPTION_SIZE ? "a size" : "a time",
+	    min, o->max == UINT64_MAX ? "" : " to ", o->max == UINT64_MAX ? "" : max, example, o->zero ? ", or " : "", o->zero ? o->zero : "");
+	return buf;
+}
+
+const char *
+later_section(struct span word)
+{
+	return later_key(SECTION_TOP, word);
+}
+
+const char *
+later_key(enum section_kind section, struct span key)
+{
+	for (size_t i = 0; i < sizeof laters / sizeof *laters; i++)
+		if (laters[i].section == section && span_eq(span_str(laters[i].word), key))
+			return laters[i].why;
+	return NULL;
+}
+
+#define WORD_MAX 32
+
+/* Edits that turn one into the other, swaps of neighbours counted as one; large when one is too long to be a word of ours. */
+static unsigned
+edit_distance(struct span a, struct span b)
+{
+	unsigned row[3][WORD_MAX + 1];
+
+	if (a.n > WORD_MAX || b.n > WORD_MAX)
+		return WORD_MAX;
+	for (unsigned j = 0; j <= b.n; j++)
+		row[0][j] = j;
+	for (unsigned i = 1; i <= a.n; i++) {
+		unsigned *now = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
+		now[0] = i;
+		for (unsigned j = 1; j <= b.n; j++) {
+			bool     same = ascii_lower(a.p[i - 1]) == b.p[j - 1];
+			unsigned best = up[j - 1] + !same;
+			if (up[j] + 1 < best)
+				best = up[j] + 1;
+			if (now[j - 1] + 1 < best)
+				best = now[j - 1] + 1;
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] && up2[j - 2] + 1 < best)
+				best = up2[j - 2] + 1;
+			now[j] = best;
+		}
+	}
+	return row[a.n % 3][b.n];
+}
+
+static void
+nearer(struct span want, const char *word, unsigned *least, const char **found)
+{
+	unsigned d = edit_distance(want, span_str(word));
+
+	if (d < *least) {
+		*least = d;
+		*found = word;
+	}
+}
+
+/* One edit for each three letters: "usr" means "user", "foo" means nothing. */
+static unsigned
+edits_allowed(struct span s)
+{
+	return 1 + (unsigned)(s.n < 4 ? 1 : s.n / 3);
+}
+
+const char *
+nearest_key(enum section_kind section, struct span key)
+{
+	unsigned    least = edits_allowed(key);
+	const char *found = NULL;
+
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		if (options[i].section == section)
+			nearer(key, options[i].key, &least, &found);
+	return found;
+}
+
+const char *
+nearest_section(struct span word)
+{
+	unsigned    least = edits_allowed(word);
+	const char *found = NULL;
+
+	for (size_t i = SECTION_GATEWAY; i < SECTION_KINDS; i++)
+		nearer(word, sections[i].word, &least, &found);
+	return found;
+}

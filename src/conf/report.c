@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report: the problems of a configuration, gathered and printed in the order of file and line.
+ * Always true: errors and warnings count every problem, also one whose text found no room.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "conf/conf.h"
+
+void
+report_init(struct report *r)
+{
+	*r = (struct report){0};
+}
+
+void
+report_clear(struct report *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		free(r->v[i].text);
+	free(r->v);
+	*r = (struct report){0};
+}
+
+static void __attribute__((format(printf, 4, 0)))
+report_add(struct report *r, bool is_error, struct where at, const char *fmt, va_list ap)
+{
+	char *text;
+
+	*(is_error ? &r->errors : &r->warnings) += 1;
+	if (r->n == REPORT_LINES)
+		return;
+	if (r->n == r->room) {
+		size_t room = r->room ? r->room * 2 : 16;
+		void  *v = realloc(r->v, room * sizeof *r->v);
+		if (!v)
+			return;
+		r->v = v;
+		r->room = room;
+	}
+	if (vasprintf(&text, fmt, ap) < 0)
+		return;
+	r->v[r->n++] = (struct report_line){is_error, at, text};
+}
+
+void
+report_error(struct report *r, struct where at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report_add(r, true, at, fmt, ap);
+	va_end(ap);
+}
+
+void
+report_warn(struct report *r, struct where at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report_add(r, false, at, fmt, ap);
+	va_end(ap);
+}
+
+const char *
+where_print(const struct conf *c, struct where at, char *buf, size_t n)
+{
+	const char *path = c && at.file < c->n_files ? c->files[at.file].path : "-";
+
+	if (at.line)
+		snprintf(buf, n, "%s:%u", path, at.line);
+	else
+		snprintf(buf, n, "%s", path);
+	return buf;
+}
+
+/* Paths and values come from files that anybody may have written; what is printed goes to a terminal. */
+static void
+print_escaped(const char *s, FILE *to)
+{
+	for (; *s; s++) {
+		unsigned char b = (unsigned char)*s;
+		if (b >= 0x20 && b < 0x7f)
+			putc(b, to);
+		else
+			fprintf(to, "\\x%02x", b);
+	}
+}
+
+/* Lines of one place keep the order in which they were found: qsort is not stable, addresses within v are. */
+static int
+line_compare(const void *a, const void *b)
+{
+	const struct report_line *x = *(struct report_line *const *)a, *y = *(struct report_line *const *)b;
+
+	if (x->at.file != y->at.file)
+		return x->at.file < y->at.file ? -1 : 1;
+	if (x->at.line != y->at.line)
+		return x->at.line < y->at.line ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+static void
+line_print(const struct report_line *l, const struct conf *c, FILE *to)
+{
+	fputs("postern: ", to);
+	if (c && l->at.file < c->n_files) {
+		print_escaped(c->files[l->at.file].path, to);
+		if (l->at.line)
+			fprintf(to, ":%u", l->at.line);
+		fputs(": ", to);
+	}
+	if (!l->is_error)
+		fputs("warning: ", to);
+	print_escaped(l->text, to);
+	putc('\n', to);
+}
+
+void
+report_print(const struct report *r, const struct conf *c, FILE *to)
+{
+	const struct report_line **order = r->n ? malloc(r->n * sizeof *order) : NULL;
+	size_t                     untold = r->errors + r->warnings - r->n;
+
+	for (size_t i = 0; order && i < r->n; i++)
+		order[i] = &r->v[i];
+	if (order)
+		qsort(order, r->n, sizeof *order, line_compare);
+	for (size_t i = 0; i < r->n; i++)
+		line_print(order ? order[i] : &r->v[i], c, to);
+	if (untold)
+		fprintf(to, "postern: %zu more problems are not shown: too many, or no memory for them\n", untold);
+	free(order);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * set: stores one value or item where its row of the option table says, or reports what would be right.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/load.h"
+#include "conf/value.h"
+#include "match/addr_set.h"
+
+static void *
+field(const struct option *o, void *base)
+{
+	return (char *)base + o->off;
+}
+
+static void
+bad_value(struct load *l, const struct option *o, struct span value, struct where at)
+{
+	char wants[OPTION_WANTS];
+
+	report_error(l->r, at, "%s = %.*s: want %s", o->key, SHOW(value), option_wants(o, wants));
+}
+
+/* --- items of lists --- */
+
+static void
+cidr_text(const struct cidr *c, char *buf, size_t n)
+{
+	char text[ADDR_TEXT_MAX];
+
+	addr_print(&c->addr, text);
+	snprintf(buf, n, "%s/%d", text, addr_is_v4(&c->addr) ? c->bits - 96 : c->bits);
+}
+
+/* One network or the networks of a group; `group` gets a single network too. False: reported. */
+static bool
+read_networks(struct load *l, const struct option *o, const struct conf_item *item, struct cidr *one, const struct cidr **list, size_t *n)
+{
+	char meant[ADDR_TEXT_MAX + 8];
+
+	if (!item->quoted && addr_group(item->text, list, n))
+		return true;
+	*list = one;
+	*n = 1;
+	switch (cidr_parse(item->text, one)) {
+	case CIDR_FINE:
+		return true;
+	case CIDR_HOST_BITS:
+		cidr_text(one, meant, sizeof meant);
+		report_error(l->r, item->at, "%s = %.*s: bits are set beyond the prefix; if the network is meant, write %s", o->key, SHOW(item->text), meant);
+		return false;
+	case CIDR_BAD:
+		break;
+	}
+	bad_value(l, o, item->text, item->at);
+	return false;
+}
+
+static void
+set_cidrs(struct load *l, const struct option *o, struct conf_cidrs *to, const struct conf_item *item)
+{
+	const struct cidr *list;
+	struct cidr        one;
+	size_t             n;
+
+	if (!read_networks(l, o, item, &one, &list, &n))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!ARRAY_ADD(to, list[i])) {
+			load_no_memory(l);
+			return;
+		}
+}
+
+static void
+set_ports(struct load *l, const struct option *o, struct conf_ports *to, const struct conf_item *item)
+{
+	struct port_range range;
+
+	if (!value_ports(item->text, &range))
+		bad_value(l, o, item->text, item->at);
+	else if (!ARRAY_ADD(to, range))
+		load_no_memory(l);
+}
+
+static void
+set_endpoint(struct load *l, const struct option *o, struct conf_endpoints *to, const struct conf_item *item, const uint16_t *port)
+{
+	struct endpoint e;
+
+	if (!value_endpoint(item->text, port, &e))
+		bad_value(l, o, item->text, item->at);
+	else if (!ARRAY_ADD(to, e))
+		load_no_memory(l);
+}
+
+static void
+set_resolver(struct load *l, const struct option *o, struct conf_gateway *g, const struct conf_item *item)
+{
+	static const uint16_t dns = 53;
+
+	if (span_eq(item->text, SPAN("system"))) {
+		g->resolver_system = true;
+	} else {
+		set_endpoint(l, o, &g->resolvers, item, &dns);
+		if (g->resolvers.n && g->resolvers.v[g->resolvers.n - 1].port == 0)
+			bad_value(l, o, item->text, item->at);
+	}
+	if (g->resolver_system && g->resolvers.n)
+		report_error(l->r, item->at, "resolver = system stands alone; name either system or addresses");
+}
+
+static bool
+keep_item(struct load *l, struct conf_items *to, struct conf_item *item)
+{
+	item->text.p = conf_keep(l->c, item->text);
+	if (item->text.p && ARRAY_ADD(to, *item))
+		return true;
+	load_no_memory(l);
+	return false;
+}
+
+/* "none" stands alone in an option that may be empty. True: the item is dealt with. */
+static bool
+set_none(struct load *l, const struct option *o, const struct conf_item *item, size_t n_before)
+{
+	size_t               n;
+	const struct option *table = option_table(&n);
+	bool                *none = &l->none[o - table];
+	bool                 is_none = !item->quoted && span_eq(item->text, SPAN("none"));
+
+	if ((is_none && n_before) || (!is_none && *none))
+		report_error(l->r, item->at, "%s = none stands alone; remove it, or the other items", o->key);
+	*none |= is_none;
+	return is_none;
+}
+
+void
+set_item(struct load *l, const struct option *o, void *base, struct conf_item *item)
+{
+	struct conf_cidrs *to = base && o->off != OPTION_NOWHERE ? field(o, base) : NULL; /* all arrays begin with v, n */
+	struct cidr        one;
+	const struct cidr *list;
+	size_t             n;
+
+	if (item->negated && !(o->flags & OPTION_NEGATES)) {
+		report_error(l->r, item->at, "%s takes no \"!\"; name what is meant", o->key);
+		return;
+	}
+	if (o->flags & OPTION_NONE_OK) {
+		n = o->type == OPTION_PORTS ? ((struct conf_ports *)field(o, base))->n : to->n;
+		if (set_none(l, o, item, n))
+			return;
+	}
+	switch (o->type) {
+	case OPTION_INCLUDE:
+		include_glob(l, item);
+		break;
+	case OPTION_PORTS:
+		set_ports(l, o, field(o, base), item);
+		break;
+	case OPTION_CIDRS:
+		set_cidrs(l, o, to, item);
+		break;
+	case OPTION_ENDPOINTS:
+		set_endpoint(l, o, field(o, base), item, NULL);
+		break;
+	case OPTION_RESOLVERS:
+		set_resolver(l, o, base, item);
+		break;
+	case OPTION_NETWORKS:
+		if (read_networks(l, o, item, &one, &list, &n))
+			keep_item(l, field(o, base), item);
+		break;
+	case OPTION_FILES:
+		if (keep_item(l, field(o, base), item))
+			list_read(l, base, item);
+		break;
+	default:
+		keep_item(l, field(o, base), item);
+		break;
+	}
+}
+
+void
+set_begin(const struct option *o, void *base)
+{
+	if (o->type == OPTION_RESOLVERS) {
+		((struct conf_gateway *)base)->resolver_system = false;
+		((struct conf_gateway *)base)->resolvers.n = 0;
+	} else if (o->type == OPTION_PORTS) {
+		((struct conf_ports *)field(o, base))->n = 0;
+	} else if (o->type == OPTION_CIDRS) {
+		((struct conf_cidrs *)field(o, base))->n = 0;
+	}
+}
+
+/* --- single values --- */
+
+static void
+set_number(struct load *l, const struct option *o, void *to, struct span value, struct where at)
+{
+	uint64_t v = 0;
+	bool     ok;
+
+	if (o->zero && span_eq(value, span_str(o->zero))) {
+		*(uint32_t *)to = 0;
+		return;
+	}
+	ok = o->type == OPTION_NUMBER ? value_number(value, &v) : o->type == OPTION_SIZE ? value_size(value, &v) : value_time(value, &v);
+	if (!ok || v < o->min || v > o->max)
+		bad_value(l, o, value, at);
+	else if (o->type == OPTION_NUMBER)
+		*(uint32_t *)to = (uint32_t)v;
+	else
+		*(uint64_t *)to = v;
+}
+
+/* False: none of the words; nothing reported. */
+static bool
+set_word(struct load *l, const struct option *o, void *to, struct span value, struct where at)
+{
+	for (const struct option_word *w = o->words; w->word; w++)
+		if (span_eq(value, span_str(w->word))) {
+			if (w->later)
+				report_error(l->r, at, "%s", w->later);
+			else if (to)
+				memcpy(to, &w->value, sizeof w->value);
+			return true;
+		}
+	return false;
+}
+
+static void
+set_format(struct load *l, const struct option *o, struct conf_log *log, struct span value, struct where at)
+{
+	if (set_word(l, o, &log->format, value, at))
+		return;
+	if (!memchr(value.p, '%', value.n)) {
+		bad_value(l, o, value, at);
+		return;
+	}
+	log->format = LOG_CUSTOM;
+	log->custom = span_of(conf_keep(l->c, value), value.n);
+	if (!log->custom.p)
+		load_no_memory(l);
+}
+
+static void
+set_text(struct load *l, char **to, struct span value)
+{
+	*to = conf_keep(l->c, value);
+	if (!*to)
+		load_no_memory(l);
+}
+
+/* A host, with or without port, or a pseudonym (RFC 9110 7.6.3). */
+static bool
+is_token(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.p[i]) && !strchr("-._:[]", s.p[i]))
+			return false;
+	return s.n <= 255;
+}
+
+static void
+set_dir(struct load *l, const struct option *o, char **to, struct span value, struct where at)
+{
+	char       *path = conf_path(l->c, l->c->files[at.file].path, value);
+	struct stat st;
+
+	if (!path)
+		load_no_memory(l);
+	else if (l->no_files)
+		*to = path;
+	else if (stat(path, &st) != 0)
+		report_error(l->r, at, "%s = %.*s: %s: %s", o->key, SHOW(value), path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		report_error(l->r, at, "%s = %.*s: %s is not a directory", o->key, SHOW(value), path);
+	else
+		*to = path;
+}
+
+void
+set_value(struct load *l, const struct option *o, void *base, struct span value, struct where at)
+{
+	void *to = o->off == OPTION_NOWHERE ? NULL : field(o, base);
+
+	if (o->at_off)
+		*(struct where *)((char *)base + o->at_off) = at;
+	switch (o->type) {
+	case OPTION_NUMBER:
+	case OPTION_SIZE:
+	case OPTION_TIME:
+		set_number(l, o, to, value, at);
+		break;
+	case OPTION_BOOL:
+		if (span_eq(value, SPAN("yes")) || span_eq(value, SPAN("no")))
+			*(bool *)to = value.n == 3;
+		else
+			bad_value(l, o, value, at);
+		break;
+	case OPTION_WORD:
+		if (!set_word(l, o, to, value, at))
+			bad_value(l, o, value, at);
+		break;
+	case OPTION_TOKEN:
+		if (is_token(value))
+			set_text(l, to, value);
+		else
+			bad_value(l, o, value, at);
+		break;
+	case OPTION_REASON:
+		*(struct span *)to = span_of(conf_keep(l->c, value), value.n);
+		if (!((struct span *)to)->p)
+			load_no_memory(l);
+		break;
+	case OPTION_DIR:
+		set_dir(l, o, to, value, at);
+		break;
+	case OPTION_LOGFILE:
+		if (span_eq(value, SPAN("-")))
+			set_text(l, to, value);
+		else if (!(*(char **)to = conf_path(l->c, LOG_DIR "/", value)))
+			load_no_memory(l);
+		break;
+	case OPTION_FORMAT:
+		set_format(l, o, base, value, at);
+		break;
+	default:
+		set_text(l, to, value);
+		break;
+	}
+}
+
+void
+set_defaults(struct load *l, enum section_kind kind, void *base)
+{
+	size_t               n;
+	const struct option *table = option_table(&n);
+	char                 host[256] = "";
+
+	for (size_t i = 0; i < n; i++) {
+		struct span      rest = span_str(table[i].def);
+		struct conf_item item = {.at = {0, 0}};
+		char             why[ITEM_WHY];
+		if (table[i].section != kind || !table[i].def)
+			continue;
+		if (!option_is_list(&table[i]))
+			set_value(l, &table[i], base, rest, item.at);
+		while (option_is_list(&table[i]) && item_next(&rest, &item, why))
+			set_item(l, &table[i], base, &item);
+	}
+	if (kind == SECTION_GATEWAY) {
+		if (gethostname(host, sizeof host - 1) != 0 || !host[0] || !is_token(span_str(host)))
+			strcpy(host, "postern");
+		set_text(l, &l->c->gateway.visible_name, span_str(host));
+	}
+}

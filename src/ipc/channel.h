@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel: short messages with descriptors between the parent and one child, over a SOCK_SEQPACKET pair.
+ * Each message is one packet: a type, a number, some bytes, some descriptors. Neither side trusts lengths.
+ */
+#ifndef POSTERN_IPC_CHANNEL_H
+#define POSTERN_IPC_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum message_type {
+	MSG_START,    /* parent: a struct start in data; descriptors: shared counters, the logger's eventfd, the worker's ring */
+	MSG_RING,     /* parent to logger: descriptor: the ring of worker `number` */
+	MSG_LISTENER, /* parent to worker: slot `number` belongs to the snapshot to come, as its listener data[0..1]; descriptor: the socket, when
+	               * it is a new one. Slots that are not named before MSG_SNAPSHOT are closed with MSG_GO. */
+	MSG_SNAPSHOT, /* parent: prepare snapshot `number`; descriptor: the block */
+	MSG_PREPARED, /* child: snapshot `number` can be used */
+	MSG_REFUSED,  /* child: it cannot */
+	MSG_GO,       /* parent: use snapshot `number` from now on */
+	MSG_FORGET,   /* parent: drop what was prepared */
+	MSG_APPLIED,  /* child: done */
+	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit */
+	MSG_REOPEN    /* parent to logger: open all files anew */
+};
+
+#define CHANNEL_DATA_MAX 1024
+#define CHANNEL_FDS_MAX  4
+
+struct message {
+	uint32_t type;
+	uint32_t n; /* bytes of data */
+	uint64_t number;
+	unsigned n_fds;
+	int      fd[CHANNEL_FDS_MAX]; /* received ones are the receiver's to close */
+	char     data[CHANNEL_DATA_MAX];
+};
+
+/* Two connected ends, close-on-exec, non-blocking. */
+bool channel_open(int end[2]);
+/* False with errno: EAGAIN when the other side does not read, EPIPE when it is gone. */
+bool channel_send(int fd, const struct message *m);
+enum channel_answer { CHANNEL_GOT, CHANNEL_EMPTY, CHANNEL_GONE };
+enum channel_answer channel_receive(int fd, struct message *m);
+/* Close the descriptors of a message that nobody wants. */
+void message_drop(struct message *m);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shared: what each worker counts, in memory that all processes map and that outlives the worker.
+ * Each worker writes its own part only, with plain stores; readers take what they see. Made by the parent.
+ */
+#ifndef POSTERN_IPC_SHARED_H
+#define POSTERN_IPC_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/fault.h"
+
+#define SHARED_WORKERS_MAX 128
+#define TALLY_SLOTS        8192u /* for each of the two hashes; power of two */
+
+struct worker_counters {
+	uint64_t accepted;       /* client connections */
+	uint64_t refused_unread; /* not among the listener's clients */
+	uint64_t refused_limit;  /* over max-connections-per-client */
+	uint64_t requests;       /* ended, of any kind */
+	uint64_t tunnels;
+	uint64_t bytes_in, bytes_out;
+	uint64_t guard_closed, guard_reported;
+	uint64_t accept_pauses;  /* out of descriptors, or at max-connections */
+	uint64_t open;           /* client connections now */
+	uint64_t by_action[4];   /* enum action */
+	uint64_t by_fault[FAULT_COUNT];
+};
+
+/* Connections of each client, counted twice under two hashes; the smaller count is the answer: never too low, seldom too high. */
+struct tally {
+	uint16_t count[2][TALLY_SLOTS];
+};
+
+/* The logger's; only added to, so it outlives a logger that dies. */
+struct logger_stats {
+	_Atomic uint64_t lines, bytes; /* written, over all logs */
+	_Atomic uint64_t dropped;      /* lines that a log in trouble had no memory for */
+	_Atomic uint64_t ring_dropped; /* records that found their ring full, or damaged */
+	_Atomic uint64_t errors;       /* failed opens and writes */
+};
+
+struct shared_worker {
+	_Alignas(4096) struct worker_counters counters;
+	_Alignas(4096) struct tally tally;
+};
+
+struct shared {
+	uint32_t n_workers;
+	uint64_t tally_key;
+	_Alignas(64) struct logger_stats logger;
+	struct shared_worker worker[];
+};
+
+int            shared_create(uint32_t n_workers); /* memfd; -1 with errno */
+struct shared *shared_open(int fd);
+void           shared_close(struct shared *s);
+
+/* A worker that starts forgets what its predecessor had open. */
+void shared_worker_reset(struct shared *s, uint32_t worker);
+void tally_add(struct shared *s, uint32_t worker, const struct addr *client);
+void tally_remove(struct shared *s, uint32_t worker, const struct addr *client);
+/* Connections of this client, over all workers. */
+uint32_t tally_count(const struct shared *s, const struct addr *client);
+
+#endif

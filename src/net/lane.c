@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/lane.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "net/sock.h"
+
+#define ROUNDS        8          /* of one pump, before others get a turn */
+#define BULK_READS    4          /* full scratch buffers in a row that make a lane bulk */
+#define CONDUIT_BYTES (1u << 18) /* asked of the pipe; what the system allows is used */
+#define SPARE_MAX     32
+
+struct conduit {
+	struct conduit *next;
+	int             fd[2];
+	uint32_t        size;
+};
+
+bool
+lane_pool_init(struct lane_pool *p, size_t scratch_size, unsigned max_conduits)
+{
+	*p = (struct lane_pool){.scratch = malloc(scratch_size), .scratch_size = scratch_size, .max_conduits = max_conduits};
+	return p->scratch != NULL;
+}
+
+static void
+conduit_free(struct conduit *c)
+{
+	close(c->fd[0]);
+	close(c->fd[1]);
+	free(c);
+}
+
+void
+lane_pool_clear(struct lane_pool *p)
+{
+	for (struct conduit *c = p->spare, *next; c; c = next) {
+		next = c->next;
+		conduit_free(c);
+	}
+	free(p->scratch);
+	*p = (struct lane_pool){0};
+}
+
+/* NULL: over the limit or out of descriptors; the lane then goes on copying. */
+static struct conduit *
+conduit_take(struct lane_pool *p)
+{
+	struct conduit *c = p->spare;
+	int             size;
+
+	if (c) {
+		p->spare = c->next;
+		p->n_spare--;
+		return c;
+	}
+	if (p->n_conduits >= p->max_conduits || !(c = calloc(1, sizeof *c)))
+		return NULL;
+	if (pipe2(c->fd, O_NONBLOCK | O_CLOEXEC) != 0) {
+		free(c);
+		return NULL;
+	}
+	size = fcntl(c->fd[1], F_SETPIPE_SZ, (int)CONDUIT_BYTES);
+	c->size = size > 0 ? (uint32_t)size : 65536;
+	p->n_conduits++;
+	return c;
+}
+
+static void
+conduit_give(struct lane_pool *p, struct conduit *c, bool empty)
+{
+	if (empty && p->n_spare < SPARE_MAX) {
+		c->next = p->spare;
+		p->spare = c;
+		p->n_spare++;
+		return;
+	}
+	p->n_conduits--;
+	conduit_free(c);
+}
+
+void
+lane_rest(struct lane *l, struct lane_pool *p)
+{
+	if (!l->conduit || l->in_pipe)
+		return;
+	conduit_give(p, l->conduit, true);
+	l->conduit = NULL;
+	l->full = 0;
+}
+
+void
+lane_clear(struct lane *l, struct lane_pool *p)
+{
+	outbox_clear(&l->kept);
+	if (l->conduit)
+		conduit_give(p, l->conduit, l->in_pipe == 0);
+	l->conduit = NULL;
+	l->in_pipe = 0;
+}
+
+static enum lane_answer
+lane_end(struct lane *l, struct side *to)
+{
+	l->state = LANE_SHUT;
+	sock_shut_write(to->fd);
+	return LANE_DONE;
+}
+
+enum lane_answer
+lane_push(struct lane *l, struct side *to, struct span bytes)
+{
+	switch (outbox_send(&l->kept, to->fd, bytes, span_of(NULL, 0))) {
+	case OUTBOX_BROKEN:
+		return LANE_BROKEN_TO;
+	case OUTBOX_KEPT:
+		to->writable = false;
+		break;
+	case OUTBOX_SENT:
+		break;
+	}
+	l->bytes += bytes.n;
+	return LANE_WAITS;
+}
+
+/* A read of n of `room` bytes on an edge-triggered socket: was that all there is? Without a FIN on its way, a short read says so. */
+static void
+note_read(struct side *from, size_t n, size_t room)
+{
+	if (n < room && !from->closed)
+		from->readable = false;
+}
+
+static enum lane_answer
+pump_copy(struct lane *l, struct side *from, struct side *to, struct lane_pool *p)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		ssize_t r = sock_read(from->fd, p->scratch, p->scratch_size);
+		if (r < 0) {
+			if (errno != EAGAIN)
+				return LANE_BROKEN_FROM;
+			from->readable = false;
+			return LANE_WAITS;
+		}
+		if (r == 0)
+			return lane_end(l, to);
+		note_read(from, (size_t)r, p->scratch_size);
+		if (lane_push(l, to, span_of(p->scratch, (size_t)r)) == LANE_BROKEN_TO)
+			return LANE_BROKEN_TO;
+		if (!outbox_is_empty(&l->kept) || !from->readable)
+			return LANE_WAITS;
+		if ((size_t)r < p->scratch_size)
+			l->full = 0;
+		else if (++l->full >= BULK_READS)
+			return LANE_AGAIN; /* pump moves on to splicing */
+	}
+	return LANE_AGAIN;
+}
+
+/* What the pipe holds goes out; false when the peer takes no more or failed. */
+static bool
+drain_pipe(struct lane *l, struct side *to, enum lane_answer *answer)
+{
+	while (l->in_pipe) {
+		ssize_t w = sock_splice(l->conduit->fd[0], to->fd, l->in_pipe);
+		if (w <= 0) {
+			*answer = w < 0 && errno == EAGAIN ? LANE_WAITS : LANE_BROKEN_TO;
+			to->writable = false;
+			return false;
+		}
+		l->in_pipe -= (uint32_t)w;
+		l->bytes += (uint64_t)w;
+	}
+	return true;
+}
+
+static enum lane_answer
+pump_splice(struct lane *l, struct side *from, struct side *to)
+{
+	enum lane_answer answer = LANE_WAITS;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		if (!drain_pipe(l, to, &answer))
+			return answer;
+		if (!from->readable)
+			return LANE_WAITS;
+		ssize_t r = sock_splice(from->fd, l->conduit->fd[1], l->conduit->size);
+		if (r < 0) {
+			if (errno != EAGAIN)
+				return LANE_BROKEN_FROM;
+			from->readable = false; /* the pipe is empty, so it is the socket that has nothing */
+			return LANE_WAITS;
+		}
+		if (r == 0)
+			return lane_end(l, to);
+		l->in_pipe = (uint32_t)r;
+	}
+	return LANE_AGAIN;
+}
+
+enum lane_answer
+lane_pump(struct lane *l, struct side *from, struct side *to, struct lane_pool *p)
+{
+	enum lane_answer answer;
+
+	if (l->state == LANE_SHUT)
+		return LANE_DONE;
+	if (!outbox_is_empty(&l->kept)) {
+		switch (to->writable ? outbox_flush(&l->kept, to->fd) : OUTBOX_KEPT) {
+		case OUTBOX_BROKEN:
+			return LANE_BROKEN_TO;
+		case OUTBOX_KEPT:
+			to->writable = false;
+			return LANE_WAITS;
+		case OUTBOX_SENT:
+			break;
+		}
+	}
+	if (l->in_pipe ? !to->writable : !from->readable)
+		return LANE_WAITS;
+	if (!l->conduit) {
+		answer = pump_copy(l, from, to, p);
+		if (answer != LANE_AGAIN || l->full < BULK_READS)
+			return answer;
+		l->full = 0;
+		if (!(l->conduit = conduit_take(p)))
+			return answer;
+	}
+	return pump_splice(l, from, to);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/outbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "net/sock.h"
+
+struct kept {
+	size_t at, n; /* bytes at .. n of text wait */
+	char   text[];
+};
+
+void
+outbox_clear(struct outbox *o)
+{
+	free(o->kept);
+	o->kept = NULL;
+}
+
+size_t
+outbox_size(const struct outbox *o)
+{
+	return o->kept ? o->kept->n - o->kept->at : 0;
+}
+
+static enum outbox_state
+keep(struct outbox *o, struct span a, struct span b)
+{
+	struct kept *k;
+	size_t       have = o->kept ? o->kept->n : 0;
+
+	k = realloc(o->kept, sizeof *k + have + a.n + b.n);
+	if (!k) {
+		errno = ENOMEM;
+		return OUTBOX_BROKEN;
+	}
+	if (!o->kept)
+		k->at = 0;
+	k->n = have;
+	if (a.n)
+		memcpy(k->text + k->n, a.p, a.n);
+	k->n += a.n;
+	if (b.n)
+		memcpy(k->text + k->n, b.p, b.n);
+	k->n += b.n;
+	o->kept = k;
+	return OUTBOX_KEPT;
+}
+
+enum outbox_state
+outbox_send(struct outbox *o, int fd, struct span a, struct span b)
+{
+	ssize_t w;
+	size_t  done;
+
+	if (o->kept)
+		return keep(o, a, b);
+	w = sock_write2(fd, a, b);
+	if (w < 0 && errno != EAGAIN)
+		return OUTBOX_BROKEN;
+	done = w > 0 ? (size_t)w : 0;
+	if (done == a.n + b.n)
+		return OUTBOX_SENT;
+	if (done >= a.n)
+		return keep(o, span_of(b.p + (done - a.n), b.n - (done - a.n)), span_of(NULL, 0));
+	return keep(o, span_of(a.p + done, a.n - done), b);
+}
+
+enum outbox_state
+outbox_flush(struct outbox *o, int fd)
+{
+	struct kept *k = o->kept;
+	ssize_t      w;
+
+	if (!k)
+		return OUTBOX_SENT;
+	w = sock_write(fd, span_of(k->text + k->at, k->n - k->at));
+	if (w < 0)
+		return errno == EAGAIN ? OUTBOX_KEPT : OUTBOX_BROKEN;
+	k->at += (size_t)w;
+	if (k->at < k->n)
+		return OUTBOX_KEPT;
+	outbox_clear(o);
+	return OUTBOX_SENT;
+}

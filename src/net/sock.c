@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+int
+sock_accept(int listener, struct endpoint *peer)
+{
+	struct sockaddr_storage ss;
+	socklen_t               n = sizeof ss;
+	int                     fd;
+
+	do
+		fd = accept4(listener, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
+	if (fd >= 0 && !endpoint_from_sockaddr((const struct sockaddr *)&ss, peer))
+		*peer = (struct endpoint){0};
+	return fd;
+}
+
+ssize_t
+sock_read(int fd, void *buf, size_t n)
+{
+	ssize_t r;
+
+	do
+		r = recv(fd, buf, n, 0);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+ssize_t
+sock_write(int fd, struct span a)
+{
+	ssize_t w;
+
+	do
+		w = send(fd, a.p, a.n, MSG_NOSIGNAL);
+	while (w < 0 && errno == EINTR);
+	return w;
+}
+
+ssize_t
+sock_write2(int fd, struct span a, struct span b)
+{
+	struct iovec  iov[2] = {{(void *)(uintptr_t)a.p, a.n}, {(void *)(uintptr_t)b.p, b.n}};
+	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+	ssize_t       w;
+
+	if (!b.n)
+		return sock_write(fd, a);
+	do
+		w = sendmsg(fd, &m, MSG_NOSIGNAL);
+	while (w < 0 && errno == EINTR);
+	return w;
+}
+
+ssize_t
+sock_splice(int from, int to, size_t n)
+{
+	ssize_t r;
+
+	do
+		r = splice(from, NULL, to, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+void
+sock_shut_write(int fd)
+{
+	shutdown(fd, SHUT_WR);
+}
+
+void
+sock_close(int fd)
+{
+	close(fd);
+}
+
+void
+sock_reset(int fd)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fd);
+}
+
+bool
+sock_failed(int fd)
+{
+	int       error = 0;
+	socklen_t n = sizeof error;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0;
+}
+
+bool
+sock_local(int fd, struct endpoint *out)
+{
+	struct sockaddr_storage ss;
+	socklen_t               n = sizeof ss;
+
+	return getsockname(fd, (struct sockaddr *)&ss, &n) == 0 && endpoint_from_sockaddr((const struct sockaddr *)&ss, out);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block: how a compiled policy lies in the flat block, and the few steps that compile and decide must take alike.
+ * Private to this room. Every piece is named by its offset from the block's start.
+ *
+ * Each condition but hosts is a "dimension". What a request says in one dimension falls into a class, and each class has a row: one bit for each
+ * rule, set when the rule's condition holds there, or when the rule has no such condition. Hosts go the other way: a host look-up gives a number,
+ * and for each number there is a short list of the rules for which that host makes a difference.
+ */
+#ifndef POSTERN_POLICY_BLOCK_H
+#define POSTERN_POLICY_BLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/flat.h"
+#include "policy/policy.h"
+
+#define POLICY_MAGIC 0x31594c50u /* "PLY1" */
+
+/* The conditions whose items are patterns, not numbers. */
+enum side { SIDE_HOSTS, SIDE_CLIENTS, SIDE_ADDRESSES, SIDE_COUNT };
+
+/* A rule for which a host makes a difference. Lists of them are in rule order and end with rule RULE_NONE. */
+struct candidate {
+	uint32_t rule;
+	uint32_t prog; /* PROG_ALWAYS, PROG_NEVER, or 2 + index of a program */
+};
+#define PROG_ALWAYS 0
+#define PROG_NEVER  1
+#define PROG_FIRST  2
+
+/* An owner is a list, or the plain or the negated items of one rule. A tag is what match/ is given for an owner's entries of one kind. */
+struct block_tag {
+	uint32_t owner;
+	uint16_t port;    /* 0: any */
+	uint8_t  scheme;  /* enum url_scheme; SCHEME_NONE: any */
+	uint8_t  negated; /* entries of a list that take names out of it */
+};
+struct block_owner {
+	struct flat_ref rules;        /* uint32_t, ascending: the rules that have a term of this owner */
+	uint32_t        only_negated; /* holds when none of its entries does */
+};
+
+/* A term of a rule's condition: owner << 1 | negated. */
+
+struct block_rule {
+	struct flat_ref name, reason, where;
+	uint8_t         action, guard, auth, report;
+	uint32_t        has; /* bit for each enum condition */
+	struct flat_ref terms[SIDE_COUNT];
+};
+
+struct block_dim {
+	uint32_t used;  /* does any rule have this condition? */
+	uint32_t rows;  /* n_classes rows of `words` words */
+	uint32_t n_classes;
+	uint32_t where; /* number_map, or addr_set whose sets are the classes */
+};
+
+struct block_file {
+	uint32_t        first; /* global number of its line 0 */
+	struct flat_ref path;
+};
+
+struct policy_head {
+	uint32_t         magic;
+	uint32_t         n_rules;
+	uint32_t         words; /* of a row: one bit for each rule */
+	uint32_t         hosts; /* host_set */
+	struct flat_ref  rules; /* block_rule */
+	struct {
+		struct flat_ref tags, owners;
+	} side[SIDE_COUNT];
+	uint32_t         base_bits; /* row: rules whose host condition holds when no host pattern does */
+	uint32_t         base;      /* the same as uint32_t, ascending, RULE_NONE last */
+	struct flat_ref  lists;     /* for each interned set of hosts: offset of its candidates */
+	uint32_t         progs, n_progs, prog_words; /* a program: one bit for each place */
+	uint32_t         places;    /* number_map of ports */
+	struct block_dim dim[COND_COUNT];
+	struct flat_ref  methods;   /* flat_ref of each method that some rule names; its number is index + 1 */
+	struct flat_ref  files;     /* block_file, by `first` */
+	uint32_t         n_listeners;
+};
+
+/* Numbers 0 .. 65535 to classes, in pages, equal pages kept once. */
+struct number_map {
+	uint16_t page[256];
+	uint16_t class_of[][256];
+};
+
+static inline uint32_t
+number_map_find(const struct number_map *m, uint32_t n)
+{
+	return m->class_of[m->page[n >> 8 & 255]][n & 255];
+}
+
+/* A place is what items such as https://x or x:8443 look at: port (those that some item names, 0 for all others) and scheme. */
+static inline uint32_t
+place_number(const struct number_map *ports, enum url_scheme scheme, uint16_t port)
+{
+	return number_map_find(ports, port) * 4 + ((uint32_t)scheme & 3);
+}
+
+static inline bool
+bit_has(const uint64_t *row, uint32_t i)
+{
+	return row[i >> 6] >> (i & 63) & 1;
+}
+
+static inline void
+bit_set(uint64_t *row, uint32_t i)
+{
+	row[i >> 6] |= (uint64_t)1 << (i & 63);
+}
+
+static inline bool
+tag_applies(const struct block_tag *t, enum url_scheme scheme, uint16_t port)
+{
+	return (t->scheme == SCHEME_NONE || t->scheme == (uint8_t)scheme) && (t->port == 0 || t->port == port);
+}
+
+/* What is known of an owner while tags are being looked at. */
+#define OWNER_PLAIN   1
+#define OWNER_NEGATED 2
+
+static inline void
+owner_mark(uint8_t *on, const struct block_tag *t)
+{
+	on[t->owner] |= t->negated ? OWNER_NEGATED : OWNER_PLAIN;
+}
+
+static inline bool
+owner_holds(const struct block_owner *o, uint8_t on)
+{
+	return ((on & OWNER_PLAIN) || o->only_negated) && !(on & OWNER_NEGATED);
+}
+
+/* A condition: one plain term must hold, if there is one, and no negated term may. */
+static inline bool
+terms_hold(const uint32_t *term, uint32_t n, const struct block_owner *owner, const uint8_t *on)
+{
+	bool held = false, asked = false;
+
+	for (uint32_t i = 0; i < n; i++) {
+		bool negated = term[i] & 1;
+		asked |= !negated;
+		if (!owner_holds(&owner[term[i] >> 1], on[term[i] >> 1]))
+			continue;
+		if (negated)
+			return false;
+		held = true;
+	}
+	return held || !asked;
+}
+
+#endif

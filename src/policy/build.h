@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * build: what lies on the bench while a policy is compiled, and the steps in their order.
+ * Private to compile and its steps: gather -> rows, hosts -> lint -> compile writes the block.
+ * A step that runs out of memory sets `oom` and the rest is skipped; a step that finds something wrong says so in `report` and goes on.
+ */
+#ifndef POSTERN_POLICY_BUILD_H
+#define POSTERN_POLICY_BUILD_H
+
+#include "base/flat.h"
+#include "conf/conf.h"
+#include "match/addr_set.h"
+#include "match/host_set.h"
+#include "policy/block.h"
+#include "policy/pool.h"
+#include "policy/rule.h"
+
+/* Distinct ports that host items may name (x:8443): each makes a place, and a program has a bit for each. */
+#define BUILD_PORTS_MAX 1024
+
+struct numbers {
+	uint32_t *v;
+	uint32_t  n, room;
+};
+bool numbers_add(struct numbers *s, uint32_t x);
+
+struct owner {
+	const struct conf_list *list; /* null: a rule's own items */
+	uint32_t                n_plain, n_negated;
+	bool                    loose_plain, loose_negated; /* globs and regexes among them */
+	uint32_t                last_key, last_tag;         /* the tag of the entry before: most entries of an owner have the same */
+	uint32_t                rules_at, n_rules;          /* in side->rules */
+};
+
+struct side_build {
+	struct pool    tags; /* of struct block_tag */
+	struct owner  *owner;
+	uint32_t       n_owners, owner_room;
+	struct numbers terms;
+	struct {
+		uint32_t at, n;
+	} *rule_terms;              /* by rule, in terms */
+	uint32_t      *list_owner;  /* by list; owner + 1 */
+	struct numbers rules;       /* for each owner, the rules that name it */
+};
+
+struct list_use {
+	const struct conf_list *list;
+	const struct conf_rule *bypass; /* the first bypass rule that names it, without force */
+	bool                    used;
+};
+
+struct build {
+	const struct conf       *conf;
+	struct flat             *flat;
+	struct report           *report;
+	bool                     oom;
+	uint32_t                 n_rules, n_lists, n_listeners, words;
+	const struct conf_rule **rule;
+	struct list_use         *list;
+	uint32_t                *file_first; /* global line numbers: file_first[file] + line */
+	uint32_t                *has;        /* by rule, bit for each enum condition */
+	struct side_build        side[SIDE_COUNT];
+	struct host_set_builder *hosts;
+	struct addr_set_builder *addrs[SIDE_COUNT];
+	struct stretches         numbers[COND_COUNT];
+	struct pool              methods; /* number of a method: index + 1 */
+	struct pool              ports;   /* that host items name; number: index + 1 */
+	struct {
+		struct pool rows; /* classes */
+		uint32_t    where;
+		bool        used;
+	} dim[COND_COUNT];
+	/* hosts */
+	uint32_t    hosts_off, n_sets, prog_words;
+	uint64_t   *base;     /* row */
+	uint32_t   *set_list; /* by interned set; index in lists */
+	struct pool lists;    /* of struct candidate runs */
+	struct pool progs;
+};
+
+uint32_t build_line(const struct build *b, struct where at);
+struct where build_where(const struct build *b, uint32_t line);
+void     build_oom(struct build *b);
+
+void gather(struct build *b);
+void rows_build(struct build *b);
+void hosts_build(struct build *b);
+void lint_lists(struct build *b);
+void lint_rules(struct build *b);
+
+/* Append the number_map of class_of[65536]; 0 on failure. */
+uint32_t number_map_add(struct flat *f, const uint16_t *class_of);
+/* Owners as the block has them, but for their rules: what terms_hold looks at. Heap; null: out of memory. */
+struct block_owner *owners_flat(const struct side_build *s);
+
+extern const enum condition side_condition[SIDE_COUNT];
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot: all that workers and the logger need of one configuration, in one flat read-only block.
+ * The parent builds it, or says every problem; the others map it. Requests hold a reference to the one that they began with.
+ */
+#ifndef POSTERN_POLICY_SNAPSHOT_H
+#define POSTERN_POLICY_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/flat.h"
+#include "conf/conf.h"
+#include "match/addr_set.h"
+#include "policy/egress.h"
+#include "policy/policy.h"
+
+struct snapshot_listener {
+	struct flat_ref name;
+	uint32_t        clients; /* addr_set of who may connect */
+};
+
+struct snapshot_log {
+	struct flat_ref name, file, custom;
+	uint32_t        format; /* enum log_format_kind */
+	bool            log_query;
+};
+
+/* A page of the user's own: for a status, or (status 0) for all others. */
+struct snapshot_page {
+	uint32_t        status;
+	struct flat_ref html;
+};
+
+/* The head of the block. Arrays and texts are named by flat_ref. */
+struct settings {
+	uint64_t magic;
+	uint64_t generation;
+	uint64_t size;
+
+	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms, response_timeout_ms, keepalive_timeout_ms, dns_timeout_ms;
+	uint64_t max_head, max_request_body, tunnel_buffer;
+	uint32_t max_connections, max_connections_per_client, pool_per_host, pool_total, dns_cache;
+	uint32_t host_mismatch, x_forwarded_for; /* enums of conf.h */
+	bool     via, jit, report_only;
+	bool     log_entry; /* some log wants the list entry that matched */
+	bool     log_any;
+	bool     log_referer; /* some log wants the Referer */
+
+	struct flat_ref visible_name, contact;
+	struct flat_ref proxy_status; /* visible_name as RFC 9209 spells it: a token or a quoted string */
+	struct flat_ref listeners;    /* struct snapshot_listener */
+	struct flat_ref logs;         /* struct snapshot_log */
+	struct flat_ref pages;        /* struct snapshot_page */
+	struct flat_ref own;          /* struct endpoint: where this gateway itself listens; an unspecified address means every local one */
+	struct flat_ref local;        /* struct addr: this machine's addresses */
+	struct flat_ref resolvers;    /* struct endpoint */
+	struct flat_ref resolv_conf, hosts; /* text */
+
+	uint32_t policy;       /* offsets */
+	uint32_t egress;
+};
+
+struct snapshot {
+	unsigned               refs;
+	const void            *block; /* mapped; owned */
+	size_t                 size;
+	const struct settings *set; /* its head */
+	struct policy         *policy;
+};
+
+/* What the parent adds to the configuration. */
+struct snapshot_inputs {
+	uint64_t               generation;
+	bool                   report_only;
+	uint32_t               workers; /* resolved from `auto` */
+	const struct endpoint *own;
+	size_t                 n_own;
+};
+
+/* Build and seal the block; -1: every problem is in `r`. Reads hosts, resolv.conf and page files. */
+int snapshot_build(const struct conf *c, const struct snapshot_inputs *in, struct report *r);
+
+/* Map a block; the logger needs no policy. NULL: damaged, or out of memory. */
+struct snapshot *snapshot_open(int fd, bool with_policy);
+struct snapshot *snapshot_ref(struct snapshot *s);
+void             snapshot_unref(struct snapshot *s);
+
+static inline const void *
+snapshot_at(const struct snapshot *s, uint32_t off)
+{
+	return (const char *)s->block + off;
+}
+static inline struct span
+snapshot_text(const struct snapshot *s, struct flat_ref r)
+{
+	return (struct span){(const char *)s->block + r.off, r.n};
+}
+
+/* Would a connection to this place come back to ourselves? */
+bool snapshot_is_self(const struct snapshot *s, const struct addr *a, uint16_t port);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace: why. Asks the rows that policy_decide asks, one condition at a time, and finds the entry by which a condition held or failed.
+ * Slow; for explain and for logs that name the entry.
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "policy/open.h"
+
+const char *
+condition_name(enum condition c)
+{
+	static const char *const name[COND_COUNT] = {
+		[COND_HOSTS] = "hosts",
+		[COND_PORTS] = "ports",
+		[COND_SCHEMES] = "schemes",
+		[COND_METHODS] = "methods",
+		[COND_CLIENTS] = "clients",
+		[COND_LISTENERS] = "listeners",
+		[COND_ADDRESSES] = "addresses",
+		[COND_TIMES] = "times",
+	};
+
+	assert((unsigned)c < COND_COUNT);
+	return name[c];
+}
+
+static void
+rule_trace(const struct policy *p, struct view *v, uint32_t rule, struct trace_rule *t)
+{
+	uint32_t has = p->rules[rule].has;
+	bool     host = candidates_hold(p, &v->own, rule, v->place);
+
+	*t = (struct trace_rule){.rule = rule, .held = host};
+	if (has >> COND_HOSTS & 1)
+		t->cond[COND_HOSTS] = host ? TRACE_HELD : TRACE_FAILED;
+	for (unsigned i = 0; i < p->n_active; i++) {
+		enum condition c = p->active[i];
+		if (!(has >> c & 1))
+			continue;
+		if (i >= v->n_rows)
+			t->cond[c] = TRACE_UNKNOWN;
+		else
+			t->cond[c] = bit_has(v->row[i], rule) ? TRACE_HELD : TRACE_FAILED;
+		t->held &= t->cond[c] == TRACE_HELD;
+	}
+}
+
+static bool
+trace_failed(const struct trace_rule *t)
+{
+	for (unsigned c = 0; c < COND_COUNT; c++)
+		if (t->cond[c] == TRACE_FAILED)
+			return true;
+	return false;
+}
+
+enum policy_answer
+policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg)
+{
+	struct view view;
+
+	verdict_init(v);
+	view_init(p, f, &view);
+	for (uint32_t rule = 0; rule < p->head->n_rules; rule++) {
+		struct trace_rule t;
+		enum settle       settle = SETTLE_NEXT;
+
+		rule_trace(p, &view, rule, &t);
+		if (!trace_failed(&t))
+			settle = rule_settle(p, &view, rule);
+		t.decided = settle == SETTLE_DECIDE;
+		t.reported = settle == SETTLE_REPORT;
+		if (t.reported)
+			verdict_report(v, rule);
+		if (t.decided)
+			verdict_decide(p, v, rule);
+		each(arg, &t);
+		if (settle == SETTLE_ADDRESS)
+			return POLICY_NEED_ADDRESS;
+		if (t.decided)
+			break;
+	}
+	return POLICY_VERDICT;
+}
+
+static size_t
+line_print(const struct policy *p, uint32_t line, char *buf, size_t n)
+{
+	const struct block_file *file = policy_at(p, p->head->files.off);
+	uint32_t                 at = p->head->files.n;
+	int                      used;
+
+	while (at > 0 && file[at - 1].first > line)
+		at--;
+	if (at == 0)
+		return 0;
+	file += at - 1;
+	used = snprintf(buf, n, "%.*s:%u", (int)file->path.n, (const char *)policy_at(p, file->path.off), line - file->first);
+	return used < 0 ? 0 : (size_t)used < n ? (size_t)used : n - 1;
+}
+
+/* Does `rule` name this tag's owner as a plain term (or as a negated one)? A list's own negated entries speak against its plain ones. */
+static bool
+tag_concerns(const struct policy *p, enum side side, uint32_t rule, const struct block_tag *t, bool against)
+{
+	const struct flat_ref terms = p->rules[rule].terms[side];
+	const uint32_t       *term = policy_at(p, terms.off);
+
+	for (uint32_t i = 0; i < terms.n; i++)
+		if (term[i] >> 1 == t->owner && ((term[i] & 1) ^ t->negated) == against)
+			return true;
+	return false;
+}
+
+/* The entry of one of these tags that concerns the rule; those that name a port or scheme say more, so they come first. */
+static bool
+tags_origin(const struct policy *p, enum side side, uint32_t rule, const struct facts *f, const uint32_t *tags, uint32_t n, bool against, uint32_t *line)
+{
+	const struct block_tag *tag = policy_at(p, p->head->side[side].tags.off);
+	const struct addr      *address = side == SIDE_CLIENTS ? &f->client : f->host->kind == HOST_ADDR ? &f->host->addr : &f->address;
+
+	for (int bare = 0; bare < 2; bare++)
+		for (uint32_t i = 0; i < n; i++) {
+			const struct block_tag *t = &tag[tags[i]];
+			uint32_t                found;
+			if ((t->port == 0 && t->scheme == SCHEME_NONE) != bare || !tag_applies(t, f->scheme, f->port) || !tag_concerns(p, side, rule, t, against))
+				continue;
+			if (side != SIDE_HOSTS)
+				found = addr_set_origins(policy_at(p, p->head->dim[side == SIDE_CLIENTS ? COND_CLIENTS : COND_ADDRESSES].where), address,
+				    tags[i], line, 1);
+			else if (f->host->kind == HOST_ADDR)
+				found = host_set_origins_addr(p->hosts, address, tags[i], line, 1);
+			else
+				found = host_set_origins(p->hosts, host_span(f->host), tags[i], line, 1);
+			if (found > 0)
+				return true;
+		}
+	return false;
+}
+
+size_t
+policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, const struct facts *f, bool against, char *buf, size_t n)
+{
+	struct host_hit hit = {.loose = p->loose};
+	uint32_t        n_tags, line;
+	const uint32_t *tags;
+	enum side       side = c == COND_HOSTS ? SIDE_HOSTS : c == COND_CLIENTS ? SIDE_CLIENTS : SIDE_ADDRESSES;
+
+	assert(n > 0 && rule < p->head->n_rules);
+	buf[0] = '\0';
+	if (!(p->rules[rule].has >> c & 1) || (c != COND_HOSTS && c != COND_CLIENTS && c != COND_ADDRESSES))
+		return 0;
+	if (c == COND_HOSTS) {
+		if (f->host->kind == HOST_ADDR)
+			host_set_find_addr(p->hosts, &f->host->addr, &hit);
+		else
+			host_set_find(p->hosts, host_span(f->host), &hit);
+		tags = host_set_tags(p->hosts, hit.set, &n_tags);
+	} else {
+		const struct addr_set *set = policy_at(p, p->head->dim[c].where);
+		if (c == COND_ADDRESSES && f->host->kind != HOST_ADDR && !(f->known & FACT_ADDRESS))
+			return 0;
+		tags = addr_set_tags(set, addr_set_find(set, c == COND_CLIENTS ? &f->client : f->host->kind == HOST_ADDR ? &f->host->addr : &f->address), &n_tags);
+	}
+	if (!tags_origin(p, side, rule, f, tags, n_tags, against, &line) && !tags_origin(p, side, rule, f, hit.loose, hit.n_loose, against, &line))
+		return 0;
+	return line_print(p, line, buf, n);
+}
+
+size_t
+policy_entry_where(const struct policy *p, uint32_t rule, const struct host *host, enum url_scheme scheme, uint16_t port, char *buf, size_t n)
+{
+	struct facts f = {.host = host, .scheme = scheme, .port = port};
+
+	if (rule >= p->head->n_rules) {
+		buf[0] = '\0';
+		return 0;
+	}
+	return policy_condition_where(p, rule, COND_HOSTS, &f, false, buf, n);
+}

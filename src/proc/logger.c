@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * logger: see logger.h. A turn: take records, oldest first, format each for every log, write, give the rings their room back; then poll again soon when
+ * there was something, else sleep with the flag set in every ring.
+ */
+#include "proc/logger.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audit/format.h"
+#include "audit/record.h"
+#include "audit/sink.h"
+#include "base/log.h"
+#include "ipc/ring.h"
+
+#define POLL_MS      80u /* and up to one tick: lines appear within 100 ms */
+#define HURRY_MS     16u /* when a ring was more than a quarter full */
+#define BATCH        1024u /* records between two writes */
+#define BATCHES_MAX  32u /* in one turn, so that control messages are heard */
+
+/* One worker's ring. */
+struct lane {
+	struct ring *ring; /* owned */
+	const char  *shown; /* the oldest record, not yet taken; null: none */
+	size_t       n;
+	uint64_t     when;  /* its end_real_us, as the worker says */
+};
+
+/* One access log. */
+struct out {
+	struct log_format *format; /* owned */
+	struct sink       *sink;   /* owned */
+};
+
+struct logger {
+	struct loop  *loop;
+	struct watch  wake;
+	struct timer  poll;
+	int           wake_fd;
+	struct lane  *lanes; /* owned */
+	unsigned      n_lanes;
+	struct out   *outs; /* owned */
+	unsigned      n_outs;
+	struct logger_stats *stats;
+	uint64_t      bad; /* records that made no sense, since the last count */
+	struct log_limit bad_limit, full_limit;
+	char          record[]; /* RECORD_MAX: a copy of the one being read, which its writer cannot change */
+};
+
+static void
+count(_Atomic uint64_t *c, uint64_t n)
+{
+	if (n)
+		atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+/* The lane whose next record ended first; null when all are empty. */
+static struct lane *
+oldest(struct logger *l)
+{
+	struct lane *best = NULL;
+
+	for (unsigned i = 0; i < l->n_lanes; i++) {
+		struct lane *a = &l->lanes[i];
+		if (!a->shown) {
+			a->shown = ring_peek(a->ring, &a->n);
+			if (!a->shown)
+				continue;
+			a->when = 0;
+			if (a->n >= sizeof(struct record))
+				memcpy(&a->when, a->shown + offsetof(struct record, end_real_us), sizeof a->when);
+		}
+		if (!best || a->when < best->when)
+			best = a;
+	}
+	return best;
+}
+
+static void
+take(struct logger *l, struct lane *a)
+{
+	struct record r;
+	struct span   text[RT_COUNT];
+	bool          ok = a->n <= RECORD_MAX;
+
+	if (ok)
+		memcpy(l->record, a->shown, a->n);
+	a->shown = NULL;
+	ring_pass(a->ring);
+	if (!ok || !record_read(l->record, a->n, &r, text)) {
+		l->bad++;
+		return;
+	}
+	for (unsigned i = 0; i < l->n_outs; i++) {
+		char *line = sink_room(l->outs[i].sink);
+		if (line)
+			sink_took(l->outs[i].sink, log_format_line(l->outs[i].format, &r, text, line));
+	}
+}
+
+/* Up to BATCH records; returns how many. */
+static unsigned
+batch(struct logger *l)
+{
+	uint64_t     now = loop_now_us(l->loop);
+	struct lane *a;
+	unsigned     n = 0;
+
+	while (n < BATCH && (a = oldest(l))) {
+		take(l, a);
+		n++;
+	}
+	for (unsigned i = 0; i < l->n_outs; i++)
+		sink_flush(l->outs[i].sink, now);
+	for (unsigned i = 0; i < l->n_lanes; i++)
+		ring_release_passed(l->lanes[i].ring);
+	return n;
+}
+
+/* What was lost before it came here, and what the sinks counted. */
+static void
+settle(struct logger *l)
+{
+	uint64_t full = 0;
+
+	for (unsigned i = 0; i < l->n_lanes; i++)
+		full += ring_drops_take(l->lanes[i].ring);
+	if (full)
+		log_write_limited(&l->full_limit, LOG_LEVEL_WARN, "%llu access log lines were lost: the logger did not keep up with a worker",
+		                  (unsigned long long)full);
+	if (l->bad)
+		log_write_limited(&l->bad_limit, LOG_LEVEL_WARN, "%llu access log records of a worker made no sense", (unsigned long long)l->bad);
+	full += l->bad;
+	l->bad = 0;
+	for (unsigned i = 0; i < l->n_outs; i++) {
+		struct sink_counts c = sink_counts_take(l->outs[i].sink);
+		if (full)
+			sink_lost(l->outs[i].sink, full);
+		if (!l->stats)
+			continue;
+		count(&l->stats->lines, c.lines);
+		count(&l->stats->bytes, c.bytes);
+		count(&l->stats->dropped, c.dropped);
+		count(&l->stats->errors, c.errors);
+	}
+	if (l->stats)
+		count(&l->stats->ring_dropped, full);
+}
+
+static bool
+is_pressed(const struct logger *l)
+{
+	for (unsigned i = 0; i < l->n_lanes; i++)
+		if (ring_fill(l->lanes[i].ring) > ring_size(l->lanes[i].ring) / 4)
+			return true;
+	return false;
+}
+
+/* True: every worker will wake us; false: one of them wrote meanwhile. */
+static bool
+sleep_all(struct logger *l)
+{
+	for (unsigned i = 0; i < l->n_lanes; i++)
+		if (ring_sleep(l->lanes[i].ring))
+			return false;
+	return true;
+}
+
+/* What is in the rings, but no longer than workers that never stop writing allow. *more: something is left. Returns how many records. */
+static unsigned
+drain(struct logger *l, bool *more)
+{
+	unsigned taken = 0, n;
+
+	do {
+		n = batch(l);
+		taken += n;
+	} while (n == BATCH && taken < BATCH * BATCHES_MAX);
+	settle(l);
+	*more = n == BATCH;
+	return taken;
+}
+
+static void
+turn(struct logger *l)
+{
+	bool     pressed = is_pressed(l), all_written = true, more;
+	unsigned taken = drain(l, &more);
+	uint64_t after_ms = 0;
+
+	for (unsigned i = 0; i < l->n_outs; i++)
+		if (!sink_flush(l->outs[i].sink, loop_now_us(l->loop))) {
+			uint64_t retry_ms = sink_retry_ms(l->outs[i].sink);
+			after_ms = all_written || retry_ms < after_ms ? retry_ms : after_ms;
+			all_written = false;
+		}
+	if (more)
+		timer_set(l->loop, &l->poll, 0);
+	else if (taken || !sleep_all(l))
+		timer_set(l->loop, &l->poll, pressed ? HURRY_MS : POLL_MS);
+	else if (!all_written)
+		timer_set(l->loop, &l->poll, after_ms);
+	else
+		timer_clear(&l->poll);
+}
+
+static void
+on_wake(void *arg, unsigned what)
+{
+	struct logger *l = arg;
+	uint64_t       n;
+
+	(void)what;
+	/* how often does not matter; a spurious call is one turn too many */
+	if (read(l->wake_fd, &n, sizeof n) < 0)
+		n = 0;
+	turn(l);
+}
+
+static void
+on_poll(void *arg)
+{
+	turn(arg);
+}
+
+static void
+outs_free(struct logger *l, struct out *outs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t lost = sink_free(outs[i].sink, loop_now_us(l->loop));
+		log_format_free(outs[i].format);
+		if (l->stats)
+			count(&l->stats->dropped, lost);
+	}
+	free(outs);
+}
+
+/* The formats of new logs, without their sinks. NULL: said why. */
+static struct out *
+outs_new(const struct logger_log *logs, unsigned n)
+{
+	struct out *outs = calloc(n ? n : 1, sizeof *outs);
+	char        why[160] = "";
+
+	for (unsigned i = 0; outs && i < n; i++) {
+		outs[i].format = log_format_new(logs[i].format, logs[i].custom, logs[i].log_query, why);
+		if (outs[i].format)
+			continue;
+		log_error("access log %s: %s", logs[i].path, *why ? why : "out of memory");
+		while (i-- > 0)
+			log_format_free(outs[i].format);
+		free(outs);
+		return NULL;
+	}
+	return outs;
+}
+
+/* An old log that goes to `path` and whose sink nobody has taken over. */
+static struct out *
+out_find(struct out *outs, unsigned n, const char *path)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (outs[i].sink && strcmp(sink_path(outs[i].sink), path) == 0)
+			return &outs[i];
+	return NULL;
+}
+
+static bool
+is_named_before(const struct logger_log *logs, unsigned i)
+{
+	for (unsigned j = 0; j < i; j++)
+		if (strcmp(logs[j].path, logs[i].path) == 0)
+			return true;
+	return false;
+}
+
+bool
+logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
+{
+	struct out *outs = outs_new(logs, n), *old;
+	unsigned    made = 0;
+	bool        more;
+
+	if (!outs)
+		return false;
+	drain(l, &more);
+	/* first all that can fail, then what cannot: taking over the sinks that stay */
+	for (; made < n; made++) {
+		if (!is_named_before(logs, made) && out_find(l->outs, l->n_outs, logs[made].path))
+			continue;
+		outs[made].sink = sink_new(logs[made].path, logs[made].format == LOG_JSON, loop_now_us(l->loop));
+		if (!outs[made].sink)
+			goto fail;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (outs[i].sink)
+			continue;
+		old = out_find(l->outs, l->n_outs, logs[i].path);
+		outs[i].sink = old->sink;
+		old->sink = NULL;
+		sink_say_drops(outs[i].sink, logs[i].format == LOG_JSON);
+	}
+	outs_free(l, l->outs, l->n_outs);
+	l->outs = outs;
+	l->n_outs = n;
+	return true;
+fail:
+	outs_free(l, outs, n);
+	return false;
+}
+
+bool
+logger_add_ring(struct logger *l, int fd)
+{
+	struct lane *lanes = realloc(l->lanes, (l->n_lanes + 1) * sizeof *lanes);
+	struct ring *ring;
+
+	if (!lanes)
+		return false;
+	l->lanes = lanes;
+	ring = ring_open(fd);
+	if (!ring)
+		return false;
+	l->lanes[l->n_lanes++] = (struct lane){.ring = ring};
+	timer_set(l->loop, &l->poll, 0);
+	return true;
+}
+
+void
+logger_reopen(struct logger *l)
+{
+	bool more;
+
+	drain(l, &more);
+	for (unsigned i = 0; i < l->n_outs; i++)
+		sink_reopen(l->outs[i].sink);
+	timer_set(l->loop, &l->poll, 0);
+}
+
+struct logger *
+logger_new(struct loop *loop, const struct logger_config *c)
+{
+	struct logger *l = calloc(1, sizeof *l + RECORD_MAX);
+
+	if (!l)
+		return NULL;
+	l->loop = loop;
+	l->wake_fd = c->wake_fd;
+	l->stats = c->stats;
+	timer_init(&l->poll, on_poll, l);
+	if (!logger_reconfigure(l, c->logs, c->n_logs))
+		goto fail;
+	for (unsigned i = 0; i < c->n_rings; i++)
+		if (!logger_add_ring(l, c->rings[i]))
+			goto fail;
+	if (!watch_init_level(&l->wake, loop, l->wake_fd, WATCH_READ, on_wake, l))
+		goto fail;
+	timer_set(loop, &l->poll, 0);
+	return l;
+fail:
+	logger_free(l);
+	return NULL;
+}
+
+void
+logger_free(struct logger *l)
+{
+	bool more;
+
+	if (!l)
+		return;
+	watch_clear(&l->wake);
+	timer_clear(&l->poll);
+	do
+		drain(l, &more);
+	while (more);
+	outs_free(l, l->outs, l->n_outs);
+	for (unsigned i = 0; i < l->n_lanes; i++)
+		ring_close(l->lanes[i].ring);
+	free(l->lanes);
+	free(l);
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * forward: sends a plain request on, head and body, while response brings back the answer.
+ * The head is made anew: method and origin-form target as judged, a Host made from the target, every field that is not for the next hop only.
+ * Body bytes are passed as they came once body_take has accepted them.
+ * Always true: nothing is read from the client while bytes for the origin wait.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net/sock.h"
+#include "session/compose.h"
+#include "session/session.h"
+
+static void
+put_host(struct compose *o, const struct request *r)
+{
+	bool bracket = r->at.host.kind == HOST_ADDR && !addr_is_v4(&r->at.host.addr);
+	char port[8];
+
+	put(o, SPAN("Host: "));
+	if (bracket)
+		put(o, SPAN("["));
+	put(o, host_span(&r->at.host));
+	if (bracket)
+		put(o, SPAN("]"));
+	if (r->at.port != 80) {
+		int n = snprintf(port, sizeof port, ":%u", r->at.port);
+		put(o, span_of(port, (size_t)n));
+	}
+	put(o, SPAN("\r\n"));
+}
+
+static void
+put_target(struct compose *o, const struct request *r)
+{
+	/* RFC 9112 3.2.4: OPTIONS for the server as a whole */
+	if (r->head.method_id == METHOD_OPTIONS && r->url.path.n == 0 && !r->url.has_query) {
+		put(o, SPAN("*"));
+		return;
+	}
+	put(o, r->url.path.n ? r->url.path : SPAN("/"));
+	if (r->url.has_query) {
+		put(o, SPAN("?"));
+		put(o, r->url.query);
+	}
+}
+
+static void
+put_client_addr(struct compose *o, const struct session *s)
+{
+	char text[ADDR_TEXT_MAX];
+
+	put(o, span_of(text, addr_print(&s->peer.addr, text)));
+}
+
+/* The fields of the client, without those that we make ourselves. */
+static void
+put_fields(struct compose *o, const struct session *s, const struct request *r)
+{
+	const struct settings *set = r->snap->set;
+	size_t                 at = 0;
+	struct field           f;
+	bool                   xff = false;
+
+	while (head_field_next(&r->head, &at, &f)) {
+		if (f.id == FIELD_HOST || head_field_is_hop(&r->head, &f))
+			continue;
+		if (f.id == FIELD_EXPECT && r->head.minor == 0)
+			continue; /* RFC 9110 10.1.1: not from HTTP/1.0 */
+		if (f.id == FIELD_MAX_FORWARDS && (r->head.method_id == METHOD_TRACE || r->head.method_id == METHOD_OPTIONS)) {
+			unsigned long n = strtoul(f.value.p, NULL, 10);
+			char          line[40];
+			put(o, span_of(line, (size_t)snprintf(line, sizeof line, "Max-Forwards: %lu\r\n", n ? n - 1 : 0)));
+			continue;
+		}
+		if (f.id == FIELD_X_FORWARDED_FOR && set->x_forwarded_for != XFF_PASS) {
+			if (set->x_forwarded_for == XFF_DELETE)
+				continue;
+			put(o, SPAN("X-Forwarded-For: "));
+			put(o, f.value);
+			if (!xff) {
+				put(o, SPAN(", "));
+				put_client_addr(o, s);
+			}
+			put(o, SPAN("\r\n"));
+			xff = true;
+			continue;
+		}
+		if (f.id == FIELD_FORWARDED && set->x_forwarded_for == XFF_DELETE)
+			continue;
+		put(o, f.line);
+	}
+	if (set->x_forwarded_for == XFF_APPEND && !xff) {
+		put(o, SPAN("X-Forwarded-For: "));
+		put_client_addr(o, s);
+		put(o, SPAN("\r\n"));
+	}
+}
+
+/* NULL span: it does not fit. */
+static struct span
+compose_head(const struct session *s, const struct request *r)
+{
+	struct compose o = {.p = s->gw->compose, .room = s->gw->compose_size};
+
+	put(&o, r->head.method);
+	put(&o, SPAN(" "));
+	put_target(&o, r);
+	put(&o, SPAN(" HTTP/1.1\r\n"));
+	put_host(&o, r);
+	put_fields(&o, s, r);
+	if (r->head.body == BODY_CHUNKED)
+		put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
+	if (r->snap->set->via) {
+		put(&o, r->head.minor ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
+		put(&o, snapshot_text(r->snap, r->snap->set->visible_name));
+		put(&o, SPAN("\r\n"));
+	}
+	if (r->head.upgrade) {
+		put(&o, SPAN("Connection: upgrade\r\nUpgrade: "));
+		put(&o, r->head.upgrade_to);
+		put(&o, SPAN("\r\n"));
+	} else if (r->head.te_trailers) {
+		put(&o, SPAN("Connection: TE\r\nTE: trailers\r\n"));
+	}
+	put(&o, SPAN("\r\n"));
+	return compose_span(&o);
+}
+
+/* Is authentication bound to the connection being spoken (RFC 4559 6)? Then the origin's connection is this client's alone. */
+static bool
+is_bound_auth(struct span value)
+{
+	return (value.n >= 4 && span_eq_nocase(span_of(value.p, 4), SPAN("NTLM"))) ||
+	    (value.n >= 9 && span_eq_nocase(span_of(value.p, 9), SPAN("Negotiate")));
+}
+
+bool
+forward_sees_bound_auth(const struct head *h, enum field_id id)
+{
+	size_t       at = 0;
+	struct field f;
+
+	if (!(h->seen & 1u << id))
+		return false;
+	while (head_field_next(h, &at, &f))
+		if (f.id == id && is_bound_auth(f.value))
+			return true;
+	return false;
+}
+
+/* As much of what is in `in` as belongs to the body. False: refused (the session went on elsewhere). */
+static bool
+take_body(struct session *s, struct span *body)
+{
+	struct request *r = s->req;
+	struct span     in = buf_span(&s->in);
+	size_t          n = 0, used;
+	struct span     data;
+
+	for (;;) {
+		enum parse_result p = body_take(&r->body, span_of(in.p + n, in.n - n), &used, &data);
+		n += used;
+		if (p == PARSE_BAD) {
+			forward_request_failed(s, FAULT_BAD_CHUNK);
+			return false;
+		}
+		if (p == PARSE_OK) {
+			r->sent_whole = true;
+			break;
+		}
+		if (used == 0)
+			break;
+	}
+	if (r->snap->set->max_request_body && r->body.total > r->snap->set->max_request_body) {
+		forward_request_failed(s, FAULT_BODY_TOO_LARGE);
+		return false;
+	}
+	*body = span_of(in.p, n);
+	return true;
+}
+
+/* The client's side went wrong in the middle of its request: the origin must not take it for whole. */
+void
+forward_request_failed(struct session *s, enum fault fault)
+{
+	if (s->req->replied || !outbox_is_empty(&s->down.kept)) {
+		session_finish(s, fault);
+		return;
+	}
+	origin_reset(s->origin);
+	s->origin = NULL;
+	reply_fault(s, fault);
+}
+
+static bool
+send_up(struct session *s, struct span a, struct span b)
+{
+	switch (outbox_send(&s->up.kept, s->origin->side.fd, a, b)) {
+	case OUTBOX_BROKEN:
+		/* the origin may have answered before it closed: read that first */
+		s->req->sent_whole = true;
+		s->req->back_keep = false;
+		s->keep = false;
+		s->origin->side.readable = true;
+		outbox_clear(&s->up.kept);
+		return false;
+	case OUTBOX_KEPT:
+		s->origin->side.writable = false;
+		break;
+	case OUTBOX_SENT:
+		break;
+	}
+	return true;
+}
+
+void
+forward_begin(struct session *s)
+{
+	struct request *r = s->req;
+	struct span     head = compose_head(s, r), body = {NULL, 0};
+
+	if (!head.p) {
+		session_drop_origin(s);
+		reply_fault(s, FAULT_HEAD_TOO_LARGE);
+		return;
+	}
+	session_move(s, SESSION_FORWARD);
+	if (forward_sees_bound_auth(&r->head, FIELD_AUTHORIZATION))
+		r->pinned = true;
+	if (r->head.body == BODY_NONE)
+		r->sent_whole = true;
+	else if (!take_body(s, &body))
+		return;
+	/* what a retry would need is gone once body bytes were used */
+	r->used_body = body.n > 0;
+	buf_use(&s->in, body.n);
+	r->bytes_in += body.n;
+	send_up(s, head, body);
+	forward_on_client(s);
+}
+
+/* Pass on what the client sends of its body. */
+static void
+upload(struct session *s)
+{
+	struct request *r = s->req;
+	struct span     body;
+
+	while (!r->sent_whole && outbox_is_empty(&s->up.kept)) {
+		if (buf_size(&s->in) == 0) {
+			ssize_t n;
+			if (!s->client.readable)
+				return;
+			if (!buf_make_room(&s->in, &s->gw->bufs, BUF_BLOCK)) {
+				session_finish(s, FAULT_NO_MEMORY);
+				return;
+			}
+			n = sock_read(s->client.fd, s->in.p, s->in.room);
+			if (n < 0 && errno == EAGAIN) {
+				s->client.readable = false;
+				buf_release(&s->in, &s->gw->bufs);
+				return;
+			}
+			if (n <= 0) {
+				session_finish(s, FAULT_CLIENT_ABORTED);
+				return;
+			}
+			if ((size_t)n < s->in.room && !s->client.closed)
+				s->client.readable = false;
+			s->in.n = (uint32_t)n;
+		}
+		if (!take_body(s, &body))
+			return;
+		r->used_body = true;
+		session_deadline(s, r->snap->set->response_timeout_ms);
+		send_up(s, body, SPAN(""));
+		buf_use(&s->in, body.n);
+		r->bytes_in += body.n;
+	}
+}
+
+void
+forward_on_client(struct session *s)
+{
+	/* the client's socket takes more of the response? */
+	if (!outbox_is_empty(&s->down.kept) && s->client.writable) {
+		switch (outbox_flush(&s->down.kept, s->client.fd)) {
+		case OUTBOX_BROKEN:
+			session_finish(s, FAULT_CLIENT_ABORTED);
+			return;
+		case OUTBOX_KEPT:
+			s->client.writable = false;
+			break;
+		case OUTBOX_SENT:
+			session_deadline(s, s->req->snap->set->response_timeout_ms);
+			break;
+		}
+	}
+	if (s->client.closed && sock_failed(s->client.fd)) {
+		session_finish(s, FAULT_CLIENT_ABORTED);
+		return;
+	}
+	upload(s);
+	if (s->state == SESSION_FORWARD)
+		response_read(s);
+}
+
+void
+forward_on_origin(struct session *s)
+{
+	if (!outbox_is_empty(&s->up.kept) && s->origin->side.writable) {
+		switch (outbox_flush(&s->up.kept, s->origin->side.fd)) {
+		case OUTBOX_BROKEN:
+			outbox_clear(&s->up.kept);
+			s->req->sent_whole = true;
+			s->keep = false;
+			s->origin->side.readable = true;
+			break;
+		case OUTBOX_KEPT:
+			s->origin->side.writable = false;
+			break;
+		case OUTBOX_SENT:
+			session_deadline(s, s->req->snap->set->response_timeout_ms);
+			break;
+		}
+	}
+	upload(s);
+	if (s->state == SESSION_FORWARD)
+		response_read(s);
+}
+
+void
+forward_on_timeout(struct session *s)
+{
+	struct request *r = s->req;
+
+	if (r->replied)
+		session_finish(s, outbox_is_empty(&s->down.kept) ? FAULT_ORIGIN_TIMEOUT : FAULT_IDLE_TIMEOUT);
+	else if (!r->sent_whole && outbox_is_empty(&s->up.kept))
+		forward_request_failed(s, FAULT_BODY_TIMEOUT);
+	else
+		forward_request_failed(s, FAULT_ORIGIN_TIMEOUT);
+}
+
+void
+forward_origin_failed(struct session *s, enum fault fault)
+{
+	struct request *r = s->req;
+
+	if (r->replied) {
+		session_finish(s, fault == FAULT_ORIGIN_CLOSED ? FAULT_RESPONSE_INCOMPLETE : fault);
+		return;
+	}
+	/* RFC 9112 9.3.1, 9.6: a reused connection that closed before a byte came back may be tried anew, once */
+	bool retry = s->origin->reused && !r->retried && !r->used_body && !r->pinned && buf_size(&r->back_in) == 0 &&
+	    (r->head.method_id == METHOD_GET || r->head.method_id == METHOD_HEAD || r->head.method_id == METHOD_OPTIONS ||
+		r->head.method_id == METHOD_TRACE || r->head.method_id == METHOD_PUT || r->head.method_id == METHOD_DELETE);
+	session_drop_origin(s);
+	outbox_clear(&s->up.kept);
+	if (!retry) {
+		reply_fault(s, fault);
+		return;
+	}
+	r->retried = true;
+	r->sent_whole = false;
+	session_move(s, SESSION_GATE);
+	reach_begin(s);
+}
+
+void
+forward_done(struct session *s)
+{
+	struct request *r = s->req;
+	bool            whole = r->sent_whole && outbox_is_empty(&s->up.kept);
+
+	if (whole && r->back_keep) {
+		if (r->pinned) {
+			if (!s->keep || !origin_label(s->origin, host_span(&r->at.host), r->snap->set->generation))
+				session_drop_origin(s);
+		} else {
+			origin_give(s->origin, host_span(&r->at.host), r->snap->set->generation);
+			s->origin = NULL;
+		}
+	} else {
+		session_drop_origin(s);
+	}
+	record_request(s, FAULT_NONE);
+	request_free(s);
+	if (whole && s->keep && !s->gw->draining)
+		session_next_request(s);
+	else
+		linger_begin(s);
+}

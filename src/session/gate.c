@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate: settles one request.
+ * Owns no sockets. Reads where the request wants to go, refuses what no rule may allow, then gives policy the facts at hand; when policy wants one
+ * more, has it fetched and asks again. Leaves connecting to reach and refusing to reply.
+ * Always true: facts only grow; a verdict is final; the destination judged here is the one that is resolved, connected to and logged.
+ */
+#include "base/clock.h"
+#include "session/session.h"
+
+/* RFC 9112 3.2: Host must name the target; one that names another place is refused or replaced, as host-mismatch says. */
+static enum fault
+judge_host(const struct request *r, const struct settings *set)
+{
+	struct authority host;
+	uint16_t         implied = r->is_connect ? r->at.port : 80;
+
+	if (set->host_mismatch == MISMATCH_REPLACE || !(r->head.seen & 1u << FIELD_HOST) || !r->head.host.n)
+		return FAULT_NONE;
+	if (!authority_parse(r->head.host, &host))
+		return FAULT_BAD_HOST;
+	if (span_eq(host_span(&host.host), host_span(&r->at.host)) && (host.port ? host.port : implied) == r->at.port)
+		return FAULT_NONE;
+	return FAULT_HOST_MISMATCH;
+}
+
+/* Has our own name been put into Via before (RFC 9110 7.6.3)? */
+static bool
+has_passed_here(const struct request *r, struct span name)
+{
+	struct field f;
+	size_t       at = 0, in_list;
+	struct span  item;
+
+	if (!(r->head.seen & 1u << FIELD_VIA))
+		return false;
+	while (head_field_next(&r->head, &at, &f)) {
+		if (f.id != FIELD_VIA)
+			continue;
+		in_list = 0;
+		while (field_list_next(f.value, &in_list, &item)) {
+			/* received-protocol RWS received-by [RWS comment] */
+			const char *by = memchr(item.p, ' ', item.n);
+			if (!by)
+				continue;
+			struct span rest = span_of(by + 1, item.n - (size_t)(by + 1 - item.p));
+			const char *end = memchr(rest.p, ' ', rest.n);
+			if (end)
+				rest.n = (size_t)(end - rest.p);
+			if (span_eq_nocase(rest, name))
+				return true;
+		}
+	}
+	return false;
+}
+
+static enum fault
+read_target(struct request *r)
+{
+	r->is_connect = r->head.method_id == METHOD_CONNECT;
+	if (r->is_connect) {
+		if (!authority_parse_connect(r->head.target, &r->at))
+			return FAULT_BAD_TARGET;
+		r->url = (struct url){.scheme = SCHEME_HTTPS, .at = r->at};
+		r->has_target = true;
+		/* what follows the head is the tunnel's; a length would let two parties disagree */
+		return r->head.body == BODY_NONE && !r->head.has_length ? FAULT_NONE : FAULT_BAD_FRAMING;
+	}
+	if (r->head.target.n && (r->head.target.p[0] == '/' || span_eq(r->head.target, SPAN("*"))))
+		return FAULT_NOT_A_PROXY_REQUEST;
+	if (!url_parse(r->head.target, &r->url))
+		return FAULT_BAD_TARGET;
+	r->at = r->url.at;
+	r->has_target = true;
+	return r->url.scheme == SCHEME_HTTP ? FAULT_NONE : FAULT_BAD_SCHEME;
+}
+
+/* What is refused whatever the rules say. */
+static enum fault
+judge_request(const struct request *r)
+{
+	const struct snapshot *snap = r->snap;
+	const struct settings *set = snap->set;
+	enum fault             fault = judge_host(r, set);
+
+	if (fault != FAULT_NONE)
+		return fault;
+	if (r->head.expect_other)
+		return FAULT_BAD_EXPECTATION;
+	if (has_passed_here(r, snapshot_text(snap, set->visible_name)))
+		return FAULT_VIA_LOOP;
+	if (!egress_port_allowed(egress_at(snap->block, set->egress), r->is_connect, r->at.port))
+		return FAULT_PORT_DENIED;
+	if (set->max_request_body && r->head.has_length && r->head.length > set->max_request_body)
+		return FAULT_BODY_TOO_LARGE;
+	return FAULT_NONE;
+}
+
+void
+gate_enter(struct session *s)
+{
+	struct request *r = s->req;
+	enum fault      fault;
+
+	session_move(s, SESSION_GATE);
+	r->snap = snapshot_ref(s->gw->snap);
+	s->keep = r->head.keep_alive && !s->gw->draining;
+	body_init(&r->body, r->head.body, r->head.length);
+	fault = read_target(r);
+	if (fault == FAULT_NONE)
+		fault = judge_request(r);
+	if (fault != FAULT_NONE) {
+		reply_fault(s, fault);
+		return;
+	}
+	/* RFC 9110 7.6.2: the last hop that a TRACE or OPTIONS may make answers itself */
+	if ((r->head.method_id == METHOD_TRACE || r->head.method_id == METHOD_OPTIONS) && span_eq(r->head.max_forwards, SPAN("0"))) {
+		reply_trace(s);
+		return;
+	}
+	r->facts = (struct facts){
+		.host = &r->at.host,
+		.port = r->at.port,
+		.scheme = r->is_connect ? SCHEME_HTTPS : SCHEME_HTTP,
+		.method = r->head.method,
+		.client = s->peer.addr,
+		.listener = s->gw->slot[s->slot].index,
+		.week_minute = policy_week_minute(clock_real_us()),
+	};
+	gate_decide(s);
+}
+
+void
+gate_decide(struct session *s)
+{
+	struct request *r = s->req;
+
+	switch (policy_decide(r->snap->policy, &r->facts, &r->verdict)) {
+	case POLICY_NEED_ADDRESS:
+		reach_lookup(s);
+		return;
+	case POLICY_NEED_USER:
+	case POLICY_NEED_RESPONSE:
+		/* nobody can be asked here: never as if the rule did not hold */
+		reply_fault(s, FAULT_USER_UNKNOWN);
+		return;
+	case POLICY_VERDICT:
+		break;
+	}
+	r->has_verdict = true;
+	if (r->verdict.action == ACTION_DENY) {
+		if (!r->snap->set->report_only) {
+			reply_fault(s, r->verdict.rule == RULE_NONE ? FAULT_NO_RULE : FAULT_DENIED);
+			return;
+		}
+		r->reported_only = true;
+	}
+	s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
+	reach_begin(s);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/gateway.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/sock.h"
+#include "session/session.h"
+
+#define ACCEPTS         32u /* of one listener in one turn */
+#define PAUSE_MS        100u
+#define CONDUITS        512u
+#define COMPOSE_EXTRA   (256u << 10) /* room beside the largest head: a page, or the fields that we add */
+
+static const char refusal[] = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+static void on_accept(void *arg, unsigned what);
+static void on_resume(void *arg);
+static void on_end_of_turn(void *arg);
+
+bool
+gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker)
+{
+	*gw = (struct gateway){.loop = loop, .worker = worker, .wake_fd = -1};
+	TAILQ_INIT(&gw->sessions);
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		gw->slot[i] = (struct slot){.gw = gw, .fd = -1};
+	timer_init(&gw->resume, on_resume, gw);
+	origin_pool_init(&gw->origins, gw);
+	if (getrandom(&gw->next_id, sizeof gw->next_id, 0) != sizeof gw->next_id)
+		gw->next_id = (uint64_t)getpid() << 40;
+	gw->next_id |= 1; /* 0 means none */
+	gw->end_of_turn = (struct loop_hook){.fn = on_end_of_turn, .arg = gw};
+	loop_hook_add(loop, &gw->end_of_turn);
+	return true;
+}
+
+void
+gateway_clear(struct gateway *gw)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&gw->sessions)))
+		session_finish(s, FAULT_DRAINED);
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		gateway_unlisten(gw, i);
+	timer_clear(&gw->resume);
+	origin_pool_clear(&gw->origins);
+	resolver_free(gw->resolver);
+	lane_pool_clear(&gw->lanes);
+	buf_pool_clear(&gw->bufs);
+	snapshot_unref(gw->snap);
+	free(gw->compose);
+}
+
+static struct resolver_config
+resolver_config_of(const struct snapshot *s)
+{
+	return (struct resolver_config){
+		.servers = snapshot_at(s, s->set->resolvers.off),
+		.n_servers = s->set->resolvers.n,
+		.resolv_conf = snapshot_text(s, s->set->resolv_conf),
+		.hosts = snapshot_text(s, s->set->hosts),
+		.timeout_ms = s->set->dns_timeout_ms,
+		.cache_names = s->set->dns_cache,
+	};
+}
+
+/* The buffers that all sessions share grow with the limits; they never shrink while someone may use them. */
+static bool
+fit_buffers(struct gateway *gw, const struct settings *set)
+{
+	size_t compose = set->max_head + COMPOSE_EXTRA;
+
+	if (compose > gw->compose_size) {
+		char *p = realloc(gw->compose, compose);
+		if (!p)
+			return false;
+		gw->compose = p;
+		gw->compose_size = compose;
+	}
+	if (!gw->lanes.scratch)
+		return lane_pool_init(&gw->lanes, set->tunnel_buffer, CONDUITS);
+	if (set->tunnel_buffer != gw->lanes.scratch_size) {
+		char *p = realloc(gw->lanes.scratch, set->tunnel_buffer);
+		if (!p)
+			return false;
+		gw->lanes.scratch = p;
+		gw->lanes.scratch_size = set->tunnel_buffer;
+	}
+	return true;
+}
+
+bool
+gateway_use(struct gateway *gw, struct snapshot *s)
+{
+	struct resolver_config c = resolver_config_of(s);
+
+	if (!fit_buffers(gw, s->set))
+		return false;
+	if (gw->resolver) {
+		if (!resolver_reconfigure(gw->resolver, &c))
+			return false;
+	} else if (!(gw->resolver = resolver_new(gw->loop, &c)))
+		return false;
+	snapshot_unref(gw->snap);
+	gw->snap = s;
+	return true;
+}
+
+bool
+gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
+{
+	struct slot *slot = &gw->slot[n];
+
+	gateway_unlisten(gw, n);
+	slot->fd = fd;
+	slot->index = index;
+	if (gw->paused || gw->draining || watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
+		return true;
+	gateway_unlisten(gw, n);
+	return false;
+}
+
+void
+gateway_unlisten(struct gateway *gw, uint32_t n)
+{
+	struct slot *slot = &gw->slot[n];
+
+	if (slot->fd < 0)
+		return;
+	watch_clear(&slot->watch);
+	close(slot->fd); /* the parent's copy lives on: nothing queued is lost */
+	slot->fd = -1;
+}
+
+void
+gateway_pause(struct gateway *gw)
+{
+	if (gw->paused)
+		return;
+	gw->paused = true;
+	gw->count->accept_pauses++;
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		watch_clear(&gw->slot[i].watch);
+	timer_set(gw->loop, &gw->resume, PAUSE_MS);
+}
+
+static void
+on_resume(void *arg)
+{
+	struct gateway *gw = arg;
+
+	if (gw->draining)
+		return;
+	if (gw->n_sessions >= gw->snap->set->max_connections) {
+		timer_set(gw->loop, &gw->resume, PAUSE_MS);
+		return;
+	}
+	gw->paused = false;
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
+		struct slot *slot = &gw->slot[i];
+		if (slot->fd >= 0 && !watch_init_level(&slot->watch, gw->loop, slot->fd, WATCH_READ, on_accept, slot)) {
+			gateway_pause(gw);
+			return;
+		}
+	}
+}
+
+/* Who may not come is closed before a byte is read; who has too many connections hears why. */
+static bool
+may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpoint *peer)
+{
+	const struct settings          *set = gw->snap->set;
+	const struct snapshot_listener *l = snapshot_at(gw->snap, set->listeners.off);
+
+	if (slot->index >= set->listeners.n || !addr_set_has(addr_set_at(gw->snap->block, l[slot->index].clients), &peer->addr)) {
+		gw->count->refused_unread++;
+		sock_reset(fd);
+		return false;
+	}
+	if (set->max_connections_per_client && tally_count(gw->shared, &peer->addr) >= set->max_connections_per_client) {
+		gw->count->refused_limit++;
+		sock_write(fd, SPAN(refusal));
+		sock_close(fd);
+		return false;
+	}
+	return true;
+}
+
+static void
+on_accept(void *arg, unsigned what)
+{
+	static struct log_limit limit;
+	struct slot            *slot = arg;
+	struct gateway         *gw = slot->gw;
+
+	(void)what;
+	for (unsigned i = 0; i < ACCEPTS; i++) {
+		struct endpoint peer;
+		int             fd;
+
+		if (gw->n_sessions >= gw->snap->set->max_connections) {
+			log_write_limited(&limit, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
+			gateway_pause(gw);
+			return;
+		}
+		fd = sock_accept(slot->fd, &peer);
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+				log_write_limited(&limit, LOG_LEVEL_WARN, "cannot accept: out of descriptors or memory: new clients wait");
+				gateway_pause(gw);
+			}
+			return;
+		}
+		if (may_come(gw, slot, fd, &peer))
+			session_accept(gw, slot, fd, &peer);
+	}
+}
+
+static void
+drained(struct gateway *gw)
+{
+	if (gw->draining && gw->n_sessions == 0 && gw->on_drained)
+		gw->on_drained(gw->arg);
+}
+
+void
+gateway_forget(struct gateway *gw, struct session *s)
+{
+	TAILQ_REMOVE(&gw->sessions, s, link);
+	gw->n_sessions--;
+	gw->count->open--;
+	drained(gw);
+}
+
+static void
+on_drain_deadline(void *arg)
+{
+	struct gateway *gw = arg;
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&gw->sessions)))
+		session_finish(s, FAULT_DRAINED);
+}
+
+void
+gateway_drain(struct gateway *gw, uint64_t within_ms)
+{
+	struct session *s, *next;
+
+	gw->draining = true;
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		gateway_unlisten(gw, i);
+	origin_pool_clear(&gw->origins);
+	for (s = TAILQ_FIRST(&gw->sessions); s; s = next) {
+		next = TAILQ_NEXT(s, link);
+		session_drain(s);
+	}
+	timer_clear(&gw->resume);
+	timer_init(&gw->resume, on_drain_deadline, gw);
+	timer_set(gw->loop, &gw->resume, within_ms);
+	drained(gw);
+}
+
+/* The logger sleeps when nothing comes; one wake-up for all lines of a turn. */
+static void
+on_end_of_turn(void *arg)
+{
+	struct gateway *gw = arg;
+	uint64_t        one = 1;
+
+	if (gw->ring && ring_wants_wake(gw->ring) && write(gw->wake_fd, &one, sizeof one) < 0)
+		return; /* it is awake already, or gone; the ring keeps the lines */
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gateway: what the sessions of one worker share, and the listeners that feed them.
+ */
+#ifndef POSTERN_SESSION_GATEWAY_H
+#define POSTERN_SESSION_GATEWAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "ipc/ring.h"
+#include "ipc/shared.h"
+#include "net/lane.h"
+#include "net/loop.h"
+#include "net/resolve.h"
+#include "policy/snapshot.h"
+#include "session/buf.h"
+#include "session/origin.h"
+
+#define LISTENER_SLOTS 256
+
+struct session;
+
+/* One listening socket. Slots keep their number over reloads; the snapshot's index may change. */
+struct slot {
+	struct gateway *gw;
+	struct watch    watch;
+	int             fd;    /* -1: none */
+	uint16_t        index; /* in the snapshot's listeners */
+};
+
+struct gateway {
+	struct loop            *loop;
+	struct snapshot        *snap;
+	struct resolver        *resolver;
+	struct ring            *ring;
+	struct shared          *shared;
+	struct worker_counters *count; /* this worker's */
+	uint32_t                worker;
+	int                     wake_fd; /* the logger's eventfd */
+
+	struct slot       slot[LISTENER_SLOTS];
+	struct timer      resume; /* accepting again after a pause */
+	bool              paused;
+	bool              draining;
+	void            (*on_drained)(void *arg);
+	void             *arg;
+
+	TAILQ_HEAD(, session) sessions;
+	uint32_t           n_sessions;
+	uint64_t           next_id;
+
+	struct lane_pool   lanes;
+	struct buf_pool    bufs;
+	struct origin_pool origins;
+	char              *compose; /* where heads and pages are put together */
+	size_t             compose_size;
+	struct loop_hook   end_of_turn;
+};
+
+bool gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker);
+void gateway_clear(struct gateway *gw);
+/* Use this snapshot for every request that begins from now on; takes the caller's reference. False: could not (kept the old one). */
+bool gateway_use(struct gateway *gw, struct snapshot *s);
+/* Accept on fd (owned from now on) for listener `index` of the snapshot. */
+bool gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
+void gateway_unlisten(struct gateway *gw, uint32_t slot);
+/* Take no more; idle connections close now, the rest within the time given; then on_drained. */
+void gateway_drain(struct gateway *gw, uint64_t within_ms);
+/* A session ended. */
+void gateway_forget(struct gateway *gw, struct session *s);
+/* Out of descriptors: stop accepting for a moment rather than spin. */
+void gateway_pause(struct gateway *gw);
+
+#endif

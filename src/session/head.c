@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * head: reads one request head.
+ * Reads no more than what is there; parses once the end has come. Leaves what the request means to gate.
+ */
+#include <errno.h>
+
+#include "net/sock.h"
+#include "session/session.h"
+
+/* The client will send no more. */
+static void
+head_ended(struct session *s)
+{
+	/* nothing was asked: nothing to log */
+	session_finish(s, s->req ? FAULT_CLIENT_ABORTED : FAULT_NONE);
+}
+
+/* The head does not fit: is it the request line alone that is too long (RFC 9110 15.5.15), or all of it? */
+static void
+head_overflowed(struct session *s)
+{
+	struct span in = buf_span(&s->in);
+
+	reply_fault(s, memchr(in.p, '\n', in.n) ? FAULT_HEAD_TOO_LARGE : FAULT_TARGET_TOO_LONG);
+}
+
+static bool
+head_fill(struct session *s)
+{
+	ssize_t r;
+	size_t  room;
+
+	if (!buf_make_room(&s->in, &s->gw->bufs, s->gw->snap->set->max_head)) {
+		if (buf_size(&s->in) >= s->gw->snap->set->max_head)
+			head_overflowed(s);
+		else
+			session_finish(s, FAULT_NO_MEMORY);
+		return false;
+	}
+	room = s->in.room - s->in.n;
+	r = sock_read(s->client.fd, s->in.p + s->in.n, room);
+	if (r < 0 && errno == EAGAIN) {
+		s->client.readable = false;
+		if (!s->req)
+			buf_release(&s->in, &s->gw->bufs);
+		return false;
+	}
+	if (r <= 0) {
+		s->eof = true;
+		head_ended(s);
+		return false;
+	}
+	if ((size_t)r < room && !s->client.closed)
+		s->client.readable = false;
+	s->in.n += (uint32_t)r;
+	return true;
+}
+
+void
+head_read(struct session *s)
+{
+	for (;;) {
+		if (buf_size(&s->in) > s->head_seen) {
+			enum fault  fault = FAULT_NONE;
+			size_t      used = 0;
+			struct head head;
+
+			if (!s->req) {
+				if (!request_new(s)) {
+					session_finish(s, FAULT_NO_MEMORY);
+					return;
+				}
+				session_deadline(s, s->gw->snap->set->head_timeout_ms);
+			}
+			switch (head_parse_request(buf_span(&s->in), s->head_seen, &head, &used, &fault)) {
+			case PARSE_OK:
+				s->req->head = head;
+				s->req->bytes_in = used;
+				s->head_seen = 0;
+				buf_use(&s->in, used);
+				gate_enter(s);
+				return;
+			case PARSE_BAD:
+				reply_fault(s, fault);
+				return;
+			case PARSE_MORE:
+				s->head_seen = (uint32_t)buf_size(&s->in);
+				break;
+			}
+		}
+		if (!s->client.readable || !head_fill(s))
+			return;
+	}
+}

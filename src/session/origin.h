@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * origin: connections to servers, and the pool of those that wait for their next request.
+ * A pooled connection serves any client, but only for the same host, port and snapshot, and never once connection-bound authentication was
+ * seen on it (RFC 4559 section 6).
+ */
+#ifndef POSTERN_SESSION_ORIGIN_H
+#define POSTERN_SESSION_ORIGIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "base/span.h"
+#include "net/lane.h"
+#include "net/loop.h"
+
+struct gateway;
+struct session;
+
+struct origin {
+	struct grave    grave;
+	struct gateway *gw;
+	struct side     side;
+	struct session *user; /* null: in the pool */
+	struct addr     addr;
+	uint16_t        port;
+	bool            reused; /* has served a request before */
+	/* in the pool */
+	struct pooled *pooled; /* owned: what it is found by; null for tunnels until needed */
+};
+
+#define ORIGIN_BUCKETS 1024u
+
+TAILQ_HEAD(pooled_list, pooled);
+struct origin_pool {
+	struct pooled_list bucket[ORIGIN_BUCKETS];
+	struct pooled_list by_age; /* oldest first */
+	uint32_t           n;
+	struct timer       sweep;
+	uint64_t           key; /* of the hash */
+};
+
+void origin_pool_init(struct origin_pool *p, struct gateway *gw);
+void origin_pool_clear(struct origin_pool *p);
+
+/* A connection that fd (connecting or connected; owned from now on) is, watched on behalf of `user`. NULL: no memory; fd is closed. */
+struct origin *origin_new(struct gateway *gw, struct session *user, int fd, const struct addr *addr, uint16_t port);
+void origin_free(struct origin *o);  /* closes; takes NULL */
+void origin_reset(struct origin *o); /* closes by a reset */
+
+/* An idle connection to host:port opened under this snapshot, idle for at most max_idle_ms; NULL: none. */
+struct origin *origin_take(struct gateway *gw, struct session *user, struct span host, uint16_t port, uint64_t generation, uint64_t max_idle_ms);
+/* Remember what it leads to, for origin_is_for: the caller means to keep it for one client. False: no memory. */
+bool origin_label(struct origin *o, struct span host, uint64_t generation);
+bool origin_is_for(const struct origin *o, struct span host, uint64_t generation);
+/* Put it where others find it (or close it, when the pool is full or memory short). */
+void origin_give(struct origin *o, struct span host, uint64_t generation);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * peek: the guard of a bypass rule. Reads the first bytes of a tunnel until the ClientHello is whole, and judges whether it is what the rule let through.
+ * Under `enforce` nothing passes in either direction before that; under `report` bytes pass as they come and the finding is only written down.
+ * Alters no byte.
+ */
+#include <errno.h>
+
+#include "net/sock.h"
+#include "parse/hello.h"
+#include "session/session.h"
+
+#define PEEK_MAX    (HELLO_MAX * 2) /* with record headers */
+#define PEEK_SMALL  4096u           /* below it each arrival is looked at */
+#define PEEK_REST_MS 16u            /* above it no more often than this */
+
+static bool
+is_report(const struct session *s)
+{
+	return s->req->verdict.guard == GUARD_REPORT;
+}
+
+/* Would the rule that let the CONNECT through hold for this server name as well? */
+static enum fault
+judge_hello(const struct request *r, const struct hello *h)
+{
+	const struct policy *p = r->snap->policy;
+	uint32_t             rule = r->verdict.rule;
+	struct facts         f = r->facts;
+	struct verdict       v;
+
+	if (r->at.host.kind == HOST_NAME && policy_rule_has_hosts(p, rule)) {
+		if (!h->has_sni)
+			return FAULT_GUARD_NO_SNI;
+		return policy_rule_host_holds(p, rule, &h->sni, SCHEME_HTTPS, r->at.port) ? FAULT_NONE : FAULT_GUARD_BAD_SNI;
+	}
+	if (!h->has_sni)
+		return FAULT_NONE;
+	f.host = &h->sni;
+	return policy_decide(p, &f, &v) == POLICY_VERDICT && v.rule == rule ? FAULT_NONE : FAULT_GUARD_BAD_SNI;
+}
+
+static void
+note_hello(struct request *r, const struct hello *h)
+{
+	if (h->has_sni)
+		r->sni = h->sni;
+	r->ech = h->has_ech;
+	memcpy(r->alpn, h->alpn, sizeof r->alpn);
+}
+
+static void
+settle(struct session *s, enum fault finding)
+{
+	struct request *r = s->req;
+
+	if (finding == FAULT_NONE) {
+		r->guard = GUARD_WORD_PASSED;
+	} else if (is_report(s)) {
+		r->guard = GUARD_WORD_REPORTED;
+		s->gw->count->guard_reported++;
+	} else {
+		r->guard = GUARD_WORD_CLOSED;
+		s->gw->count->guard_closed++;
+		session_finish(s, finding);
+		return;
+	}
+	tunnel_begin(s);
+}
+
+/* Look at what is there. True: settled, one way or the other. */
+static bool
+peek_parse(struct session *s)
+{
+	struct hello   h;
+	enum hello_why why = HELLO_FINE;
+
+	s->req->peeked_us = loop_now_us(s->gw->loop);
+	switch (hello_parse(buf_span(&s->in), &h, &why)) {
+	case PARSE_OK:
+		note_hello(s->req, &h);
+		settle(s, judge_hello(s->req, &h));
+		return true;
+	case PARSE_BAD:
+		settle(s, why == HELLO_NOT_TLS || why == HELLO_SSLV2 ? FAULT_GUARD_NOT_TLS : FAULT_GUARD_BAD_HELLO);
+		return true;
+	case PARSE_MORE:
+		break;
+	}
+	if (buf_size(&s->in) < PEEK_MAX)
+		return false;
+	settle(s, FAULT_GUARD_BAD_HELLO);
+	return true;
+}
+
+/* A long hello that comes in crumbs is looked at now and then only: its cost must stay linear. */
+static bool
+is_time_to_look(struct session *s)
+{
+	if (buf_size(&s->in) <= PEEK_SMALL || loop_now_us(s->gw->loop) - s->req->peeked_us >= PEEK_REST_MS * 1000)
+		return true;
+	session_deadline(s, PEEK_REST_MS);
+	return false;
+}
+
+/* Under report: what came is passed on at once. False: the session ended. */
+static bool
+pass_on(struct session *s, struct span fresh)
+{
+	if (!is_report(s) || !fresh.n)
+		return true;
+	if (lane_push(&s->up, &s->origin->side, fresh) != LANE_BROKEN_TO)
+		return true;
+	session_finish(s, FAULT_ORIGIN_RESET);
+	return false;
+}
+
+/* One read. False: nothing more, or ended. */
+static bool
+peek_fill(struct session *s)
+{
+	ssize_t r;
+	size_t  room;
+
+	if (!buf_make_room(&s->in, &s->gw->bufs, PEEK_MAX + 1)) {
+		session_finish(s, FAULT_NO_MEMORY);
+		return false;
+	}
+	room = s->in.room - s->in.n;
+	r = sock_read(s->client.fd, s->in.p + s->in.n, room);
+	if (r < 0 && errno == EAGAIN) {
+		s->client.readable = false;
+		return false;
+	}
+	if (r <= 0) {
+		if (is_report(s) && r == 0)
+			settle(s, FAULT_GUARD_NOT_TLS); /* the tunnel passes the end on */
+		else
+			session_finish(s, FAULT_CLIENT_ABORTED);
+		return false;
+	}
+	if ((size_t)r < room && !s->client.closed)
+		s->client.readable = false;
+	s->in.n += (uint32_t)r;
+	return pass_on(s, span_of(s->in.p + s->in.n - r, (size_t)r));
+}
+
+void
+peek_read(struct session *s)
+{
+	do {
+		if (!outbox_is_empty(&s->up.kept))
+			return; /* report: the origin is slow */
+		if (buf_size(&s->in) && is_time_to_look(s) && peek_parse(s))
+			return;
+	} while (s->client.readable && peek_fill(s));
+}
+
+void
+peek_begin(struct session *s)
+{
+	session_move(s, SESSION_PEEK);
+	s->active_us = loop_now_us(s->gw->loop);
+	if (!pass_on(s, buf_span(&s->in)))
+		return;
+	peek_read(s);
+}
+
+void
+peek_on_origin(struct session *s)
+{
+	if (!is_report(s))
+		return; /* nothing passes yet; origin->side remembers */
+	switch (lane_pump(&s->down, &s->origin->side, &s->client, &s->gw->lanes)) {
+	case LANE_BROKEN_FROM:
+		session_finish(s, FAULT_ORIGIN_RESET);
+		return;
+	case LANE_BROKEN_TO:
+		session_finish(s, FAULT_CLIENT_ABORTED);
+		return;
+	case LANE_AGAIN:
+		watch_again(&s->origin->side.watch, WATCH_READ);
+		break;
+	case LANE_WAITS:
+	case LANE_DONE:
+		break;
+	}
+	if (!outbox_is_empty(&s->up.kept) && outbox_flush(&s->up.kept, s->origin->side.fd) == OUTBOX_BROKEN)
+		session_finish(s, FAULT_ORIGIN_RESET);
+	else
+		peek_read(s);
+}
+
+void
+peek_on_timeout(struct session *s)
+{
+	uint64_t waited_ms = (loop_now_us(s->gw->loop) - s->active_us) / 1000, most_ms = s->req->snap->set->head_timeout_ms;
+
+	if (waited_ms >= most_ms) {
+		settle(s, FAULT_GUARD_TIMEOUT);
+		return;
+	}
+	session_deadline(s, most_ms - waited_ms);
+	peek_read(s);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reach: from a verdict to a connection: the pool, the look-up, the judging of every address, the dial.
+ * Always true: no address is connected to that egress (and, where a rule asks for addresses, policy) has not judged; a name that policy denies is never
+ * looked up unless a rule asks for its address.
+ */
+#include "net/sock.h"
+#include "session/session.h"
+
+/* A pooled connection that idled longer may be closing right now: fine for a request that can be repeated, not for one that cannot. */
+#define FRESH_MS 1000u
+
+static void on_resolved(void *arg, enum fault fault, struct resolved *res);
+static void on_dialled(void *arg, enum fault fault, int fd, const struct addr *to);
+
+static uint32_t
+since_ms(const struct session *s, uint64_t us)
+{
+	return (uint32_t)((loop_now_us(s->gw->loop) - us) / 1000);
+}
+
+/* Egress and ourselves: what no rule can allow. */
+static enum fault
+judge_address(const struct request *r, const struct addr *a)
+{
+	if (snapshot_is_self(r->snap, a, r->at.port))
+		return FAULT_SELF_TARGET;
+	return egress_allows(egress_at(r->snap->block, r->snap->set->egress), a) ? FAULT_NONE : FAULT_EGRESS_DENIED;
+}
+
+/* Keep those of n addresses that may be connected to, in their order. When a rule looks at addresses, each is asked about by itself: the first that is let
+ * through decides, and only those that the same rule holds for are kept. */
+static enum fault
+judge_addresses(struct request *r, const struct addr *a, unsigned n, bool by_rule)
+{
+	enum fault     worst = FAULT_EGRESS_DENIED;
+	struct verdict v;
+
+	r->n_addr = 0;
+	for (unsigned i = 0; i < n && r->n_addr < TARGET_ADDRS; i++) {
+		enum fault fault = judge_address(r, &a[i]);
+		if (fault != FAULT_NONE) {
+			worst = fault;
+			continue;
+		}
+		if (by_rule) {
+			r->facts.address = a[i];
+			r->facts.known |= FACT_ADDRESS;
+			if (policy_decide(r->snap->policy, &r->facts, &v) != POLICY_VERDICT) {
+				worst = FAULT_USER_UNKNOWN;
+				continue;
+			}
+			if (r->n_addr == 0 && (!r->has_verdict || r->verdict.action == ACTION_DENY)) {
+				r->verdict = v;
+				r->has_verdict = true;
+			}
+			if (v.action == ACTION_DENY && !r->snap->set->report_only) {
+				worst = v.rule == RULE_NONE ? FAULT_NO_RULE : FAULT_DENIED;
+				continue;
+			}
+			if (v.rule != r->verdict.rule)
+				continue;
+		}
+		r->addr[r->n_addr++] = a[i];
+	}
+	return r->n_addr ? FAULT_NONE : worst;
+}
+
+static void
+start_dial(struct session *s)
+{
+	struct request *r = s->req;
+	enum fault      fault = FAULT_NONE;
+	int             fd;
+
+	session_move(s, SESSION_DIAL);
+	r->errand_us = loop_now_us(s->gw->loop);
+	r->has_to = true;
+	r->to = r->addr[0];
+	if (r->n_addr > 1) {
+		r->dial = dial_start(s->gw->loop, r->addr, r->n_addr, r->at.port, r->snap->set->connect_timeout_ms, on_dialled, s);
+		if (!r->dial)
+			reply_fault(s, FAULT_NO_MEMORY);
+		return;
+	}
+	fd = dial_now(&(struct endpoint){.addr = r->addr[0], .port = r->at.port}, &fault);
+	if (fd < 0) {
+		reply_fault(s, fault);
+		return;
+	}
+	s->origin = origin_new(s->gw, s, fd, &r->addr[0], r->at.port);
+	if (!s->origin)
+		reply_fault(s, FAULT_NO_MEMORY);
+}
+
+static void
+connected(struct session *s)
+{
+	struct request *r = s->req;
+
+	r->connect_ms = since_ms(s, r->errand_us);
+	s->origin->side.writable = true;
+	if (r->is_connect)
+		reply_established(s);
+	else
+		forward_begin(s);
+}
+
+void
+reach_on_origin(struct session *s, unsigned what)
+{
+	enum fault fault;
+
+	fault = dial_outcome(s->origin->side.fd, what);
+	if (fault != FAULT_NONE) {
+		session_drop_origin(s);
+		reply_fault(s, fault);
+		return;
+	}
+	connected(s);
+}
+
+static void
+on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
+{
+	struct session *s = arg;
+	struct request *r = s->req;
+
+	r->dial = NULL;
+	if (to)
+		r->to = *to;
+	if (fault != FAULT_NONE) {
+		reply_fault(s, fault);
+		return;
+	}
+	s->origin = origin_new(s->gw, s, fd, to, r->at.port);
+	if (!s->origin) {
+		reply_fault(s, FAULT_NO_MEMORY);
+		return;
+	}
+	connected(s);
+}
+
+/* The addresses are known: back to gate when it asked for them, else on. */
+static void
+have_addresses(struct session *s, const struct resolved *res)
+{
+	struct request *r = s->req;
+	bool            by_rule = !r->has_verdict;
+	enum fault      fault = judge_addresses(r, res->addr, res->n, by_rule);
+
+	if (fault != FAULT_NONE) {
+		reply_fault(s, fault);
+		return;
+	}
+	if (by_rule) {
+		r->reported_only = r->verdict.action == ACTION_DENY;
+		s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
+	}
+	start_dial(s);
+}
+
+static void
+on_resolved(void *arg, enum fault fault, struct resolved *res)
+{
+	struct session *s = arg;
+	struct request *r = s->req;
+
+	r->job = NULL;
+	r->resolved = res;
+	r->resolve_ms = since_ms(s, r->errand_us);
+	session_move(s, SESSION_GATE);
+	if (fault != FAULT_NONE)
+		reply_fault(s, fault);
+	else
+		have_addresses(s, res);
+}
+
+void
+reach_lookup(struct session *s)
+{
+	struct request  *r = s->req;
+	enum fault       fault = FAULT_NONE;
+	struct span      name = host_span(&r->at.host);
+
+	resolved_unref(r->resolved);
+	r->resolved = resolver_cached(s->gw->resolver, name, &fault);
+	if (r->resolved) {
+		r->resolve_ms = 0;
+		have_addresses(s, r->resolved);
+		return;
+	}
+	if (fault != FAULT_NONE) {
+		reply_fault(s, fault);
+		return;
+	}
+	session_move(s, SESSION_LOOKUP);
+	r->errand_us = loop_now_us(s->gw->loop);
+	r->job = resolver_start(s->gw->resolver, name, on_resolved, s);
+	if (!r->job)
+		reply_fault(s, FAULT_NO_MEMORY);
+}
+
+static bool
+is_repeatable(enum method_id m)
+{
+	return m == METHOD_GET || m == METHOD_HEAD || m == METHOD_OPTIONS || m == METHOD_TRACE || m == METHOD_PUT || m == METHOD_DELETE;
+}
+
+void
+reach_begin(struct session *s)
+{
+	struct request *r = s->req;
+	enum fault      fault;
+
+	if (s->origin) { /* kept for this client alone: does it lead where we want to go? */
+		if (!r->is_connect && s->origin->port == r->at.port && origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation)) {
+			r->pinned = true;
+			r->has_to = true;
+			r->to = s->origin->addr;
+			forward_begin(s);
+			return;
+		}
+		session_drop_origin(s);
+	}
+	if (!r->is_connect && !r->retried) {
+		s->origin = origin_take(s->gw, s, host_span(&r->at.host), r->at.port, r->snap->set->generation,
+		    is_repeatable(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS);
+		if (s->origin) {
+			r->has_to = true;
+			r->to = s->origin->addr;
+			forward_begin(s);
+			return;
+		}
+	}
+	if (r->at.host.kind == HOST_NAME) {
+		reach_lookup(s);
+		return;
+	}
+	fault = judge_addresses(r, &r->at.host.addr, 1, false);
+	if (fault != FAULT_NONE)
+		reply_fault(s, fault);
+	else
+		start_dial(s);
+}

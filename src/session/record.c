@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record: what a session hands to the access log, once, when a request or tunnel ends.
+ * The ring takes it or counts a drop; nothing here waits.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "session/session.h"
+
+#define URL_MAX   8000u
+#define ENTRY_MAX 512u
+
+struct memo {
+	struct record rec;
+	uint64_t      start_us;
+	char          text[]; /* all texts, one after the other; rec.len says how long each is */
+};
+
+/* Texts that are put together for the line; live as long as the call. */
+struct scratch_texts {
+	char url[URL_MAX + 512], entry[ENTRY_MAX], reported[ENTRY_MAX];
+};
+
+static struct span
+url_text(const struct request *r, char *buf, size_t room)
+{
+	bool bracket = r->at.host.kind == HOST_ADDR && !addr_is_v4(&r->at.host.addr);
+	int  n;
+
+	if (!r->has_target)
+		return SPAN("");
+	if (r->is_connect)
+		n = snprintf(buf, room, bracket ? "[%s]:%u" : "%s:%u", r->at.host.text, r->at.port);
+	else {
+		char         port[8] = "";
+		struct span  path = r->url.path.n ? r->url.path : SPAN("/");
+		const char  *scheme = r->url.scheme == SCHEME_HTTP ? "http" : r->url.scheme == SCHEME_HTTPS ? "https" : "other";
+		if (r->at.port && r->at.port != (r->url.scheme == SCHEME_HTTPS ? 443 : 80))
+			snprintf(port, sizeof port, ":%u", r->at.port);
+		n = snprintf(buf, room, bracket ? "%s://[%s]%s%.*s%s%.*s" : "%s://%s%s%.*s%s%.*s", scheme, r->at.host.text, port,
+		    (int)(path.n > URL_MAX ? URL_MAX : path.n), path.p, r->url.has_query ? "?" : "",
+		    (int)(r->url.query.n > URL_MAX ? URL_MAX : r->url.query.n), r->url.query.n ? r->url.query.p : "");
+	}
+	return span_of(buf, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1);
+}
+
+static struct span
+reported_text(const struct request *r, char *buf, size_t room)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < r->verdict.n_reported; i++) {
+		struct span name = policy_rule_name(r->snap->policy, r->verdict.reported[i]);
+		if (n + name.n + 1 > room)
+			break;
+		if (n)
+			buf[n++] = ',';
+		memcpy(buf + n, name.p, name.n);
+		n += name.n;
+	}
+	return span_of(buf, n);
+}
+
+static void
+fill_texts(const struct session *s, const struct request *r, struct span text[RT_COUNT], struct scratch_texts *t)
+{
+	const struct snapshot *snap = r->snap ? r->snap : s->gw->snap;
+	size_t                 at = 0;
+	struct field           f;
+
+	for (unsigned i = 0; i < RT_COUNT; i++)
+		text[i] = SPAN("");
+	if (s->gw->slot[s->slot].index < snap->set->listeners.n) {
+		const struct snapshot_listener *l = snapshot_at(snap, snap->set->listeners.off);
+		text[RT_LISTENER] = snapshot_text(snap, l[s->gw->slot[s->slot].index].name);
+	}
+	if (!r->snap)
+		return; /* no whole head came */
+	text[RT_METHOD] = r->head.method;
+	text[RT_USER_AGENT] = r->head.user_agent;
+	text[RT_CONTENT_TYPE] = span_of(r->content_type, r->n_content_type);
+	text[RT_SNI] = span_of(r->sni.text, r->sni.n);
+	text[RT_ALPN] = span_str(r->alpn);
+	text[RT_URL] = url_text(r, t->url, sizeof t->url);
+	if (r->has_target)
+		text[RT_HOST] = host_span(&r->at.host);
+	while (snap->set->log_referer && head_field_next(&r->head, &at, &f))
+		if (span_eq_nocase(f.name, SPAN("referer")))
+			text[RT_REFERER] = f.value;
+	if (!r->has_verdict)
+		return;
+	text[RT_RULE] = r->verdict.rule == RULE_NONE ? SPAN("") : policy_rule_name(snap->policy, r->verdict.rule);
+	text[RT_REPORTED] = reported_text(r, t->reported, sizeof t->reported);
+	if (snap->set->log_entry && r->verdict.rule != RULE_NONE)
+		text[RT_LIST_ENTRY] = span_of(t->entry, policy_entry_where(snap->policy, r->verdict.rule, &r->at.host, r->facts.scheme, r->at.port, t->entry, sizeof t->entry));
+}
+
+static void
+fill(const struct session *s, const struct request *r, struct record *rec)
+{
+	*rec = (struct record){
+		.id = r->id,
+		.session = s->id,
+		.bytes_in = r->bytes_in,
+		.bytes_out = r->bytes_out,
+		.client = s->peer,
+		.address = r->to,
+		.has_address = r->has_to,
+		.is_connect = r->is_connect,
+		.is_tunnel = r->is_connect && r->status == 200,
+		.has_action = r->has_verdict,
+		.ech = r->ech,
+		.hier = r->has_to ? HIER_DIRECT : HIER_NONE,
+		.scheme = (uint8_t)(r->has_target ? r->url.scheme : SCHEME_NONE),
+		.action = (uint8_t)(r->reported_only ? ACTION_TUNNEL : r->verdict.action),
+		.guard = (uint8_t)r->guard,
+		.minor = r->snap ? r->head.minor : 255,
+		.fault = (uint16_t)r->fault,
+		.status = r->status,
+		.port = r->has_target ? r->at.port : 0,
+		.worker = (uint16_t)s->gw->worker,
+		.resolve_ms = r->resolve_ms,
+		.connect_ms = r->connect_ms,
+		.tls_ms = MS_NONE,
+		.first_byte_ms = r->first_byte_ms,
+	};
+}
+
+static void
+count(struct session *s, const struct record *rec)
+{
+	struct worker_counters *c = s->gw->count;
+
+	c->requests++;
+	c->by_fault[rec->fault]++;
+	c->bytes_in += rec->bytes_in;
+	c->bytes_out += rec->bytes_out;
+}
+
+static void
+commit(struct session *s, struct record *rec, const struct span text[RT_COUNT], uint64_t start_us)
+{
+	size_t n;
+	void  *room;
+
+	rec->end_real_us = clock_real_us();
+	rec->duration_us = loop_now_us(s->gw->loop) - start_us;
+	count(s, rec);
+	if (!s->gw->ring || !s->gw->snap->set->log_any)
+		return;
+	n = record_size(rec, text);
+	room = ring_reserve(s->gw->ring, n);
+	if (!room)
+		return; /* counted by the ring */
+	record_write(room, rec, text);
+	ring_commit(s->gw->ring, n);
+}
+
+void
+record_request(struct session *s, enum fault fault)
+{
+	struct request      *r = s->req;
+	struct record        rec;
+	struct span          text[RT_COUNT];
+	struct scratch_texts t;
+
+	r->fault = fault;
+	fill(s, r, &rec);
+	fill_texts(s, r, text, &t);
+	commit(s, &rec, text, r->start_us);
+}
+
+struct memo *
+memo_new(struct session *s)
+{
+	struct request      *r = s->req;
+	struct record        rec;
+	struct span          text[RT_COUNT];
+	struct scratch_texts t;
+	struct memo         *m;
+	size_t               n = 0;
+
+	fill(s, r, &rec);
+	rec.is_tunnel = true;
+	fill_texts(s, r, text, &t);
+	record_size(&rec, text);
+	for (unsigned i = 0; i < RT_COUNT; i++)
+		n += rec.len[i];
+	m = malloc(sizeof *m + n);
+	if (!m)
+		return NULL;
+	m->rec = rec;
+	m->start_us = r->start_us;
+	n = 0;
+	for (unsigned i = 0; i < RT_COUNT; i++) {
+		if (rec.len[i])
+			memcpy(m->text + n, text[i].p, rec.len[i]);
+		n += rec.len[i];
+	}
+	return m;
+}
+
+uint64_t
+memo_start_us(const struct memo *m)
+{
+	return m->start_us;
+}
+
+void
+memo_record(struct session *s, enum fault fault)
+{
+	struct memo *m = s->memo;
+	struct span  text[RT_COUNT];
+	size_t       n = 0;
+
+	for (unsigned i = 0; i < RT_COUNT; i++) {
+		text[i] = span_of(m->text + n, m->rec.len[i]);
+		n += m->rec.len[i];
+	}
+	m->rec.fault = (uint16_t)fault;
+	m->rec.bytes_in += s->up.bytes;
+	m->rec.bytes_out += s->down.bytes;
+	commit(s, &m->rec, text, m->start_us);
+}
+
+void
+memo_free(struct memo *m)
+{
+	free(m);
+}

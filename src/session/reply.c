@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reply: answers of our own: the 200 of a CONNECT, error pages, and the wait until a client that we are done with has gone.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "net/sock.h"
+#include "session/page.h"
+#include "session/session.h"
+
+#define PAGE_ROOM    (128u << 10)
+#define LINGER_BYTES (1u << 20)
+
+void
+linger_begin(struct session *s)
+{
+	/* closing with bytes unread would reset the connection and lose our answer on its way (RFC 9112 9.6) */
+	session_drop_origin(s);
+	request_free(s);
+	buf_release(&s->in, &s->gw->bufs);
+	sock_shut_write(s->client.fd);
+	session_move(s, SESSION_LINGER);
+	linger_read(s);
+}
+
+void
+linger_read(struct session *s)
+{
+	while (s->client.readable && s->lingered < LINGER_BYTES) {
+		ssize_t r = sock_read(s->client.fd, s->gw->lanes.scratch, s->gw->lanes.scratch_size);
+		if (r < 0 && errno == EAGAIN) {
+			s->client.readable = false;
+			return;
+		}
+		if (r <= 0) {
+			session_finish(s, FAULT_NONE);
+			return;
+		}
+		s->lingered += (uint64_t)r;
+	}
+	if (s->lingered >= LINGER_BYTES)
+		session_finish(s, FAULT_NONE);
+}
+
+/* Our answer is with the client. */
+static void
+after_reply(struct session *s)
+{
+	record_request(s, s->req->fault);
+	if (!s->keep || s->eof) {
+		linger_begin(s);
+		return;
+	}
+	request_free(s);
+	session_next_request(s);
+}
+
+void
+session_next_request(struct session *s)
+{
+	s->head_seen = 0;
+	session_move(s, SESSION_HEAD);
+	if (buf_size(&s->in) == 0)
+		buf_release(&s->in, &s->gw->bufs);
+	/* through the loop, not by a call: a client may have sent a thousand requests at once */
+	if (buf_size(&s->in) || s->client.readable) {
+		s->client.readable = true;
+		watch_again(&s->client.watch, WATCH_READ);
+	}
+}
+
+void
+reply_continue(struct session *s)
+{
+	switch (outbox_flush(&s->down.kept, s->client.fd)) {
+	case OUTBOX_SENT:
+		after_reply(s);
+		break;
+	case OUTBOX_BROKEN:
+		session_finish(s, FAULT_CLIENT_ABORTED);
+		break;
+	case OUTBOX_KEPT:
+		break;
+	}
+}
+
+static void
+send_reply(struct session *s, struct span head, struct span content)
+{
+	session_move(s, SESSION_REPLY);
+	s->req->bytes_out += head.n + content.n;
+	switch (outbox_send(&s->down.kept, s->client.fd, head, content)) {
+	case OUTBOX_SENT:
+		after_reply(s);
+		break;
+	case OUTBOX_BROKEN:
+		session_finish(s, FAULT_CLIENT_ABORTED);
+		break;
+	case OUTBOX_KEPT:
+		s->client.writable = false;
+		break;
+	}
+}
+
+static struct span
+target_text(const struct request *r, char *buf, size_t n)
+{
+	int len;
+
+	if (!r->has_target)
+		return SPAN("-");
+	if (r->is_connect)
+		len = snprintf(buf, n, "%s:%u", r->at.host.text, r->at.port);
+	else
+		len = snprintf(buf, n, "http://%s%.*s", r->at.host.text, (int)(r->url.path.n > 512 ? 512 : r->url.path.n), r->url.path.n ? r->url.path.p : "");
+	return span_of(buf, len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1);
+}
+
+/* Can the connection carry another request after this answer? Only when we know where the next one begins. */
+static bool
+can_keep(const struct session *s, const struct request *r)
+{
+	return s->keep && r->snap && r->has_target && !r->is_connect && r->head.body == BODY_NONE;
+}
+
+void
+reply_fault(struct session *s, enum fault fault)
+{
+	const struct fault_row *row = fault_row(fault);
+	struct request         *r = s->req;
+	const struct snapshot  *snap;
+	char                    id[17], target[1024], status[8], *head = s->gw->compose, *page = head + 4096;
+	size_t                  n_head, n_page;
+	bool                    no_content;
+
+	if (!row->status || (!r && !(r = request_new(s)))) {
+		session_finish(s, fault);
+		return;
+	}
+	snap = r->snap ? r->snap : s->gw->snap;
+	session_cancel_errands(s);
+	session_drop_origin(s);
+	r->fault = fault;
+	r->status = row->status;
+	s->keep = can_keep(s, r);
+	snprintf(id, sizeof id, "%016llx", (unsigned long long)r->id);
+	snprintf(status, sizeof status, "%u", row->status);
+	struct span rule = r->has_verdict ? policy_rule_name(snap->policy, r->verdict.rule) : SPAN("-");
+	struct span reason = r->has_verdict && r->verdict.rule != RULE_NONE ? policy_rule_reason(snap->policy, r->verdict.rule) : SPAN("");
+	const struct span field[PAGE_FIELDS] = {
+		[PAGE_STATUS] = span_str(status),
+		[PAGE_PHRASE] = span_str(status_phrase(row->status)),
+		[PAGE_SENTENCE] = span_str(row->sentence),
+		[PAGE_RULE] = rule,
+		[PAGE_REASON] = reason,
+		[PAGE_TARGET] = target_text(r, target, sizeof target),
+		[PAGE_ID] = span_str(id),
+		[PAGE_CONTACT] = snapshot_text(snap, snap->set->contact),
+		[PAGE_GATEWAY] = snapshot_text(snap, snap->set->visible_name),
+	};
+	n_page = page_render(snap, row->status, field, page, PAGE_ROOM);
+	no_content = r->has_target && r->head.method_id == METHOD_HEAD;
+	n_head = (size_t)snprintf(head, 4096,
+	    "HTTP/1.1 %u %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+	    "X-Content-Type-Options: nosniff\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\nConnection: %s\r\n\r\n",
+	    row->status, status_phrase(row->status), n_page, SPAN_ARG(snapshot_text(snap, snap->set->proxy_status)), row->token, row->word,
+	    s->keep ? "keep-alive" : "close");
+	send_reply(s, span_of(head, n_head), no_content ? SPAN("") : span_of(page, n_page));
+}
+
+void
+reply_trace(struct session *s)
+{
+	struct request *r = s->req;
+	char           *head = s->gw->compose, *page = head + 4096;
+	size_t          n_head, n = 0, at = 0;
+	struct field    f;
+
+	r->status = 200;
+	r->fault = FAULT_NONE;
+	s->keep = can_keep(s, r);
+	if (r->head.method_id == METHOD_OPTIONS) {
+		n_head = (size_t)snprintf(head, 4096, "HTTP/1.1 200 OK\r\nAllow: GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH\r\nContent-Length: 0\r\nConnection: %s\r\n\r\n",
+		    s->keep ? "keep-alive" : "close");
+		send_reply(s, span_of(head, n_head), SPAN(""));
+		return;
+	}
+	memcpy(page, r->head.line.p, r->head.line.n);
+	n = r->head.line.n;
+	memcpy(page + n, "\r\n", 2);
+	n += 2;
+	/* RFC 9110 9.3.8: what is likely to be secret is not sent back */
+	while (head_field_next(&r->head, &at, &f)) {
+		if (f.id == FIELD_AUTHORIZATION || f.id == FIELD_PROXY_AUTHORIZATION || span_eq_nocase(f.name, SPAN("cookie")))
+			continue;
+		memcpy(page + n, f.line.p, f.line.n);
+		n += f.line.n;
+	}
+	n_head = (size_t)snprintf(head, 4096, "HTTP/1.1 200 OK\r\nContent-Type: message/http\r\nContent-Length: %zu\r\nConnection: %s\r\n\r\n", n,
+	    s->keep ? "keep-alive" : "close");
+	send_reply(s, span_of(head, n_head), span_of(page, n));
+}
+
+void
+reply_established(struct session *s)
+{
+	struct request    *r = s->req;
+	static const char  ok[] = "HTTP/1.1 200 Connection established\r\n\r\n";
+	const struct verdict *v = &r->verdict;
+
+	r->status = 200;
+	r->first_byte_ms = (uint32_t)((loop_now_us(s->gw->loop) - r->start_us) / 1000);
+	r->bytes_out += sizeof ok - 1;
+	switch (outbox_send(&s->down.kept, s->client.fd, SPAN(ok), SPAN(""))) {
+	case OUTBOX_BROKEN:
+		session_finish(s, FAULT_CLIENT_ABORTED);
+		return;
+	case OUTBOX_KEPT:
+		s->client.writable = false;
+		break;
+	case OUTBOX_SENT:
+		break;
+	}
+	if (v->action == ACTION_BYPASS && v->guard != GUARD_OFF)
+		peek_begin(s);
+	else
+		tunnel_begin(s);
+}

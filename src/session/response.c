@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * response: brings the origin's answer back: interim heads, the final head made anew, the body as it comes.
+ * Always true: nothing is read from the origin while bytes for the client wait; a response whose end is not clear is never followed by another.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "net/sock.h"
+#include "session/compose.h"
+#include "session/session.h"
+
+static struct span
+compose_head(const struct session *s, const struct head *h)
+{
+	const struct request *r = s->req;
+	struct compose            o = {.p = s->gw->compose, .room = s->gw->compose_size};
+	bool                  interim = h->status < 200 && h->status != 101;
+	size_t                at = 0;
+	struct field          f;
+	char                  status[16];
+
+	put(&o, SPAN("HTTP/1.1 "));
+	put(&o, span_of(status, (size_t)snprintf(status, sizeof status, "%03u ", h->status)));
+	put(&o, h->reason);
+	put(&o, SPAN("\r\n"));
+	while (head_field_next(h, &at, &f))
+		if (!head_field_is_hop(h, &f))
+			put(&o, f.line);
+	if (r->snap->set->via) {
+		put(&o, h->minor ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
+		put(&o, snapshot_text(r->snap, r->snap->set->visible_name));
+		put(&o, SPAN("\r\n"));
+	}
+	if (h->status == 101) {
+		put(&o, SPAN("Connection: upgrade\r\nUpgrade: "));
+		put(&o, h->upgrade_to.n ? h->upgrade_to : r->head.upgrade_to);
+		put(&o, SPAN("\r\n"));
+	} else if (!interim) {
+		/* HEAD, 204 and 304 may name a coding that no body follows (RFC 9112 6.1) */
+		if (h->body == BODY_CHUNKED && !r->decode)
+			put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
+		if (!s->keep)
+			put(&o, SPAN("Connection: close\r\n"));
+		else if (r->head.minor == 0)
+			put(&o, SPAN("Connection: keep-alive\r\n"));
+		if (forward_sees_bound_auth(h, FIELD_WWW_AUTHENTICATE))
+			put(&o, SPAN("Proxy-Support: Session-Based-Authentication\r\n"));
+	}
+	put(&o, SPAN("\r\n"));
+	return compose_span(&o);
+}
+
+/* To the client. False: it is gone, and the session with it. */
+static bool
+send_down(struct session *s, struct span a, struct span b)
+{
+	s->req->bytes_out += a.n + b.n;
+	switch (outbox_send(&s->down.kept, s->client.fd, a, b)) {
+	case OUTBOX_BROKEN:
+		session_finish(s, FAULT_CLIENT_ABORTED);
+		return false;
+	case OUTBOX_KEPT:
+		s->client.writable = false;
+		break;
+	case OUTBOX_SENT:
+		break;
+	}
+	return true;
+}
+
+/* What of `in` belongs to the body, as it shall reach the client. False: not valid. */
+static bool
+take_back(struct request *r, struct span in, size_t *used, struct span *pass, char *decoded)
+{
+	size_t      n = 0, k, n_data = 0;
+	struct span data;
+
+	for (;;) {
+		enum parse_result p = body_take(&r->back, span_of(in.p + n, in.n - n), &k, &data);
+		n += k;
+		if (r->decode && data.n) {
+			memcpy(decoded + n_data, data.p, data.n);
+			n_data += data.n;
+		}
+		if (p == PARSE_BAD)
+			return false;
+		if (p == PARSE_OK) {
+			r->back_whole = true;
+			break;
+		}
+		if (k == 0)
+			break;
+	}
+	*used = n;
+	*pass = r->decode ? span_of(decoded, n_data) : span_of(in.p, n);
+	return true;
+}
+
+static void
+note_final(struct session *s, const struct head *h)
+{
+	struct request *r = s->req;
+	enum body_kind  body = head_response_body(h, r->head.method_id);
+
+	r->status = h->status;
+	r->replied = true;
+	r->back_minor = h->minor;
+	r->n_content_type = (uint8_t)(h->content_type.n < sizeof r->content_type ? h->content_type.n : sizeof r->content_type);
+	if (r->n_content_type)
+		memcpy(r->content_type, h->content_type.p, r->n_content_type);
+	r->back_keep = h->keep_alive && body != BODY_TO_CLOSE;
+	r->decode = body == BODY_CHUNKED && r->head.minor == 0;
+	if (body == BODY_TO_CLOSE || r->decode)
+		s->keep = false; /* the end of the response is the end of the connection */
+	if (!r->sent_whole)
+		s->keep = false; /* an answer before the end of the request: what comes next from the client is not a request */
+	if (forward_sees_bound_auth(h, FIELD_WWW_AUTHENTICATE))
+		r->pinned = true;
+	body_init(&r->back, body, h->length);
+	if (body == BODY_NONE || (body == BODY_LENGTH && h->length == 0))
+		r->back_whole = true;
+}
+
+/* 101: from here on it is a tunnel. */
+static void
+switch_protocols(struct session *s, const struct head *h)
+{
+	struct request *r = s->req;
+	struct span     head = compose_head(s, h);
+
+	if (!r->head.upgrade || !r->sent_whole || !head.p) {
+		forward_origin_failed(s, FAULT_BAD_UPGRADE);
+		return;
+	}
+	r->status = 101;
+	if (send_down(s, head, SPAN("")))
+		tunnel_begin(s);
+}
+
+/* A head stands in back_in. False: the session moved on, or must wait. */
+static bool
+pass_head(struct session *s, const struct head *h)
+{
+	struct request *r = s->req;
+	struct span     head, rest, pass = {NULL, 0};
+	size_t          used = 0;
+
+	if (r->first_byte_ms == MS_NONE)
+		r->first_byte_ms = (uint32_t)((loop_now_us(s->gw->loop) - r->start_us) / 1000);
+	session_deadline(s, r->snap->set->response_timeout_ms);
+	if (h->status == 101) {
+		switch_protocols(s, h);
+		return false;
+	}
+	if (h->status < 200) {
+		/* RFC 9110 15.2: never to an HTTP/1.0 client */
+		head = compose_head(s, h);
+		return r->head.minor == 0 || (head.p && send_down(s, head, SPAN("")));
+	}
+	note_final(s, h);
+	head = compose_head(s, h);
+	if (!head.p) {
+		r->replied = false;
+		forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
+		return false;
+	}
+	rest = buf_span(&r->back_in);
+	if (!r->back_whole && !take_back(r, rest, &used, &pass, s->gw->lanes.scratch)) {
+		session_finish(s, FAULT_BAD_RESPONSE);
+		return false;
+	}
+	buf_use(&r->back_in, used);
+	if (r->back_whole && buf_size(&r->back_in))
+		r->back_keep = false; /* bytes that nobody asked for */
+	if (r->head.method_id == METHOD_HEAD)
+		pass = SPAN("");
+	if (!send_down(s, head, pass))
+		return false;
+	buf_release(&r->back_in, &s->gw->bufs);
+	return true;
+}
+
+/* Read and pass interim heads and the final one. False: wait, or moved on. */
+static bool
+read_head(struct session *s)
+{
+	struct request *r = s->req;
+
+	for (;;) {
+		if (buf_size(&r->back_in) > r->back_seen) {
+			struct head h;
+			size_t      used = 0;
+			enum fault  fault = FAULT_NONE;
+			switch (head_parse_response(buf_span(&r->back_in), r->back_seen, &h, &used, &fault)) {
+			case PARSE_OK:
+				r->back_seen = 0;
+				buf_use(&r->back_in, used);
+				if (!pass_head(s, &h))
+					return false;
+				if (r->replied)
+					return true;
+				continue;
+			case PARSE_BAD:
+				forward_origin_failed(s, fault);
+				return false;
+			case PARSE_MORE:
+				r->back_seen = buf_size(&r->back_in);
+				break;
+			}
+		}
+		if (!s->origin->side.readable)
+			return false;
+		if (!buf_make_room(&r->back_in, &s->gw->bufs, r->snap->set->max_head)) {
+			forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
+			return false;
+		}
+		size_t  room = r->back_in.room - r->back_in.n;
+		ssize_t n = sock_read(s->origin->side.fd, r->back_in.p + r->back_in.n, room);
+		if (n < 0 && errno == EAGAIN) {
+			s->origin->side.readable = false;
+			if (buf_size(&r->back_in) == 0)
+				buf_release(&r->back_in, &s->gw->bufs);
+			return false;
+		}
+		if (n <= 0) {
+			forward_origin_failed(s, n == 0 ? FAULT_ORIGIN_CLOSED : FAULT_ORIGIN_RESET);
+			return false;
+		}
+		if ((size_t)n < room && !s->origin->side.closed)
+			s->origin->side.readable = false;
+		r->back_in.n += (uint32_t)n;
+	}
+}
+
+/* The origin closed: the end of a body to close, else it broke off. */
+static void
+origin_ended(struct session *s, ssize_t n)
+{
+	struct request *r = s->req;
+
+	if (n == 0 && r->back.kind == BODY_TO_CLOSE) {
+		r->back_whole = true;
+		r->back_keep = false;
+		return;
+	}
+	session_finish(s, n == 0 ? FAULT_RESPONSE_INCOMPLETE : FAULT_ORIGIN_RESET);
+}
+
+/* Pass what there is of the body. False: the session ended. */
+static bool
+read_body(struct session *s)
+{
+	struct request   *r = s->req;
+	struct lane_pool *pool = &s->gw->lanes;
+
+	for (int i = 0; i < 8 && !r->back_whole; i++) {
+		struct span pass;
+		size_t      used = 0;
+		ssize_t     n;
+
+		if (!outbox_is_empty(&s->down.kept) || !s->origin->side.readable)
+			return true;
+		n = sock_read(s->origin->side.fd, pool->scratch, pool->scratch_size);
+		if (n < 0 && errno == EAGAIN) {
+			s->origin->side.readable = false;
+			return true;
+		}
+		if (n <= 0) {
+			origin_ended(s, n);
+			return s->state != SESSION_DONE;
+		}
+		if ((size_t)n < pool->scratch_size && !s->origin->side.closed)
+			s->origin->side.readable = false;
+		if (!take_back(r, span_of(pool->scratch, (size_t)n), &used, &pass, s->gw->compose)) {
+			session_finish(s, FAULT_BAD_RESPONSE);
+			return false;
+		}
+		if (used < (size_t)n)
+			r->back_keep = false;
+		session_deadline(s, r->snap->set->response_timeout_ms);
+		if (pass.n && !send_down(s, pass, SPAN("")))
+			return false;
+	}
+	if (!r->back_whole)
+		watch_again(&s->origin->side.watch, WATCH_READ); /* others want a turn */
+	return true;
+}
+
+void
+response_read(struct session *s)
+{
+	struct request *r = s->req;
+
+	if (!r->replied && !read_head(s))
+		return;
+	if (!r->back_whole && !read_body(s))
+		return;
+	if (r->back_whole && outbox_is_empty(&s->down.kept))
+		forward_done(s);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "net/sock.h"
+
+#define LINGER_MS 2000u
+
+static void on_client(void *arg, unsigned what);
+static void on_deadline(void *arg);
+
+#define TO(state) (1u << SESSION_##state)
+/* Which state may follow which. */
+static const uint16_t edges[SESSION_STATES] = {
+	[SESSION_ACCEPTED] = TO(HEAD) | TO(DONE),
+	[SESSION_HEAD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(DONE),
+	[SESSION_GATE] = TO(LOOKUP) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(DONE),
+	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(DONE),
+	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(DONE),
+	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
+	[SESSION_REPLY] = TO(HEAD) | TO(PEEK) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
+	[SESSION_PEEK] = TO(TUNNEL) | TO(DONE),
+	[SESSION_TUNNEL] = TO(DONE),
+	[SESSION_LINGER] = TO(DONE),
+	[SESSION_DONE] = 0,
+};
+
+static uint64_t
+state_ms(const struct session *s, enum session_state state)
+{
+	const struct settings *set = s->gw->snap->set;
+
+	switch (state) {
+	case SESSION_HEAD:
+		/* between two requests the connection may rest; from the first byte on (head.c) the head must come */
+		return s->req ? set->head_timeout_ms : s->id ? set->keepalive_timeout_ms : set->head_timeout_ms;
+	case SESSION_LOOKUP:
+		return set->dns_timeout_ms * 2 + 1000; /* the resolver has its own; this one is the net below it */
+	case SESSION_DIAL:
+		return set->connect_timeout_ms;
+	case SESSION_PEEK:
+		return set->head_timeout_ms;
+	case SESSION_TUNNEL:
+		return set->idle_timeout_ms;
+	case SESSION_LINGER:
+		return LINGER_MS;
+	default:
+		return set->response_timeout_ms;
+	}
+}
+
+void
+session_deadline(struct session *s, uint64_t ms)
+{
+	timer_set(s->gw->loop, &s->timer, ms);
+}
+
+void
+session_move(struct session *s, enum session_state next)
+{
+	assert(edges[s->state] & 1u << next);
+	s->state = (uint8_t)next;
+	if (next == SESSION_DONE)
+		timer_clear(&s->timer);
+	else if (next != SESSION_GATE) /* gate never waits: what follows it arms */
+		session_deadline(s, state_ms(s, next));
+}
+
+struct request *
+request_new(struct session *s)
+{
+	struct request *r = calloc(1, sizeof *r);
+
+	if (!r)
+		return NULL;
+	r->id = s->gw->next_id++;
+	r->start_us = loop_now_us(s->gw->loop);
+	r->resolve_ms = r->connect_ms = r->first_byte_ms = MS_NONE;
+	s->req = r;
+	if (!s->id)
+		s->id = r->id;
+	return r;
+}
+
+void
+session_cancel_errands(struct session *s)
+{
+	struct request *r = s->req;
+
+	if (r->job)
+		resolve_job_cancel(r->job);
+	r->job = NULL;
+	if (r->dial)
+		dial_cancel(r->dial);
+	r->dial = NULL;
+}
+
+void
+request_free(struct session *s)
+{
+	struct request *r = s->req;
+
+	if (!r)
+		return;
+	session_cancel_errands(s);
+	resolved_unref(r->resolved);
+	buf_release(&r->back_in, &s->gw->bufs);
+	snapshot_unref(r->snap);
+	free(r);
+	s->req = NULL;
+}
+
+void
+session_drop_origin(struct session *s)
+{
+	origin_free(s->origin);
+	s->origin = NULL;
+}
+
+void
+session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer)
+{
+	struct session *s = calloc(1, sizeof *s);
+
+	if (!s || !watch_init(&s->client.watch, gw->loop, fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_client, s)) {
+		free(s);
+		sock_close(fd);
+		return;
+	}
+	s->gw = gw;
+	s->client.fd = fd;
+	s->client.writable = true;
+	s->peer = *peer;
+	s->slot = (uint16_t)(slot - gw->slot);
+	s->active_us = loop_now_us(gw->loop);
+	timer_init(&s->timer, on_deadline, s);
+	TAILQ_INSERT_TAIL(&gw->sessions, s, link);
+	gw->n_sessions++;
+	gw->count->open++;
+	gw->count->accepted++;
+	tally_add(gw->shared, gw->worker, &peer->addr);
+	session_move(s, SESSION_HEAD);
+}
+
+void
+session_finish(struct session *s, enum fault fault)
+{
+	struct gateway *gw = s->gw;
+	bool            broken = fault != FAULT_NONE && (s->state == SESSION_TUNNEL || s->state == SESSION_FORWARD || s->state == SESSION_PEEK);
+	bool            client_left = fault == FAULT_CLIENT_ABORTED, origin_left = fault == FAULT_ORIGIN_RESET;
+
+	if (s->state == SESSION_DONE)
+		return;
+	session_move(s, SESSION_DONE);
+	if (s->req) {
+		session_cancel_errands(s);
+		record_request(s, s->req->fault != FAULT_NONE ? s->req->fault : fault);
+		request_free(s);
+	}
+	if (s->memo) {
+		memo_record(s, fault);
+		memo_free(s->memo);
+		s->memo = NULL;
+	}
+	lane_clear(&s->up, &gw->lanes);
+	lane_clear(&s->down, &gw->lanes);
+	buf_release(&s->in, &gw->bufs);
+	watch_clear(&s->client.watch);
+	/* what broke off must not look complete to either side */
+	(broken && !client_left ? sock_reset : sock_close)(s->client.fd);
+	(broken && !origin_left ? origin_reset : origin_free)(s->origin);
+	s->origin = NULL;
+	tally_remove(gw->shared, gw->worker, &s->peer.addr);
+	gateway_forget(gw, s);
+	loop_bury(gw->loop, &s->grave);
+}
+
+/* While the client only waits, its half-close is fine (it has asked), but a reset ends the errand. */
+static void
+note_abort(struct session *s)
+{
+	if (s->client.closed && sock_failed(s->client.fd))
+		session_finish(s, FAULT_CLIENT_ABORTED);
+}
+
+static void
+on_client(void *arg, unsigned what)
+{
+	struct session *s = arg;
+
+	side_note(&s->client, what);
+	switch ((enum session_state)s->state) {
+	case SESSION_HEAD:
+		if (s->client.readable)
+			head_read(s);
+		break;
+	case SESSION_FORWARD:
+		forward_on_client(s);
+		break;
+	case SESSION_REPLY:
+		reply_continue(s);
+		break;
+	case SESSION_PEEK:
+		peek_read(s);
+		break;
+	case SESSION_TUNNEL:
+		tunnel_pump(s);
+		break;
+	case SESSION_LINGER:
+		linger_read(s);
+		break;
+	default:
+		note_abort(s);
+		break;
+	}
+}
+
+void
+session_on_origin(struct session *s, unsigned what)
+{
+	switch ((enum session_state)s->state) {
+	case SESSION_DIAL:
+		reach_on_origin(s, what);
+		break;
+	case SESSION_FORWARD:
+		forward_on_origin(s);
+		break;
+	case SESSION_PEEK:
+		peek_on_origin(s);
+		break;
+	case SESSION_TUNNEL:
+		tunnel_pump(s);
+		break;
+	default: /* remembered in origin->side */
+		break;
+	}
+}
+
+static void
+on_deadline(void *arg)
+{
+	struct session *s = arg;
+
+	switch ((enum session_state)s->state) {
+	case SESSION_HEAD:
+		if (s->req)
+			reply_fault(s, FAULT_HEAD_TIMEOUT);
+		else
+			session_finish(s, FAULT_NONE);
+		break;
+	case SESSION_LOOKUP:
+		reply_fault(s, FAULT_DNS_TIMEOUT);
+		break;
+	case SESSION_DIAL:
+		reply_fault(s, FAULT_CONNECT_TIMEOUT);
+		break;
+	case SESSION_FORWARD:
+		forward_on_timeout(s);
+		break;
+	case SESSION_PEEK:
+		peek_on_timeout(s);
+		break;
+	case SESSION_TUNNEL:
+		tunnel_on_timeout(s);
+		break;
+	case SESSION_LINGER:
+		session_finish(s, FAULT_NONE);
+		break;
+	default:
+		session_finish(s, FAULT_IDLE_TIMEOUT);
+		break;
+	}
+}
+
+void
+session_drain(struct session *s)
+{
+	s->keep = false;
+	if (s->state == SESSION_HEAD && !s->req)
+		session_finish(s, FAULT_NONE);
+}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the flow tests; see README."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import gateway as gateways  # noqa: E402
+import origin as origins  # noqa: E402
+import world as worlds  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.flow_reason = worlds.enter()
+    if config.flow_reason is None and not os.access(gateways.PROGRAM, os.X_OK):
+        config.flow_reason = f"not built: {gateways.PROGRAM}"
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.flow_reason:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=config.flow_reason))
+
+
+@pytest.fixture(scope="session")
+def world():
+    here = worlds.World()
+    yield here
+    here.close()
+
+
+@pytest.fixture
+def folder():
+    """A folder that processes without privileges reach; kept when FLOW_KEEP is set."""
+    path = Path(tempfile.mkdtemp(prefix="postern-flow-"))
+    path.chmod(0o755)
+    yield path
+    if not os.environ.get("FLOW_KEEP"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def gateway(world, folder):
+    """gateway(rules=..., option=...) starts one; each is stopped at the end, and must end well."""
+    made = []
+
+    def start(*words, **more):
+        own = folder / f"gateway{len(made)}"
+        own.mkdir(mode=0o755)
+        one = gateways.Gateway.__new__(gateways.Gateway)
+        made.append(one)
+        one.child = None
+        one.__init__(own, *words, **more)
+        return one
+
+    yield start
+    failures = []
+    for one in made:
+        try:
+            one.stop()
+        except AssertionError as e:
+            failures.append(e)
+    if failures:
+        raise failures[0]
+
+
+@pytest.fixture
+def serve(world):
+    """Servers of a test, closed at its end: serve(http), serve(echo) ... see origin.py."""
+    made = []
+
+    def start(kind, *words, **more):
+        made.append(kind(*words, **more))
+        return made[-1]
+
+    yield start
+    for one in made:
+        with contextlib.suppress(OSError):
+            one.close()
+
+
+@pytest.fixture
+def origin(serve):
+    """An HTTP origin at origin.example.net:80 that records requests and answers with what it got."""
+    return serve(origins.Http, worlds.ORIGIN, 80)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""postern check and postern explain, and what the command does with wrong usage."""
+
+import json
+import re
+
+import gateway as g
+import pytest
+
+BAD = """\
+[gateway]
+workers = many
+colour = blue
+idle-timeout = 5 parsecs
+egress-deny = 10.0.0.0/33
+
+[listener edge]
+address = 127.0.0.1:99999
+
+[frobnicator x]
+
+[list a]
+file = missing.list
+
+[rule one]
+hosts = @nothing
+action = bypass
+
+[rule one]
+hosts = *.blob.core.windows.net
+action = bypass
+
+[rule two]
+hosts = re:((
+ports = http
+action = explode
+"""
+
+
+@pytest.fixture
+def write(folder):
+    def put(text, name="postern.ini"):
+        path = folder / name
+        path.write_text(text)
+        return path
+
+    return put
+
+
+def test_every_error_is_named_in_one_go_with_file_and_line(write):
+    path = write(BAD)
+    done = g.command("check", "-c", path)
+    assert done.returncode == 1, done
+    lines = done.stderr.strip().split("\n")
+    found = {int(m[1]) for line in lines if (m := re.match(r"postern: \S*postern\.ini:(\d+): ", line))}
+    wanted = {2, 3, 4, 5, 8, 10, 13, 16, 19, 20, 24, 25, 26}
+    assert wanted <= found, (sorted(wanted - found), done.stderr)
+
+
+def test_the_shipped_configuration_is_fine(write):
+    done = g.command("check", "-c", g.SOURCE / "conf" / "postern.ini")
+    assert done.returncode == 0 and "warning" not in done.stderr + done.stdout, done
+
+
+def test_run_with_a_bad_file_starts_nothing(write):
+    done = g.command("run", "-c", write(BAD))
+    assert done.returncode in (1, 2)
+    assert "postern.ini:2:" in done.stderr and "listening" not in done.stderr
+
+
+def test_a_file_that_is_not_there_is_unreadable_input(folder):
+    done = g.command("check", "-c", folder / "nothing.ini")
+    assert done.returncode == 2 and "nothing.ini" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["frobnicate"], [], ["check", "--colour"], ["run", "-c"], ["explain"]], ids=lambda words: " ".join(words) or "nothing")
+def test_wrong_usage_is_2(words):
+    done = g.command(*words)
+    assert done.returncode == 2 and done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["check", "--version"]],
+                         ids=" ".join)
+def test_help_and_version_work_on_each(words):
+    done = g.command(*words)
+    assert done.returncode == 0 and done.stdout and not done.stderr
+
+
+def test_check_reports_in_json_too(write):
+    done = g.command("check", "--json", "-c", write(BAD))
+    assert done.returncode == 1
+    json.loads(done.stdout)
+
+
+def test_a_long_list_with_one_bad_line_names_that_line(write):
+    lines = [f"host{i}.example.net" for i in range(300000)]
+    lines[234567] = "not a host!"
+    write("\n".join(lines) + "\n", "long.list")
+    done = g.command("check", "-c", write("[listener edge]\naddress = 127.0.0.1:3128\n[list long]\nfile = long.list\n[rule x]\nhosts = @long\naction = tunnel\nauth = none\n"))
+    assert done.returncode == 1
+    assert "long.list:234568:" in done.stderr and done.stderr.count("\n") < 10
+
+
+def test_rules_of_later_parts_are_refused_by_line(write):
+    path = write("[listener edge]\naddress = 127.0.0.1:3128\n[rule a]\nhosts = *\naction = inspect\n\n[rule b]\nusers = bob\naction = deny\n\n[rule c]\n"
+                 "hosts = x.example.net\naction = tunnel\n")
+    done = g.command("check", "-c", path)
+    assert done.returncode == 1
+    for line in (5, 8, 13):
+        assert f"postern.ini:{line}:" in done.stderr, (line, done.stderr)
+
+
+def test_explain_names_rule_entry_and_conditions():
+    shipped = g.SOURCE / "conf" / "postern.ini"
+    done = g.command("explain", "-c", shipped, "v10.events.data.microsoft.com:443")
+    assert done.returncode == 0 and "bypass" in done.stdout and re.search(r"\.list:\d+", done.stdout), done
+    done = g.command("explain", "-c", shipped, "www.example.com:443")
+    assert done.returncode == 1 and "deny" in done.stdout
+    done = g.command("explain", "--json", "-c", shipped, "http://adl.windows.com/")
+    assert json.loads(done.stdout)["action"] == "bypass"
+
+
+def test_explain_takes_client_and_method(write):
+    path = write("[listener edge]\naddress = 127.0.0.1:3128\n[rule a]\nhosts = x.example.net\nclients = 10.20.0.0/16\nmethods = PUT\naction = deny\n"
+                 "[rule b]\nhosts = *\naction = tunnel\nauth = none\n")
+    target = "http://x.example.net/"
+    assert g.command("explain", "-c", path, "--client", "10.20.1.1", "--method", "PUT", target).returncode == 1
+    assert g.command("explain", "-c", path, "--client", "10.20.1.1", "--method", "GET", target).returncode == 0
+    assert g.command("explain", "-c", path, "--client", "10.30.1.1", "--method", "PUT", target).returncode == 0
+
+
+def test_report_only_lets_the_denied_pass_and_says_so(gateway, origin):
+    gw = gateway("[rule no]\nhosts = origin.example.net\naction = deny\n", words=("--report-only",))
+    assert gw.get("http://origin.example.net/").status == 200
+    line = gw.record(status=200)
+    assert "no" in line["reported"]
+
+
+def test_a_rule_that_reports_does_not_decide(gateway, origin):
+    gw = gateway("[rule would]\nhosts = origin.example.net\naction = deny\nreport = yes\n" + g.LET_ALL)
+    assert gw.get("http://origin.example.net/").status == 200
+    line = gw.record(status=200)
+    assert "would" in line["reported"] and line["rule"] == "all"

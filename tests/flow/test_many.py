@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Nine thousand tunnels at once, each alive, and no growth while they are held."""
+
+import multiprocessing
+import resource
+import selectors
+import socket
+
+import pytest
+import wire
+import world as w
+
+MANY = 9000
+
+
+def echo_forever(ready):
+    """One process that echoes for all of them."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    pick = selectors.DefaultSelector()
+    server = socket.create_server((w.ORIGIN, 443), backlog=4096)
+    server.setblocking(False)
+    pick.register(server, selectors.EVENT_READ)
+    ready.set()
+    while True:
+        for key, _ in pick.select():
+            if key.fileobj is server:
+                while True:
+                    try:
+                        sock, _ = server.accept()
+                    except BlockingIOError:
+                        break
+                    pick.register(sock, selectors.EVENT_READ)
+            else:
+                try:
+                    data = key.fileobj.recv(4096)
+                    key.fileobj.sendall(data)
+                except OSError:
+                    data = b""
+                if not data:
+                    pick.unregister(key.fileobj)
+                    key.fileobj.close()
+
+
+@pytest.mark.slow
+def test_nine_thousand_tunnels_are_held_without_growth(gateway):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < 2 * MANY + 500:
+        pytest.skip(f"at most {hard} open files here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    ready = multiprocessing.Event()
+    server = multiprocessing.Process(target=echo_forever, args=(ready,), daemon=True)
+    server.start()
+    assert ready.wait(20)
+    tunnels = []
+    try:
+        gw = gateway(workers=2, max_connections_per_client=0, max_connections=MANY)
+        before = gw.worker_memory()
+        for _ in range(MANY // 250):
+            batch = [wire.connect(gw.address) for _ in range(250)]
+            for c in batch:
+                c.send("CONNECT origin.example.net:443 HTTP/1.1\r\nHost: origin.example.net:443\r\n\r\n")
+            for c in batch:
+                assert c.response("CONNECT").status == 200
+            tunnels += batch
+        held = gw.worker_memory()
+        print(f"{(held - before) / MANY:.0f} bytes for each tunnel")
+        for turn in range(5):
+            for t in tunnels:
+                t.send(bytes((turn,)))
+            for t in tunnels:
+                assert t.exactly(1) == bytes((turn,))
+            if turn == 0:
+                first = gw.worker_memory()
+        last = gw.worker_memory()
+        assert last - first < 1 << 20, f"grew from {first} to {last}"
+        for t in tunnels:
+            t.close()
+        wire.wait_until(lambda: gw.access.exists() and gw.access.read_bytes().count(b"\n") == MANY, f"{MANY} log lines", 60)
+    finally:
+        for t in tunnels:
+            t.close()
+        server.terminate()
+        server.join(20)
