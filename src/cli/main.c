@@ -1,6 +1,60 @@
 /* SPDX-License-Identifier: MIT */
-int
-main(void)
+/*
+ * main: finds the subcommand and leaves everything to it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "proc/child.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *what;
+} commands[] = {
+	{"run", cli_run, "the gateway, in the foreground"},
+	{"check", cli_check, "read and compile the configuration, print every error and warning"},
+	{"explain", cli_explain, "what would happen to a request, and why"},
+};
+
+static void
+usage(FILE *to)
 {
-	return 2;
+	fputs("usage: postern COMMAND [ARGUMENT...]\n", to);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].what);
+	fputs("postern COMMAND --help says more; postern --version says which this is.\n", to);
+}
+
+int
+main(int argc, char **argv)
+{
+	int code = CLI_USAGE;
+
+	if (argc < 2) {
+		usage(stderr);
+		return CLI_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		usage(stdout);
+		return CLI_FINE;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		puts("postern " PACKAGE_VERSION);
+		return CLI_FINE;
+	}
+	/* how the parent starts the other processes: from this very binary */
+	if (argc == 3 && strcmp(argv[1], "--child") == 0)
+		return child_main(argv[2]);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			code = commands[i].run(argc - 1, argv + 1);
+			/* an answer that could not be written is no answer */
+			return fflush(stdout) == 0 && !ferror(stdout) ? code : CLI_USAGE;
+		}
+	fputs("postern: there is no command `", stderr);
+	cli_print(stderr, span_str(argv[1]));
+	fputs("`; postern --help lists them\n", stderr);
+	return CLI_USAGE;
 }

@@ -11,16 +11,18 @@
 #include <stdint.h>
 
 enum message_type {
-	MSG_START,    /* parent: struct start_message in data; descriptors: see proc/child.h */
-	MSG_RING,     /* parent to logger: number = worker; descriptor: its ring */
-	MSG_LISTENER, /* parent to worker: number = slot; descriptor: a listening socket */
-	MSG_UNLISTEN, /* parent to worker: number = slot: close it */
-	MSG_SNAPSHOT, /* parent: number = generation; descriptor: the block */
-	MSG_GO,       /* parent: all is there; number = generation */
-	MSG_READY,    /* child: takes work under snapshot `number` */
-	MSG_REFUSED,  /* child: could not use snapshot `number` */
-	MSG_DRAIN,    /* parent: take no more, finish within `number` ms */
-	MSG_REOPEN    /* parent to logger */
+	MSG_START,    /* parent: a struct start in data; descriptors: shared counters, the logger's eventfd, the worker's ring */
+	MSG_RING,     /* parent to logger: descriptor: the ring of worker `number` */
+	MSG_LISTENER, /* parent to worker: slot `number` belongs to the snapshot to come, as its listener data[0..1]; descriptor: the socket, when
+	               * it is a new one. Slots that are not named before MSG_SNAPSHOT are closed with MSG_GO. */
+	MSG_SNAPSHOT, /* parent: prepare snapshot `number`; descriptor: the block */
+	MSG_PREPARED, /* child: snapshot `number` can be used */
+	MSG_REFUSED,  /* child: it cannot */
+	MSG_GO,       /* parent: use snapshot `number` from now on */
+	MSG_FORGET,   /* parent: drop what was prepared */
+	MSG_APPLIED,  /* child: done */
+	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit */
+	MSG_REOPEN    /* parent to logger: open all files anew */
 };
 
 #define CHANNEL_DATA_MAX 1024

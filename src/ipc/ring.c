@@ -125,7 +125,7 @@ ring_close(struct ring *r)
 static void
 attach(struct ring *r)
 {
-	r->head = atomic_load_explicit(&r->h->head, memory_order_acquire) & ~(uint64_t)7;
+	r->head = (atomic_load_explicit(&r->h->head, memory_order_acquire) + 7) & ~(uint64_t)7;
 	r->tail = atomic_load_explicit(&r->h->tail, memory_order_acquire);
 	r->cursor = r->next = r->tail;
 	r->is_attached = true;
@@ -160,7 +160,8 @@ frame_get(const struct ring *r, uint64_t at, uint32_t *n)
 	return (*n ^ FRAME_MIX) == f >> 32;
 }
 
-/* Is there room for `need` bytes from head on? A tail that lies outside of what was written counts as a full ring; the reader mends it. */
+/* Is there room for `need` bytes from head on? A tail that lies outside of what was written counts as a full ring; head is told again, for the reader
+ * to find out and empty the ring. */
 static bool
 has_room(struct ring *r, uint64_t need)
 {
@@ -170,6 +171,8 @@ has_room(struct ring *r, uint64_t need)
 		return true;
 	r->tail = atomic_load_explicit(&r->h->tail, memory_order_acquire);
 	used = r->head - r->tail;
+	if (used > r->size)
+		atomic_store_explicit(&r->h->head, r->head, memory_order_release);
 	return used <= r->size && need <= r->size - used;
 }
 

@@ -6,6 +6,7 @@
 #ifndef POSTERN_IPC_SHARED_H
 #define POSTERN_IPC_SHARED_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,6 +35,14 @@ struct tally {
 	uint16_t count[2][TALLY_SLOTS];
 };
 
+/* The logger's; only added to, so it outlives a logger that dies. */
+struct logger_stats {
+	_Atomic uint64_t lines, bytes; /* written, over all logs */
+	_Atomic uint64_t dropped;      /* lines that a log in trouble had no memory for */
+	_Atomic uint64_t ring_dropped; /* records that found their ring full, or damaged */
+	_Atomic uint64_t errors;       /* failed opens and writes */
+};
+
 struct shared_worker {
 	_Alignas(4096) struct worker_counters counters;
 	_Alignas(4096) struct tally tally;
@@ -42,7 +51,7 @@ struct shared_worker {
 struct shared {
 	uint32_t n_workers;
 	uint64_t tally_key;
-	_Alignas(64) uint64_t lines_written, lines_dropped, sink_errors; /* the logger's */
+	_Alignas(64) struct logger_stats logger;
 	struct shared_worker worker[];
 };
 

@@ -175,6 +175,32 @@ watch_is_set(const struct watch *w)
 	return w->fn != NULL;
 }
 
+static void
+on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct signal_watch *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->fn(w->arg);
+}
+
+bool
+signal_watch_init(struct signal_watch *w, struct loop *l, int signo, timer_fn *fn, void *arg)
+{
+	w->fn = fn;
+	w->arg = arg;
+	return evsignal_assign(&w->ev, l->base, signo, on_signal, w) == 0 && evsignal_add(&w->ev, NULL) == 0;
+}
+
+void
+signal_watch_clear(struct signal_watch *w)
+{
+	if (w->fn)
+		evsignal_del(&w->ev);
+	w->fn = NULL;
+}
+
 /* --- timers --- */
 
 static void

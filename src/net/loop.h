@@ -60,6 +60,15 @@ void timer_init(struct timer *t, timer_fn *fn, void *arg);
 void timer_set(struct loop *l, struct timer *t, uint64_t after_ms); /* re-arms */
 void timer_clear(struct timer *t);
 
+/* A signal, as an event of the loop. False: out of memory. */
+struct signal_watch {
+	struct event ev;
+	timer_fn    *fn;
+	void        *arg;
+};
+bool signal_watch_init(struct signal_watch *w, struct loop *l, int signo, timer_fn *fn, void *arg);
+void signal_watch_clear(struct signal_watch *w);
+
 /* The first member of an object that loop_bury will free. */
 struct grave {
 	struct grave *next;

@@ -1,5 +1,6 @@
 # files of this room
 libpostern_a_SOURCES += \
+	src/policy/snapshot.c src/policy/snapshot.h \
 	src/policy/block.h \
 	src/policy/build.h \
 	src/policy/compile.c src/policy/compile.h \

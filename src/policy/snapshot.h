@@ -64,7 +64,9 @@ struct settings {
 
 struct snapshot {
 	unsigned               refs;
-	const struct settings *set; /* the mapped block */
+	const void            *block; /* mapped; owned */
+	size_t                 size;
+	const struct settings *set; /* its head */
 	struct policy         *policy;
 };
 
@@ -80,20 +82,20 @@ struct snapshot_inputs {
 /* Build and seal the block; -1: every problem is in `r`. Reads hosts, resolv.conf and page files. */
 int snapshot_build(const struct conf *c, const struct snapshot_inputs *in, struct report *r);
 
-/* Map a block. NULL: damaged, or out of memory. */
-struct snapshot *snapshot_open(int fd);
+/* Map a block; the logger needs no policy. NULL: damaged, or out of memory. */
+struct snapshot *snapshot_open(int fd, bool with_policy);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void             snapshot_unref(struct snapshot *s);
 
 static inline const void *
 snapshot_at(const struct snapshot *s, uint32_t off)
 {
-	return (const char *)s->set + off;
+	return (const char *)s->block + off;
 }
 static inline struct span
 snapshot_text(const struct snapshot *s, struct flat_ref r)
 {
-	return (struct span){(const char *)s->set + r.off, r.n};
+	return (struct span){(const char *)s->block + r.off, r.n};
 }
 
 /* Would a connection to this place come back to ourselves? */

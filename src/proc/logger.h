@@ -10,12 +10,12 @@
 #ifndef POSTERN_PROC_LOGGER_H
 #define POSTERN_PROC_LOGGER_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/span.h"
 #include "conf/conf.h"
+#include "ipc/shared.h"
 #include "net/loop.h"
 
 struct logger;
@@ -26,14 +26,6 @@ struct logger_log {
 	enum log_format_kind format;
 	struct span          custom; /* LOG_CUSTOM's */
 	bool                 log_query;
-};
-
-/* In shared memory, for metrics; only added to, so it outlives a logger that dies. */
-struct logger_stats {
-	_Atomic uint64_t lines, bytes;  /* written, over all logs */
-	_Atomic uint64_t dropped;       /* lines that a log in trouble had no memory for */
-	_Atomic uint64_t ring_dropped;  /* records that found their ring full, or damaged */
-	_Atomic uint64_t errors;        /* failed opens and writes */
 };
 
 struct logger_config {

@@ -1,3 +1,9 @@
-# files of this room
 libpostern_a_SOURCES += \
-	src/proc/logger.c src/proc/logger.h
+	src/proc/child.c src/proc/child.h \
+	src/proc/crew.c src/proc/crew.h \
+	src/proc/logger.c src/proc/logger.h \
+	src/proc/logger_main.c \
+	src/proc/parent.c src/proc/parent.h \
+	src/proc/ports.c src/proc/ports.h \
+	src/proc/sandbox.c src/proc/sandbox.h \
+	src/proc/worker.c

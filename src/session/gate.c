@@ -89,7 +89,7 @@ judge_request(const struct request *r)
 		return FAULT_BAD_EXPECTATION;
 	if (has_passed_here(r, snapshot_text(snap, set->visible_name)))
 		return FAULT_VIA_LOOP;
-	if (!egress_port_allowed(egress_at(set, set->egress), r->is_connect, r->at.port))
+	if (!egress_port_allowed(egress_at(snap->block, set->egress), r->is_connect, r->at.port))
 		return FAULT_PORT_DENIED;
 	if (set->max_request_body && r->head.has_length && r->head.length > set->max_request_body)
 		return FAULT_BODY_TOO_LARGE;

@@ -177,7 +177,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	const struct settings          *set = gw->snap->set;
 	const struct snapshot_listener *l = snapshot_at(gw->snap, set->listeners.off);
 
-	if (slot->index >= set->listeners.n || !addr_set_has(addr_set_at(set, l[slot->index].clients), &peer->addr)) {
+	if (slot->index >= set->listeners.n || !addr_set_has(addr_set_at(gw->snap->block, l[slot->index].clients), &peer->addr)) {
 		gw->count->refused_unread++;
 		sock_reset(fd);
 		return false;

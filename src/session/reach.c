@@ -25,7 +25,7 @@ judge_address(const struct request *r, const struct addr *a)
 {
 	if (snapshot_is_self(r->snap, a, r->at.port))
 		return FAULT_SELF_TARGET;
-	return egress_allows(egress_at(r->snap->set, r->snap->set->egress), a) ? FAULT_NONE : FAULT_EGRESS_DENIED;
+	return egress_allows(egress_at(r->snap->block, r->snap->set->egress), a) ? FAULT_NONE : FAULT_EGRESS_DENIED;
 }
 
 /* Keep those of n addresses that may be connected to, in their order. When a rule looks at addresses, each is asked about by itself: the first that is let

@@ -55,6 +55,7 @@ xn--bcher-kva.example.net    redirect  {ORIGIN}
 
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+MS_REC, MS_PRIVATE = 1 << 14, 1 << 18
 
 
 def enter():
@@ -67,7 +68,9 @@ def enter():
     if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
         return f"no namespaces here: {os.strerror(ctypes.get_errno())}"
     os.environ["PATH"] = PATH
-    run("mount", "--make-rprivate", "/")
+    # Before anything is mounted, or it would be seen outside.
+    if libc.mount(None, b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None) != 0:
+        return f"/ cannot be made private ({os.strerror(ctypes.get_errno())}); a chroot must be a mount point"
     for folder in ("/run", "/var/log"):
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
     run("ip", "link", "set", "lo", "up")

@@ -1,1 +1,5 @@
 # unit tests of ipc/
+check_PROGRAMS += test_ring
+test_ring_SOURCES = tests/unit/test_ring.c
+test_ring_CFLAGS = $(UNIT_CFLAGS)
+test_ring_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check: reads and compiles a configuration as `run` would, prints every error and warning, starts nothing.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "conf/conf.h"
+#include "policy/compile.h"
+#include "policy/egress.h"
+
+static void
+usage(FILE *to)
+{
+	fputs("usage: postern check [-c FILE] [--json]\n"
+	      "Reads and compiles the configuration, prints every error and warning; starts nothing.\n"
+	      "  -c, --config FILE  the configuration (" CLI_DEFAULT_CONF ")\n"
+	      "      --json         one JSON object on standard output\n"
+	      "exit code: 0 fine (there may be warnings), 1 errors, 2 usage or unreadable file\n",
+	    to);
+}
+
+struct tally {
+	size_t rules, lists, entries, listeners;
+};
+
+static struct tally
+tally_of(const struct conf *c)
+{
+	struct tally                t = {0};
+	const struct conf_rule     *rule;
+	const struct conf_list     *list;
+	const struct conf_listener *listener;
+
+	TAILQ_FOREACH (rule, &c->rules, link)
+		t.rules++;
+	TAILQ_FOREACH (list, &c->lists, link) {
+		t.lists++;
+		t.entries += list->hosts.n + list->addresses.n;
+	}
+	TAILQ_FOREACH (listener, &c->listeners, link)
+		t.listeners++;
+	return t;
+}
+
+static int
+line_order(const void *a, const void *b)
+{
+	const struct report_line *x = *(const struct report_line *const *)a, *y = *(const struct report_line *const *)b;
+
+	if (x->at.file != y->at.file)
+		return x->at.file < y->at.file ? -1 : 1;
+	if (x->at.line != y->at.line)
+		return x->at.line < y->at.line ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+static void
+lines_json(const struct conf *c, const struct report_line **line, size_t n, bool errors)
+{
+	const char *sep = "";
+
+	for (size_t i = 0; i < n; i++) {
+		if (line[i]->is_error != errors)
+			continue;
+		printf("%s{\"file\":", sep);
+		cli_print_json(stdout, line[i]->at.file < c->n_files ? span_str(c->files[line[i]->at.file].path) : SPAN(""));
+		printf(",\"line\":%u,\"text\":", line[i]->at.line);
+		cli_print_json(stdout, span_str(line[i]->text));
+		putchar('}');
+		sep = ",";
+	}
+}
+
+static bool
+print_json(const char *path, const struct conf *c, const struct report *r)
+{
+	struct tally               t = tally_of(c);
+	const struct report_line **line = calloc(r->n + 1, sizeof *line);
+
+	if (!line)
+		return false;
+	for (size_t i = 0; i < r->n; i++)
+		line[i] = &r->v[i];
+	qsort(line, r->n, sizeof *line, line_order);
+	printf("{\"ok\":%s,\"file\":", r->errors ? "false" : "true");
+	cli_print_json(stdout, span_str(path));
+	printf(",\"rules\":%zu,\"lists\":%zu,\"entries\":%zu,\"listeners\":%zu,\"errors\":[", t.rules, t.lists, t.entries, t.listeners);
+	lines_json(c, line, r->n, true);
+	fputs("],\"warnings\":[", stdout);
+	lines_json(c, line, r->n, false);
+	puts("]}");
+	free(line);
+	return true;
+}
+
+static void
+print_text(const char *path, const struct conf *c, const struct report *r)
+{
+	struct tally t = tally_of(c);
+
+	report_print(r, c, stderr);
+	if (r->errors)
+		return;
+	cli_print(stdout, span_str(path));
+	printf(": OK: %zu rule%s, %zu list%s with %zu entr%s, %zu listener%s", t.rules, t.rules == 1 ? "" : "s", t.lists, t.lists == 1 ? "" : "s",
+	    t.entries, t.entries == 1 ? "y" : "ies", t.listeners, t.listeners == 1 ? "" : "s");
+	if (r->warnings)
+		printf("; %zu warning%s", r->warnings, r->warnings == 1 ? "" : "s");
+	putchar('\n');
+}
+
+static int
+check(const char *path, bool json)
+{
+	struct report r;
+	struct flat   f;
+	struct conf  *c;
+	int           code = CLI_NEGATIVE;
+
+	report_init(&r);
+	flat_init(&f);
+	c = conf_load(path, &r);
+	if (!c) {
+		code = cli_usage_error("out of memory");
+		goto out;
+	}
+	if (policy_compile(c, &f, &r) && egress_compile(c, &f) && r.errors == 0)
+		code = CLI_FINE;
+	else if (r.errors == 0)
+		report_error(&r, (struct where){0}, "out of memory");
+	if (!json)
+		print_text(path, c, &r);
+	else if (!print_json(path, c, &r))
+		code = cli_usage_error("out of memory");
+out:
+	conf_free(c);
+	flat_clear(&f);
+	report_clear(&r);
+	return code;
+}
+
+int
+cli_check(int argc, char **argv)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'}, {0}};
+	const char *path = CLI_DEFAULT_CONF;
+	bool        json = false;
+	int         o;
+
+	while ((o = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return CLI_FINE;
+		case 'V':
+			puts("postern " PACKAGE_VERSION);
+			return CLI_FINE;
+		default:
+			usage(stderr);
+			return CLI_USAGE;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return CLI_USAGE;
+	}
+	return cli_file_readable(path) ? check(path, json) : CLI_USAGE;
+}

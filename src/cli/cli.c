@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+int
+cli_usage_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("postern: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return CLI_USAGE;
+}
+
+bool
+cli_file_readable(const char *path)
+{
+	FILE       *f = fopen(path, "re");
+	struct stat st;
+	const char *why = NULL;
+
+	if (!f)
+		why = strerror(errno);
+	else if (fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode))
+		why = strerror(EISDIR);
+	if (f)
+		fclose(f);
+	if (!why)
+		return true;
+	fputs("postern: ", stderr);
+	cli_print(stderr, span_str(path));
+	fprintf(stderr, ": %s; name a readable file with -c\n", why);
+	return false;
+}
+
+void
+cli_print(FILE *to, struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c < 0x20 || c == 0x7f)
+			fprintf(to, "\\x%02x", c);
+		else
+			putc(c, to);
+	}
+}
+
+/* Length of the UTF-8 sequence at the start of `s` (RFC 3629 4); 0 when there is none. */
+static size_t
+utf8_length(struct span s)
+{
+	const unsigned char *b = (const unsigned char *)s.p;
+	size_t               n = b[0] < 0x80 ? 1 : b[0] >= 0xc2 && b[0] < 0xe0 ? 2 : (b[0] & 0xf0) == 0xe0 ? 3 : b[0] >= 0xf0 && b[0] < 0xf5 ? 4 : 0;
+
+	if (n > s.n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((b[i] & 0xc0) != 0x80)
+			return 0;
+	/* overlong forms, surrogates, beyond U+10FFFF */
+	if ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xed && b[1] > 0x9f) || (b[0] == 0xf0 && b[1] < 0x90) || (b[0] == 0xf4 && b[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+void
+cli_print_json(FILE *to, struct span s)
+{
+	putc('"', to);
+	while (s.n > 0) {
+		unsigned char c = (unsigned char)s.p[0];
+		size_t        n = utf8_length(s);
+		if (c == '"' || c == '\\')
+			fprintf(to, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			fprintf(to, "\\u%04x", c);
+		else if (n == 0)
+			fputs("\\ufffd", to);
+		else
+			fwrite(s.p, 1, n, to);
+		n += n == 0;
+		s = span_of(s.p + n, s.n - n);
+	}
+	putc('"', to);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli: the subcommands, one file each, and the little that they share.
+ * Each takes its own arguments, argv[0] being its name, and returns the exit code.
+ */
+#ifndef POSTERN_CLI_CLI_H
+#define POSTERN_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/span.h"
+
+enum cli_exit {
+	CLI_FINE = 0,
+	CLI_NEGATIVE = 1,   /* the check or answer is negative */
+	CLI_USAGE = 2,      /* usage or unreadable input */
+	CLI_NO_GATEWAY = 3, /* could not reach the running gateway */
+};
+
+#define CLI_DEFAULT_CONF SYSCONFDIR "/postern/postern.ini"
+
+int cli_run(int argc, char **argv);
+int cli_check(int argc, char **argv);
+int cli_explain(int argc, char **argv);
+
+/* "postern: what" on stderr; returns CLI_USAGE. */
+int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Can `path` be read as a file? Says on stderr why not. */
+bool cli_file_readable(const char *path);
+/* Text from a file or a command line, for a terminal: control bytes as \xHH. */
+void cli_print(FILE *to, struct span s);
+/* A JSON string (RFC 8259 7) with its quotes; what is not UTF-8 becomes U+FFFD. */
+void cli_print_json(FILE *to, struct span s);
+
+#endif

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+#include "policy/snapshot.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/compile.h"
+
+#define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
+#define FILE_MOST        ((size_t)4 << 20)            /* of hosts, resolv.conf */
+#define PAGE_MOST        ((size_t)64 << 10)
+#define DESCRIPTORS_KEPT 128 /* not for client connections: rings, DNS, pipes */
+
+/* The whole of a small file; false with errno. A missing one is an error of the caller's choice. */
+static bool
+read_file(const char *path, size_t most, char **out, size_t *n)
+{
+	int     fd = open(path, O_RDONLY | O_CLOEXEC);
+	char   *p = NULL;
+	size_t  have = 0;
+	ssize_t r = 0;
+	bool    ok = false;
+
+	if (fd < 0)
+		return false;
+	p = malloc(most);
+	if (!p)
+		goto out;
+	while (have < most && (r = read(fd, p + have, most - have)) > 0)
+		have += (size_t)r;
+	ok = r >= 0;
+out:
+	close(fd);
+	if (!ok) {
+		free(p);
+		return false;
+	}
+	*out = p;
+	*n = have;
+	return true;
+}
+
+static struct flat_ref
+add_file(struct flat *f, const char *path)
+{
+	char           *p;
+	size_t          n;
+	struct flat_ref ref = {0, 0};
+
+	if (read_file(path, FILE_MOST, &p, &n)) {
+		ref = flat_add_text(f, span_of(p, n));
+		free(p);
+	}
+	return ref;
+}
+
+static struct flat_ref
+add_array(struct flat *f, const void *v, size_t n, size_t each)
+{
+	return (struct flat_ref){flat_add(f, v, n * each, 8), (uint32_t)n};
+}
+
+/* RFC 9209 2: a token when the name can be one, else a quoted string (RFC 8941 3.3). */
+static struct flat_ref
+add_status_name(struct flat *f, struct span name)
+{
+	char text[600];
+	size_t n = 0;
+	bool token = name.n > 0 && (isalpha((unsigned char)name.p[0]) || name.p[0] == '*');
+
+	for (size_t i = 0; i < name.n && token; i++)
+		token = isalnum((unsigned char)name.p[i]) || strchr("!#$%&'*+-.^_`|~:/", name.p[i]);
+	if (token)
+		return flat_add_text(f, name);
+	text[n++] = '"';
+	for (size_t i = 0; i < name.n && n + 3 < sizeof text; i++) {
+		if (name.p[i] < 0x20 || name.p[i] == 0x7f)
+			continue;
+		if (name.p[i] == '"' || name.p[i] == '\\')
+			text[n++] = '\\';
+		text[n++] = name.p[i];
+	}
+	text[n++] = '"';
+	return flat_add_text(f, span_of(text, n));
+}
+
+static struct flat_ref
+add_local(struct flat *f)
+{
+	struct ifaddrs *list = NULL;
+	struct addr     a[256];
+	size_t          n = 0;
+
+	if (getifaddrs(&list) == 0) {
+		for (struct ifaddrs *i = list; i && n < sizeof a / sizeof *a; i = i->ifa_next) {
+			struct endpoint e;
+			if (i->ifa_addr && endpoint_from_sockaddr(i->ifa_addr, &e))
+				a[n++] = e.addr;
+		}
+		freeifaddrs(list);
+	}
+	return add_array(f, a, n, sizeof *a);
+}
+
+static bool
+add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
+{
+	size_t   n = 0;
+	uint32_t off;
+
+	struct conf_listener *l;
+	TAILQ_FOREACH(l, &c->listeners, link)
+	n++;
+	off = flat_add(f, NULL, n * sizeof(struct snapshot_listener), 8);
+	*out = (struct flat_ref){off, (uint32_t)n};
+	n = 0;
+	TAILQ_FOREACH(l, &c->listeners, link)
+	{
+		struct addr_set_builder *b = addr_set_builder_new();
+		bool                     ok = b != NULL;
+		for (size_t i = 0; ok && i < l->clients.n; i++)
+			ok = addr_set_builder_add(b, &l->clients.v[i], 0, 0);
+		uint32_t set = ok ? addr_set_builder_finish(b, f) : 0;
+		addr_set_builder_free(b);
+		struct flat_ref name = flat_add_text(f, l->name);
+		if (!set || f->failed)
+			return false;
+		((struct snapshot_listener *)flat_at(f, off))[n++] = (struct snapshot_listener){name, set};
+	}
+	return !f->failed;
+}
+
+static bool
+add_logs(struct flat *f, const struct conf *c, struct settings *set)
+{
+	size_t           n = 0;
+	uint32_t         off;
+	struct conf_log *l;
+
+	TAILQ_FOREACH(l, &c->logs, link)
+	n++;
+	off = flat_add(f, NULL, n * sizeof(struct snapshot_log), 8);
+	set->logs = (struct flat_ref){off, (uint32_t)n};
+	set->log_any = n > 0;
+	n = 0;
+	TAILQ_FOREACH(l, &c->logs, link)
+	{
+		struct snapshot_log log = {
+			.name = flat_add_text(f, l->name),
+			.file = flat_add_text(f, span_of(l->file, strlen(l->file) + 1)), /* with its NUL */
+			.custom = flat_add_text(f, l->custom),
+			.format = l->format,
+			.log_query = l->log_query,
+		};
+		set->log_entry |= l->format == LOG_JSON || l->format == LOG_CUSTOM;
+		set->log_referer |= l->format == LOG_COMBINED || l->format == LOG_CUSTOM;
+		if (f->failed)
+			return false;
+		((struct snapshot_log *)flat_at(f, off))[n++] = log;
+	}
+	return true;
+}
+
+/* DIR/403.html and so on, DIR/default.html. */
+static bool
+add_pages(struct flat *f, const struct conf *c, struct settings *set, struct report *r)
+{
+	struct snapshot_page page[64];
+	size_t               n = 0;
+	DIR                 *d;
+	struct dirent       *e;
+
+	if (!c->gateway.pages)
+		return true;
+	d = opendir(c->gateway.pages);
+	if (!d) {
+		report_error(r, (struct where){0, 0}, "pages: cannot read the directory %s: %s", c->gateway.pages, strerror(errno));
+		return false;
+	}
+	while ((e = readdir(d)) && n < sizeof page / sizeof *page) {
+		char          path[4096], *end, *text;
+		size_t        len;
+		unsigned long status = strtoul(e->d_name, &end, 10);
+		bool          is_default = strcmp(e->d_name, "default.html") == 0;
+
+		if (!is_default && (status < 400 || status > 599 || strcmp(end, ".html") != 0))
+			continue;
+		snprintf(path, sizeof path, "%s/%s", c->gateway.pages, e->d_name);
+		if (!read_file(path, PAGE_MOST, &text, &len)) {
+			report_error(r, (struct where){0, 0}, "pages: cannot read %s: %s", path, strerror(errno));
+			continue;
+		}
+		if (len == PAGE_MOST)
+			report_error(r, (struct where){0, 0}, "pages: %s is larger than %zu bytes", path, PAGE_MOST - 1);
+		page[n++] = (struct snapshot_page){is_default ? 0 : (uint32_t)status, flat_add_text(f, span_of(text, len))};
+		free(text);
+	}
+	closedir(d);
+	set->pages = add_array(f, page, n, sizeof *page);
+	return r->errors == 0;
+}
+
+static uint32_t
+connections_for(const struct conf_gateway *g)
+{
+	struct rlimit rl;
+	uint64_t      most = 1024;
+
+	/* each connection takes two descriptors: the client's and the origin's */
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY)
+		most = rl.rlim_cur > DESCRIPTORS_KEPT + 64 ? (rl.rlim_cur - DESCRIPTORS_KEPT) / 2 : 32;
+	else
+		most = 500000;
+	return (uint32_t)(g->max_connections && g->max_connections < most ? g->max_connections : most);
+}
+
+static void
+fill_values(struct settings *set, const struct conf_gateway *g, const struct snapshot_inputs *in)
+{
+	set->magic = SNAPSHOT_MAGIC;
+	set->generation = in->generation;
+	set->report_only = in->report_only;
+	set->head_timeout_ms = g->head_timeout_ms;
+	set->connect_timeout_ms = g->connect_timeout_ms;
+	set->idle_timeout_ms = g->idle_timeout_ms;
+	set->drain_timeout_ms = g->drain_timeout_ms;
+	set->response_timeout_ms = g->response_timeout_ms;
+	set->keepalive_timeout_ms = g->keepalive_timeout_ms;
+	set->dns_timeout_ms = g->dns_timeout_ms;
+	set->max_head = g->max_head;
+	set->max_request_body = g->max_request_body;
+	set->tunnel_buffer = g->tunnel_buffer;
+	set->max_connections = connections_for(g);
+	set->max_connections_per_client = g->max_connections_per_client;
+	set->pool_per_host = g->pool_per_host;
+	set->pool_total = g->pool_total;
+	set->dns_cache = g->dns_cache;
+	set->host_mismatch = g->host_mismatch;
+	set->x_forwarded_for = g->x_forwarded_for;
+	set->via = g->via;
+	set->jit = g->regex_jit != TRI_NO;
+}
+
+static bool
+fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *in, struct report *r)
+{
+	const struct conf_gateway *g = &c->gateway;
+	struct settings            set = {0};
+	char                       host[256] = "postern";
+	uint32_t                   head = flat_add(f, NULL, sizeof set, 8);
+
+	if (!head)
+		return false;
+	fill_values(&set, g, in);
+	if (gethostname(host, sizeof host - 1) != 0)
+		snprintf(host, sizeof host, "postern");
+	struct span name = span_str(g->visible_name && *g->visible_name ? g->visible_name : host);
+	set.visible_name = flat_add_text(f, name);
+	set.proxy_status = add_status_name(f, name);
+	set.contact = flat_add_text(f, span_str(g->contact));
+	set.own = add_array(f, in->own, in->n_own, sizeof *in->own);
+	set.local = add_local(f);
+	set.resolvers = add_array(f, g->resolvers.v, g->resolver_system ? 0 : g->resolvers.n, sizeof *g->resolvers.v);
+	set.resolv_conf = add_file(f, "/etc/resolv.conf");
+	set.hosts = add_file(f, "/etc/hosts");
+	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
+		return false;
+	set.egress = egress_compile(c, f);
+	set.policy = policy_compile(c, f, r);
+	if (!set.egress || !set.policy || f->failed)
+		return false;
+	set.size = f->used;
+	memcpy(flat_at(f, head), &set, sizeof set);
+	return true;
+}
+
+int
+snapshot_build(const struct conf *c, const struct snapshot_inputs *in, struct report *r)
+{
+	struct flat f;
+	int         fd = -1;
+
+	flat_init(&f);
+	if (fill_block(&f, c, in, r) && r->errors == 0)
+		fd = flat_seal(&f, "postern-snapshot");
+	if (fd < 0 && r->errors == 0)
+		report_error(r, (struct where){0, 0}, "out of memory while the configuration was compiled");
+	flat_clear(&f);
+	return fd;
+}
+
+/* The head lies at the first offset that flat gives. */
+#define HEAD_AT 8u
+
+struct snapshot *
+snapshot_open(int fd, bool with_policy)
+{
+	struct snapshot *s = calloc(1, sizeof *s);
+	size_t           n = 0;
+	const char      *p = flat_map(fd, &n);
+
+	if (!s || !p || n < HEAD_AT + sizeof(struct settings))
+		goto fail;
+	s->refs = 1;
+	s->block = p;
+	s->size = n;
+	s->set = (const void *)(p + HEAD_AT);
+	if (s->set->magic != SNAPSHOT_MAGIC || s->set->size != n)
+		goto fail;
+	if (!with_policy || (s->policy = policy_open(p, n, s->set->policy, s->set->jit)))
+		return s;
+fail:
+	flat_unmap(p, n);
+	free(s);
+	return NULL;
+}
+
+struct snapshot *
+snapshot_ref(struct snapshot *s)
+{
+	s->refs++;
+	return s;
+}
+
+void
+snapshot_unref(struct snapshot *s)
+{
+	if (!s || --s->refs)
+		return;
+	policy_close(s->policy);
+	flat_unmap(s->block, s->size);
+	free(s);
+}
+
+static bool
+is_unspecified(const struct addr *a)
+{
+	static const struct addr v6 = {{0}};
+	struct addr              v4 = addr_from_v4(0);
+
+	return addr_eq(a, &v6) || addr_eq(a, &v4);
+}
+
+static bool
+is_local(const struct snapshot *s, const struct addr *a)
+{
+	const struct addr *local = snapshot_at(s, s->set->local.off);
+
+	/* connecting to 0.0.0.0 or :: reaches this machine */
+	if (is_unspecified(a) || (addr_is_v4(a) && a->b[12] == 127))
+		return true;
+	for (uint32_t i = 0; i < s->set->local.n; i++)
+		if (addr_eq(a, &local[i]))
+			return true;
+	return false;
+}
+
+bool
+snapshot_is_self(const struct snapshot *s, const struct addr *a, uint16_t port)
+{
+	const struct endpoint *own = snapshot_at(s, s->set->own.off);
+
+	for (uint32_t i = 0; i < s->set->own.n; i++) {
+		if (own[i].port != port)
+			continue;
+		if (addr_eq(a, &own[i].addr) || ((is_unspecified(&own[i].addr) || is_unspecified(a)) && is_local(s, a)))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc/child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define START_WAIT_MS 10000
+
+static void
+on_channel(void *arg, unsigned what)
+{
+	struct child  *c = arg;
+	struct message m;
+
+	(void)what;
+	for (;;) {
+		switch (channel_receive(CHILD_CHANNEL, &m)) {
+		case CHANNEL_GOT:
+			c->on_message(c->arg, &m);
+			message_drop(&m);
+			continue;
+		case CHANNEL_EMPTY:
+			return;
+		case CHANNEL_GONE:
+			watch_clear(&c->watch);
+			c->on_orphaned(c->arg);
+			return;
+		}
+	}
+}
+
+bool
+child_listen(struct child *c)
+{
+	return watch_init_level(&c->watch, c->loop, CHILD_CHANNEL, WATCH_READ, on_channel, c);
+}
+
+void
+child_say(enum message_type type, uint64_t number)
+{
+	struct message m = {.type = type, .number = number};
+
+	if (!channel_send(CHILD_CHANNEL, &m) && errno != EPIPE)
+		log_warn("cannot answer the parent: %s", strerror(errno));
+}
+
+static bool
+receive_start(struct child *c)
+{
+	struct pollfd  p = {.fd = CHILD_CHANNEL, .events = POLLIN};
+	struct message m;
+
+	if (poll(&p, 1, START_WAIT_MS) != 1 || channel_receive(CHILD_CHANNEL, &m) != CHANNEL_GOT)
+		return false;
+	if (m.type != MSG_START || m.n != sizeof c->start) {
+		message_drop(&m);
+		return false;
+	}
+	memcpy(&c->start, m.data, sizeof c->start);
+	if (m.n_fds != (c->start.has_ring ? 3u : 2u) || !(c->shared = shared_open(m.fd[0]))) {
+		message_drop(&m);
+		return false;
+	}
+	close(m.fd[0]);
+	c->wake_fd = m.fd[1];
+	c->ring_fd = c->start.has_ring ? m.fd[2] : -1;
+	return true;
+}
+
+bool
+child_begin(struct child *c, const char *role)
+{
+	static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE};
+	char             name[48];
+
+	*c = (struct child){.wake_fd = -1, .ring_fd = -1};
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN); /* the parent speaks for all of us */
+	tzset();
+	if (chdir("/") != 0 || !receive_start(c)) {
+		log_error("this is a part of postern that only its parent process starts");
+		return false;
+	}
+	if (strcmp(role, "worker") == 0)
+		snprintf(name, sizeof name, "postern[worker %u]", c->start.index);
+	else
+		snprintf(name, sizeof name, "postern[%s]", role);
+	log_as(name);
+	snprintf(name, sizeof name, "postern-%.8s", role);
+	prctl(PR_SET_NAME, name, 0, 0, 0);
+	c->loop = loop_new();
+	if (!c->loop)
+		log_error("cannot start: out of memory");
+	return c->loop != NULL;
+}
+
+void
+child_end(struct child *c)
+{
+	if (c->loop)
+		watch_clear(&c->watch);
+	loop_free(c->loop);
+	shared_close(c->shared);
+}
+
+int
+child_main(const char *role)
+{
+	if (strcmp(role, "worker") == 0)
+		return worker_main();
+	if (strcmp(role, "logger") == 0)
+		return logger_main();
+	return 2;
+}

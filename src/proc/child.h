@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child: how a child process begins: exec'd from the parent's own binary, its channel on descriptor 3, the rest by message.
+ */
+#ifndef POSTERN_PROC_CHILD_H
+#define POSTERN_PROC_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/channel.h"
+#include "ipc/shared.h"
+#include "net/loop.h"
+
+#define CHILD_CHANNEL 3
+
+/* What MSG_START carries. */
+struct start {
+	uint32_t index; /* which worker */
+	uint32_t n_workers;
+	uint32_t uid, gid;
+	bool     drop_user;
+	bool     jit;
+	bool     has_ring;
+};
+
+/* Runs as the child that the parent named in argv ("worker", "logger"); returns the exit code. 2: not started by a parent. */
+int child_main(const char *role);
+
+/* --- for the children themselves --- */
+struct child {
+	struct loop   *loop;
+	struct watch   watch; /* of the channel */
+	struct start   start;
+	struct shared *shared;
+	int            wake_fd, ring_fd; /* -1: none */
+	void         (*on_message)(void *arg, struct message *m); /* descriptors that it does not want stay in m and are closed */
+	void         (*on_orphaned)(void *arg);                   /* the parent is gone */
+	void          *arg;
+};
+/* Waits for MSG_START. False: said in the operations log. */
+bool child_begin(struct child *c, const char *role);
+/* Listen to the parent. */
+bool child_listen(struct child *c);
+void child_say(enum message_type type, uint64_t number);
+void child_end(struct child *c);
+
+int worker_main(void);
+int logger_main(void);
+
+#endif

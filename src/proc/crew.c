@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc/crew.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/ring.h"
+
+#define RING_BYTES    ((size_t)4 << 20)
+#define STEADY_US     10000000u /* one that lived this long did not die of its start */
+#define FIRST_PAUSE_MS 100u
+#define LAST_PAUSE_MS  10000u
+
+static void on_channel(void *arg, unsigned what);
+static void on_again(void *arg);
+
+static void
+member_init(struct member *m, struct crew *c, const char *role, uint32_t index)
+{
+	*m = (struct member){.crew = c, .role = role, .index = index, .channel = -1};
+	timer_init(&m->again, on_again, m);
+}
+
+bool
+crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start)
+{
+	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .shared_fd = -1, .wake_fd = -1};
+	c->start.n_workers = n_workers;
+	member_init(&c->logger, c, "logger", 0);
+	for (uint32_t i = 0; i < n_workers; i++) {
+		member_init(&c->worker[i], c, "worker", i);
+		c->ring_fd[i] = ring_create(RING_BYTES, "postern-ring");
+		if (c->ring_fd[i] < 0)
+			return false;
+	}
+	c->exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	c->shared_fd = shared_create(n_workers);
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return c->exe >= 0 && c->shared_fd >= 0 && c->wake_fd >= 0;
+}
+
+static void
+member_close(struct member *m)
+{
+	watch_clear(&m->watch);
+	if (m->channel >= 0)
+		close(m->channel);
+	m->channel = -1;
+	m->state = MEMBER_DOWN;
+}
+
+void
+crew_clear(struct crew *c)
+{
+	member_close(&c->logger);
+	timer_clear(&c->logger.again);
+	for (uint32_t i = 0; i < c->n_workers; i++) {
+		member_close(&c->worker[i]);
+		timer_clear(&c->worker[i].again);
+		close(c->ring_fd[i]);
+	}
+	close(c->exe);
+	close(c->shared_fd);
+	close(c->wake_fd);
+}
+
+static bool
+is_logger(const struct member *m)
+{
+	return m == &m->crew->logger;
+}
+
+static bool
+say(struct member *m, enum message_type type, uint64_t number, const void *data, uint32_t n, const int *fd, unsigned n_fds)
+{
+	struct message msg = {.type = type, .n = n, .number = number, .n_fds = n_fds};
+
+	if (m->channel < 0)
+		return false;
+	if (n)
+		memcpy(msg.data, data, n);
+	for (unsigned i = 0; i < n_fds; i++)
+		msg.fd[i] = fd[i];
+	if (channel_send(m->channel, &msg))
+		return true;
+	log_warn("cannot reach the %s %u (pid %d): %s", m->role, m->index, (int)m->pid, strerror(errno));
+	return false;
+}
+
+/* Everything that a snapshot needs beside itself, then the snapshot. `old`: sockets that the child has already. */
+static bool
+send_snapshot(struct member *m, int snapshot, uint64_t generation, const struct ports *ports, const struct ports *old)
+{
+	bool ok = true;
+
+	for (uint32_t i = 0; ok && !is_logger(m) && i < LISTENER_SLOTS; i++) {
+		const struct port *p = &ports->slot[i];
+		if (!p->used)
+			continue;
+		bool has = old && old->slot[i].used && old->slot[i].fd[m->index] == p->fd[m->index];
+		ok = say(m, MSG_LISTENER, i, &p->index, sizeof p->index, &p->fd[m->index], has ? 0 : 1);
+	}
+	return ok && say(m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
+}
+
+static bool
+send_start(struct member *m)
+{
+	struct crew *c = m->crew;
+	struct start start = c->start;
+	int          fd[3] = {c->shared_fd, c->wake_fd, is_logger(m) ? -1 : c->ring_fd[m->index]};
+	bool         ok;
+
+	start.index = m->index;
+	start.has_ring = !is_logger(m);
+	ok = say(m, MSG_START, 0, &start, sizeof start, fd, is_logger(m) ? 2 : 3);
+	for (uint32_t i = 0; ok && is_logger(m) && i < c->n_workers; i++)
+		ok = say(m, MSG_RING, i, NULL, 0, &c->ring_fd[i], 1);
+	return ok && send_snapshot(m, c->snapshot, c->generation, c->ports, NULL);
+}
+
+/* In the child, between fork and exec: only calls that are safe there. */
+static void
+become(struct member *m, int channel)
+{
+	char *const argv[] = {(char *)(uintptr_t) "postern", (char *)(uintptr_t) "--child", (char *)(uintptr_t)m->role, NULL};
+	sigset_t    none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(channel, CHILD_CHANNEL) != CHILD_CHANNEL)
+		_exit(126);
+	if (m->crew->exe != CHILD_CHANNEL)
+		fexecve(m->crew->exe, argv, environ);
+	_exit(127);
+}
+
+static bool
+spawn(struct member *m)
+{
+	int   end[2];
+	pid_t pid;
+
+	if (!channel_open(end))
+		return false;
+	pid = fork();
+	if (pid == 0)
+		become(m, end[1]);
+	close(end[1]);
+	if (pid < 0) {
+		close(end[0]);
+		return false;
+	}
+	m->pid = pid;
+	m->channel = end[0];
+	m->since_us = clock_mono_us();
+	m->state = MEMBER_STARTING;
+	m->prepared = m->applied = 0;
+	m->refused = false;
+	return watch_init_level(&m->watch, m->crew->loop, m->channel, WATCH_READ, on_channel, m) && send_start(m);
+}
+
+static void
+member_start(struct member *m)
+{
+	if (m->crew->leaving || m->pid || spawn(m))
+		return;
+	log_error("cannot start the %s %u: %s", m->role, m->index, strerror(errno));
+	if (!m->pid)
+		timer_set(m->crew->loop, &m->again, LAST_PAUSE_MS);
+	else
+		kill(m->pid, SIGKILL); /* half set up; it is reaped and started again */
+}
+
+static void
+on_again(void *arg)
+{
+	member_start(arg);
+}
+
+void
+crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports)
+{
+	c->snapshot = snapshot;
+	c->generation = generation;
+	c->ports = ports;
+	member_start(&c->logger);
+	for (uint32_t i = 0; i < c->n_workers; i++)
+		member_start(&c->worker[i]);
+}
+
+static void
+heard(struct member *m, const struct message *msg)
+{
+	switch ((enum message_type)msg->type) {
+	case MSG_PREPARED:
+		m->prepared = msg->number;
+		m->state = m->state == MEMBER_STARTING ? MEMBER_PREPARED : m->state;
+		/* one that starts in the middle goes at once to what the others use */
+		if (msg->number == m->crew->generation)
+			say(m, MSG_GO, msg->number, NULL, 0, NULL, 0);
+		break;
+	case MSG_REFUSED:
+		m->refused = true;
+		break;
+	case MSG_APPLIED:
+		m->applied = msg->number;
+		m->state = MEMBER_SERVING;
+		break;
+	default:
+		return;
+	}
+	m->crew->on_change(m->crew->arg);
+}
+
+static void
+on_channel(void *arg, unsigned what)
+{
+	struct member *m = arg;
+	struct message msg;
+
+	(void)what;
+	for (;;) {
+		switch (channel_receive(m->channel, &msg)) {
+		case CHANNEL_GOT:
+			heard(m, &msg);
+			message_drop(&msg);
+			if (m->channel < 0)
+				return;
+			continue;
+		case CHANNEL_EMPTY:
+			return;
+		case CHANNEL_GONE:
+			member_close(m); /* crew_reap does the rest */
+			return;
+		}
+	}
+}
+
+static void
+each(struct crew *c, void (*fn)(struct member *m, void *arg), void *arg)
+{
+	if (c->logger.pid)
+		fn(&c->logger, arg);
+	for (uint32_t i = 0; i < c->n_workers; i++)
+		if (c->worker[i].pid)
+			fn(&c->worker[i], arg);
+}
+
+struct offer {
+	int                 snapshot;
+	uint64_t            generation;
+	const struct ports *ports, *old;
+};
+
+static void
+offer(struct member *m, void *arg)
+{
+	struct offer *o = arg;
+
+	m->refused = !send_snapshot(m, o->snapshot, o->generation, o->ports, o->old);
+}
+
+void
+crew_prepare(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports)
+{
+	struct offer o = {snapshot, generation, ports, c->ports};
+
+	each(c, offer, &o);
+}
+
+struct poll_all {
+	uint64_t generation;
+	bool     prepared, applied, refused;
+};
+
+static void
+poll_member(struct member *m, void *arg)
+{
+	struct poll_all *p = arg;
+
+	p->prepared &= m->prepared == p->generation;
+	p->applied &= m->applied == p->generation;
+	p->refused |= m->refused;
+}
+
+static struct poll_all
+poll_crew(const struct crew *c, uint64_t generation)
+{
+	struct poll_all p = {generation, true, true, false};
+
+	each((struct crew *)(uintptr_t)c, poll_member, &p);
+	return p;
+}
+
+bool
+crew_is_prepared(const struct crew *c, uint64_t generation)
+{
+	return poll_crew(c, generation).prepared;
+}
+
+bool
+crew_has_applied(const struct crew *c, uint64_t generation)
+{
+	return poll_crew(c, generation).applied;
+}
+
+bool
+crew_has_refused(const struct crew *c)
+{
+	return poll_crew(c, 0).refused;
+}
+
+static void
+say_go(struct member *m, void *arg)
+{
+	say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0);
+}
+
+void
+crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports)
+{
+	c->snapshot = snapshot;
+	c->generation = generation;
+	c->ports = ports;
+	each(c, say_go, &generation);
+}
+
+static void
+say_forget(struct member *m, void *arg)
+{
+	(void)arg;
+	m->refused = false;
+	say(m, MSG_FORGET, 0, NULL, 0, NULL, 0);
+}
+
+void
+crew_forget(struct crew *c)
+{
+	each(c, say_forget, NULL);
+}
+
+void
+crew_reopen(struct crew *c)
+{
+	say(&c->logger, MSG_REOPEN, 0, NULL, 0, NULL, 0);
+}
+
+void
+crew_drain_workers(struct crew *c, uint64_t within_ms)
+{
+	c->leaving = true;
+	for (uint32_t i = 0; i < c->n_workers; i++) {
+		timer_clear(&c->worker[i].again);
+		if (c->worker[i].pid)
+			say(&c->worker[i], MSG_DRAIN, within_ms, NULL, 0, NULL, 0);
+	}
+}
+
+void
+crew_end_logger(struct crew *c)
+{
+	timer_clear(&c->logger.again);
+	if (c->logger.pid)
+		say(&c->logger, MSG_DRAIN, 0, NULL, 0, NULL, 0);
+}
+
+static void
+kill_member(struct member *m, void *arg)
+{
+	(void)arg;
+	kill(m->pid, SIGKILL);
+}
+
+void
+crew_kill(struct crew *c)
+{
+	c->leaving = true;
+	each(c, kill_member, NULL);
+}
+
+uint32_t
+crew_workers_alive(const struct crew *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->n_workers; i++)
+		n += c->worker[i].pid != 0;
+	return n;
+}
+
+static void
+ended(struct member *m, int status)
+{
+	struct crew *c = m->crew;
+	uint64_t     pause_ms;
+
+	if (c->leaving) {
+		if (!(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+			log_warn("the %s %u (pid %d) ended badly while draining: %s %d", m->role, m->index, (int)m->pid,
+			    WIFSIGNALED(status) ? "signal" : "code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		m->pid = 0;
+		member_close(m);
+		return;
+	}
+	m->deaths = clock_mono_us() - m->since_us > STEADY_US ? 0 : m->deaths + 1;
+	pause_ms = m->deaths == 0 ? 0 : FIRST_PAUSE_MS << (m->deaths < 8 ? m->deaths - 1 : 7);
+	if (pause_ms > LAST_PAUSE_MS)
+		pause_ms = LAST_PAUSE_MS;
+	log_warn("the %s %u (pid %d) ended by %s %d; another one starts in %llu ms", m->role, m->index, (int)m->pid,
+	    WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned long long)pause_ms);
+	m->pid = 0;
+	member_close(m);
+	timer_set(c->loop, &m->again, pause_ms);
+}
+
+void
+crew_reap(struct crew *c)
+{
+	int   status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == c->logger.pid)
+			ended(&c->logger, status);
+		for (uint32_t i = 0; i < c->n_workers; i++)
+			if (pid == c->worker[i].pid)
+				ended(&c->worker[i], status);
+	}
+	c->on_change(c->arg);
+}

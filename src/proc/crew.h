@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * crew: the child processes of one parent: starts them from the running binary, sends them what they need, starts them again when they die, with a
+ * growing pause when they keep dying. Knows nothing of configurations but the descriptor of a snapshot.
+ */
+#ifndef POSTERN_PROC_CREW_H
+#define POSTERN_PROC_CREW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ipc/channel.h"
+#include "net/loop.h"
+#include "proc/child.h"
+#include "proc/ports.h"
+
+enum member_state { MEMBER_DOWN, MEMBER_STARTING, MEMBER_PREPARED, MEMBER_SERVING };
+
+struct crew;
+
+struct member {
+	struct crew      *crew;
+	const char       *role; /* "worker" or "logger" */
+	uint32_t          index;
+	pid_t             pid;     /* 0: none */
+	int               channel; /* -1: none */
+	struct watch      watch;
+	struct timer      again;   /* to be started again */
+	uint64_t          since_us;
+	unsigned          deaths;  /* in a row, soon after the start */
+	enum member_state state;
+	uint64_t          prepared, applied; /* generations */
+	bool              refused;
+};
+
+struct crew {
+	struct loop  *loop;
+	int           exe;      /* this binary */
+	int           shared_fd, wake_fd;
+	int           ring_fd[SHARED_WORKERS_MAX];
+	uint32_t      n_workers;
+	struct member worker[SHARED_WORKERS_MAX], logger;
+	struct start  start; /* user and limits; index is filled in for each */
+	int           snapshot; /* the one in use; -1: none yet */
+	uint64_t      generation;
+	const struct ports *ports;
+	bool          leaving; /* nobody is started any more */
+	/* something changed: a child prepared, refused, applied, died */
+	void        (*on_change)(void *arg);
+	void         *arg;
+};
+
+bool crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start);
+void crew_clear(struct crew *c);
+/* Start all, with snapshot `fd` (stays the caller's, open until replaced). */
+void crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports);
+/* Reload: have everyone prepare; then (all prepared) use, or forget. */
+void crew_prepare(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports);
+bool crew_is_prepared(const struct crew *c, uint64_t generation);
+bool crew_has_refused(const struct crew *c);
+void crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports);
+void crew_forget(struct crew *c);
+/* Every child that lives uses this generation. */
+bool crew_has_applied(const struct crew *c, uint64_t generation);
+void crew_reopen(struct crew *c);
+void crew_drain_workers(struct crew *c, uint64_t within_ms);
+void crew_end_logger(struct crew *c);
+void crew_kill(struct crew *c);
+uint32_t crew_workers_alive(const struct crew *c);
+/* Reap what ended; to be called at SIGCHLD. */
+void crew_reap(struct crew *c);
+
+#endif

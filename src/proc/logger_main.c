@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * logger_main: the process around logger: takes rings, log definitions and the order to reopen from the parent; when the parent is gone it writes what
+ * the workers still leave behind, for as long as they may drain.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "policy/snapshot.h"
+#include "proc/child.h"
+#include "proc/logger.h"
+#include "proc/sandbox.h"
+
+struct logging {
+	struct child     child;
+	struct logger   *logger;
+	struct snapshot *next;
+	struct timer     last; /* orphaned: the end */
+	uint64_t         drain_ms;
+	int              ring[SHARED_WORKERS_MAX];
+	unsigned         n_rings;
+};
+
+/* The logs of a snapshot, as the logger wants them; the paths and formats point into the snapshot. */
+static struct logger_log *
+logs_of(const struct snapshot *s)
+{
+	const struct snapshot_log *from = snapshot_at(s, s->set->logs.off);
+	struct logger_log         *to = calloc(s->set->logs.n + 1, sizeof *to);
+
+	for (uint32_t i = 0; to && i < s->set->logs.n; i++)
+		to[i] = (struct logger_log){
+			.path = snapshot_text(s, from[i].file).p,
+			.format = (enum log_format_kind)from[i].format,
+			.custom = snapshot_text(s, from[i].custom),
+			.log_query = from[i].log_query,
+		};
+	return to;
+}
+
+static bool
+use(struct logging *l, const struct snapshot *s)
+{
+	struct logger_log *logs = logs_of(s);
+	bool               ok = logs != NULL;
+
+	if (ok && l->logger) {
+		ok = logger_reconfigure(l->logger, logs, s->set->logs.n);
+	} else if (ok) {
+		struct logger_config c = {
+			.rings = l->ring,
+			.n_rings = l->n_rings,
+			.wake_fd = l->child.wake_fd,
+			.logs = logs,
+			.n_logs = s->set->logs.n,
+			.stats = &l->child.shared->logger,
+		};
+		l->logger = logger_new(l->child.loop, &c);
+		ok = l->logger != NULL;
+	}
+	l->drain_ms = s->set->drain_timeout_ms;
+	free(logs);
+	return ok;
+}
+
+static void
+apply(struct logging *l, uint64_t number)
+{
+	bool ok = l->next && l->next->set->generation == number && use(l, l->next);
+
+	snapshot_unref(l->next);
+	l->next = NULL;
+	child_say(ok ? MSG_APPLIED : MSG_REFUSED, number);
+}
+
+static void
+on_last(void *arg)
+{
+	struct logging *l = arg;
+
+	loop_stop(l->child.loop);
+}
+
+static void
+on_message(void *arg, struct message *m)
+{
+	struct logging *l = arg;
+
+	switch ((enum message_type)m->type) {
+	case MSG_RING:
+		if (m->n_fds == 1 && l->n_rings < SHARED_WORKERS_MAX) {
+			l->ring[l->n_rings++] = m->fd[0];
+			m->n_fds = 0;
+		}
+		break;
+	case MSG_SNAPSHOT:
+		snapshot_unref(l->next);
+		l->next = m->n_fds == 1 ? snapshot_open(m->fd[0], false) : NULL;
+		child_say(l->next ? MSG_PREPARED : MSG_REFUSED, m->number);
+		break;
+	case MSG_GO:
+		apply(l, m->number);
+		break;
+	case MSG_FORGET:
+		snapshot_unref(l->next);
+		l->next = NULL;
+		break;
+	case MSG_REOPEN:
+		if (l->logger)
+			logger_reopen(l->logger);
+		break;
+	case MSG_DRAIN:
+		loop_stop(l->child.loop);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_orphaned(void *arg)
+{
+	struct logging *l = arg;
+
+	timer_set(l->child.loop, &l->last, l->drain_ms + 1000);
+}
+
+static bool
+logging_begin(struct logging *l)
+{
+	struct child *c = &l->child;
+
+	if (!child_begin(c, "logger"))
+		return false;
+	timer_init(&l->last, on_last, l);
+	c->on_message = on_message;
+	c->on_orphaned = on_orphaned;
+	c->arg = l;
+	if (c->start.drop_user && !sandbox_drop_user(c->start.uid, c->start.gid))
+		return false;
+	return sandbox_enter(ROLE_LOGGER, c->start.jit) && child_listen(c);
+}
+
+int
+logger_main(void)
+{
+	struct logging *l = calloc(1, sizeof *l);
+	int             rc = 1;
+
+	if (l && logging_begin(l)) {
+		loop_run(l->child.loop);
+		rc = 0;
+	}
+	if (l) {
+		logger_free(l->logger);
+		snapshot_unref(l->next);
+		for (unsigned i = 0; i < l->n_rings; i++)
+			close(l->ring[i]);
+		if (l->child.loop)
+			timer_clear(&l->last);
+		child_end(&l->child);
+	}
+	free(l);
+	return rc;
+}

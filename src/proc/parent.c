@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc/parent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "policy/snapshot.h"
+#include "proc/crew.h"
+#include "proc/ports.h"
+
+#define RELOAD_WAIT_MS 10000u
+#define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
+
+enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_DRAINING, PARENT_FLUSHING };
+
+struct parent {
+	struct parent_options options;
+	struct loop          *loop;
+	struct crew           crew;
+	enum parent_state     state;
+	struct timer          deadline;
+	struct signal_watch   hup, term, interrupt, usr1, child;
+
+	struct ports *ports; /* in use */
+	int           snapshot;
+	uint64_t      generation;
+	uint64_t      drain_ms;
+	char         *user;
+	uint32_t      workers; /* as configured, `auto` resolved */
+
+	struct ports *next_ports; /* while reloading */
+	int           next_snapshot;
+	bool          again; /* a SIGHUP came while reloading */
+	int           code;
+};
+
+static void
+notify(const char *fmt, ...)
+{
+#ifdef HAVE_SYSTEMD
+	char    text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	sd_notify(0, text);
+#else
+	(void)fmt;
+#endif
+}
+
+/* Soft limits up to the hard ones: each connection costs two descriptors. */
+static void
+raise_limits(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &rl) != 0)
+			log_warn("cannot raise the limit of open files: %s", strerror(errno));
+	}
+}
+
+static uint32_t
+workers_of(const struct conf *c)
+{
+	long n = c->gateway.workers ? (long)c->gateway.workers : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > SHARED_WORKERS_MAX ? SHARED_WORKERS_MAX : (uint32_t)n;
+}
+
+static bool
+find_user(const struct conf *c, struct start *start, struct report *r)
+{
+	const struct passwd *pw;
+
+	if (geteuid() != 0)
+		return true; /* started without privileges: there are none to drop */
+	pw = getpwnam(c->gateway.user);
+	if (!pw) {
+		report_error(r, c->gateway.user_at, "user %s does not exist; create it (useradd --system %s) or name another in [gateway] user", c->gateway.user, c->gateway.user);
+		return false;
+	}
+	start->drop_user = true;
+	start->uid = pw->pw_uid;
+	start->gid = pw->pw_gid;
+	return true;
+}
+
+/* Load, open what is new, compile. False: everything wrong is in `r`; nothing changed. */
+static bool
+build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
+{
+	struct endpoint        own[LISTENER_SLOTS];
+	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
+
+	*ports = NULL;
+	*snapshot = -1;
+	if (r->errors)
+		return false;
+	*ports = ports_open(c, p->ports, p->workers, r);
+	if (!*ports)
+		return false;
+	in.n_own = ports_own(*ports, own);
+	*snapshot = snapshot_build(c, &in, r);
+	if (*snapshot >= 0)
+		return true;
+	ports_free(*ports, p->ports);
+	*ports = NULL;
+	return false;
+}
+
+static void
+say_listening(const struct parent *p, const struct conf *c)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
+		const struct port    *port = &p->ports->slot[i];
+		struct conf_listener *l;
+		uint16_t              index = 0;
+		if (!port->used)
+			continue;
+		TAILQ_FOREACH(l, &c->listeners, link)
+		{
+			if (index++ != port->index)
+				continue;
+			endpoint_print(&port->bound, text);
+			log_info("listening on %s (%.*s)", text, SPAN_ARG(l->name));
+		}
+	}
+}
+
+/* --- reload --- */
+
+static void
+reload_drop(struct parent *p)
+{
+	ports_free(p->next_ports, p->ports);
+	p->next_ports = NULL;
+	if (p->next_snapshot >= 0)
+		close(p->next_snapshot);
+	p->next_snapshot = -1;
+	timer_clear(&p->deadline);
+	p->state = PARENT_SERVING;
+	notify("READY=1");
+}
+
+static void on_hup(void *arg);
+
+static void
+reload_finish(struct parent *p)
+{
+	struct ports *old = p->ports;
+
+	p->generation++;
+	p->ports = p->next_ports;
+	p->next_ports = NULL;
+	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
+	close(p->snapshot);
+	p->snapshot = p->next_snapshot;
+	p->next_snapshot = -1;
+	ports_free(old, p->ports);
+	timer_clear(&p->deadline);
+	p->state = PARENT_SERVING;
+	log_info("reloaded: generation %" PRIu64 " is in use", p->generation);
+	notify("READY=1");
+	if (p->again)
+		on_hup(p);
+}
+
+static void
+reload_abort(struct parent *p, const char *why)
+{
+	log_error("reload failed: %s; the old configuration stays in use", why);
+	crew_forget(&p->crew);
+	reload_drop(p);
+}
+
+static void
+on_hup(void *arg)
+{
+	struct parent *p = arg;
+	struct report  r;
+	struct conf   *c;
+
+	if (p->state != PARENT_SERVING) {
+		p->again = p->state == PARENT_RELOADING || p->state == PARENT_STARTING;
+		return;
+	}
+	p->again = false;
+	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
+	report_init(&r);
+	c = conf_load(p->options.conf, &r);
+	if (c && build(p, c, &r, &p->next_ports, &p->next_snapshot)) {
+		if (strcmp(c->gateway.user, p->user) != 0 || workers_of(c) != p->workers)
+			report_warn(&r, c->gateway.user_at, "user and workers take effect at the next start only");
+		report_print(&r, c, stderr);
+		p->drain_ms = c->gateway.drain_timeout_ms;
+		p->state = PARENT_RELOADING;
+		timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
+		crew_prepare(&p->crew, p->next_snapshot, p->generation + 1, p->next_ports);
+	} else {
+		report_print(&r, c, stderr);
+		log_error("reload refused: %zu errors in %s; the old configuration stays in use", r.errors, p->options.conf);
+		notify("READY=1");
+	}
+	conf_free(c);
+	report_clear(&r);
+}
+
+/* --- the end --- */
+
+static void
+on_term(void *arg)
+{
+	struct parent *p = arg;
+
+	if (p->state >= PARENT_DRAINING) {
+		log_warn("told to stop again: the rest is cut off");
+		crew_kill(&p->crew);
+		return;
+	}
+	if (p->state == PARENT_RELOADING)
+		reload_drop(p);
+	notify("STOPPING=1");
+	log_info("draining: connections under way get %" PRIu64 " ms", p->drain_ms);
+	p->state = PARENT_DRAINING;
+	timer_set(p->loop, &p->deadline, p->drain_ms + LATE_MS);
+	crew_drain_workers(&p->crew, p->drain_ms);
+	/* new clients are refused at once, not left in a queue that nobody reads */
+	ports_free(p->ports, NULL);
+	p->ports = NULL;
+	crew_reap(&p->crew);
+}
+
+static void
+say_totals(const struct parent *p)
+{
+	struct shared *s = shared_open(p->crew.shared_fd);
+	uint64_t       requests = 0, tunnels = 0, unread = 0, limit = 0, guard = 0, full = 0;
+
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->n_workers; i++) {
+		const struct worker_counters *c = &s->worker[i].counters;
+		requests += c->requests;
+		tunnels += c->tunnels;
+		unread += c->refused_unread;
+		limit += c->refused_limit;
+		guard += c->guard_closed;
+	}
+	full = s->logger.dropped + s->logger.ring_dropped;
+	log_info("served %" PRIu64 " requests, %" PRIu64 " tunnels among them; closed unread %" PRIu64 " clients, %" PRIu64
+	         " over the limit; the guard closed %" PRIu64 " tunnels; %" PRIu64 " log lines lost",
+	    requests, tunnels, unread, limit, guard, full);
+	shared_close(s);
+}
+
+static void
+on_deadline(void *arg)
+{
+	struct parent *p = arg;
+
+	if (p->state == PARENT_RELOADING) {
+		reload_abort(p, "a process did not prepare the new configuration in time");
+		return;
+	}
+	log_warn("draining took too long: the rest is cut off");
+	crew_kill(&p->crew);
+}
+
+/* --- what the crew tells --- */
+
+static void
+on_change(void *arg)
+{
+	struct parent *p = arg;
+
+	switch (p->state) {
+	case PARENT_STARTING:
+		if (!crew_has_applied(&p->crew, p->generation) || crew_workers_alive(&p->crew) == 0)
+			break;
+		p->state = PARENT_SERVING;
+		log_info("ready");
+		notify("READY=1\nSTATUS=serving");
+		if (p->again)
+			on_hup(p);
+		break;
+	case PARENT_RELOADING:
+		if (crew_has_refused(&p->crew))
+			reload_abort(p, "a process could not use the new configuration");
+		else if (crew_is_prepared(&p->crew, p->generation + 1))
+			reload_finish(p);
+		break;
+	case PARENT_DRAINING:
+		if (crew_workers_alive(&p->crew))
+			break;
+		p->state = PARENT_FLUSHING; /* the logger goes last: it has lines to write */
+		crew_end_logger(&p->crew);
+		if (p->crew.logger.pid)
+			break;
+		__attribute__((fallthrough));
+	case PARENT_FLUSHING:
+		if (!p->crew.logger.pid)
+			loop_stop(p->loop);
+		break;
+	case PARENT_SERVING:
+		break;
+	}
+}
+
+static void
+on_child(void *arg)
+{
+	struct parent *p = arg;
+
+	crew_reap(&p->crew);
+}
+
+static void
+on_usr1(void *arg)
+{
+	struct parent *p = arg;
+
+	crew_reopen(&p->crew);
+}
+
+static bool
+watch_signals(struct parent *p)
+{
+	signal(SIGPIPE, SIG_IGN);
+	return signal_watch_init(&p->hup, p->loop, SIGHUP, on_hup, p) && signal_watch_init(&p->term, p->loop, SIGTERM, on_term, p) &&
+	    signal_watch_init(&p->interrupt, p->loop, SIGINT, on_term, p) && signal_watch_init(&p->usr1, p->loop, SIGUSR1, on_usr1, p) &&
+	    signal_watch_init(&p->child, p->loop, SIGCHLD, on_child, p);
+}
+
+/* The first configuration. False: the exit code is set. */
+static bool
+parent_begin(struct parent *p)
+{
+	struct start  start = {0};
+	struct report r;
+	struct conf  *c;
+	bool          ok = false;
+
+	report_init(&r);
+	c = conf_load(p->options.conf, &r);
+	p->code = 2;
+	if (c && r.errors == 0) {
+		p->workers = workers_of(c);
+		p->drain_ms = c->gateway.drain_timeout_ms;
+		p->user = strdup(c->gateway.user);
+		start.jit = c->gateway.regex_jit != TRI_NO;
+		ok = p->user && find_user(c, &start, &r) && build(p, c, &r, &p->ports, &p->snapshot);
+	}
+	report_print(&r, c, stderr);
+	if (ok) {
+		p->generation = 1;
+		p->code = 1;
+		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start);
+		if (ok) {
+			say_listening(p, c);
+			p->crew.on_change = on_change;
+			p->crew.arg = p;
+			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
+			p->code = 0;
+		} else {
+			log_error("cannot start: %s", strerror(errno));
+		}
+	}
+	conf_free(c);
+	report_clear(&r);
+	return ok;
+}
+
+int
+parent_run(const struct parent_options *o)
+{
+	struct parent *p = calloc(1, sizeof *p);
+	int            code;
+
+	if (!p || !(p->loop = loop_new())) {
+		log_error("cannot start: out of memory");
+		free(p);
+		return 1;
+	}
+	p->options = *o;
+	p->snapshot = p->next_snapshot = -1;
+	timer_init(&p->deadline, on_deadline, p);
+	raise_limits();
+	if (parent_begin(p)) {
+		loop_run(p->loop);
+		say_totals(p);
+	}
+	code = p->code;
+	timer_clear(&p->deadline);
+	signal_watch_clear(&p->hup);
+	signal_watch_clear(&p->term);
+	signal_watch_clear(&p->interrupt);
+	signal_watch_clear(&p->usr1);
+	signal_watch_clear(&p->child);
+	if (p->crew.loop)
+		crew_clear(&p->crew);
+	ports_free(p->ports, NULL);
+	if (p->snapshot >= 0)
+		close(p->snapshot);
+	loop_free(p->loop);
+	free(p->user);
+	free(p);
+	return code;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc/sandbox.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* What every child needs: memory, the event loop, its channel, clocks, leaving. */
+static const int common[] = {
+	SCMP_SYS(brk), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_wait), SCMP_SYS(eventfd2), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(fcntl),
+	SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(futex), SCMP_SYS(getpid), SCMP_SYS(getrandom), SCMP_SYS(gettid), SCMP_SYS(gettimeofday),
+	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(lseek), SCMP_SYS(madvise), SCMP_SYS(mremap), SCMP_SYS(munmap), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	SCMP_SYS(read), SCMP_SYS(recvmsg), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sched_yield), SCMP_SYS(sendmsg), SCMP_SYS(tgkill), SCMP_SYS(time), SCMP_SYS(write), SCMP_SYS(writev),
+};
+/* Sockets and pipes, nothing of the file system. */
+static const int worker[] = {
+	SCMP_SYS(accept4), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(ioctl),
+	SCMP_SYS(pipe2), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(shutdown), SCMP_SYS(socket), SCMP_SYS(splice),
+};
+/* Its files. */
+static const int logger[] = {
+	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat),
+};
+
+bool
+sandbox_drop_user(uid_t uid, gid_t gid)
+{
+	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
+		log_error("cannot become uid %u, gid %u: %s", (unsigned)uid, (unsigned)gid, strerror(errno));
+		return false;
+	}
+	if (uid != 0 && (setuid(0) == 0 || seteuid(0) == 0)) {
+		log_error("privileges came back after they were given up");
+		return false;
+	}
+	return true;
+}
+
+#ifndef WITH_SANITIZERS
+static bool
+allow(scmp_filter_ctx ctx, const int *calls, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0) != 0)
+			return false;
+	return true;
+}
+
+/* Memory may be mapped; executable only when the JIT needs it. */
+static bool
+allow_memory(scmp_filter_ctx ctx, bool jit)
+{
+	static const int calls[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+
+	if (jit)
+		return allow(ctx, calls, 2);
+	for (size_t i = 0; i < 2; i++)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) != 0)
+			return false;
+	return true;
+}
+
+static bool
+load_filter(enum role role, bool jit)
+{
+	/* refused calls fail, rather than kill: a library that tries something new must not stop traffic */
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	bool            ok = false;
+
+	if (!ctx)
+		return false;
+	/* the speculation barrier costs each system call dearly and guards against code that we do not run */
+	if (seccomp_attr_set(ctx, SCMP_FLTATR_CTL_SSB, 1) != 0)
+		goto out;
+	if (!allow(ctx, common, sizeof common / sizeof *common) || !allow_memory(ctx, jit))
+		goto out;
+	if (role == ROLE_WORKER ? !allow(ctx, worker, sizeof worker / sizeof *worker) : !allow(ctx, logger, sizeof logger / sizeof *logger))
+		goto out;
+	ok = seccomp_load(ctx) == 0;
+out:
+	seccomp_release(ctx);
+	return ok;
+}
+#else
+static bool
+load_filter(enum role role, bool jit)
+{
+	(void)role;
+	(void)jit;
+	(void)common;
+	(void)worker;
+	(void)logger;
+	return true;
+}
+#endif
+
+bool
+sandbox_enter(enum role role, bool jit)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+		log_error("cannot give up privileges: %s", strerror(errno));
+		return false;
+	}
+	if (load_filter(role, jit))
+		return true;
+	log_error("cannot load the system call filter");
+	return false;
+}

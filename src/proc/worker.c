@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker: a process that carries traffic. Prepares snapshots when the parent sends them, uses them when it says go; drains when told, or when the
+ * parent is gone.
+ * Owns its gateway; needs nobody else for what is under way.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "proc/child.h"
+#include "proc/sandbox.h"
+#include "session/gateway.h"
+
+/* What has been prepared for the snapshot to come. */
+struct pending {
+	struct snapshot *snap;
+	struct {
+		bool     named;
+		uint16_t index;
+		int      fd; /* -1: the slot keeps its socket */
+	} slot[LISTENER_SLOTS];
+};
+
+struct worker {
+	struct child   child;
+	struct gateway gw;
+	struct pending next;
+	bool           running; /* a first snapshot is in use */
+};
+
+static void
+pending_clear(struct pending *p)
+{
+	snapshot_unref(p->snap);
+	p->snap = NULL;
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
+		if (p->slot[i].named && p->slot[i].fd >= 0)
+			close(p->slot[i].fd);
+		p->slot[i].named = false;
+		p->slot[i].fd = -1;
+	}
+}
+
+static void
+name_slot(struct worker *w, struct message *m)
+{
+	uint16_t index;
+
+	if (m->number >= LISTENER_SLOTS || m->n != sizeof index)
+		return;
+	memcpy(&index, m->data, sizeof index);
+	w->next.slot[m->number].named = true;
+	w->next.slot[m->number].index = index;
+	w->next.slot[m->number].fd = -1;
+	if (m->n_fds == 1) {
+		w->next.slot[m->number].fd = m->fd[0];
+		m->n_fds = 0;
+	}
+}
+
+static void
+prepare(struct worker *w, struct message *m)
+{
+	snapshot_unref(w->next.snap);
+	w->next.snap = m->n_fds == 1 ? snapshot_open(m->fd[0], true) : NULL;
+	child_say(w->next.snap ? MSG_PREPARED : MSG_REFUSED, m->number);
+	if (!w->next.snap)
+		pending_clear(&w->next);
+}
+
+/* From here on new requests are decided by the new snapshot; nothing under way is touched. */
+static void
+apply(struct worker *w, uint64_t number)
+{
+	struct pending *p = &w->next;
+
+	if (!p->snap || p->snap->set->generation != number) {
+		child_say(MSG_REFUSED, number);
+		return;
+	}
+	if (!gateway_use(&w->gw, p->snap)) {
+		log_error("cannot use the new configuration: out of memory; the old one stays");
+		child_say(MSG_REFUSED, number);
+		pending_clear(p);
+		return;
+	}
+	p->snap = NULL; /* the gateway's now */
+	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
+		if (!p->slot[i].named) {
+			gateway_unlisten(&w->gw, i);
+			continue;
+		}
+		if (p->slot[i].fd >= 0 && !w->gw.draining)
+			gateway_listen(&w->gw, i, p->slot[i].fd, p->slot[i].index);
+		else
+			w->gw.slot[i].index = p->slot[i].index;
+		p->slot[i].named = false;
+		p->slot[i].fd = -1;
+	}
+	w->running = true;
+	child_say(MSG_APPLIED, number);
+}
+
+static void
+on_message(void *arg, struct message *m)
+{
+	struct worker *w = arg;
+
+	switch ((enum message_type)m->type) {
+	case MSG_LISTENER:
+		name_slot(w, m);
+		break;
+	case MSG_SNAPSHOT:
+		prepare(w, m);
+		break;
+	case MSG_GO:
+		apply(w, m->number);
+		break;
+	case MSG_FORGET:
+		pending_clear(&w->next);
+		break;
+	case MSG_DRAIN:
+		if (!w->running)
+			loop_stop(w->child.loop);
+		else if (!w->gw.draining)
+			gateway_drain(&w->gw, m->number);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_orphaned(void *arg)
+{
+	struct worker *w = arg;
+
+	log_warn("the parent is gone: no new connections; those under way get %llu ms",
+	    w->running ? (unsigned long long)w->gw.snap->set->drain_timeout_ms : 0ull);
+	if (!w->running)
+		loop_stop(w->child.loop);
+	else if (!w->gw.draining)
+		gateway_drain(&w->gw, w->gw.snap->set->drain_timeout_ms);
+}
+
+static void
+on_drained(void *arg)
+{
+	struct worker *w = arg;
+
+	loop_stop(w->child.loop);
+}
+
+static bool
+worker_begin(struct worker *w)
+{
+	struct child *c = &w->child;
+
+	if (!child_begin(c, "worker") || c->start.index >= c->shared->n_workers || c->ring_fd < 0 || !gateway_init(&w->gw, c->loop, c->start.index))
+		return false;
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		w->next.slot[i].fd = -1;
+	w->gw.shared = c->shared;
+	w->gw.count = &c->shared->worker[c->start.index].counters;
+	w->gw.wake_fd = c->wake_fd;
+	w->gw.ring = ring_open(c->ring_fd);
+	w->gw.on_drained = on_drained;
+	w->gw.arg = w;
+	c->on_message = on_message;
+	c->on_orphaned = on_orphaned;
+	c->arg = w;
+	shared_worker_reset(c->shared, c->start.index);
+	if (c->start.drop_user && !sandbox_drop_user(c->start.uid, c->start.gid))
+		return false;
+	return w->gw.ring && sandbox_enter(ROLE_WORKER, c->start.jit) && child_listen(c);
+}
+
+int
+worker_main(void)
+{
+	struct worker *w = calloc(1, sizeof *w);
+	int            rc = 1;
+
+	if (w && worker_begin(w)) {
+		loop_run(w->child.loop);
+		rc = 0;
+	}
+	if (w) {
+		pending_clear(&w->next);
+		if (w->child.loop)
+			gateway_clear(&w->gw);
+		ring_close(w->gw.ring);
+		child_end(&w->child);
+	}
+	free(w);
+	return rc;
+}
