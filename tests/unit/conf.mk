@@ -13,7 +13,7 @@ test_conf_memory_SOURCES = tests/unit/test_conf_memory.c tests/unit/conf_dir.h
 test_conf_memory_CFLAGS = $(UNIT_CFLAGS)
 test_conf_memory_LDADD = $(UNIT_LDADD)
 test_conf_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=vasprintf
-test_conf_option_SOURCES = tests/unit/test_conf_option.c tests/unit/conf_dir.h
+test_conf_option_SOURCES = tests/unit/test_conf_option.c
 test_conf_option_CFLAGS = $(UNIT_CFLAGS)
 test_conf_option_LDADD = $(UNIT_LDADD)
 test_conf_value_SOURCES = tests/unit/test_conf_value.c
