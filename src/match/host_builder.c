@@ -188,7 +188,7 @@ sort_added(struct host_set_builder *b)
 static bool
 make_nodes(struct host_set_builder *b)
 {
-	size_t bytes = 0;
+	size_t bytes = NAME_HEAP_SPARE;
 
 	b->node = calloc((size_t)b->n_added + 1, sizeof *b->node);
 	if (!b->node)
@@ -221,9 +221,10 @@ fill_index(struct host_set_builder *b)
 	uint32_t           at = 0;
 
 	b->line = aligned_alloc(64, n_lines * sizeof *b->line);
-	b->heap = malloc(b->n_heap + 1);
+	b->heap = malloc(b->n_heap);
 	if (!b->line || !b->heap)
 		return false;
+	memset(b->heap + b->n_heap - NAME_HEAP_SPARE, 0, NAME_HEAP_SPARE);
 	b->index.n_lines = n_lines;
 	b->index.line = b->line;
 	b->index.heap = b->heap;
@@ -271,13 +272,14 @@ find_parents(struct host_set_builder *b)
 		struct name_suffix       suffix[NAME_LABELS_MAX];
 		struct name_walk         w;
 		unsigned                 n = 0, depth = 0;
-		char                     name[HOSTNAME_MAX + 1]; /* exact-size loads do not mind where it lies */
+		size_t                   at;
 
-		memcpy(name, e->text, e->n);
-		name_walk_init(&w, &b->key, span_of(name, e->n));
-		while (name_walk_next(&w, &b->key, &suffix[n]) && suffix[n].at > 0) {
-			depth++;
-			n += name_depth_is_known(&b->index, depth) & name_filter(&b->line[name_line_of(&b->index, suffix[n].hash)], suffix[n].hash);
+		name_walk_init(&w, &b->key, span_of(e->text, e->n));
+		while (name_walk_next(&w, &at) && at > 0) {
+			if (!name_depth_is_known(&b->index, ++depth))
+				continue;
+			suffix[n] = (struct name_suffix){name_walk_hash(&w, &b->key, at), at};
+			n += name_filter(&b->line[name_line_of(&b->index, suffix[n].hash)], suffix[n].hash);
 		}
 		while (n-- && b->node[i].parent == UINT32_MAX) {
 			up = name_find(&b->index, w.p, e->n, &suffix[n]);

@@ -119,13 +119,14 @@ host_set_nodes(const struct host_set *h)
 static inline unsigned
 suffixes_to_try(const struct name_index *x, struct name_walk *w, struct name_suffix try[NAME_LABELS_MAX + 1])
 {
-	struct name_suffix s;
-	unsigned           n = 0, depth = 0;
+	unsigned n = 0, depth = 0;
+	size_t   at;
 
-	while (depth < x->max_depth && name_walk_next(w, &x->key, &s)) {
-		depth++;
-		try[n] = s;
-		n += name_depth_is_known(x, depth) & name_filter(&x->line[name_line_of(x, s.hash)], s.hash);
+	while (depth < x->max_depth && name_walk_next(w, &at)) {
+		if (!name_depth_is_known(x, ++depth))
+			continue;
+		try[n] = (struct name_suffix){name_walk_hash(w, &x->key, at), at};
+		n += name_filter(&x->line[name_line_of(x, try[n].hash)], try[n].hash);
 	}
 	return n;
 }

@@ -17,12 +17,12 @@ name_key_init(struct name_key *k, const uint8_t key[16])
 uint64_t
 name_hash(const struct name_key *k, struct span name, unsigned *depth)
 {
-	struct name_walk   w;
-	struct name_suffix s = {0};
+	struct name_walk w;
+	size_t           at;
 
 	*depth = 0;
 	name_walk_init(&w, k, name);
-	while (name_walk_next(&w, k, &s))
+	while (name_walk_next(&w, &at))
 		(*depth)++;
-	return s.hash;
+	return name_walk_hash(&w, k, 0);
 }

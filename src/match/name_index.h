@@ -15,12 +15,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/span.h"
 #include "parse/hostname.h"
 
 #define NAME_BUCKETS    12
 #define NAME_LOAD       20 /* names for each line, on average: 0.5 % of strangers pass the filter */
 #define NAME_LABELS_MAX (HOSTNAME_MAX / 2 + 1)
+#define NAME_HEAP_SPARE 32 /* zero bytes after the last entry: the look-up may glance at one more */
 #define NAME_LAST       0x80000000u
 #define NAME_NO_BUCKET  0xffffu
 
@@ -63,12 +68,12 @@ struct name_suffix {
 /* Walks the suffixes of a name from the last label to the whole. */
 struct name_walk {
 	const char *p;
+	size_t      n;
 	uint64_t    dots;   /* not yet passed, of the 64 bytes at `window` */
 	size_t      window;
-	size_t      end;    /* of the next label */
-	uint64_t    hash;
 	bool        more;
 	char        small[8]; /* a copy of a name too short to load eight bytes from */
+	uint64_t    chain[HOSTNAME_MAX / 8 + 1]; /* hash of the last 8 i bytes */
 };
 
 static inline uint64_t
@@ -95,6 +100,14 @@ name_dots8(const char *p)
 	return ((zero >> 7) * 0x0102040810204080u) >> 56;
 }
 
+#ifdef __SSE2__
+static inline uint64_t
+name_dots16(const char *p)
+{
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), _mm_set1_epi8('.')));
+}
+#endif
+
 /* The dots among the `n` bytes (1 to 64) at p + at; the whole name at p has at least eight bytes to load. */
 static inline uint64_t
 name_dots(const char *p, size_t at, size_t n)
@@ -102,15 +115,21 @@ name_dots(const char *p, size_t at, size_t n)
 	uint64_t dots = 0;
 	size_t   i = 0;
 
+#ifdef __SSE2__
+	if (n >= 16) {
+		dots = name_dots16(p + at) | name_dots16(p + at + n - 16) << (n - 16);
+		if (n > 32)
+			dots |= name_dots16(p + at + 16) << 16 | name_dots16(p + at + n - 32) << (n - 32);
+		return dots;
+	}
+#endif
 	for (; i + 8 <= n; i += 8)
 		dots |= name_dots8(p + at + i) << i;
-	if (i < n) {
-		if (at + n >= 8) {
-			uint64_t d = name_dots8(p + at + n - 8);
-			dots |= n >= 8 ? d << (n - 8) : d >> (8 - n);
-		} else {
-			dots |= name_dots8(p) & ((1u << n) - 1);
-		}
+	if (i < n && at + n >= 8) {
+		uint64_t d = name_dots8(p + at + n - 8);
+		dots |= n >= 8 ? d << (n - 8) : d >> (8 - n);
+	} else if (i < n) {
+		dots |= name_dots8(p) & ((1u << n) - 1);
 	}
 	return dots;
 }
@@ -130,7 +149,11 @@ name_tail(const char *p, size_t end, size_t n)
 static inline void
 name_walk_init(struct name_walk *w, const struct name_key *k, struct span name)
 {
+	uint64_t hash = k->start;
+	size_t   end = name.n;
+
 	w->p = name.p;
+	w->n = name.n;
 	if (name.n < 8) {
 		memset(w->small, 0, sizeof w->small);
 		for (size_t i = 0; i < name.n; i++)
@@ -140,17 +163,18 @@ name_walk_init(struct name_walk *w, const struct name_key *k, struct span name)
 	w->more = name.n > 0;
 	w->window = name.n ? (name.n - 1) & ~(size_t)63 : 0;
 	w->dots = name.n ? name_dots(w->p, w->window, name.n - w->window) : 0;
-	w->end = name.n;
-	w->hash = k->start;
+	w->chain[0] = hash;
+	for (size_t i = 1; end >= 8; i++) {
+		end -= 8;
+		hash = name_fold(hash ^ name_load(w->p + end), k->block);
+		w->chain[i] = hash;
+	}
 }
 
+/* Where the next longer suffix begins. False: there is none. */
 static inline bool
-name_walk_next(struct name_walk *w, const struct name_key *k, struct name_suffix *s)
+name_walk_next(struct name_walk *w, size_t *at)
 {
-	size_t end = w->end, n;
-
-	if (!w->more)
-		return false;
 	while (!w->dots && w->window) {
 		w->window -= 64;
 		w->dots = name_dots(w->p, w->window, 64);
@@ -158,18 +182,23 @@ name_walk_next(struct name_walk *w, const struct name_key *k, struct name_suffix
 	if (w->dots) {
 		unsigned bit = 63u - (unsigned)__builtin_clzll(w->dots);
 		w->dots ^= (uint64_t)1 << bit;
-		w->end = w->window + bit;
-		s->at = w->end + 1;
-	} else {
-		w->more = false;
-		s->at = 0;
+		*at = w->window + bit + 1;
+		return true;
 	}
-	for (n = end - s->at; n > 16; n -= 16, end -= 16)
-		w->hash = name_fold(w->hash ^ name_tail(w->p, end, 8), k->block ^ name_tail(w->p, end - 8, 8));
-	/* no length is needed: a name holds no NUL, so that what the words hold says it */
-	w->hash = name_fold(w->hash ^ name_tail(w->p, end, n < 8 ? n : 8), k->label ^ name_tail(w->p, end >= 8 ? end - 8 : 0, n > 8 ? n - 8 : 0));
-	s->hash = w->hash;
+	*at = 0;
+	if (!w->more)
+		return false;
+	w->more = false;
 	return true;
+}
+
+/* Hash of the suffix from `at`. It needs no length: a name holds no NUL, so that the words say it. */
+static inline uint64_t
+name_walk_hash(const struct name_walk *w, const struct name_key *k, size_t at)
+{
+	size_t words = (w->n - at) >> 3;
+
+	return name_fold(w->chain[words] ^ name_tail(w->p, w->n - 8 * words, (w->n - at) & 7), k->label);
 }
 
 /* The line of a hash, and its bucket there; both grow with the hash. */
@@ -218,17 +247,25 @@ static inline const struct name_entry *
 name_find(const struct name_index *x, const char *p, size_t end, const struct name_suffix *s)
 {
 	const struct name_line  *l = &x->line[name_line_of(x, s->hash)];
-	const struct name_entry *e;
+	const struct name_entry *first, *e;
 	unsigned                 at = l->bucket[name_bucket_of(x, s->hash)];
+	size_t                   n = end - s->at, miss;
 
 	if (at == NAME_NO_BUCKET)
 		return NULL;
-	for (e = (const struct name_entry *)(x->heap + l->heap + at);; e = name_entry_next(e)) {
-		if (name_entry_is(e, p, end, end - s->at))
+	first = (const struct name_entry *)(x->heap + l->heap + at);
+	__builtin_prefetch((const char *)first + 64);
+	/* mostly it is the first or the second; which of both is reckoned, not branched on: a wrong guess here would cost what memory costs */
+	miss = (first->n != n) | (name_tail((const char *)first, sizeof *first + first->n, first->n < 8 ? first->n : 8) != name_tail(p, end, n < 8 ? n : 8));
+	e = (const struct name_entry *)((const char *)first + miss * (sizeof *first + first->n));
+	if (name_entry_is(e, p, end, n))
+		return e;
+	for (e = first; !(e->value & NAME_LAST);) {
+		e = name_entry_next(e);
+		if (name_entry_is(e, p, end, n))
 			return e;
-		if (e->value & NAME_LAST)
-			return NULL;
 	}
+	return NULL;
 }
 
 static inline bool

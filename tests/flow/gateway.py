@@ -51,7 +51,7 @@ class Gateway:
         self.access = Path(log_file) if log_file else self.folder / "access.json"
         self.native = self.folder / "access.log"
         self.clients, self.more = clients, more
-        self.options = {"workers": 1, "user": "nobody", "visible-name": "gw.example.net", "resolver": world.RESOLVER, "drain-timeout": "5s", "admin": "",
+        self.options = {"workers": 1, "user": "nobody", "visible-name": "gw.example.net", "resolver": world.RESOLVER, "drain-timeout": "5s",
                         **{key.replace("_", "-"): value for key, value in options.items()}}
         self.write(rules)
         self.words, self.env = list(words), env

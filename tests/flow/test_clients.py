@@ -15,7 +15,7 @@ URL = "http://origin.example.net/"
 
 def test_who_may_not_come_is_closed_unread(gateway, origin):
     port = g.free_port(w.EDGE)
-    gw = gateway(address=f"{w.EDGE}:{port}", clients="private")
+    gw = gateway(address=f"{w.EDGE}:{port}", clients="loopback private")
     gw.address = (w.EDGE, port)
     for data in (b"", wire.get(URL)):
         with gw.connect(source=w.STRANGER) as c:

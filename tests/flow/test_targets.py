@@ -115,7 +115,7 @@ def test_ports_are_kept(gateway, serve):
 
 def test_our_own_listener_is_never_reached(gateway, world):
     port = g.free_port(w.EDGE)
-    gw = gateway(address=f"{w.EDGE}:{port} 127.0.0.1:3129", egress_deny="", connect_ports="1-65535", http_ports="1-65535")
+    gw = gateway(address=f"{w.EDGE}:{port} 127.0.0.1:3129", egress_deny="none", connect_ports="1-65535", http_ports="1-65535")
     gw.address = (w.EDGE, port)
     for target in (f"edge.example.net:{port}", f"{w.EDGE}:{port}", "127.0.0.1:3129", "loopback.example.net:3129"):
         with gw.connect() as c:
@@ -126,7 +126,7 @@ def test_our_own_listener_is_never_reached(gateway, world):
 
 def test_a_listener_on_every_address_is_still_ourselves(gateway):
     port = g.free_port(w.EDGE)
-    gw = gateway(address=f"0.0.0.0:{port}", egress_deny="", connect_ports="1-65535")
+    gw = gateway(address=f"0.0.0.0:{port}", egress_deny="none", connect_ports="1-65535")
     gw.address = ("127.0.0.1", port)
     for target in (f"127.0.0.1:{port}", f"{w.EDGE}:{port}", f"127.8.8.8:{port}", f"0.0.0.0:{port}", f"[::ffff:127.0.0.1]:{port}"):
         with gw.connect() as c:
