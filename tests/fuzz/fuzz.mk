@@ -8,4 +8,8 @@ noinst_PROGRAMS += fuzz_record
 fuzz_record_SOURCES = tests/fuzz/fuzz_record.c
 fuzz_record_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_record_LDADD = libpostern.a $(LIBS_ALL)
+noinst_PROGRAMS += fuzz_dns_answer
+fuzz_dns_answer_SOURCES = tests/fuzz/fuzz_dns_answer.c
+fuzz_dns_answer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_dns_answer_LDADD = libpostern.a $(LIBS_ALL)
 endif
