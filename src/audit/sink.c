@@ -53,7 +53,7 @@ end_torn_line(const char *path, int fd, const struct stat *st)
 	in = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (in < 0)
 		return;
-	if (pread(in, &last, 1, st->st_size - 1) == 1 && last != '\n' && write(fd, "\n", 1) != 1)
+	if (lseek(in, -1, SEEK_END) >= 0 && read(in, &last, 1) == 1 && last != '\n' && write(fd, "\n", 1) != 1)
 		log_info("access log %s: its last line is torn", path);
 	close(in);
 }

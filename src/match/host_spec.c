@@ -370,6 +370,22 @@ host_spec_is_anchored(const struct host_spec *s)
 	return s->kind != SPEC_GLOB || s->text[0] != '*' || s->text[1] == '.' || psl_registrable_domain(psl_builtin(), glob_ending(s).p);
 }
 
+/* Where anyone can rent a name as well, but Debian's list of 2023 does not say so yet (publicsuffix/list#1891, #2987). */
+static const char *const rented[] = {"azure-api.net", "azureedge.net", "azurefd.net", "cloudapp.azure.com", "servicebus.windows.net", "trafficmanager.net",
+	"blob.core.windows.net", "dfs.core.windows.net", "file.core.windows.net", "queue.core.windows.net", "table.core.windows.net", "web.core.windows.net"};
+
+/* Is x one of those, or does one lie below it? */
+static bool
+is_rented(struct span x)
+{
+	for (size_t i = 0; i < sizeof rented / sizeof *rented; i++) {
+		struct span r = span_str(rented[i]);
+		if (x.n <= r.n && memcmp(r.p + r.n - x.n, x.p, x.n) == 0 && (x.n == r.n || r.p[r.n - x.n - 1] == '.'))
+			return true;
+	}
+	return false;
+}
+
 bool
 host_spec_is_public_suffix(const struct host_spec *s)
 {
@@ -380,5 +396,5 @@ host_spec_is_public_suffix(const struct host_spec *s)
 	if (s->kind == SPEC_GLOB)
 		x = glob_ending(s);
 	/* a top level that is not on the list (.corp) may be a company's own */
-	return x.n == 0 || psl_is_public_suffix2(psl_builtin(), x.p, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE);
+	return x.n == 0 || psl_is_public_suffix2(psl_builtin(), x.p, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE) || is_rented(x);
 }

@@ -14,12 +14,13 @@
 
 struct body {
 	enum body_kind kind;
-	uint64_t       left;  /* of the length or of the chunk at hand */
-	uint8_t        state; /* private to body.c */
-	uint8_t        digits;
-	uint16_t       line;  /* bytes of the chunk-size line or trailer field line so far */
+	uint8_t        state;   /* private to body.c, like all but kind, left and total */
+	uint8_t        digits;  /* of the chunk size so far */
+	uint8_t        lo, hi;  /* the names that a trailer may not have and that begin as this one does: a range of body.c's table */
+	uint64_t       left;    /* of the length or of the chunk at hand */
+	uint64_t       total;   /* bytes of data (without chunk framing) so far */
 	uint32_t       trailer; /* bytes of the trailer section so far */
-	uint64_t       total; /* bytes of data (without chunk framing) so far */
+	uint16_t       line;    /* bytes of the chunk-size line or of the trailer field's name so far */
 };
 
 /* Most bytes of one chunk-size line with its extensions, and of a whole trailer section. */

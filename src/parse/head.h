@@ -74,7 +74,7 @@ struct head {
 	/* body */
 	enum body_kind body; /* what the fields say; for responses see head_response_body */
 	uint64_t       length;
-	bool           has_length; /* a valid Content-Length was there */
+	bool           has_length; /* a valid Content-Length was there (at most one: doubled ones are refused, equal ones too) */
 
 	/* connection */
 	bool     keep_alive; /* persistent by version, Connection and Proxy-Connection (RFC 9112 9.3) */
@@ -102,6 +102,7 @@ struct head {
  * the head's length with its empty line (and with empty lines before a request line, at most one CRLF; RFC 9112 2.2). PARSE_MORE
  * and PARSE_BAD leave `out` untouched; PARSE_BAD names the reason in *fault. A caller that has no room for more answers
  * FAULT_HEAD_TOO_LARGE itself. A first byte that cannot begin a method is PARSE_BAD at once (a TLS record, say).
+ * A CONNECT with Transfer-Encoding or a Content-Length other than 0 is FAULT_BAD_FRAMING: what follows it is the tunnel.
  * Host rules (RFC 9112 3.2): an HTTP/1.1 request without Host, any request with two or with an invalid one: FAULT_BAD_HOST. */
 enum parse_result head_parse_request(struct span in, size_t seen, struct head *out, size_t *used, enum fault *fault);
 /* The same for a status line; faults are FAULT_BAD_RESPONSE. Lenient only where RFC 9112 asks: a missing reason phrase with or
@@ -118,6 +119,8 @@ struct field {
 	struct span   value; /* trimmed */
 	struct span   line;  /* name to value as it stood, with CRLF */
 };
+/* Which field a name (a token) is; no case. */
+enum field_id field_id_of(struct span name);
 /* Walk the field lines of a parsed head: *at starts at 0. False at the end. */
 bool head_field_next(const struct head *h, size_t *at, struct field *out);
 /* Is this field for the next hop only (RFC 9110 7.6.1): Connection and what it names, Proxy-Connection, Keep-Alive, TE,

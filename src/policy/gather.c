@@ -70,6 +70,16 @@ host_check_bypass(struct build *b, const struct conf_item *item, const struct ho
 		    SPAN_ARG(item->text), SPAN_ARG(rule->name));
 }
 
+/* What match/ has against an item; it may name it already. */
+static void
+host_error(struct build *b, const struct conf_item *item, const char *why)
+{
+	if (memmem(why, strlen(why), item->text.p, item->text.n))
+		report_error(b->report, item->at, "%s", why);
+	else
+		report_error(b->report, item->at, "`%.*s`: %s", SPAN_ARG(item->text), why);
+}
+
 static void
 host_entry_add(struct build *b, const struct conf_item *item, uint32_t owner, bool negated, const struct conf_rule *bypass)
 {
@@ -79,7 +89,7 @@ host_entry_add(struct build *b, const struct conf_item *item, uint32_t owner, bo
 	uint32_t           tag;
 
 	if (!host_spec_parse(item->text, &spec, why)) {
-		report_error(b->report, item->at, "`%.*s`: %s", SPAN_ARG(item->text), why);
+		host_error(b, item, why);
 		return;
 	}
 	if (bypass && !item->negated)
@@ -95,7 +105,7 @@ host_entry_add(struct build *b, const struct conf_item *item, uint32_t owner, bo
 	why[0] = '\0';
 	if (!host_set_builder_add(b->hosts, &spec, tag, build_line(b, item->at), why)) {
 		if (why[0])
-			report_error(b->report, item->at, "`%.*s`: %s", SPAN_ARG(item->text), why);
+			host_error(b, item, why);
 		else
 			build_oom(b);
 	}
@@ -317,43 +327,13 @@ numbers_gather(struct build *b, enum condition cond, uint32_t rule, const struct
 	}
 }
 
-static void
-later_check(struct build *b, const struct conf_items *items, const char *name, const char *needs)
-{
-	if (items->n > 0)
-		report_error(b->report, items->v[0].at, "`%s` needs %s, which this version does not have; remove the condition or the rule", name, needs);
-}
-
+/* conf has seen to it that the action is there and goes with auth. */
 static void
 rule_check(struct build *b, const struct conf_rule *r, uint32_t has)
 {
-	struct where at = r->action_at.line ? r->action_at : r->at;
-
-	later_check(b, &r->users, "users", "authentication");
-	later_check(b, &r->groups, "groups", "authentication");
-	later_check(b, &r->url, "url", "TLS inspection");
-	later_check(b, &r->headers, "headers", "TLS inspection");
-	later_check(b, &r->content_types, "content-types", "TLS inspection");
-	if (!r->has_action) {
-		report_error(b->report, r->at, "rule `%.*s` has no action; add action = deny, bypass, tunnel or inspect", SPAN_ARG(r->name));
-		return;
-	}
-	if (r->action == ACTION_BYPASS && r->auth == AUTH_REQUIRED)
-		report_error(b->report, at, "rule `%.*s`: a bypass is never challenged, so auth = required cannot hold; remove it, or say action = tunnel",
-		    SPAN_ARG(r->name));
-	if (r->report) /* never decides, so it needs nothing */
-		return;
-	if (r->action == ACTION_INSPECT)
-		report_error(b->report, at,
-		    "rule `%.*s`: action = inspect needs TLS inspection, which this version does not have; say tunnel with auth = none, bypass or deny",
-		    SPAN_ARG(r->name));
-	else if (r->action == ACTION_TUNNEL && r->auth != AUTH_NONE)
-		report_error(b->report, at, "rule `%.*s`: action = tunnel asks for a user, which this version cannot; add auth = none", SPAN_ARG(r->name));
-	else if (r->action == ACTION_DENY && r->auth == AUTH_REQUIRED)
-		report_error(b->report, at, "rule `%.*s`: auth = required needs authentication, which this version does not have; remove it",
-		    SPAN_ARG(r->name));
 	if (r->action == ACTION_BYPASS && !r->force && !has)
-		report_warn(b->report, at, "rule `%.*s` has no condition and lets everything pass unseen; name the hosts, or say force = yes", SPAN_ARG(r->name));
+		report_warn(b->report, r->action_at, "rule `%.*s` has no condition and lets everything pass unseen; name the hosts, or say force = yes",
+		    SPAN_ARG(r->name));
 }
 
 /* A list is held to a bypass rule's standard when one names it, so those rules are found before any list is read. */
@@ -362,7 +342,7 @@ mark_bypass_lists(struct build *b)
 {
 	for (uint32_t i = 0; i < b->n_rules; i++) {
 		const struct conf_rule *r = b->rule[i];
-		if (!r->has_action || r->action != ACTION_BYPASS || r->force)
+		if (r->action != ACTION_BYPASS || r->force)
 			continue;
 		for (size_t k = 0; k < r->hosts.n; k++) {
 			const struct conf_item *item = &r->hosts.v[k];

@@ -5,3 +5,7 @@ BENCHES += bench_match
 bench_match_SOURCES = tests/bench/bench_match.c tests/bench/bench_match_peers.c tests/bench/bench_match.h tests/bench/bench.h
 bench_match_CFLAGS = $(AM_CFLAGS) $(HS_CFLAGS)
 bench_match_LDADD = libpostern.a $(LIBS_ALL) $(HS_LIBS)
+
+BENCHES += bench_log
+bench_log_SOURCES = tests/bench/bench_log.c
+bench_log_LDADD = libpostern.a $(LIBS_ALL)

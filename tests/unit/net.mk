@@ -19,3 +19,12 @@ check_PROGRAMS += test_resolve_parts
 test_resolve_parts_SOURCES = tests/unit/test_resolve_parts.c
 test_resolve_parts_CFLAGS = $(UNIT_CFLAGS)
 test_resolve_parts_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_resolve_real
+test_resolve_real_SOURCES = tests/unit/test_resolve_real.c
+test_resolve_real_CFLAGS = $(UNIT_CFLAGS)
+test_resolve_real_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_resolve_memory
+test_resolve_memory_SOURCES = tests/unit/test_resolve_memory.c tests/unit/dns_server.c tests/unit/dns_server.h
+test_resolve_memory_CFLAGS = $(UNIT_CFLAGS)
+test_resolve_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=socket,--wrap=connect,--wrap=getrandom,--wrap=event_add
+test_resolve_memory_LDADD = $(UNIT_LDADD)

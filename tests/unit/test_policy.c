@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "policy/compile.h"
 #include "policy/egress.h"
@@ -724,6 +725,7 @@ test_week_minutes_count_from_monday(void **state)
 
 	(void)state;
 	setenv("TZ", "UTC", 1);
+	tzset();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		uint32_t want;
 		assert_true(week_minute_read(span_str(rows[i].at), &want));

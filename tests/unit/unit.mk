@@ -10,3 +10,4 @@ include tests/unit/policy.mk
 include tests/unit/net.mk
 include tests/unit/ipc.mk
 include tests/unit/audit.mk
+include tests/unit/proc.mk
