@@ -20,7 +20,6 @@ PROGRAM = Path(os.environ.get("POSTERN", SOURCE / "build" / "postern"))
 
 LET_ALL = """
 [rule all]
-hosts = *
 action = tunnel
 auth = none
 """
