@@ -8,7 +8,7 @@
 
 #include "match/loose.h"
 
-#define LOOSE_SHORT       2 /* bytes of the gram of a literal of 2 or 3 */
+#define LOOSE_SHORT       LOOSE_RUN_MIN /* bytes of the gram of a literal of 2 or 3 */
 #define LOOSE_LONG        4
 #define LOOSE_FILTER_BITS 16 /* for each bucket */
 #define LOOSE_COUNT_BITS  16
@@ -42,6 +42,12 @@ struct loose_grams {
 	uint32_t edge;   /* bucket b: words edge[b] .. edge[b + 1] - 1 */
 	uint32_t word;
 };
+
+static inline unsigned
+loose_gram_size(unsigned literal)
+{
+	return literal >= LOOSE_LONG ? LOOSE_LONG : LOOSE_SHORT;
+}
 
 static inline uint32_t
 loose_gram(const char *p, unsigned n)
