@@ -269,18 +269,11 @@ find_parents(struct host_set_builder *b)
 {
 	for (uint32_t i = 0; i < b->n_nodes; i++) {
 		const struct name_entry *e = (const struct name_entry *)(b->heap + b->node[i].entry), *up;
-		struct name_suffix       suffix[NAME_LABELS_MAX];
-		struct name_walk         w;
-		unsigned                 n = 0, depth = 0;
-		size_t                   at;
+		struct name_suffix       suffix[NAME_LABELS_MAX + 1];
+		struct name_words        words;
+		struct name_walk         w = name_walk_begin(&words, &b->key, span_of(e->text, e->n));
+		unsigned                 n = name_candidates(&b->index, &w, &words, true, suffix);
 
-		name_walk_init(&w, &b->key, span_of(e->text, e->n));
-		while (name_walk_next(&w, &at) && at > 0) {
-			if (!name_depth_is_known(&b->index, ++depth))
-				continue;
-			suffix[n] = (struct name_suffix){name_walk_hash(&w, &b->key, at), at};
-			n += name_filter(&b->line[name_line_of(&b->index, suffix[n].hash)], suffix[n].hash);
-		}
 		while (n-- && b->node[i].parent == UINT32_MAX) {
 			up = name_find(&b->index, w.p, e->n, &suffix[n]);
 			if (up)

@@ -115,27 +115,12 @@ host_set_nodes(const struct host_set *h)
 	return h->flat->n_nodes;
 }
 
-/* The suffixes of `w` that pass the filter, shortest first. Most names end here, so this has no branch but for labels. */
-static inline __attribute__((always_inline)) unsigned
-suffixes_to_try(const struct name_index *x, struct name_walk *w, struct name_suffix try[NAME_LABELS_MAX + 1])
-{
-	unsigned n = 0, depth = 0;
-	size_t   at;
-
-	while (depth < x->max_depth && name_walk_next(w, &at)) {
-		if (!name_depth_is_known(x, ++depth))
-			continue;
-		try[n] = (struct name_suffix){name_walk_hash(w, &x->key, at), at};
-		n += name_filter(&x->line[name_line_of(x, try[n].hash)], try[n].hash);
-	}
-	return n;
-}
-
 void
 host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 {
 	const struct name_index *x = &h->index;
 	struct name_suffix       try[NAME_LABELS_MAX + 1];
+	struct name_words        words;
 	struct name_walk         w;
 	unsigned                 n;
 
@@ -144,8 +129,8 @@ host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 	hit->n_loose = 0;
 	if (name.n > HOSTNAME_MAX)
 		return;
-	name_walk_init(&w, &x->key, name);
-	n = suffixes_to_try(x, &w, try);
+	w = name_walk_begin(&words, &x->key, name);
+	n = name_candidates(x, &w, &words, false, try);
 	while (n--) {
 		const struct name_entry *e = name_find(x, w.p, name.n, &try[n]);
 		if (e) {
@@ -204,13 +189,14 @@ host_set_origins(const struct host_set *h, struct span name, uint32_t tag, uint3
 	const struct name_index  *x = &h->index;
 	const struct host_origin *all = (const struct host_origin *)(h->block + h->flat->origin) + h->flat->n_origins - h->flat->n_all;
 	struct name_suffix        try[NAME_LABELS_MAX + 1];
+	struct name_words         words;
 	struct name_walk          w;
 	uint32_t                  n = 0;
 
 	if (name.n > HOSTNAME_MAX)
 		return 0;
-	name_walk_init(&w, &x->key, name);
-	for (unsigned i = suffixes_to_try(x, &w, try); i--;) {
+	w = name_walk_begin(&words, &x->key, name);
+	for (unsigned i = name_candidates(x, &w, &words, false, try); i--;) {
 		const struct name_entry *e = name_find(x, w.p, name.n, &try[i]);
 		if (e)
 			give_entry(h, e, try[i].at == 0, tag, origin, room, &n);

@@ -52,9 +52,15 @@ loose_gram_size(unsigned literal)
 static inline uint32_t
 loose_gram(const char *p, unsigned n)
 {
-	uint32_t g = 0;
-	memcpy(&g, p, n);
-	return le32toh(g);
+	uint32_t four;
+	uint16_t two;
+
+	if (n == LOOSE_LONG) {
+		memcpy(&four, p, sizeof four);
+		return le32toh(four);
+	}
+	memcpy(&two, p, sizeof two);
+	return le16toh(two);
 }
 
 static inline uint32_t

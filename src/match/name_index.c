@@ -17,12 +17,12 @@ name_key_init(struct name_key *k, const uint8_t key[16])
 uint64_t
 name_hash(const struct name_key *k, struct span name, unsigned *depth)
 {
-	struct name_walk w;
-	size_t           at;
+	struct name_words words;
+	struct name_walk  w = name_walk_begin(&words, k, name);
+	size_t            at;
 
 	*depth = 0;
-	name_walk_init(&w, k, name);
 	while (name_walk_next(&w, &at))
 		(*depth)++;
-	return name_walk_hash(&w, k, 0);
+	return name_walk_hash(&w, &words, k, 0);
 }
