@@ -32,6 +32,7 @@ is_sound(const struct host_set_flat *f, size_t size, uint32_t off)
 {
 	return f->magic == HOST_SET_MAGIC && f->size >= sizeof *f && f->size <= size - off && f->n_lines > 0 && f->sets.n >= 2 &&
 	       f->max_depth <= NAME_LABELS_MAX && is_inside(f, off, f->line, f->n_lines, sizeof(struct name_line)) && f->line % 64 == 0 &&
+	       f->n_family > 0 && f->family % 8 == 0 && is_inside(f, off, f->family, f->n_family, sizeof(uint64_t)) &&
 	       is_inside(f, off, f->heap, f->n_heap, 1) && is_inside(f, off, f->value, f->n_values, sizeof(struct host_value)) &&
 	       is_inside(f, off, f->origin, f->n_origins, sizeof(struct host_origin)) && f->n_all <= f->n_origins &&
 	       is_inside(f, off, f->sets.edge, (uint64_t)f->sets.n + 1, sizeof(uint32_t)) && is_inside(f, off, f->sets.tag, 0, 1) &&
@@ -54,6 +55,8 @@ host_set_open(const void *block, size_t size, uint32_t off, bool jit)
 	h->index = (struct name_index){.line = (const void *)(h->block + f->line),
 		.heap = h->block + f->heap,
 		.n_lines = f->n_lines,
+		.family = (const void *)(h->block + f->family),
+		.n_family = f->n_family,
 		.depths = {f->depths[0], f->depths[1]},
 		.max_depth = f->max_depth,
 		.key = f->key};

@@ -3,6 +3,7 @@
  * name_index: the hash table of names inside a host_set, and the keyed hash of every suffix of a name.
  * Private to match/. Shared by the builder, which fills it, and the look-up, which only reads.
  *
+ * First of all the last two labels are asked for: a name of which no pattern shares them ends there, after one bit test in little memory.
  * A line of the index is one cache line. It stands for some twenty names that lie side by side in the heap: a filter that rules out most
  * strangers, and where the names of each of its buckets begin. So a name that is not there costs one line for each of its suffixes, and
  * one that is there one line more of the heap. A hit is always confirmed on the text.
@@ -24,6 +25,8 @@
 
 #define NAME_BUCKETS    12
 #define NAME_LOAD       24 /* names for each line, on average: one stranger in a hundred passes the filter */
+#define NAME_FAMILY     2  /* labels */
+#define NAME_FAMILY_BITS 8 /* of the filter, for each name: one stranger in thirty passes, if all names are of different families */
 #define NAME_LABELS_MAX (HOSTNAME_MAX / 2 + 1)
 #define NAME_HEAP_SPARE 32 /* zero bytes after the last entry: the look-up may glance at one more */
 #define NAME_LAST       0x80000000u
@@ -54,6 +57,8 @@ struct name_index {
 	const struct name_line *line;
 	const char             *heap;
 	uint64_t                n_lines;
+	const uint64_t         *family;    /* filter of the last NAME_FAMILY labels of all names that have so many */
+	uint64_t                n_family;  /* words */
 	uint64_t                depths[2]; /* bit d - 1: there is a name of d labels */
 	uint32_t                max_depth;
 	struct name_key         key;
@@ -123,11 +128,16 @@ name_dots(const char *p, size_t at, size_t n)
 	size_t   i = 0;
 
 #ifdef __SSE2__
+	if (n < 16 && n >= 8) {
+		__m128i both = _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)(p + at)), _mm_loadl_epi64((const __m128i *)(const void *)(p + at + n - 8)));
+		uint64_t d = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(both, _mm_set1_epi8('.')));
+		return (d & 0xff) | d >> 8 << (n - 8);
+	}
 	if (n >= 16) {
-		dots = name_dots16(p + at) | name_dots16(p + at + n - 16) << (n - 16);
-		if (n > 32)
-			dots |= name_dots16(p + at + 16) << 16 | name_dots16(p + at + n - 32) << (n - 32);
-		return dots;
+		/* four places that cover 64 bytes, fewer when there are fewer; no branch on 32, which names fall on both sides of */
+		size_t second = n < 32 ? n - 16 : 16, third = n < 32 ? 0 : n - 32;
+		return name_dots16(p + at) | name_dots16(p + at + second) << second | name_dots16(p + at + third) << third |
+		       name_dots16(p + at + n - 16) << (n - 16);
 	}
 #endif
 	for (; i + 8 <= n; i += 8)
@@ -243,6 +253,27 @@ name_differ(const char *a, const char *b)
 	return name_load(a) ^ name_load(b);
 }
 
+/* The word of the family filter, and the bits there. */
+NAME_HOT uint64_t
+name_family_word(const struct name_index *x, uint64_t hash)
+{
+	return (uint64_t)(((unsigned __int128)hash * x->n_family) >> 64);
+}
+
+static inline uint64_t
+name_family_bits(uint64_t hash)
+{
+	return (uint64_t)1 << (hash >> 24 & 63) | (uint64_t)1 << (hash >> 30 & 63) | (uint64_t)1 << (hash >> 36 & 63);
+}
+
+NAME_HOT bool
+name_family_is_known(const struct name_index *x, uint64_t hash)
+{
+	uint64_t word = x->family[name_family_word(x, hash)];
+
+	return (word >> (hash >> 24 & 63)) & (word >> (hash >> 30 & 63)) & (word >> (hash >> 36 & 63)) & 1;
+}
+
 /* Is the entry the `n` bytes that end at p + end? p has at least eight bytes to load; so has an entry before its text's end. */
 NAME_HOT bool
 name_entry_is(const struct name_entry *e, const char *p, size_t end, size_t n)
@@ -301,17 +332,23 @@ name_depth_is_known(const struct name_index *x, unsigned depth)
 }
 
 /* The suffixes of a name that may be there, shortest first: of a known depth, and let through by the filter. No branch depends on what the
- * filter says. `proper`: without the whole name. Returns how many. */
+ * lines' filters say. `proper`: without the whole name. Returns how many. */
 NAME_HOT unsigned
 name_candidates(const struct name_index *x, struct name_walk *w, const struct name_words *words, bool proper, struct name_suffix to[NAME_LABELS_MAX + 1])
 {
 	unsigned n = 0, depth = 0;
+	uint64_t hash;
 	size_t   at;
 
 	while (depth < x->max_depth && name_walk_next(w, &at)) {
-		if (!name_depth_is_known(x, ++depth) || (proper && at == 0))
+		if (++depth != NAME_FAMILY && !name_depth_is_known(x, depth))
 			continue;
-		to[n] = (struct name_suffix){name_walk_hash(w, words, &x->key, at), at};
+		hash = name_walk_hash(w, words, &x->key, at);
+		if (depth == NAME_FAMILY && !name_family_is_known(x, hash))
+			break;
+		if (!name_depth_is_known(x, depth) || (proper && at == 0))
+			continue;
+		to[n] = (struct name_suffix){hash, at};
 		n += name_filter(&x->line[name_line_of(x, to[n].hash)], to[n].hash);
 	}
 	return n;
@@ -319,7 +356,7 @@ name_candidates(const struct name_index *x, struct name_walk *w, const struct na
 
 /* Three secrets from the caller's sixteen bytes. */
 void name_key_init(struct name_key *k, const uint8_t key[16]);
-/* Hash of a whole name and its number of labels. */
-uint64_t name_hash(const struct name_key *k, struct span name, unsigned *depth);
+/* Hash of a whole name, of its last NAME_FAMILY labels (0: it has fewer), and its number of labels. */
+uint64_t name_hash(const struct name_key *k, struct span name, uint64_t *family, unsigned *depth);
 
 #endif
