@@ -381,7 +381,8 @@ take_status_line(const char **at, const char *end, struct head *h)
 	return r;
 }
 
-/* Did the bytes after `seen` bring the end of a head, or a line that ends in a bare LF? Else the head's bytes need no second look. */
+/* Did the bytes after `seen` bring the end of the first line or of the head, or a line that ends in a bare LF? Else the bytes need no
+ * second look. Each line is looked at once when its LF is there. */
 static bool
 is_worth_reading(struct span in, size_t seen)
 {
@@ -390,6 +391,9 @@ is_worth_reading(struct span in, size_t seen)
 	for (; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++) {
 		size_t i = (size_t)(p - in.p);
 		if (i == 0 || p[-1] != '\r' || (i >= 2 && p[-2] == '\n'))
+			return true;
+		/* an empty line may stand in front of the first */
+		if (i > 1 && memrchr(in.p + 2, '\n', i - 2) == NULL)
 			return true;
 	}
 	return false;

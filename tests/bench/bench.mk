@@ -13,3 +13,7 @@ bench_policy_LDADD = libpostern.a $(LIBS_ALL)
 BENCHES += bench_log
 bench_log_SOURCES = tests/bench/bench_log.c
 bench_log_LDADD = libpostern.a $(LIBS_ALL)
+
+BENCHES += bench_parse
+bench_parse_SOURCES = tests/bench/bench_parse.c
+bench_parse_LDADD = libpostern.a $(LIBS_ALL)
