@@ -211,36 +211,36 @@ name_is_fine(struct span name)
 	return name.n <= NAME_MAX_LEN;
 }
 
+/* The struct of a named section, behind those of its kind. *name comes as a piece of the line and is kept. NULL: out of memory. */
 static void *
-section_new(struct load *l, enum section_kind kind, struct span name, struct where at)
+section_new(struct load *l, enum section_kind kind, struct span *name, struct where at)
 {
 	struct conf *c = l->c;
-	char        *kept = conf_keep(c, name);
 	void        *base = conf_alloc(c, section_row(kind)->size);
 
-	if (!kept || !base) {
+	name->p = conf_keep(c, *name);
+	if (!name->p || !base) {
 		load_no_memory(l);
 		return NULL;
 	}
-	name.p = kept;
 	if (kind == SECTION_LISTENER) {
 		struct conf_listener *s = base;
-		s->name = name;
+		s->name = *name;
 		s->at = at;
 		TAILQ_INSERT_TAIL(&c->listeners, s, link);
 	} else if (kind == SECTION_LIST) {
 		struct conf_list *s = base;
-		s->name = name;
+		s->name = *name;
 		s->at = at;
 		TAILQ_INSERT_TAIL(&c->lists, s, link);
 	} else if (kind == SECTION_RULE) {
 		struct conf_rule *s = base;
-		s->name = name;
+		s->name = *name;
 		s->at = at;
 		TAILQ_INSERT_TAIL(&c->rules, s, link);
 	} else {
 		struct conf_log *s = base;
-		s->name = name;
+		s->name = *name;
 		s->at = at;
 		TAILQ_INSERT_TAIL(&c->logs, s, link);
 	}
@@ -287,8 +287,8 @@ section_begin(struct load *l)
 		report_error(l->r, s->at, "[%s] has no name; write %s", section_row(s->kind)->word, section_shape(s->kind));
 	else if (!name_is_fine(name))
 		report_error(l->r, s->at, "the name \"%.*s\" is not fit for %s; want up to 63 letters, digits, dots, hyphens and underscores", SHOW(name), section_shape(s->kind));
-	s->base = section_new(l, s->kind, name, s->at);
 	s->name = name;
+	s->base = section_new(l, s->kind, &s->name, s->at);
 	if (!s->base)
 		s->kind = SECTION_SKIP;
 }

@@ -43,7 +43,7 @@ read_networks(struct load *l, const struct option *o, const struct conf_item *it
 {
 	char meant[ADDR_TEXT_MAX + 8];
 
-	if (!item->quoted && addr_group(item->text, list, n))
+	if (addr_group(item->text, list, n))
 		return true;
 	*list = one;
 	*n = 1;
@@ -132,7 +132,7 @@ set_none(struct load *l, const struct option *o, const struct conf_item *item, s
 	size_t               n;
 	const struct option *table = option_table(&n);
 	bool                *none = &l->none[o - table];
-	bool                 is_none = !item->quoted && span_eq(item->text, SPAN("none"));
+	bool                 is_none = span_eq(item->text, SPAN("none"));
 
 	if ((is_none && n_before) || (!is_none && *none))
 		report_error(l->r, item->at, "%s = none stands alone; remove it, or the other items", o->key);

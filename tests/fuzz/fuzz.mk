@@ -63,3 +63,20 @@ fuzz_hostname_SOURCES = tests/fuzz/fuzz_hostname.c tests/fuzz/fuzz.h
 fuzz_hostname_LDADD = $(FUZZ_LIBS)
 fuzz_hostname_LDFLAGS = $(FUZZ_LINK)
 endif
+
+check_PROGRAMS += replay_record
+replay_record_SOURCES = tests/fuzz/fuzz_record.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_record_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_record
+fuzz_record_SOURCES = tests/fuzz/fuzz_record.c tests/fuzz/fuzz.h
+fuzz_record_LDADD = $(FUZZ_LIBS)
+fuzz_record_LDFLAGS = $(FUZZ_LINK)
+endif
+
+if FUZZING
+noinst_PROGRAMS += fuzz_dns_answer
+fuzz_dns_answer_SOURCES = tests/fuzz/fuzz_dns_answer.c
+fuzz_dns_answer_LDADD = $(FUZZ_LIBS)
+fuzz_dns_answer_LDFLAGS = $(FUZZ_LINK)
+endif

@@ -10,7 +10,7 @@
 #include "fuzz.h"
 
 #define FILE_MAX_BYTES   (1 << 20)
-#define PREFIX_MAX_BYTES 1024
+#define PREFIX_MAX_BYTES 2048
 
 static char buffer[FILE_MAX_BYTES];
 
@@ -74,7 +74,7 @@ replay_directory(const char *path)
 int
 main(int argc, char **argv)
 {
-	const char *source = getenv("srcdir"), *name = strrchr(argv[0], '_');
+	const char *source = getenv("srcdir"), *name = strstr(argv[0], "replay_");
 	char        path[4096];
 	int         count;
 
@@ -84,7 +84,7 @@ main(int argc, char **argv)
 				return 1;
 		return 0;
 	}
-	snprintf(path, sizeof path, "%s/tests/fuzz/corpus/%s", source ? source : ".", name ? name + 1 : "");
+	snprintf(path, sizeof path, "%s/tests/fuzz/corpus/%s", source ? source : ".", name ? name + strlen("replay_") : "");
 	count = replay_directory(path);
 	printf("%s: %d files\n", path, count);
 	return count > 0 ? 0 : 1;

@@ -1,1 +1,21 @@
 # unit tests of conf/
+check_PROGRAMS += test_conf test_conf_line test_conf_list test_conf_memory test_conf_option test_conf_value
+test_conf_SOURCES = tests/unit/test_conf.c tests/unit/conf_dir.h
+test_conf_CFLAGS = $(UNIT_CFLAGS)
+test_conf_LDADD = $(UNIT_LDADD)
+test_conf_line_SOURCES = tests/unit/test_conf_line.c
+test_conf_line_CFLAGS = $(UNIT_CFLAGS)
+test_conf_line_LDADD = $(UNIT_LDADD)
+test_conf_list_SOURCES = tests/unit/test_conf_list.c tests/unit/conf_dir.h
+test_conf_list_CFLAGS = $(UNIT_CFLAGS)
+test_conf_list_LDADD = $(UNIT_LDADD)
+test_conf_memory_SOURCES = tests/unit/test_conf_memory.c tests/unit/conf_dir.h
+test_conf_memory_CFLAGS = $(UNIT_CFLAGS)
+test_conf_memory_LDADD = $(UNIT_LDADD)
+test_conf_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=vasprintf
+test_conf_option_SOURCES = tests/unit/test_conf_option.c
+test_conf_option_CFLAGS = $(UNIT_CFLAGS)
+test_conf_option_LDADD = $(UNIT_LDADD)
+test_conf_value_SOURCES = tests/unit/test_conf_value.c
+test_conf_value_CFLAGS = $(UNIT_CFLAGS)
+test_conf_value_LDADD = $(UNIT_LDADD)

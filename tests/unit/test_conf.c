@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf_dir.h"
+
+#include "conf/load.h"
+
+#define N(a) (sizeof(a) / sizeof *(a))
+#define GOOD "\n[listener good-end]\naddress = 127.0.0.1:0\n[rule good-end]\naction = deny\n[log good-end]\nfile = -\n"
+
+/* What report_print writes, in a buffer to free. */
+static char *
+report_text(const struct report *r, const struct conf *c)
+{
+	char  *text = NULL;
+	size_t n = 0;
+	FILE  *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	report_print(r, c, f);
+	fclose(f);
+	return text;
+}
+
+/* Every expected "LINE: words" (or "FILE:LINE: words") stands in the report, and it has no more errors than these. */
+static void
+errors_check(const char *ini, const char *const *want, size_t most)
+{
+	struct report r;
+	struct conf  *c;
+	char         *text, prefix[300];
+	size_t        n = 0;
+
+	report_init(&r);
+	c = conf_load("postern.ini", &r);
+	assert_non_null(c);
+	text = report_text(&r, c);
+	for (; n < most && want[n]; n++) {
+		const char *words = strchr(want[n], ' ') + 1, *line = text, *found = NULL;
+		bool        has_file = want[n][0] < '0' || want[n][0] > '9';
+		snprintf(prefix, sizeof prefix, "postern: %s%.*s", has_file ? "" : "postern.ini:", (int)(words - want[n]), want[n]);
+		while (!found && (line = strstr(line, prefix))) {
+			size_t len = strcspn(line, "\n");
+			found = memmem(line, len, words, strlen(words));
+			line += len;
+		}
+		if (!found)
+			fail_msg("no \"%s...%s\" for:\n%s\nbut:\n%s", prefix, words, ini, text);
+	}
+	if (r.errors != n)
+		fail_msg("%zu errors instead of %zu for:\n%s\n%s", r.errors, n, ini, text);
+	free(text);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
+{
+	static const struct {
+		const char *ini;
+		const char *want[4];
+	} rows[] = {
+		/* keys and sections */
+		{"[gateway]\nconect-ports = 443\n", {"2: did you mean \"connect-ports\"?"}},
+		{"[gateway]\nusr = x\n", {"2: did you mean \"user\"?"}},
+		{"[gateway]\nfrobnicate = x\n", {"2: unknown key \"frobnicate\" in [gateway]"}},
+		{"[gateway]\nclients = any\n", {"2: key \"clients\" belongs in [listener NAME], not in [gateway]"}},
+		{"workers = 1\n", {"1: belongs in [gateway]"}},
+		{"frobnicate = 1\n", {"1: before any section"}},
+		{"[gatway]\nworkers = 1\nfoo = bar\n", {"1: did you mean [gateway]?"}},
+		{"[frobnicator x]\nfoo = bar\n", {"1: unknown section [frobnicator]"}},
+		{"[]\n", {"1: unknown section []"}},
+		{"[gateway x]\n", {"1: [gateway] takes no name"}},
+		{"[listener]\naddress = 127.0.0.1:0\n", {"1: has no name; write [listener NAME]"}},
+		{"[rule a,b]\naction = deny\n", {"1: \"a,b\" is not fit"}},
+		{"[rule a b]\naction = deny\n", {"1: \"a b\" is not fit"}},
+		{"[rule 0123456789012345678901234567890123456789012345678901234567890123]\naction = deny\n", {"1: is not fit"}},
+		{"[rule a]\naction = deny\n[list a]\nhost = x\n[rule a]\naction = deny\n[rule a]\naction = deny\n",
+		    {"5: [rule a] is given twice; the first is at postern.ini:1", "7: first is at postern.ini:1"}},
+		{"[list a]\nhost = x\n[list a]\nhost = y\n", {"3: [list a] is given twice"}},
+		{"[log a]\nfile = -\n[log a]\nfile = -\n", {"3: [log a] is given twice"}},
+		{"[listener a]\naddress = 127.0.0.1:0\n[listener a]\naddress = 127.0.0.1:0\n", {"3: [listener a] is given twice"}},
+		{"[listener a]\naddress = 127.0.0.1:9\n[listener b]\naddress = [::1]:9, 127.0.0.1:9\n", {"3: address 127.0.0.1:9 is given twice; the first is in the listener at postern.ini:1"}},
+		{"[gateway]\nworkers = 1\n[gateway]\nworkers = 2\n", {"4: \"workers\" is given twice in [gateway]; the first is at postern.ini:2"}},
+		{"[rule a]\naction = deny\naction = bypass\n", {"3: \"action\" is given twice in [rule NAME]; the first is at postern.ini:2"}},
+		/* lines that inih would misread */
+		{"[gateway]\n  workers = 1\n", {"2: no list above"}},
+		{"  workers = 1\n", {"1: no list above"}},
+		{"[listener a]\naddress = 127.0.0.1:0\n  clients = any\n", {"3: begin the key at the start"}},
+		{"[listener a]\naddress = 127.0.0.1:0\n  [gateway]\nworkers = 1\n", {"3: the section head is indented"}},
+		{"[rule a]\nreason = b\n  action = deny\n", {"1: no action", "3: begin the key at the start"}},
+		{"[gateway]\nworkers\n", {"2: no \"=\""}},
+		{"[gateway]\nworkers: 1\n", {"2: no \"=\" before"}},
+		{"[list a]\nhost = a\nhttps://b/\n  c\n  d\n", {"3: indent the line"}},
+		{"[gateway\nworkers = 1\nfoo = 2\n", {"1: no \"]\""}},
+		{"[gateway] workers = 1\nfoo = 2\n", {"1: text after the \"]\""}},
+		{"[gateway]\n= 1\n  2\n", {"2: nothing stands before"}},
+		{"[gateway]\ncontact = \"Bob\n", {"2: quote is not closed"}},
+		{"[gateway]\ncontact = B\x01ob\n", {"2: control byte"}},
+		{"[list a]\nhost = a\n  b\x01 c\n  d\n", {"3: control byte"}},
+		{"[rule a]\naction = deny\nhosts = 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
+		 "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\n  a\n", {"3: continue it on an indented next line"}},
+		/* values */
+		{"[gateway]\nworkers = 0\n", {"2: want a number from 1 to 1024, or auto"}},
+		{"[gateway]\nworkers = 1025\n", {"2: want a number"}},
+		{"[gateway]\nworkers = two\n", {"2: workers = two: want a number"}},
+		{"[gateway]\nworkers =\n", {"2: has no value; want a number"}},
+		{"[gateway]\nworkers = 1\n  2\n", {"3: \"workers\" takes one value"}},
+		{"[gateway]\nworkers = 1 2\n", {"2: workers = 1 2: want a number"}},
+		{"[gateway]\nuser =\n", {"2: user = has no value"}},
+		{"[gateway]\nuser = \"\"\n", {"2: user = has no value"}},
+		{"[gateway]\nvisible-name = a b\n", {"2: want a name such as proxy.example.com"}},
+		{"[gateway]\npages = nowhere\n", {"2: pages = nowhere: nowhere: No such file"}},
+		{"[gateway]\npages = postern.ini\n", {"2: postern.ini is not a directory"}},
+		{"[gateway]\nhead-timeout = 10\n", {"2: want a time from 1ms to 24h, such as 10s"}},
+		{"[gateway]\nhead-timeout = 0\n", {"2: want a time"}},
+		{"[gateway]\nidle-timeout = 721h\n", {"2: want a time from 1ms to 720h"}},
+		{"[gateway]\nmax-head = 2m\n", {"2: want a size from 4k to 1m, such as 64k"}},
+		{"[gateway]\nmax-head = 64kb\n", {"2: want a size"}},
+		{"[gateway]\nmax-request-body = -1\n", {"2: want a size from 0, such as 64k"}},
+		{"[gateway]\nvia = on\n", {"2: want yes or no"}},
+		{"[gateway]\nhost-mismatch = Refuse\n", {"2: want replace, refuse"}},
+		{"[gateway]\nx-forwarded-for = off\n", {"2: want delete, append, pass"}},
+		{"[gateway]\nregex-jit = on\n", {"2: want auto, yes, no"}},
+		{"[gateway]\nconnect-ports = 443 0 https 8-7\n", {"2: connect-ports = 0: want ports", "2: = https", "2: = 8-7"}},
+		{"[gateway]\nconnect-ports =\n", {"2: has no value; want ports such as 443 or 1025-65535; or none"}},
+		{"[gateway]\nconnect-ports = none 443\n", {"2: none stands alone"}},
+		{"[gateway]\nhttp-ports = !25\n", {"2: http-ports takes no \"!\""}},
+		{"[gateway]\negress-deny = 10.0.0.0/33\n", {"2: egress-deny = 10.0.0.0/33: want networks"}},
+		{"[gateway]\negress-deny = 10.0.0.1/8\n", {"2: write 10.0.0.0/8"}},
+		{"[gateway]\negress-deny = 2001:db8::1/32\n", {"2: write 2001:db8::/32"}},
+		{"[gateway]\negress-deny = privat\n", {"2: or the groups private, loopback, any"}},
+		{"[gateway]\negress-deny =\n", {"2: has no value"}},
+		{"[gateway]\negress-deny = private none\n", {"2: egress-deny = none stands alone"}},
+		{"[gateway]\negress-deny = none\negress-deny = private\n", {"3: egress-deny = none stands alone"}},
+		{"[gateway]\nresolver = system 192.0.2.1\n", {"2: stands alone"}},
+		{"[gateway]\nresolver = dns.example.com\n", {"2: want system, or addresses"}},
+		{"[gateway]\nresolver = 192.0.2.1:0\n", {"2: want system, or addresses"}},
+		{"[listener a]\n", {"1: [listener a] has no address"}},
+		{"[listener a]\naddress =\n", {"2: has no value; want ADDRESS:PORT"}},
+		{"[listener a]\naddress = 3128\n", {"2: address = 3128: want ADDRESS:PORT such as"}},
+		{"[listener a]\naddress = 127.0.0.1:70000\n", {"2: want ADDRESS:PORT"}},
+		{"[listener a]\naddress = proxy:3128\n", {"2: want ADDRESS:PORT"}},
+		{"[listener a]\naddress = 127.0.0.1:0\nclients = 10.0.0.0/8 !10.1.0.0/16\n", {"3: takes no \"!\""}},
+		{"[listener a]\naddress = 127.0.0.1:0\nclients =\n", {"3: has no value"}},
+		{"[list a]\n", {"1: [list a] is empty"}},
+		{"[list a]\naddress = 10.0.0.0/8 example.com\n", {"2: address = example.com: want networks"}},
+		{"[list a]\nhost = a,,\"b\"c\n", {"2: after a closing quote"}},
+		{"[list a]\nhost = a ! b\n", {"2: \"!\" stands alone"}},
+		{"[list a]\nfile = missing.list\n", {"2: missing.list cannot be read: No such file"}},
+		{"[list a]\nfile =\n", {"2: has no value; want files"}},
+		{"[list a]\nfile = .\n", {"2: . cannot be read: it is a directory"}},
+		{"[list a]\nfile = /dev/null\n", {"2: /dev/null cannot be read: it is not a regular file"}},
+		{"[rule a]\n", {"1: [rule a] has no action; want action = bypass, tunnel or deny"}},
+		{"[rule a]\naction = allow\n", {"2: action = allow: want bypass, tunnel, deny"}},
+		{"[rule a]\naction = bypass\nguard = on\n", {"3: want enforce, report, off"}},
+		{"[rule a]\naction = deny\nhosts =\n", {"3: hosts = has no value"}},
+		{"[rule a]\naction = deny\nreport = maybe\nforce = 1\n", {"3: report = maybe: want yes or no", "4: force = 1: want yes or no"}},
+		{"[log a]\n", {"1: [log a] has no file"}},
+		{"[log a]\nfile =\n", {"2: file = has no value"}},
+		{"[log a]\nfile = -\nformat = common\n", {"3: want squid, json, combined, or a format string with % codes"}},
+		/* what later versions have */
+		{"[gateway]\nadmin = 127.0.0.1:3180\ncontrol = /run/x\n", {"2: admin is not in this version", "3: control is not in this version"}},
+		{"[auth]\nschemes = basic\nrealm = x\n", {"1: [auth] needs authentication, which this version does not have"}},
+		{"[inspection]\nca-cert = ca.pem\n", {"1: [inspection] needs TLS inspection"}},
+		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"1: [parent NAME] is not in this version", "3: [pac] is not in this version"}},
+		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\n", {"3: mode = transparent is not in this version; use mode = explicit"}},
+		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\ntls-key = b\nproxy-protocol-from = any\n",
+		    {"3: tls-cert is not", "4: tls-key is not", "5: proxy-protocol-from is not"}},
+		{"[rule a]\naction = inspect\n",
+		    {"2: action = inspect needs TLS inspection, which this version does not have; use tunnel with auth = none, bypass or deny"}},
+		{"[rule a]\naction = tunnel\n", {"2: action = tunnel needs authentication, which this version does not have; add auth = none"}},
+		{"[rule a]\naction = tunnel\nauth = required\n", {"3: auth = required needs authentication"}},
+		{"[rule a]\naction = deny\nusers = a\ngroups = A B, C\n  D E\n", {"3: users needs authentication", "4: groups needs authentication"}},
+		{"[rule a]\naction = deny\nurl = x\nheaders = x\ncontent-types = x\n", {"3: url is not", "4: headers is not", "5: content-types is not"}},
+		{"[rule a]\naction = deny\nparent = up\n", {"3: parent is not in this version"}},
+		{"[log a]\nfile = -\nformat = w3c\n", {"3: format = w3c is not in this version"}},
+		{"[log a]\nfile = -\nformat = cef\n", {"3: format = cef is not in this version"}},
+		/* includes */
+		{"include = missing.ini\n", {"1: missing.ini cannot be read: No such file"}},
+		{"include =\n", {"1: has no value; want files"}},
+		{"include = postern.ini\n", {"1: postern.ini includes itself"}},
+		{"include = postern.*\n", {"1: postern.ini includes itself"}},
+		{"include = .\n", {"1: . cannot be read: it is a directory"}},
+		{"[gateway]\ninclude = x.ini\n", {"2: belongs in the top, before the first section"}},
+	};
+	(void)state;
+	for (size_t i = 0; i < N(rows); i++) {
+		char text[2000];
+		snprintf(text, sizeof text, "%s" GOOD, rows[i].ini);
+		dir_write("postern.ini", text);
+		errors_check(text, rows[i].want, 4);
+	}
+}
+
+static void
+test_all_errors_come_in_one_go_in_the_order_of_file_and_line(void **state)
+{
+	static const char *const order[] = {
+		"postern.ini:2: 10.list cannot be read", "postern.ini:5: ", "postern.ini:6: ", "postern.ini:7: ", "postern.ini:9: ", "postern.ini:10: ",
+		"more.ini:2: ", "more.ini:3: ", "odd.list:2: ",
+	};
+	struct report r;
+	struct conf  *c;
+	char         *text, *at;
+
+	(void)state;
+	dir_write("odd.list", "a.example.com\nb c\n");
+	dir_write("more.ini", "[gateway]\nworkers = 0\nvia = 1\n[list m]\nfile = odd.list\n");
+	dir_write("postern.ini", "include = more.ini\n"
+	                         "include = 10.list\n"
+	                         "\n[list a]\n"
+	                         "hosts = x\n"
+	                         "address = y\n"
+	                         "file = nothing\n"
+	                         "[rule b]\n"
+	                         "action = z\n"
+	                         "what\n" GOOD);
+	report_init(&r);
+	c = conf_load("postern.ini", &r);
+	text = report_text(&r, c);
+	at = text;
+	for (size_t i = 0; i < N(order); i++) {
+		char *found = strstr(at, order[i]);
+		if (!found)
+			fail_msg("%s is missing, or not in its place, in:\n%s", order[i], text);
+		at = found + 1;
+	}
+	assert_int_equal(r.errors, N(order));
+	free(text);
+	report_clear(&r);
+	conf_free(c);
+}
+
+/* Load what must be right; report_clear and conf_free are up to the caller. */
+static struct conf *
+load_good(const char *ini, struct report *r)
+{
+	struct conf *c;
+	char        *text;
+
+	dir_write("postern.ini", ini);
+	report_init(r);
+	c = conf_load("postern.ini", r);
+	assert_non_null(c);
+	text = report_text(r, c);
+	if (r->errors)
+		fail_msg("%s\n%s", ini, text);
+	free(text);
+	return c;
+}
+
+static void
+test_without_options_the_defaults_hold(void **state)
+{
+	struct report             r;
+	struct conf              *c = load_good("[listener a]\naddress = 127.0.0.1:0\n", &r);
+	const struct conf_gateway *g = &c->gateway;
+	struct conf_listener      *l = TAILQ_FIRST(&c->listeners);
+
+	(void)state;
+	assert_int_equal(g->workers, 0);
+	assert_int_equal(g->workers_at.line, 0);
+	assert_string_equal(g->user, "postern");
+	assert_true(strlen(g->visible_name) > 0);
+	assert_null(g->contact);
+	assert_null(g->pages);
+	assert_int_equal(g->max_connections, 0);
+	assert_int_equal(g->max_connections_per_client, 1000);
+	assert_int_equal(g->head_timeout_ms, 10000);
+	assert_int_equal(g->connect_timeout_ms, 10000);
+	assert_int_equal(g->response_timeout_ms, 60000);
+	assert_int_equal(g->keepalive_timeout_ms, 60000);
+	assert_int_equal(g->idle_timeout_ms, 3600000);
+	assert_int_equal(g->drain_timeout_ms, 30000);
+	assert_int_equal(g->max_head, 65536);
+	assert_int_equal(g->max_request_body, 0);
+	assert_int_equal(g->tunnel_buffer, 65536);
+	assert_int_equal(g->pool_per_host, 64);
+	assert_int_equal(g->pool_total, 1024);
+	assert_int_equal(g->connect_ports.n, 1);
+	assert_int_equal(g->connect_ports.v[0].first, 443);
+	assert_int_equal(g->http_ports.n, 2);
+	assert_int_equal(g->http_ports.v[1].first, 1025);
+	assert_int_equal(g->http_ports.v[1].last, 65535);
+	assert_int_equal(g->host_mismatch, MISMATCH_REPLACE);
+	assert_true(g->via);
+	assert_int_equal(g->x_forwarded_for, XFF_DELETE);
+	assert_true(g->egress_deny.n > 10);
+	assert_int_equal(g->egress_allow.n, 0);
+	assert_true(g->resolver_system);
+	assert_int_equal(g->resolvers.n, 0);
+	assert_int_equal(g->dns_timeout_ms, 5000);
+	assert_int_equal(g->dns_cache, 10000);
+	assert_int_equal(g->regex_jit, TRI_AUTO);
+	assert_int_equal(l->clients.n, g->egress_deny.n); /* private */
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_every_option_reaches_its_place(void **state)
+{
+	struct report              r;
+	struct conf               *c;
+	const struct conf_gateway *g;
+	struct conf_listener      *l;
+	struct conf_list          *s;
+	struct conf_rule          *u;
+	struct conf_log           *a;
+	char                       text[ENDPOINT_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(mkdir("pages", 0700), 0);
+	dir_write("x.list", "x.example.com\n");
+	c = load_good("[gateway]\nworkers = 3\nuser = nobody\nvisible-name = proxy.example.com:3128\ncontact = \"help desk ; phone 1\" ; not 2\npages = pages\n"
+	              "max-connections = 5\nmax-connections-per-client = 0\nhead-timeout = 1s\nconnect-timeout = 2s\nresponse-timeout = 3s\nkeepalive-timeout = 4s\n"
+	              "idle-timeout = 5m\ndrain-timeout = 6ms\nmax-head = 8k\nmax-request-body = 3g\ntunnel-buffer = 1m\npool-per-host = 7\npool-total = 8\n"
+	              "connect-ports = 443, 8443\nconnect-ports = 9443\nhttp-ports = none\nhost-mismatch = refuse\nvia = no\nx-forwarded-for = append\n"
+	              "egress-deny = 10.0.0.0/8\n  loopback ; more\n\n  2001:db8::/32\negress-allow = 10.1.2.3\nresolver = 192.0.2.53, [2001:db8::53]:5353\n"
+	              "dns-timeout = 9s\ndns-cache = 10\nregex-jit = no\n"
+	              "[listener one]\naddress = 127.0.0.1:3128\n   [::1]:3128\nclients = any\nmode = explicit\n"
+	              "[list a]\nhost = *.example.com, !www.example.com\nfile = x.list\nhost = \"re:a b\"\naddress = 192.0.2.0/24 private\n"
+	              "[rule first]\nhosts = @a !b.example.com\nports = 443 8000-8099\nschemes = https\nmethods = GET,PUT\nclients = 10.0.0.0/8\nlisteners = one\n"
+	              "addresses = !private\ntimes = Mon-Fri 08:00-18:00\naction = tunnel\nauth = none\nreport = yes\nforce = yes\nreason = Not\n  today ; ever\n"
+	              "[rule second]\naction = bypass\nguard = report\n"
+	              "[log json]\nfile = /tmp/x.log\nformat = json\nlog-query = yes\n[log own]\nfile = own.log\nformat = %ts \"%rm %ru\" ; x\n[log out]\nfile = -\n", &r);
+	g = &c->gateway;
+	assert_int_equal(g->workers, 3);
+	assert_int_equal(g->workers_at.line, 2);
+	assert_string_equal(g->user, "nobody");
+	assert_int_equal(g->user_at.line, 3);
+	assert_string_equal(g->visible_name, "proxy.example.com:3128");
+	assert_string_equal(g->contact, "help desk ; phone 1");
+	assert_string_equal(g->pages, "pages");
+	assert_int_equal(g->max_connections, 5);
+	assert_int_equal(g->max_connections_per_client, 0);
+	assert_int_equal(g->head_timeout_ms, 1000);
+	assert_int_equal(g->connect_timeout_ms, 2000);
+	assert_int_equal(g->response_timeout_ms, 3000);
+	assert_int_equal(g->keepalive_timeout_ms, 4000);
+	assert_int_equal(g->idle_timeout_ms, 300000);
+	assert_int_equal(g->drain_timeout_ms, 6);
+	assert_int_equal(g->max_head, 8192);
+	assert_true(g->max_request_body == UINT64_C(3) << 30);
+	assert_int_equal(g->tunnel_buffer, 1048576);
+	assert_int_equal(g->pool_per_host, 7);
+	assert_int_equal(g->pool_total, 8);
+	assert_int_equal(g->connect_ports.n, 3);
+	assert_int_equal(g->connect_ports.v[2].first, 9443);
+	assert_int_equal(g->http_ports.n, 0);
+	assert_int_equal(g->host_mismatch, MISMATCH_REFUSE);
+	assert_false(g->via);
+	assert_int_equal(g->x_forwarded_for, XFF_APPEND);
+	assert_int_equal(g->egress_deny.n, 4);
+	assert_int_equal(g->egress_deny.v[3].bits, 32);
+	assert_int_equal(g->egress_allow.n, 1);
+	assert_int_equal(g->egress_allow.v[0].bits, 128);
+	assert_false(g->resolver_system);
+	assert_int_equal(g->resolvers.n, 2);
+	endpoint_print(&g->resolvers.v[0], text);
+	assert_string_equal(text, "192.0.2.53:53");
+	endpoint_print(&g->resolvers.v[1], text);
+	assert_string_equal(text, "[2001:db8::53]:5353");
+	assert_int_equal(g->dns_timeout_ms, 9000);
+	assert_int_equal(g->dns_cache, 10);
+	assert_int_equal(g->regex_jit, TRI_NO);
+
+	l = TAILQ_FIRST(&c->listeners);
+	assert_string_equal(l->name.p, "one");
+	assert_int_equal(l->address.n, 2);
+	assert_int_equal(l->clients.n, 1);
+	assert_int_equal(l->clients.v[0].bits, 0);
+
+	s = TAILQ_FIRST(&c->lists);
+	assert_int_equal(s->hosts.n, 4);
+	assert_true(s->hosts.v[1].negated && span_eq(s->hosts.v[1].text, SPAN("www.example.com")));
+	assert_true(span_eq(s->hosts.v[2].text, SPAN("x.example.com")) && s->hosts.v[2].at.file == 1 && s->hosts.v[2].at.line == 1);
+	assert_true(s->hosts.v[3].quoted && span_eq(s->hosts.v[3].text, SPAN("re:a b")));
+	assert_int_equal(s->files.n, 1);
+	assert_int_equal(s->addresses.n, 2);
+
+	u = TAILQ_FIRST(&c->rules);
+	assert_string_equal(u->name.p, "first");
+	assert_int_equal(u->hosts.n, 2);
+	assert_true(!u->hosts.v[0].negated && u->hosts.v[1].negated);
+	assert_int_equal(u->ports.n, 2);
+	assert_int_equal(u->schemes.n, 1);
+	assert_int_equal(u->methods.n, 2);
+	assert_int_equal(u->clients.n, 1);
+	assert_int_equal(u->listeners.n, 1);
+	assert_true(u->addresses.n == 1 && u->addresses.v[0].negated);
+	assert_int_equal(u->times.n, 2);
+	assert_true(u->has_action && u->report && u->force);
+	assert_int_equal(u->action, ACTION_TUNNEL);
+	assert_int_equal(u->auth, AUTH_NONE);
+	assert_int_equal(u->guard, GUARD_ENFORCE);
+	assert_string_equal(u->reason.p, "Not today");
+	u = TAILQ_NEXT(u, link);
+	assert_int_equal(u->action, ACTION_BYPASS);
+	assert_int_equal(u->guard, GUARD_REPORT);
+	assert_int_equal(u->auth, AUTH_DEFAULT);
+
+	a = TAILQ_FIRST(&c->logs);
+	assert_string_equal(a->file, "/tmp/x.log");
+	assert_int_equal(a->format, LOG_JSON);
+	assert_true(a->log_query);
+	a = TAILQ_NEXT(a, link);
+	assert_string_equal(a->file, LOG_DIR "/own.log");
+	assert_int_equal(a->format, LOG_CUSTOM);
+	assert_string_equal(a->custom.p, "%ts \"%rm %ru\"");
+	assert_false(a->log_query);
+	a = TAILQ_NEXT(a, link);
+	assert_string_equal(a->file, "-");
+	assert_int_equal(a->format, LOG_SQUID);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_rules_keep_the_order_of_files_and_lines(void **state)
+{
+	static const char *const order[] = {"a1", "a2", "b1", "deep", "here", "last"};
+	struct report            r;
+	struct conf             *c;
+	struct conf_rule        *u;
+	size_t                   i = 0;
+
+	(void)state;
+	assert_int_equal(mkdir("conf.d", 0700) | mkdir("conf.d/more", 0700), 0);
+	dir_write("conf.d/20-b.ini", "include = more/*.ini\n[gateway]\ncontact = b\n[rule deep]\naction = deny\n");
+	dir_write("conf.d/10-a.ini", "[rule a1]\naction = deny\n[rule a2]\naction = deny");
+	dir_write("conf.d/more/x.ini", "[rule b1]\naction = deny\n");
+	dir_write("conf.d/30-other.txt", "not read\n");
+	c = load_good("include = conf.d/*.ini\n[rule here]\naction = deny\n[gateway]\nuser = x\n[rule last]\naction = deny\n[listener a]\naddress = [::1]:0\n", &r);
+	TAILQ_FOREACH(u, &c->rules, link)
+		assert_string_equal(u->name.p, order[i++]);
+	assert_int_equal(i, N(order));
+	assert_string_equal(c->gateway.contact, "b");
+	assert_string_equal(c->files[2].path, "conf.d/20-b.ini");
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_a_key_repeated_in_another_file_names_the_first(void **state)
+{
+	static const char *const want[] = {"5: the first is at more.ini:2"};
+
+	(void)state;
+	dir_write("more.ini", "[gateway]\nworkers = 1\nconnect-ports = 1\n");
+	dir_write("postern.ini", "include = more.ini\n\n[gateway]\nconnect-ports = 2\nworkers = 2\n" GOOD);
+	errors_check("more.ini", want, N(want));
+}
+
+static void
+test_include_loops_and_depth_are_bounded(void **state)
+{
+	static const char *const loop[] = {"b.ini:1: a.ini includes itself"}, *const deep[] = {"d15.ini:1: more than 16 deep"};
+	char                     name[32], text[64];
+
+	(void)state;
+	dir_write("postern.ini", "include = a.ini\n" GOOD);
+	dir_write("a.ini", "include = b.ini\n");
+	dir_write("b.ini", "include = a.ini\n");
+	errors_check("loop", loop, N(loop));
+	dir_write("postern.ini", "include = d1.ini\n" GOOD);
+	for (int i = 1; i < 20; i++) {
+		snprintf(name, sizeof name, "d%d.ini", i);
+		snprintf(text, sizeof text, "include = d%d.ini\n", i + 1);
+		dir_write(name, text);
+	}
+	errors_check("deep", deep, N(deep));
+}
+
+static void
+test_many_includes_of_one_file_end(void **state)
+{
+	struct report r;
+	struct conf  *c;
+	char          name[32], text[200];
+
+	(void)state;
+	/* each of 12 files includes the next one four times: 4^12 readings if nothing held them up */
+	dir_write("postern.ini", "include = f1.ini\n" GOOD);
+	for (int i = 1; i <= 12; i++) {
+		snprintf(name, sizeof name, "f%d.ini", i);
+		snprintf(text, sizeof text, "include = f%1$d.ini f%1$d.ini f%1$d.ini f%1$d.ini\n", i + 1);
+		dir_write(name, i == 12 ? "\n" : text);
+	}
+	report_init(&r);
+	c = conf_load("postern.ini", &r);
+	assert_true(r.errors > 0);
+	assert_true(c->n_files < 2000);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_what_is_not_a_file_of_text_is_refused(void **state)
+{
+	static const char *const missing[] = {"postern.ini: the file cannot be read: No such file"}, *const directory[] = {"postern.ini: it is a directory"};
+	static const char *const fifo[] = {"postern.ini: it is not a regular file"}, *const large[] = {"postern.ini: it is larger than 64 MiB"};
+	static const char *const nul[] = {"2: NUL byte"};
+	struct report            r;
+	struct conf             *c;
+	unsigned                 seed = 1;
+	char                     noise[40000];
+
+	(void)state;
+	errors_check("missing", missing, 1);
+	assert_int_equal(mkdir("postern.ini", 0700), 0);
+	errors_check("directory", directory, 1);
+	assert_int_equal(rmdir("postern.ini"), 0);
+	assert_int_equal(mkfifo("postern.ini", 0600), 0);
+	errors_check("fifo", fifo, 1);
+	assert_int_equal(unlink("postern.ini"), 0);
+	dir_write("postern.ini", "");
+	assert_int_equal(truncate("postern.ini", ((off_t)64 << 20) + 1), 0);
+	errors_check("large", large, 1);
+	dir_write_bytes("postern.ini", "[gateway]\nworkers\0 = 1\n" GOOD, sizeof "[gateway]\nworkers\0 = 1\n" GOOD - 1);
+	errors_check("NUL", nul, 1);
+	for (size_t i = 0; i < sizeof noise; i++)
+		noise[i] = (char)rand_r(&seed);
+	dir_write_bytes("postern.ini", noise, sizeof noise);
+	report_init(&r);
+	c = conf_load("postern.ini", &r);
+	assert_true(r.errors > 20);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_a_file_that_breaks_off_anywhere_is_survived(void **state)
+{
+	static const char text[] = "include = none-such-*.ini\n[gateway]\nworkers = 2\negress-deny = 10.0.0.0/8,\n  \"loopback\" ; x\n[list a]\nhost = \"a b\" !c\n[rule r]\n"
+	                           "action = tunnel\nauth = none\nreason = \"x ; y\"\n" GOOD;
+	(void)state;
+	for (size_t n = 0; n < sizeof text; n++) {
+		struct report r;
+		struct conf  *c;
+		char         *copy = malloc(n ? n : 1);
+		assert_non_null(copy);
+		memcpy(copy, text, n);
+		report_init(&r);
+		c = conf_load_memory("memory", span_of(copy, n), &r);
+		assert_non_null(c);
+		/* the include is refused in memory; nothing else is wrong at the end */
+		if (n == sizeof text - 1)
+			assert_int_equal(r.errors, 1);
+		free(copy);
+		report_clear(&r);
+		conf_free(c);
+	}
+}
+
+static void
+test_a_whole_needs_a_listener_and_is_warned_without_rules_or_logs(void **state)
+{
+	static const char *const want[] = {"postern.ini: there is no [listener NAME]"};
+	struct report            r;
+	struct conf             *c;
+	char                    *text;
+
+	(void)state;
+	dir_write("postern.ini", "");
+	errors_check("", want, 1);
+	c = load_good("[listener a]\naddress = 127.0.0.1:0\n[rule x]\naction = deny\nguard = off\n", &r);
+	text = report_text(&r, c);
+	assert_non_null(strstr(text, "postern: postern.ini: warning: there is no [log NAME]"));
+	assert_non_null(strstr(text, "postern: postern.ini:3: warning: [rule x] has a guard"));
+	assert_null(strstr(text, "no [rule NAME]"));
+	assert_int_equal(r.warnings, 2);
+	free(text);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_reports_escape_what_comes_from_outside(void **state)
+{
+	struct report r;
+	struct conf  *c;
+	char         *text;
+
+	(void)state;
+	dir_write("postern.ini", "[gateway]\nworkers = \xc3\xa9\xe2\x80\xae\n" GOOD);
+	report_init(&r);
+	c = conf_load("postern.ini", &r);
+	report_error(&r, (struct where){99, 1}, "no file \x1b[31m");
+	text = report_text(&r, c);
+	assert_non_null(strstr(text, "postern: postern.ini:2: workers = \\xc3\\xa9\\xe2\\x80\\xae: want"));
+	assert_non_null(strstr(text, "postern: no file \\x1b[31m\n"));
+	free(text);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_a_million_errors_are_counted_and_not_kept(void **state)
+{
+	struct report r;
+	char         *text;
+
+	(void)state;
+	report_init(&r);
+	for (int i = 0; i < 100000; i++)
+		report_error(&r, (struct where){0, 1}, "x");
+	assert_int_equal(r.errors, 100000);
+	assert_int_equal(r.n, REPORT_LINES);
+	text = report_text(&r, NULL);
+	assert_non_null(strstr(text, "postern: 90000 more problems are not shown"));
+	free(text);
+	report_clear(&r);
+}
+
+static void
+test_places_are_printed_and_cut(void **state)
+{
+	struct report r;
+	struct conf  *c = load_good("[listener a]\naddress = 127.0.0.1:0\n", &r);
+	char          buf[40];
+
+	(void)state;
+	assert_string_equal(where_print(c, (struct where){0, 7}, buf, sizeof buf), "postern.ini:7");
+	assert_string_equal(where_print(c, (struct where){0, 0}, buf, sizeof buf), "postern.ini");
+	assert_string_equal(where_print(c, (struct where){5, 7}, buf, sizeof buf), "-:7");
+	assert_string_equal(where_print(NULL, (struct where){0, 0}, buf, sizeof buf), "-");
+	assert_string_equal(where_print(c, (struct where){0, 7}, buf, 5), "post");
+	report_clear(&r);
+	conf_free(c);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, dir_setup, dir_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_bad_files_are_named_by_line_with_what_would_be_right),
+		TEST(test_all_errors_come_in_one_go_in_the_order_of_file_and_line),
+		TEST(test_without_options_the_defaults_hold),
+		TEST(test_every_option_reaches_its_place),
+		TEST(test_rules_keep_the_order_of_files_and_lines),
+		TEST(test_a_key_repeated_in_another_file_names_the_first),
+		TEST(test_include_loops_and_depth_are_bounded),
+		TEST(test_many_includes_of_one_file_end),
+		TEST(test_what_is_not_a_file_of_text_is_refused),
+		TEST(test_a_file_that_breaks_off_anywhere_is_survived),
+		TEST(test_a_whole_needs_a_listener_and_is_warned_without_rules_or_logs),
+		TEST(test_reports_escape_what_comes_from_outside),
+		TEST(test_a_million_errors_are_counted_and_not_kept),
+		TEST(test_places_are_printed_and_cut),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
