@@ -268,9 +268,9 @@ read_all(struct custom *c, struct reader *in)
 			if (!read_token(in, t))
 				return false;
 		} else {
-			while (in->p < in->end && *in->p != '%')
-				if ((unsigned char)*in->p++ < 0x20 && in->p[-1] != '\t') {
-					snprintf(in->why, 160, "control byte at column %u", column(in, in->p - 1));
+			for (; in->p < in->end && *in->p != '%'; in->p++)
+				if (((unsigned char)*in->p < 0x20 && *in->p != '\t') || *in->p == 0x7f) {
+					snprintf(in->why, 160, "control byte at column %u", column(in, in->p));
 					return false;
 				}
 			t->literal = span_of(from, (size_t)(in->p - from));

@@ -148,7 +148,7 @@ escape(unsigned char c, enum line_style style, char out[6])
 void
 line_text(struct line *l, struct span s, enum line_style style)
 {
-	const unsigned char *p = (const unsigned char *)s.p, *stop = p + s.n;
+	const unsigned char *p = (const unsigned char *)s.p, *stop = s.n ? p + s.n : p; /* nothing may be a null pointer */
 	size_t               room = (size_t)(l->end - l->at), n;
 	char                *at = l->at, *end = at + (room < LINE_TEXT_MAX ? room : LINE_TEXT_MAX), piece[6];
 	uint16_t             touch = touched[style];

@@ -283,7 +283,8 @@ verdict_print(const struct answer *a)
 	printf("%s by rule ", action_name(a->verdict.action));
 	cli_print(stdout, policy_rule_name(a->policy, a->verdict.rule));
 	if (a->verdict.action == ACTION_BYPASS && a->q->connect)
-		printf(", guard %s: the ClientHello must name a server for which the rule holds", guard_name(a->verdict.guard));
+		printf(", guard %s%s", guard_name(a->verdict.guard),
+		    a->verdict.guard == GUARD_ENFORCE ? " (the ClientHello must name a server for which the rule holds)" : "");
 	if (reason.n > 0) {
 		fputs(": ", stdout);
 		cli_print(stdout, reason);

@@ -116,7 +116,7 @@ host_set_nodes(const struct host_set *h)
 }
 
 /* The suffixes of `w` that pass the filter, shortest first. Most names end here, so this has no branch but for labels. */
-static inline unsigned
+static inline __attribute__((always_inline)) unsigned
 suffixes_to_try(const struct name_index *x, struct name_walk *w, struct name_suffix try[NAME_LABELS_MAX + 1])
 {
 	unsigned n = 0, depth = 0;

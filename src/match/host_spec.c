@@ -173,6 +173,7 @@ parse_glob(struct span g, struct host_spec *out, char why[HOST_SPEC_WHY])
 	out->kind = SPEC_GLOB;
 	if (n == 1) { /* nothing but stars */
 		out->kind = SPEC_ALL;
+		out->text[0] = '\0';
 		out->n = 0;
 	} else if (!letters && strpbrk(out->text, "0123456789")) {
 		return fail(why, "'%s' looks like addresses, which globs never match; write a CIDR such as 10.0.0.0/8", show(g).text);
@@ -353,48 +354,80 @@ host_spec_parse(struct span item, struct host_spec *out, char why[HOST_SPEC_WHY]
 	return parse_cidr(item, at, out, why);
 }
 
-/* What of a glob stands fast for certain: the whole labels after the last '*'. */
-static struct span
+/* What of a glob stands fast for certain: the whole labels after the last '*'. NUL-terminated. */
+static const char *
 glob_ending(const struct host_spec *s)
 {
-	const char *end = s->text + s->n, *p = memrchr(s->text, '*', s->n);
+	const char *end = s->text + s->n, *star = memrchr(s->text, '*', s->n), *dot;
 
-	p = p ? memchr(p, '.', (size_t)(end - p)) : NULL;
-	return p ? span_of(p + 1, (size_t)(end - p - 1)) : (struct span){end, 0};
+	if (!star)
+		return end;
+	dot = memchr(star, '.', (size_t)(end - star));
+	return dot ? dot + 1 : end;
 }
 
-bool
-host_spec_is_anchored(const struct host_spec *s)
+/* The newest list that the system has. Read once; null when there is none, and then every name counts as a suffix. */
+static const psl_ctx_t *
+suffix_list(void)
 {
-	/* the span ends where s->text does, with a NUL */
-	return s->kind != SPEC_GLOB || s->text[0] != '*' || s->text[1] == '.' || psl_registrable_domain(psl_builtin(), glob_ending(s).p);
+	static const psl_ctx_t *list;
+
+	if (!list)
+		list = psl_latest(NULL);
+	return list;
+}
+
+/* x: NUL-terminated, canonical. A top level that is not on the list (.corp) may be a company's own. */
+static bool
+is_on_list(const char *x)
+{
+	return !*x || psl_is_public_suffix2(suffix_list(), x, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE);
 }
 
 /* Where anyone can rent a name as well, but Debian's list of 2023 does not say so yet (publicsuffix/list#1891, #2987). */
 static const char *const rented[] = {"azure-api.net", "azureedge.net", "azurefd.net", "cloudapp.azure.com", "servicebus.windows.net", "trafficmanager.net",
 	"blob.core.windows.net", "dfs.core.windows.net", "file.core.windows.net", "queue.core.windows.net", "table.core.windows.net", "web.core.windows.net"};
 
-/* Is x one of those, or does one lie below it? */
+/* Is x one of those, or (`whole`) does one lie below it? */
 static bool
-is_rented(struct span x)
+is_rented(const char *x, bool whole)
 {
+	size_t n = strlen(x);
+
 	for (size_t i = 0; i < sizeof rented / sizeof *rented; i++) {
-		struct span r = span_str(rented[i]);
-		if (x.n <= r.n && memcmp(r.p + r.n - x.n, x.p, x.n) == 0 && (x.n == r.n || r.p[r.n - x.n - 1] == '.'))
+		size_t more = strlen(rented[i]) >= n ? strlen(rented[i]) - n : 0;
+		if (strcmp(rented[i] + more, x) == 0 && (more == 0 || (whole && rented[i][more - 1] == '.')))
 			return true;
 	}
 	return false;
 }
 
 bool
+host_spec_is_anchored(const struct host_spec *s)
+{
+	const char *end = glob_ending(s);
+
+	if (s->kind != SPEC_GLOB || s->text[0] != '*' || s->text[1] == '.')
+		return true;
+	return !is_on_list(end) && !is_rented(end, false) && psl_registrable_domain(suffix_list(), end);
+}
+
+bool
 host_spec_is_public_suffix(const struct host_spec *s)
 {
-	struct span x = span_of(s->text, s->n);
-
-	if (s->kind == SPEC_REGEX || s->kind == SPEC_ADDR || s->kind == SPEC_ALL)
-		return s->kind == SPEC_ALL;
-	if (s->kind == SPEC_GLOB)
-		x = glob_ending(s);
-	/* a top level that is not on the list (.corp) may be a company's own */
-	return x.n == 0 || psl_is_public_suffix2(psl_builtin(), x.p, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE) || is_rented(x);
+	switch (s->kind) {
+	case SPEC_EXACT:
+		return is_on_list(s->text) || is_rented(s->text, false);
+	case SPEC_BELOW:
+	case SPEC_TREE:
+		return is_on_list(s->text) || is_rented(s->text, true);
+	case SPEC_GLOB:
+		return is_on_list(glob_ending(s)) || is_rented(glob_ending(s), true);
+	case SPEC_ALL:
+		return true;
+	case SPEC_REGEX:
+	case SPEC_ADDR:
+		break;
+	}
+	return false;
 }

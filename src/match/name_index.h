@@ -23,7 +23,7 @@
 #include "parse/hostname.h"
 
 #define NAME_BUCKETS    12
-#define NAME_LOAD       20 /* names for each line, on average: 0.5 % of strangers pass the filter */
+#define NAME_LOAD       24 /* names for each line, on average: one stranger in a hundred passes the filter */
 #define NAME_LABELS_MAX (HOSTNAME_MAX / 2 + 1)
 #define NAME_HEAP_SPARE 32 /* zero bytes after the last entry: the look-up may glance at one more */
 #define NAME_LAST       0x80000000u

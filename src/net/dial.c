@@ -18,17 +18,17 @@ struct attempt {
 };
 
 struct dial {
-	struct grave   grave;
-	struct loop   *loop;
-	dial_fn       *done;
-	void          *arg;
-	struct timer   timer; /* the next attempt, or the deadline, or (all failed) the callback */
-	uint64_t       deadline_us;
-	enum fault     worst[2]; /* most telling fault of the first family, of the other; NONE: not failed */
-	const struct addr *last; /* that failed */
-	uint16_t       port;
-	unsigned       n, begun, open;
-	struct attempt attempt[];
+	struct grave       grave;
+	struct loop       *loop;
+	dial_fn           *done;
+	void              *arg;
+	struct timer       timer; /* the next attempt, or the deadline, or (all failed) the callback */
+	uint64_t           deadline_us;
+	enum fault         worst[2]; /* most telling fault of the first family, of the other; NONE: not failed */
+	const struct addr *last;     /* that failed */
+	uint16_t           port;
+	unsigned           n, begun, open;
+	struct attempt     attempt[];
 };
 
 static enum fault
@@ -125,7 +125,8 @@ dial_tell(struct dial *d, enum fault fault, int fd, const struct addr *to)
 static unsigned
 telling(enum fault f)
 {
-	static const enum fault order[] = {FAULT_CONNECT_UNREACHABLE, FAULT_NO_SOCKET, FAULT_CONNECT_FAILED, FAULT_CONNECT_TIMEOUT, FAULT_CONNECT_REFUSED};
+	static const enum fault order[] = {
+	    FAULT_CONNECT_UNREACHABLE, FAULT_NO_SOCKET, FAULT_CONNECT_FAILED, FAULT_CONNECT_TIMEOUT, FAULT_CONNECT_REFUSED};
 
 	for (unsigned i = 0; i < sizeof order / sizeof *order; i++)
 		if (order[i] == f)

@@ -34,8 +34,8 @@ dial_outcome(int fd, unsigned what)
 
 /* --- several addresses --- */
 
-/* fault FAULT_NONE: fd is connected, non-blocking, TCP_NODELAY set, and the callee's; no watch is on it. Else -1, and the most telling fault
- * of the first family tried (of the other, when this host has no way to the first at all). `to` is the address that answered, or the
+/* fault FAULT_NONE: fd is connected, non-blocking, TCP_NODELAY set, and the callee's; no watch is on it. Else -1, and the most telling
+ * fault of the first family tried (of the other, when this host has no way to the first at all). `to` is the address that answered, or the
  * last one that failed. */
 typedef void dial_fn(void *arg, enum fault fault, int fd, const struct addr *to);
 
@@ -43,6 +43,6 @@ typedef void dial_fn(void *arg, enum fault fault, int fd, const struct addr *to)
  * once, possibly from inside a later turn only, never from inside this call, unless cancelled. An attempt that fails is followed at once.
  * After timeout_ms: FAULT_CONNECT_TIMEOUT. NULL: out of memory. No more than one socket is open at a time for each attempt under way. */
 struct dial *dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, uint64_t timeout_ms, dial_fn *done, void *arg);
-void dial_cancel(struct dial *d);
+void         dial_cancel(struct dial *d);
 
 #endif

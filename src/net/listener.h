@@ -15,8 +15,8 @@
 #define KEEPALIVE_INTERVAL_S 30
 #define KEEPALIVE_PROBES     4
 
-/* A listening TCP socket at `e`: non-blocking, close-on-exec, SO_REUSEADDR, for IPv6 that only; with `reuseport` one of several that share the
- * address. TCP_NODELAY and keepalive are set on it, and Linux hands them down to each accepted socket. -1 with errno; `why` (if not
+/* A listening TCP socket at `e`: non-blocking, close-on-exec, SO_REUSEADDR, for IPv6 that only; with `reuseport` one of several that share
+ * the address. TCP_NODELAY and keepalive are set on it, and Linux hands them down to each accepted socket. -1 with errno; `why` (if not
  * null) is then filled with "bind 127.0.0.1:80: Permission denied". */
 int listener_open(const struct endpoint *e, bool reuseport, char *why, size_t why_n);
 /* Where a socket is bound: tells the port that the kernel chose for port 0. */

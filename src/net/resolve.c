@@ -16,23 +16,23 @@
 #include "net/resolve_channel.h"
 #include "net/resolve_conf.h"
 
-#define TABLE             1024u /* buckets of look-ups under way */
-#define LOOKUPS_MAX       16384u
-#define DELAY_MS          50u /* RFC 8305 section 3 */
-#define TTL_LEAST_S       1u
-#define TTL_MOST_S        3600u
-#define TTL_HALF_S        60u /* when one family could not be learnt */
-#define NEGATIVE_S        10u /* without SOA */
-#define NEGATIVE_MOST_S   60u
-#define ERROR_S           1u  /* a server that fails is not asked for the same name more often */
+#define TABLE           1024u /* buckets of look-ups under way */
+#define LOOKUPS_MAX     16384u
+#define DELAY_MS        50u /* RFC 8305 section 3 */
+#define TTL_LEAST_S     1u
+#define TTL_MOST_S      3600u
+#define TTL_HALF_S      60u /* when one family could not be learnt */
+#define NEGATIVE_S      10u /* without SOA */
+#define NEGATIVE_MOST_S 60u
+#define ERROR_S         1u /* a server that fails is not asked for the same name more often */
 
 struct resolve_job {
 	TAILQ_ENTRY(resolve_job) link;
-	struct job_list  *on; /* a look-up's or the resolver's `ready` */
-	resolve_fn       *done;
-	void             *arg;
-	enum fault        fault;  /* once ready */
-	struct resolved  *addrs;  /* once ready; owned */
+	struct job_list *on; /* a look-up's or the resolver's `ready` */
+	resolve_fn      *done;
+	void            *arg;
+	enum fault       fault; /* once ready */
+	struct resolved *addrs; /* once ready; owned */
 };
 TAILQ_HEAD(job_list, resolve_job);
 
@@ -49,19 +49,19 @@ struct lookup {
 	LIST_ENTRY(lookup) same_slot; /* under way, to be joined */
 	TAILQ_ENTRY(lookup) answer;   /* to be settled */
 	bool             joinable, answered;
-	bool             told;        /* its callers have their answer: the rest is for the cache */
+	bool             told; /* its callers have their answer: the rest is for the cache */
 	struct resolver *resolver;
-	struct upstream *upstream;    /* as it was when the look-up began */
+	struct upstream *upstream; /* as it was when the look-up began */
 	struct job_list  jobs;
-	struct timer     timer;       /* the deadline, or before it the resolution delay */
+	struct timer     timer; /* the deadline, or before it the resolution delay */
 	bool             delayed;
 	uint64_t         deadline_us;
-	unsigned         candidate;   /* the next one */
-	bool             as_is;       /* the one under way is the name itself */
-	enum fault       fault;       /* best reason so far; NONE: no candidate failed yet */
-	bool             pinned;      /* no later candidate can change it */
-	uint32_t         negative_s;  /* how long that may be kept */
-	struct half      half[2];     /* AAAA, A */
+	unsigned         candidate;  /* the next one */
+	bool             as_is;      /* the one under way is the name itself */
+	enum fault       fault;      /* best reason so far; NONE: no candidate failed yet */
+	bool             pinned;     /* no later candidate can change it */
+	uint32_t         negative_s; /* how long that may be kept */
+	struct half      half[2];    /* AAAA, A */
 	uint64_t         hash;
 	char             candidate_name[RESOLV_NAME_MAX + 1];
 	unsigned         n;
@@ -75,12 +75,13 @@ struct resolver {
 	struct upstream     *upstream;
 	uint64_t             timeout_ms;
 	uint64_t             seed;
+	char                 host[256]; /* name of this machine, asked for once: a sandbox may forbid it later */
 	struct resolve_cache cache, hosts;
 	LIST_HEAD(, lookup) table[TABLE];
 	TAILQ_HEAD(, lookup) lookups, answered;
-	unsigned             n_lookups;
-	struct job_list      ready;
-	struct event         kick; /* settle in the next turn */
+	unsigned              n_lookups;
+	struct job_list       ready;
+	struct event          kick; /* settle in the next turn */
 	struct resolver_stats stats;
 };
 
@@ -181,7 +182,8 @@ lookup_addrs(struct lookup *l)
 	}
 	if (ttl < TTL_LEAST_S)
 		ttl = TTL_LEAST_S;
-	return resolved_new(six->addr, l->half[0].waiting ? 0 : six->n, four->addr, l->half[1].waiting ? 0 : four->n, after_s(l->resolver, ttl));
+	return resolved_new(
+	    six->addr, l->half[0].waiting ? 0 : six->n, four->addr, l->half[1].waiting ? 0 : four->n, after_s(l->resolver, ttl));
 }
 
 /* Tell the callers, once. Late answers come here too, for the cache only. */
@@ -406,8 +408,8 @@ lookup_find(struct resolver *r, struct span name, uint64_t hash)
 	struct lookup *l;
 
 	LIST_FOREACH(l, &r->table[hash % TABLE], same_slot)
-		if (l->hash == hash && span_eq(lookup_name(l), name))
-			return l;
+	if (l->hash == hash && span_eq(lookup_name(l), name))
+		return l;
 	return NULL;
 }
 
@@ -484,7 +486,6 @@ out:
 bool
 resolver_reconfigure(struct resolver *r, const struct resolver_config *c)
 {
-	char                 host[256] = "";
 	struct resolv_conf  *conf = malloc(sizeof *conf);
 	struct resolve_cache hosts;
 	struct upstream     *u;
@@ -492,8 +493,7 @@ resolver_reconfigure(struct resolver *r, const struct resolver_config *c)
 
 	if (!conf)
 		return false;
-	gethostname(host, sizeof host - 1);
-	resolv_conf_read(conf, c->resolv_conf, span_str(host));
+	resolv_conf_read(conf, c->resolv_conf, span_str(r->host));
 	if (c->n_servers) {
 		conf->n_servers = c->n_servers < RESOLV_SERVERS_MAX ? c->n_servers : RESOLV_SERVERS_MAX;
 		memcpy(conf->servers, c->servers, conf->n_servers * sizeof *conf->servers);
@@ -506,7 +506,7 @@ resolver_reconfigure(struct resolver *r, const struct resolver_config *c)
 		return false;
 	}
 	TAILQ_FOREACH(l, &r->lookups, link)
-		lookup_hide(l);
+	lookup_hide(l);
 	upstream_unref(r->upstream);
 	r->upstream = u;
 	r->timeout_ms = c->timeout_ms;
@@ -532,6 +532,7 @@ resolver_new(struct loop *loop, const struct resolver_config *c)
 		goto fail;
 	resolve_cache_init(&r->cache, 0, r->seed);
 	resolve_cache_init(&r->hosts, 0, r->seed);
+	gethostname(r->host, sizeof r->host - 1);
 	if (!resolver_reconfigure(r, c))
 		goto fail;
 	return r;

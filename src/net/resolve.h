@@ -20,27 +20,28 @@ struct resolve_job;
 
 struct resolver_config {
 	const struct endpoint *servers; /* n_servers 0: as resolv_conf says (127.0.0.1 when it names none) */
-	unsigned    n_servers;
-	struct span resolv_conf;
-	struct span hosts;
-	uint64_t    timeout_ms;  /* of one look-up, all tries included */
-	uint32_t    cache_names; /* most names kept */
+	unsigned               n_servers;
+	struct span            resolv_conf;
+	struct span            hosts;
+	uint64_t               timeout_ms;  /* of one look-up, all tries included */
+	uint32_t               cache_names; /* most names kept */
 };
 
 /* Addresses of one name; counted, shared by the cache and by callers. */
 struct resolved {
-	unsigned    refs;
-	unsigned    n;
-	uint64_t    expires_us; /* monotonic */
-	struct addr addr[];     /* in RFC 6724 spirit: AAAA first when both are there; each family in the order of the answer, rotated by caller */
+	unsigned refs;
+	unsigned n;
+	uint64_t expires_us; /* monotonic */
+	/* in RFC 6724 spirit: AAAA first when both are there; each family in the order of the answer, rotated by caller */
+	struct addr addr[];
 };
-void resolved_unref(struct resolved *r);
+void             resolved_unref(struct resolved *r);
 struct resolved *resolved_ref(struct resolved *r);
 
 typedef void resolve_fn(void *arg, enum fault fault, struct resolved *r); /* FAULT_NONE: r is the callee's, to unref */
 
 struct resolver *resolver_new(struct loop *loop, const struct resolver_config *c);
-void resolver_free(struct resolver *r); /* jobs under way are cancelled */
+void             resolver_free(struct resolver *r); /* jobs under way are cancelled */
 /* Take new hosts, servers, limits; the cache is emptied; jobs under way end by the old ones. */
 bool resolver_reconfigure(struct resolver *r, const struct resolver_config *c);
 
@@ -52,9 +53,12 @@ struct resolved *resolver_cached(struct resolver *r, struct span name, enum faul
  * already. A and AAAA are asked together; the callback comes when both have answered, or when one has addresses and the other has not come
  * within 50 ms (RFC 8305 section 3: resolution delay); late addresses still enter the cache. */
 struct resolve_job *resolver_start(struct resolver *r, struct span name, resolve_fn *done, void *arg);
-void resolve_job_cancel(struct resolve_job *j);
+void                resolve_job_cancel(struct resolve_job *j);
 
-struct resolver_stats { uint64_t hits, misses, failures, timeouts; uint32_t names; };
+struct resolver_stats {
+	uint64_t hits, misses, failures, timeouts;
+	uint32_t names;
+};
 void resolver_stats(const struct resolver *r, struct resolver_stats *out);
 
 #endif

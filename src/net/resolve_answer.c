@@ -3,14 +3,14 @@
 
 #include <string.h>
 
-#define HEADER     12u
-#define RR_FIXED   10u /* type, class, TTL, length */
-#define CLASS_IN   1u
-#define TYPE_CNAME 5u
-#define TYPE_SOA   6u
-#define TYPE_OPT   41u
+#define HEADER        12u
+#define RR_FIXED      10u /* type, class, TTL, length */
+#define CLASS_IN      1u
+#define TYPE_CNAME    5u
+#define TYPE_SOA      6u
+#define TYPE_OPT      41u
 #define WIRE_NAME_MAX 255u
-#define JUMPS_MAX  32u
+#define JUMPS_MAX     32u
 
 /* A name in wire form without compression, ASCII lower-cased. */
 struct wire_name {

@@ -13,14 +13,14 @@
 
 #include "base/addr.h"
 
-#define DNS_TYPE_A      1u
-#define DNS_TYPE_AAAA   28u
-#define DNS_RCODE_OK    0u
-#define DNS_RCODE_FORM  1u
-#define DNS_RCODE_NAME  3u
-#define DNS_ADDRS_MAX   32u /* for one name; more are dropped */
-#define DNS_CHAIN_MAX   16u /* CNAMEs from the question to the addresses */
-#define DNS_NO_TTL      UINT32_MAX
+#define DNS_TYPE_A     1u
+#define DNS_TYPE_AAAA  28u
+#define DNS_RCODE_OK   0u
+#define DNS_RCODE_FORM 1u
+#define DNS_RCODE_NAME 3u
+#define DNS_ADDRS_MAX  32u /* for one name; more are dropped */
+#define DNS_CHAIN_MAX  16u /* CNAMEs from the question to the addresses */
+#define DNS_NO_TTL     UINT32_MAX
 
 struct dns_answer {
 	unsigned    rcode;

@@ -160,7 +160,8 @@ buckets_grow(struct resolve_cache *c)
 	bucket = n ? calloc(n, sizeof(struct cache_entry *)) : NULL;
 	if (!bucket)
 		return c->buckets > 0;
-	TAILQ_FOREACH(e, &c->uses, use) {
+	TAILQ_FOREACH(e, &c->uses, use)
+	{
 		e->next = bucket[e->hash & (n - 1)];
 		bucket[e->hash & (n - 1)] = e;
 	}

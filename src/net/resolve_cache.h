@@ -21,14 +21,14 @@ struct cache_entry {
 	struct cache_entry *next;     /* same bucket */
 	uint64_t            hash;
 	uint64_t            expires_us;
-	struct resolved    *addrs;    /* null: `fault` says why */
+	struct resolved    *addrs; /* null: `fault` says why */
 	enum fault          fault;
 	unsigned            n;
 	char                name[];
 };
 
 struct resolve_cache {
-	struct cache_entry **bucket; /* null until the first name comes */
+	struct cache_entry **bucket;  /* null until the first name comes */
 	uint32_t             buckets; /* power of two */
 	uint32_t             names, most;
 	uint64_t             seed;
@@ -43,8 +43,10 @@ void resolve_cache_take(struct resolve_cache *to, struct resolve_cache *from);
 uint64_t resolve_hash(uint64_t seed, struct span name);
 /* Null when the name is unknown or its time is over (then it is dropped). */
 struct cache_entry *resolve_cache_find(struct resolve_cache *c, struct span name, uint64_t hash, uint64_t now_us);
-/* Put or replace. Takes a reference on `addrs`; null with a fault. False: out of memory, or no room at all; an older entry of that name is then gone. */
-bool resolve_cache_put(struct resolve_cache *c, struct span name, uint64_t hash, struct resolved *addrs, enum fault fault, uint64_t expires_us);
+/* Put or replace. Takes a reference on `addrs`; null with a fault. False: out of memory, or no room at all; an older entry of that name is
+ * then gone. */
+bool resolve_cache_put(
+    struct resolve_cache *c, struct span name, uint64_t hash, struct resolved *addrs, enum fault fault, uint64_t expires_us);
 /* Make addresses of one name from two groups, IPv6 first, each address once, DNS_ADDRS_MAX at most and then a fair share for both.
  * Null: out of memory. */
 struct resolved *resolved_new(const struct addr *a, unsigned n_a, const struct addr *b, unsigned n_b, uint64_t expires_us);

@@ -9,28 +9,28 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define EDNS_BYTES    1232 /* fits an unfragmented IPv6 packet everywhere: DNS flag day 2020 */
-#define RENEW_AFTER   400u /* questions; then another channel, with another source port */
-#define CHANNELS_MAX  16u
-#define TRY_LEAST_MS  100u
-#define IDS           64u
+#define EDNS_BYTES   1232 /* fits an unfragmented IPv6 packet everywhere: DNS flag day 2020 */
+#define RENEW_AFTER  400u /* questions; then another channel, with another source port */
+#define CHANNELS_MAX 16u
+#define TRY_LEAST_MS 100u
+#define IDS          64u
 
 /* A socket of c-ares. */
 struct dns_socket {
-	struct grave     grave;
+	struct grave grave;
 	LIST_ENTRY(dns_socket) link;
-	struct channel  *channel;
-	int              fd;
-	struct watch     watch;
+	struct channel *channel;
+	int             fd;
+	struct watch    watch;
 };
 
 struct channel {
 	TAILQ_ENTRY(channel) link;
 	struct upstream *upstream;
 	ares_channel     ares;
-	unsigned         sent;    /* since it became the current one */
+	unsigned         sent; /* since it became the current one */
 	unsigned         pending;
-	bool             plain;   /* a server choked on EDNS: c-ares has switched it off here, so must we */
+	bool             plain; /* a server choked on EDNS: c-ares has switched it off here, so must we */
 	LIST_HEAD(, dns_socket) sockets;
 };
 
@@ -41,13 +41,13 @@ struct upstream {
 	unsigned           try_ms; /* of the first try at one server; c-ares doubles it in each round */
 	struct channel    *current;
 	TAILQ_HEAD(, channel) channels;
-	unsigned           n_channels;
-	unsigned           pending;
-	struct timer       tick; /* lets c-ares see its timeouts; armed while questions are pending */
-	uint16_t           ids[IDS];
-	unsigned           ids_left;
-	void             (*settle)(void *arg);
-	void              *arg;
+	unsigned     n_channels;
+	unsigned     pending;
+	struct timer tick; /* lets c-ares see its timeouts; armed while questions are pending */
+	uint16_t     ids[IDS];
+	unsigned     ids_left;
+	void (*settle)(void *arg);
+	void *arg;
 };
 
 /* --- sockets --- */
@@ -69,8 +69,8 @@ socket_find(struct channel *ch, int fd)
 	struct dns_socket *s;
 
 	LIST_FOREACH(s, &ch->sockets, link)
-		if (s->fd == fd)
-			return s;
+	if (s->fd == fd)
+		return s;
 	return NULL;
 }
 
@@ -194,7 +194,8 @@ channel_new(struct upstream *u)
 	    .sock_state_cb_data = ch,
 	};
 	int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS |
-	    ARES_OPT_SOCK_STATE_CB | ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_SORTLIST | (c->rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
+		    ARES_OPT_SOCK_STATE_CB | ARES_OPT_SERVERS | ARES_OPT_DOMAINS | ARES_OPT_SORTLIST |
+		    (c->rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
 
 	if (!ch)
 		return NULL;
@@ -215,10 +216,21 @@ fail:
 	return NULL;
 }
 
+static void
+channel_free(struct channel *ch)
+{
+	struct upstream *u = ch->upstream;
+
+	TAILQ_REMOVE(&u->channels, ch, link);
+	u->n_channels--;
+	ares_destroy(ch->ares);
+	free(ch);
+}
+
 /* The channel for the next question. One that has asked often enough rests until its last answer is in: c-ares then closes its
  * sockets, and the next one that it opens gets another port. */
 static struct channel *
-channel_pick(struct upstream *u)
+channel_pick(struct upstream *u, bool in_ares)
 {
 	struct channel *ch, *best = NULL;
 
@@ -227,8 +239,13 @@ channel_pick(struct upstream *u)
 	TAILQ_FOREACH(ch, &u->channels, link)
 		if (!best || ch->pending < best->pending)
 			best = ch;
-	if (best->pending && u->n_channels < CHANNELS_MAX && (ch = channel_new(u)))
+	if (best->pending && u->n_channels < CHANNELS_MAX && (ch = channel_new(u))) {
 		best = ch;
+	} else if (best->plain && !best->pending && !in_ares && (ch = channel_new(u))) {
+		/* one odd answer must not cost us EDNS for ever */
+		channel_free(best);
+		best = ch;
+	}
 	best->sent = 0;
 	return u->current = best;
 }
@@ -242,8 +259,8 @@ on_tick(void *arg)
 	struct channel  *ch;
 
 	TAILQ_FOREACH(ch, &u->channels, link)
-		if (ch->pending)
-			ares_process_fd(ch->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	if (ch->pending)
+		ares_process_fd(ch->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	if (u->pending)
 		timer_set(u->loop, &u->tick, u->try_ms / 4 < 200 ? u->try_ms / 4 : 200);
 	u->settle(u->arg);
@@ -294,11 +311,8 @@ upstream_unref(struct upstream *u)
 	if (!u || --u->refs)
 		return;
 	timer_clear(&u->tick);
-	while ((ch = TAILQ_FIRST(&u->channels))) {
-		TAILQ_REMOVE(&u->channels, ch, link);
-		ares_destroy(ch->ares);
-		free(ch);
-	}
+	while ((ch = TAILQ_FIRST(&u->channels)))
+		channel_free(ch);
 	free(u);
 }
 
@@ -354,7 +368,7 @@ answer_fault(struct question *q, const uint8_t *p, size_t n)
 	}
 }
 
-static void question_send(struct upstream *u, struct question *q);
+static void question_send(struct upstream *u, struct question *q, bool in_ares);
 
 static void
 on_answer(void *arg, int status, int timeouts, unsigned char *p, int n)
@@ -373,16 +387,16 @@ on_answer(void *arg, int status, int timeouts, unsigned char *p, int n)
 	/* c-ares goes back to plain DNS for the first question that such a server refuses, but not for those asked beside it */
 	if (fault == FAULT_DNS_ERROR && status == ARES_SUCCESS && q->answer.rcode == DNS_RCODE_FORM && !q->answer.has_opt && !q->plain) {
 		ch->plain = true;
-		question_send(ch->upstream, q);
+		question_send(ch->upstream, q, true);
 		return;
 	}
 	q->fn(q, fault);
 }
 
 static void
-question_send(struct upstream *u, struct question *q)
+question_send(struct upstream *u, struct question *q, bool in_ares)
 {
-	struct channel *ch = channel_pick(u);
+	struct channel *ch = channel_pick(u, in_ares);
 	unsigned char  *packet;
 	uint16_t        id;
 	int             n, status;
@@ -410,5 +424,5 @@ void
 question_ask(struct upstream *u, struct question *q)
 {
 	q->answer = (struct dns_answer){.ttl = DNS_NO_TTL, .negative_ttl = DNS_NO_TTL};
-	question_send(u, q);
+	question_send(u, q, false);
 }

@@ -20,11 +20,11 @@ struct channel;
 
 /* One question; embedded in its owner, who keeps it until the answer has come. */
 struct question {
-	void          (*fn)(struct question *q, enum fault fault);
-	const char     *name; /* borrowed until the answer */
-	unsigned        type;
-	struct channel *channel; /* that asks now */
-	bool            plain;   /* asked without EDNS */
+	void (*fn)(struct question *q, enum fault fault);
+	const char       *name; /* borrowed until the answer */
+	unsigned          type;
+	struct channel   *channel; /* that asks now */
+	bool              plain;   /* asked without EDNS */
 	struct dns_answer answer;
 };
 
@@ -33,11 +33,11 @@ struct question {
 struct upstream *upstream_new(struct loop *l, const struct resolv_conf *c, uint64_t timeout_ms, void (*settle)(void *arg), void *arg);
 struct upstream *upstream_ref(struct upstream *u);
 /* The last one lets all questions fall: their fn does not come any more, and is not called here. Not from within a question's fn. */
-void upstream_unref(struct upstream *u);
+void                      upstream_unref(struct upstream *u);
 const struct resolv_conf *upstream_conf(const struct upstream *u);
 
 /* Ask q->name for q->type; q->fn comes once, possibly from inside this call. FAULT_NONE: q->answer is filled (it may hold no address);
- * else FAULT_DNS_NXDOMAIN, FAULT_DNS_TIMEOUT, FAULT_DNS_ERROR or FAULT_NO_MEMORY. */
+ * else FAULT_DNS_NXDOMAIN, FAULT_DNS_TIMEOUT, FAULT_DNS_ERROR or FAULT_NO_MEMORY. Not from within a question's fn. */
 void question_ask(struct upstream *u, struct question *q);
 
 #endif

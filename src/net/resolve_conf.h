@@ -21,9 +21,9 @@ struct resolv_conf {
 	unsigned        n_servers;
 	struct span     search[RESOLV_SEARCH_MAX]; /* lower case, no trailing dot; point into `text` */
 	unsigned        n_search;
-	unsigned        ndots;    /* up to 15 */
+	unsigned        ndots;     /* up to 15 */
 	unsigned        timeout_s; /* 1 to 30 */
-	unsigned        attempts; /* 1 to 5 */
+	unsigned        attempts;  /* 1 to 5 */
 	bool            rotate, use_vc, no_tld_query;
 	char            text[RESOLV_SEARCH_MAX * (RESOLV_NAME_MAX + 1)];
 };

@@ -260,7 +260,7 @@ read_extensions(struct reader *r, struct hello *h, size_t left)
 static void
 read_hello(struct reader *r, struct hello *h)
 {
-	size_t one = 4, left;
+	size_t one = 4, left, suites;
 
 	if (take_int(r, &one, 1) != CLIENT_HELLO)
 		fail(r, HELLO_BAD);
@@ -274,8 +274,11 @@ read_hello(struct reader *r, struct hello *h)
 	h->max_version = h->legacy_version;
 	take(r, &left, NULL, RANDOM_BYTES);
 	skip_vector(r, &left, 1, 0, SESSION_ID_MAX);
-	skip_vector(r, &left, 2, 2, UINT16_MAX - 1); /* cipher suites */
-	skip_vector(r, &left, 1, 1, UINT8_MAX);      /* compression */
+	suites = take_length(r, &left, 2, 2, UINT16_MAX);
+	if (suites % 2)
+		fail(r, HELLO_BAD);
+	take(r, &suites, NULL, suites);
+	skip_vector(r, &left, 1, 1, UINT8_MAX); /* compression */
 	if (left > 0) { /* clients from before RFC 3546 have no extensions */
 		size_t n = take_length(r, &left, 2, 0, UINT16_MAX);
 		if (left > 0)

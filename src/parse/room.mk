@@ -1,2 +1,11 @@
+# parse/: bytes from peers into values
 libpostern_a_SOURCES += \
-	src/parse/authority.c src/parse/body.c src/parse/cidr.c src/parse/field.c src/parse/head.c src/parse/hello.c src/parse/hostname.c src/parse/octet.c
+	src/parse/authority.c src/parse/authority.h \
+	src/parse/body.c src/parse/body.h \
+	src/parse/cidr.c src/parse/cidr.h \
+	src/parse/field.c \
+	src/parse/head.c src/parse/head.h \
+	src/parse/hello.c src/parse/hello.h \
+	src/parse/hostname.c src/parse/hostname.h \
+	src/parse/octet.c src/parse/octet.h \
+	src/parse/result.h

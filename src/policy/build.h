@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * build: what lies on the bench while a policy is compiled, and the steps in their order.
- * Private to compile and its steps: gather -> rows, hosts -> lint -> compile writes the block.
+ * Private to compile and its steps: gather -> lint -> rows, hosts -> graves -> compile writes the block.
  * A step that runs out of memory sets `oom` and the rest is skipped; a step that finds something wrong says so in `report` and goes on.
  */
 #ifndef POSTERN_POLICY_BUILD_H
@@ -50,6 +50,18 @@ struct list_use {
 	bool                    used;
 };
 
+/* One address entry, for lint: a set cannot tell which of its CIDRs were superfluous. */
+struct cidr_entry {
+	struct cidr cidr;
+	uint32_t    tag;
+	uint32_t    line; /* global */
+};
+
+struct cidr_entries {
+	struct cidr_entry *v;
+	size_t             n, room;
+};
+
 struct build {
 	const struct conf       *conf;
 	struct flat             *flat;
@@ -63,6 +75,7 @@ struct build {
 	struct side_build        side[SIDE_COUNT];
 	struct host_set_builder *hosts;
 	struct addr_set_builder *addrs[SIDE_COUNT];
+	struct cidr_entries      cidrs[SIDE_COUNT];
 	struct stretches         numbers[COND_COUNT];
 	struct pool              methods; /* number of a method: index + 1 */
 	struct pool              ports;   /* that host items name; number: index + 1 */
@@ -87,7 +100,7 @@ void gather(struct build *b);
 void rows_build(struct build *b);
 void hosts_build(struct build *b);
 void lint_lists(struct build *b);
-void lint_rules(struct build *b);
+void graves_find(struct build *b);
 
 /* Append the number_map of class_of[65536]; 0 on failure. */
 uint32_t number_map_add(struct flat *f, const uint16_t *class_of);

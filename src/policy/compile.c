@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compile: runs the steps (gather, rows, hosts, lint) and writes what they made into the block, as block.h describes it.
+ * compile: runs the steps (gather, lint, rows, hosts, graves) and writes what they made into the block, as block.h describes it.
  */
 #include "policy/compile.h"
 
@@ -105,6 +105,7 @@ build_clear(struct build *b)
 		free(b->side[s].list_owner);
 		free(b->side[s].rules.v);
 		addr_set_builder_free(b->addrs[s]);
+		free(b->cidrs[s].v);
 	}
 	for (unsigned c = 0; c < COND_COUNT; c++) {
 		stretches_clear(&b->numbers[c]);
@@ -275,7 +276,7 @@ policy_compile(const struct conf *c, struct flat *f, struct report *r)
 	if (!b.oom)
 		hosts_build(&b);
 	if (!b.oom)
-		lint_rules(&b);
+		graves_find(&b);
 	if (!b.oom)
 		off = block_write(&b);
 	if (f->failed || r->errors > 0) {

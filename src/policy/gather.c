@@ -111,6 +111,21 @@ host_entry_add(struct build *b, const struct conf_item *item, uint32_t owner, bo
 	}
 }
 
+static bool
+cidr_entries_add(struct cidr_entries *s, struct cidr_entry e)
+{
+	if (s->n == s->room) {
+		size_t room = s->room ? s->room * 2 : 64;
+		void  *v = reallocarray(s->v, room, sizeof *s->v);
+		if (!v)
+			return false;
+		s->v = v;
+		s->room = room;
+	}
+	s->v[s->n++] = e;
+	return true;
+}
+
 static void
 addr_entry_add(struct build *b, enum side side, const struct conf_item *item, uint32_t owner, bool negated)
 {
@@ -139,8 +154,9 @@ addr_entry_add(struct build *b, enum side side, const struct conf_item *item, ui
 	}
 	if (owner == NO_KEY || !tag_for(b, &b->side[side], owner, negated, SCHEME_NONE, 0, &tag))
 		return;
-	for (size_t i = 0; i < n; i++)
-		if (!addr_set_builder_add(b->addrs[side], &list[i], tag, build_line(b, item->at)))
+	for (size_t i = 0; i < n && !b->oom; i++)
+		if (!addr_set_builder_add(b->addrs[side], &list[i], tag, build_line(b, item->at)) ||
+		    !cidr_entries_add(&b->cidrs[side], (struct cidr_entry){list[i], tag, build_line(b, item->at)}))
 			build_oom(b);
 }
 

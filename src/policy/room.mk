@@ -1,11 +1,11 @@
 # files of this room
 libpostern_a_SOURCES += \
-	src/policy/snapshot.c src/policy/snapshot.h \
 	src/policy/block.h \
 	src/policy/build.h \
 	src/policy/compile.c src/policy/compile.h \
 	src/policy/egress.c src/policy/egress.h \
 	src/policy/gather.c \
+	src/policy/graves.c \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
@@ -13,4 +13,5 @@ libpostern_a_SOURCES += \
 	src/policy/pool.c src/policy/pool.h \
 	src/policy/rows.c \
 	src/policy/rule.c src/policy/rule.h \
+	src/policy/snapshot.c src/policy/snapshot.h \
 	src/policy/trace.c

@@ -62,6 +62,19 @@ buf_make_room(struct buf *b, struct buf_pool *p, size_t most)
 	return true;
 }
 
+bool
+buf_put(struct buf *b, struct buf_pool *p, struct span bytes)
+{
+	b->room = bytes.n > BUF_BLOCK ? (uint32_t)bytes.n : BUF_BLOCK;
+	b->p = b->room == BUF_BLOCK ? block_take(p) : malloc(b->room);
+	if (!b->p)
+		return false;
+	memcpy(b->p, bytes.p, bytes.n);
+	b->at = 0;
+	b->n = (uint32_t)bytes.n;
+	return true;
+}
+
 void
 buf_pool_clear(struct buf_pool *p)
 {

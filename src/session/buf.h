@@ -26,6 +26,8 @@ struct buf_pool {
 
 /* Make room for at least one more byte, growing up to `most` bytes in all. False: no memory, or full. Moves the bytes to the front. */
 bool buf_make_room(struct buf *b, struct buf_pool *p, size_t most);
+/* Put these bytes, which may be many, into an empty buffer. False: no memory. */
+bool buf_put(struct buf *b, struct buf_pool *p, struct span bytes);
 /* Give the block back. */
 void buf_release(struct buf *b, struct buf_pool *p);
 void buf_pool_clear(struct buf_pool *p);

@@ -299,7 +299,8 @@ forward_on_client(struct session *s)
 			break;
 		}
 	}
-	if (s->client.closed && sock_failed(s->client.fd)) {
+	/* while its answer is on the way the client may say more, or leave by a reset, which looks alike */
+	if (s->req->sent_whole && s->client.readable && sock_failed(s->client.fd)) {
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		return;
 	}

@@ -179,7 +179,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 
 	if (slot->index >= set->listeners.n || !addr_set_has(addr_set_at(gw->snap->block, l[slot->index].clients), &peer->addr)) {
 		gw->count->refused_unread++;
-		sock_reset(fd);
+		sock_close(fd);
 		return false;
 	}
 	if (set->max_connections_per_client && tally_count(gw->shared, &peer->addr) >= set->max_connections_per_client) {

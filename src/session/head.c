@@ -57,6 +57,21 @@ head_fill(struct session *s)
 	return true;
 }
 
+/* The request keeps the block that its head stands in; what came after the head moves to a block of its own. */
+static bool
+head_keep(struct session *s, size_t used)
+{
+	struct buf *text = &s->req->text;
+
+	*text = s->in;
+	s->in = (struct buf){0};
+	buf_use(text, used);
+	if (buf_size(text) && !buf_put(&s->in, &s->gw->bufs, buf_span(text)))
+		return false;
+	s->head_seen = 0;
+	return true;
+}
+
 void
 head_read(struct session *s)
 {
@@ -77,9 +92,10 @@ head_read(struct session *s)
 			case PARSE_OK:
 				s->req->head = head;
 				s->req->bytes_in = used;
-				s->head_seen = 0;
-				buf_use(&s->in, used);
-				gate_enter(s);
+				if (head_keep(s, used))
+					gate_enter(s);
+				else
+					session_finish(s, FAULT_NO_MEMORY);
 				return;
 			case PARSE_BAD:
 				reply_fault(s, fault);

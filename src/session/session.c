@@ -107,6 +107,7 @@ request_free(struct session *s)
 	session_cancel_errands(s);
 	resolved_unref(r->resolved);
 	buf_release(&r->back_in, &s->gw->bufs);
+	buf_release(&r->text, &s->gw->bufs);
 	snapshot_unref(r->snap);
 	free(r);
 	s->req = NULL;
@@ -181,7 +182,7 @@ session_finish(struct session *s, enum fault fault)
 static void
 note_abort(struct session *s)
 {
-	if (s->client.closed && sock_failed(s->client.fd))
+	if (s->client.readable && sock_failed(s->client.fd))
 		session_finish(s, FAULT_CLIENT_ABORTED);
 }
 

@@ -47,7 +47,8 @@ struct request {
 	uint64_t         id, start_us;
 	uint64_t         bytes_in, bytes_out;
 
-	struct head      head; /* points into the session's `in` */
+	struct buf       text; /* the bytes of the head */
+	struct head      head; /* points into them */
 	struct authority at;
 	struct url       url;
 	bool             is_connect;

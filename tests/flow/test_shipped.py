@@ -17,6 +17,9 @@ def shipped(gateway, folder):
     """A gateway that runs conf/postern.ini with nothing changed but one more log, in json."""
     one = gateway(start=False)
     ini = g.shipped(folder)
+    one.access = Path("/var/log/postern/flow.json")  # a folder of the session's own mount namespace
+    for file in one.access.parent.iterdir():
+        file.unlink()
     ini.write_text(ini.read_text() + f"\n[log flow]\nfile = {one.access}\nformat = json\n")
     one.address, one.port = PROXY, PROXY[1]
     return one.start(ini)

@@ -9,6 +9,7 @@
  *       guard of that rule says of such a server name.
  *   error LINE WORDS        the ini must be refused, for this reason at this line; every error must be named
  *   warning LINE WORDS      the same for a warning; warnings may go unnamed
+ *   warnings N              there must be so many, conf's own included
  *
  * Empty lines and lines that begin with # are skipped; "..." keeps blanks in a value.
  */
@@ -271,6 +272,16 @@ problem_expect(struct table *t, bool is_error, char *rest)
 	fail(t, "no such %s at line %u: %s", is_error ? "error" : "warning", line, words);
 }
 
+static void
+warnings_expect(struct table *t, size_t n)
+{
+	t->cases++;
+	if (t->report.warnings != n) {
+		fail(t, "%zu warnings, not %zu", t->report.warnings, n);
+		report_print(&t->report, t->conf, stderr);
+	}
+}
+
 static bool
 table_open(struct table *t, const char *cases)
 {
@@ -323,6 +334,8 @@ table_run(const char *cases)
 			problem_expect(&t, true, rest + 6);
 		else if (strncmp(rest, "warning ", 8) == 0)
 			problem_expect(&t, false, rest + 8);
+		else if (strncmp(rest, "warnings ", 9) == 0)
+			warnings_expect(&t, strtoul(rest + 9, NULL, 10));
 		else if (t.policy)
 			case_play(&t, rest);
 		else

@@ -252,6 +252,7 @@ serve(struct dns_server *s, const uint8_t *q, size_t n, bool tcp, uint16_t port,
 	*type = (unsigned)(q[at + 1] << 8 | q[at + 2]);
 	at += 5;
 	note(s, name, *type, tcp, q, port);
+	s->edns[s->n_log - 1] = n > at;
 	*row = row_find(s->rows, name);
 	return answer(p, *row, *type, tcp, q, n, at);
 }

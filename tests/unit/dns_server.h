@@ -57,6 +57,7 @@ struct dns_server {
 	struct dns_conn       conn[DNS_CONNS];
 	unsigned              n_log;
 	char                  log[DNS_LOG_MAX][80]; /* "A name", in the order of asking; "A/tcp name" */
+	bool                  edns[DNS_LOG_MAX];
 	unsigned              n_ports;
 	uint16_t              port[DNS_LOG_MAX]; /* that questions came from, each once */
 	uint16_t              id[DNS_LOG_MAX];   /* of each question */

@@ -3,3 +3,10 @@ check_PROGRAMS += test_policy
 test_policy_SOURCES = tests/unit/test_policy.c
 test_policy_CFLAGS = $(UNIT_CFLAGS)
 test_policy_LDADD = $(UNIT_LDADD)
+
+check_PROGRAMS += test_policy_memory
+test_policy_memory_SOURCES = tests/unit/test_policy_memory.c
+test_policy_memory_CFLAGS = $(UNIT_CFLAGS)
+test_policy_memory_LDADD = $(UNIT_LDADD)
+test_policy_memory_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=mmap,--wrap=mremap

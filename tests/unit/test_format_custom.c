@@ -71,7 +71,7 @@ test_bad_formats_are_refused_with_their_place(void **state)
 		{"%>h{Referer", "{ at column 4 is not closed"}, {"%>h", "%>h at column 1 knows only {User-Agent} and {Referer}"},
 		{"%{Cookie}>h", "knows only"}, {"%{Authorization}>h", "knows only"}, {"%{Server}<h", "knows only {Content-Type}"},
 		{"x%note", "no such note at column 2; known: id session"}, {"%{nothing}note", "no such note"}, {"%{x}rm", "%rm at column 1 takes no {argument}"},
-		{"ab\ncd", "control byte at column 3"},
+		{"ab\ncd", "control byte at column 3"}, {"\x7f", "control byte at column 1"},
 		{"%{0123456789012345678901234567890123456789012345678901234567890123}tl", "column 1 is longer than 63 bytes"},
 	};
 	char *big = malloc(5000), why[160];

@@ -35,7 +35,7 @@ dice(uint32_t n)
 
 /* One item: its text first, so that the text leads back to what was meant. */
 struct meant {
-	char text[64];
+	char text[96];
 	enum { M_EXACT, M_BELOW, M_TREE, M_ALL, M_GLOB, M_REGEX, M_ADDR, M_LIST, M_RANGE, M_WORD, M_TIME } kind;
 	char     base[48];
 	int      scheme, port;      /* hosts */
@@ -246,7 +246,7 @@ static void
 host_mean(struct meant *m)
 {
 	static const char *const globs[] = {"a*.c", "*b*.c", "a*b", "b.*.c"};
-	char                     pattern[64], port[16] = "";
+	char                     pattern[56], port[16] = "";
 	static const char *const prefix[] = {"", "http://", "https://"};
 
 	m->kind = (int[]){M_EXACT, M_EXACT, M_BELOW, M_BELOW, M_TREE, M_TREE, M_ALL, M_GLOB, M_REGEX, M_ADDR}[dice(10)];
@@ -359,7 +359,7 @@ static struct conf_file one_file = {.path = (char[]){"x.ini"}, .lines = 100};
 static struct conf *
 conf_make(uint32_t n_rules)
 {
-	static char  name[32][16];
+	static char  name[32][24];
 	struct conf *c = test_calloc(1, sizeof *c);
 
 	n_meant = 0;

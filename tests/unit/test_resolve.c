@@ -568,6 +568,31 @@ test_source_port_and_ids_change_under_constant_load_and_no_query_is_lost(void **
 }
 
 static void
+test_a_server_without_edns_is_asked_without_and_later_tried_again(void **state)
+{
+	struct bench  *b = *state;
+	struct outcome o;
+	unsigned       plain = 0;
+	char           name[32];
+
+	ask(b, &o, "plain.test");
+	bench_run(b);
+	assert_string_equal(outcome_text(&o), SIX " " FOUR);
+	assert_int_equal(b->server.n_log, 4);
+	for (int i = 0; i < 210; i++) {
+		snprintf(name, sizeof name, "p%d.wild.test", i);
+		ask(b, &o, name);
+		bench_run(b);
+		assert_string_equal(outcome_text(&o), SIX " " FOUR);
+	}
+	assert_int_equal(b->server.n_log, 424);
+	for (unsigned i = 0; i < b->server.n_log; i++)
+		plain += !b->server.edns[i];
+	assert_in_range(plain, 300, 400);
+	assert_true(b->server.edns[b->server.n_log - 1]);
+}
+
+static void
 test_reconfiguring_empties_the_cache_and_lets_old_jobs_end(void **state)
 {
 	static const struct dns_row other_rows[] = {{"*.test", .a = "192.0.2.99", .ttl = 60}, {0}};
@@ -650,6 +675,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_one_family_waits_for_the_other_only_for_a_moment_and_the_late_one_is_kept, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_the_cache_keeps_no_more_names_than_it_may, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_source_port_and_ids_change_under_constant_load_and_no_query_is_lost, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_server_without_edns_is_asked_without_and_later_tried_again, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_reconfiguring_empties_the_cache_and_lets_old_jobs_end, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_the_resolver_may_be_freed_from_a_callback_with_jobs_under_way, setup, teardown),
 	};

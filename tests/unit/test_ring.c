@@ -284,6 +284,7 @@ test_damaged_ring_is_emptied_and_works_on(void **state)
 	struct ring *w = ring_open(fd), *r = ring_open(fd);
 	uint64_t    *shared = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	uint64_t     drops = 0, emptied = 0;
+	char         bytes_out[1024];
 	size_t       n;
 
 	(void)state;
@@ -299,12 +300,10 @@ test_damaged_ring_is_emptied_and_works_on(void **state)
 			else
 				shared[draw() % 17] = v; /* head, drops, tail, damaged, told, asleep */
 		}
-		const unsigned char *p;
-		volatile unsigned    sum = 0;
+		const void *p;
 		while ((p = ring_peek(r, &n))) {
 			assert_true(n <= 1024);
-			for (size_t i = 0; i < n; i++)
-				sum += p[i];
+			memcpy(bytes_out, p, n); /* all of it can be read */
 			ring_release(r);
 		}
 		ring_sleep(r);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * graves: warns of rules that never decide: one before holds wherever they do, or nothing satisfies them. Looks at the finished rows and host
+ * lists. What it says is always true; it does not find every such rule (several that cover one together, globs and regexes by their meaning).
+ */
+#include "policy/build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Beyond so many rules, dead ones are not looked for: the work grows with their square. */
+#define LINT_RULES_MAX 10000
+
+/* What each rule's fellows are, while dead ones are looked for. */
+struct graves {
+	struct build *b;
+	uint64_t     *cover;  /* for each rule a row: rules whose host condition holds wherever its own does */
+	uint64_t     *always; /* row: rules whose host condition holds everywhere */
+	uint64_t     *here;   /* row: rules that hold for the host set at hand */
+	bool         *seen;   /* by rule: some host set lets it hold */
+	uint64_t     *dead;   /* row: the answer for one rule */
+	uint64_t     *all[COND_COUNT]; /* row: rules whose condition of this dimension holds everywhere */
+};
+
+static uint64_t *
+cover_of(const struct graves *g, uint32_t rule)
+{
+	return g->cover + (size_t)rule * g->b->words;
+}
+
+static bool
+prog_within(const struct build *b, uint32_t narrow, uint32_t wide)
+{
+	const uint64_t *progs = (const void *)b->progs.bytes;
+
+	if (narrow == wide || wide == PROG_ALWAYS)
+		return true;
+	if (narrow < PROG_FIRST || wide < PROG_FIRST)
+		return false;
+	for (uint32_t i = 0; i < b->prog_words; i++)
+		if (progs[(size_t)(narrow - PROG_FIRST) * b->prog_words + i] & ~progs[(size_t)(wide - PROG_FIRST) * b->prog_words + i])
+			return false;
+	return true;
+}
+
+static void
+row_and(const struct build *b, uint64_t *row, const uint64_t *with)
+{
+	for (uint32_t i = 0; i < b->words; i++)
+		row[i] &= with[i];
+}
+
+/* What one list of candidates says about who covers whom. */
+static void
+list_look(const struct graves *g, const struct candidate *list)
+{
+	const struct build *b = g->b;
+
+	memcpy(g->here, b->base, b->words * sizeof *g->here);
+	for (const struct candidate *c = list; c->rule != RULE_NONE; c++) {
+		if (c->prog == PROG_ALWAYS)
+			bit_set(g->here, c->rule);
+		else
+			g->here[c->rule >> 6] &= ~((uint64_t)1 << (c->rule & 63));
+	}
+	row_and(b, g->always, g->here);
+	for (const struct candidate *c = list; c->rule != RULE_NONE; c++) {
+		if (c->prog == PROG_NEVER)
+			continue;
+		g->seen[c->rule] = true;
+		if (c->prog == PROG_ALWAYS) {
+			row_and(b, cover_of(g, c->rule), g->here);
+			continue;
+		}
+		memcpy(g->dead, g->here, b->words * sizeof *g->dead);
+		for (const struct candidate *k = list; k->rule != RULE_NONE; k++)
+			if (prog_within(b, c->prog, k->prog))
+				bit_set(g->dead, k->rule);
+		row_and(b, cover_of(g, c->rule), g->dead);
+	}
+}
+
+static bool
+graves_init(struct graves *g, struct build *b)
+{
+	*g = (struct graves){
+		.b = b,
+		.cover = calloc((size_t)b->n_rules + 1, b->words * sizeof *g->cover),
+		.always = calloc(b->words, sizeof *g->always),
+		.here = calloc(b->words, sizeof *g->here),
+		.seen = calloc((size_t)b->n_rules + 1, sizeof *g->seen),
+		.dead = calloc(b->words, sizeof *g->dead),
+	};
+	if (!g->cover || !g->always || !g->here || !g->seen || !g->dead)
+		return false;
+	for (unsigned c = 0; c < COND_COUNT; c++) {
+		const struct pool *rows = &b->dim[c].rows;
+		if (!rows->n)
+			continue;
+		g->all[c] = malloc(b->words * sizeof *g->all[c]);
+		if (!g->all[c])
+			return false;
+		memset(g->all[c], 0xff, b->words * sizeof *g->all[c]);
+		for (uint32_t i = 0; i < rows->n; i++)
+			row_and(b, g->all[c], (const void *)(rows->bytes + rows->v[i].off));
+	}
+	memset(g->cover, 0xff, (size_t)b->n_rules * b->words * sizeof *g->cover);
+	memcpy(g->always, b->base, b->words * sizeof *g->always);
+	for (uint32_t i = 0; i < b->lists.n; i++)
+		list_look(g, (const void *)(b->lists.bytes + b->lists.v[i].off));
+	return true;
+}
+
+static void
+graves_clear(struct graves *g)
+{
+	free(g->cover);
+	free(g->always);
+	free(g->here);
+	free(g->seen);
+	free(g->dead);
+	for (unsigned c = 0; c < COND_COUNT; c++)
+		free(g->all[c]);
+}
+
+/* Globs and regexes are in no list: may some of this rule's (loose: plain ones) let it hold, (veto) make it fail, unseen? */
+static bool
+rule_is_loose(const struct build *b, uint32_t rule, bool veto)
+{
+	const struct side_build *s = &b->side[SIDE_HOSTS];
+
+	for (uint32_t i = 0; i < s->rule_terms[rule].n; i++) {
+		uint32_t            term = s->terms.v[s->rule_terms[rule].at + i];
+		const struct owner *o = &s->owner[term >> 1];
+		if ((term & 1) == veto ? o->loose_plain : o->loose_negated)
+			return true;
+	}
+	return false;
+}
+
+static bool
+rule_has_term(const struct build *b, uint32_t rule, uint32_t term)
+{
+	const struct side_build *s = &b->side[SIDE_HOSTS];
+
+	for (uint32_t i = 0; i < s->rule_terms[rule].n; i++)
+		if (s->terms.v[s->rule_terms[rule].at + i] == term)
+			return true;
+	return false;
+}
+
+/* By their lists alone: does `wide` name all that `narrow` names, and negate no more? */
+static bool
+terms_within(const struct build *b, uint32_t narrow, uint32_t wide)
+{
+	const struct side_build *s = &b->side[SIDE_HOSTS];
+	bool                     plain = false;
+
+	if (s->rule_terms[wide].n == 0)
+		return true;
+	for (uint32_t i = 0; i < s->rule_terms[narrow].n; i++) {
+		uint32_t term = s->terms.v[s->rule_terms[narrow].at + i];
+		plain |= !(term & 1);
+		if (!(term & 1) && !rule_has_term(b, wide, term))
+			return false;
+	}
+	for (uint32_t i = 0; i < s->rule_terms[wide].n; i++) {
+		uint32_t term = s->terms.v[s->rule_terms[wide].at + i];
+		if (term & 1 ? !rule_has_term(b, narrow, term) : !plain)
+			return false;
+	}
+	return true;
+}
+
+/* Keep in g->dead only the rules that hold, in dimension `cond`, wherever `rule` does. False: `rule` holds nowhere. */
+static bool
+dim_narrow(const struct graves *g, enum condition cond, uint32_t rule)
+{
+	const struct build *b = g->b;
+	const struct pool  *rows = &b->dim[cond].rows;
+	bool                some = false;
+
+	if (!(b->has[rule] >> cond & 1)) {
+		row_and(b, g->dead, g->all[cond]);
+		return true;
+	}
+
+	for (uint32_t c = 0; c < rows->n; c++) {
+		const uint64_t *row = (const void *)(rows->bytes + rows->v[c].off);
+		if (!bit_has(row, rule))
+			continue;
+		some = true;
+		row_and(b, g->dead, row);
+	}
+	return some;
+}
+
+static bool
+host_covers(const struct graves *g, uint32_t wide, uint32_t rule)
+{
+	const struct build *b = g->b;
+	const uint64_t     *cover = bit_has(b->base, rule) || rule_is_loose(b, rule, false) ? g->always : cover_of(g, rule);
+
+	return (bit_has(cover, wide) && !rule_is_loose(b, wide, true)) || terms_within(b, rule, wide);
+}
+
+static void
+rule_bury(const struct graves *g, uint32_t rule)
+{
+	struct build *b = g->b;
+	char          at[4200];
+
+	memset(g->dead, 0xff, b->words * sizeof *g->dead);
+	for (unsigned c = 0; c < COND_COUNT; c++) {
+		bool some = true;
+		if (c == COND_HOSTS)
+			some = bit_has(b->base, rule) || g->seen[rule] || rule_is_loose(b, rule, false);
+		else if (b->dim[c].used)
+			some = dim_narrow(g, c, rule);
+		if (some)
+			continue;
+		report_warn(b->report, b->rule[rule]->at, "rule `%.*s` can never hold: nothing satisfies its `%s`", SPAN_ARG(b->rule[rule]->name),
+		    condition_name(c));
+		return;
+	}
+	for (uint32_t i = 0; i < rule; i++) {
+		if (!bit_has(g->dead, i) || b->rule[i]->report || !host_covers(g, i, rule))
+			continue;
+		where_print(b->conf, b->rule[i]->at, at, sizeof at);
+		report_warn(b->report, b->rule[rule]->at,
+		    "rule `%.*s` never decides: rule `%.*s` (%s) stands before it and holds wherever it does; move it up or remove it",
+		    SPAN_ARG(b->rule[rule]->name), SPAN_ARG(b->rule[i]->name), at);
+		return;
+	}
+}
+
+void
+graves_find(struct build *b)
+{
+	struct graves g;
+
+	if (b->n_rules > LINT_RULES_MAX)
+		return;
+	if (!graves_init(&g, b))
+		build_oom(b);
+	for (uint32_t i = 0; i < b->n_rules && !b->oom; i++)
+		rule_bury(&g, i);
+	graves_clear(&g);
+}

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""postern explain: each rule in order, what held, which entry, and what the gateway would do beyond the rules."""
+
+import json
+
+import gateway as g
+import pytest
+
+INI = """\
+[gateway]
+connect-ports = 443 8443
+http-ports = 80
+egress-allow = 10.9.0.0/16
+
+[listener edge]
+address = 127.0.0.1:3128
+clients = 127.0.0.0/8 10.0.0.0/8
+
+[listener branch]
+address = 127.0.0.1:3129
+
+[list names]
+host = a.example.net
+host = *.b.example.net
+
+[rule seen]
+hosts = .example.net
+action = deny
+report = yes
+
+[rule uploads]
+hosts = @names !x.b.example.net
+methods = PUT
+action = deny
+reason = Uploads need approval
+
+[rule night]
+hosts = night.example.net
+times = 22:00-06:00
+listeners = branch
+action = bypass
+
+[rule where]
+hosts = where.example.net 10.0.0.0/8
+addresses = 10.0.0.0/8
+action = bypass
+
+[rule names]
+hosts = @names !x.b.example.net
+action = bypass
+guard = report
+
+[rule rest]
+action = deny
+"""
+
+
+@pytest.fixture
+def explain(folder):
+    path = folder / "postern.ini"
+    path.write_text(INI)
+
+    def ask(*words):
+        text = g.command("explain", "-c", path, *words)
+        done = g.command("explain", "--json", "-c", path, *words)
+        assert text.returncode == done.returncode, (text, done)
+        return done.returncode, json.loads(done.stdout), text.stdout
+
+    return ask
+
+
+def test_each_rule_is_told_in_order_until_one_decides(explain):
+    code, told, text = explain("c.b.example.net:443")
+    assert code == 0 and told["allowed"] is True and told["rule"] == "names" and told["action"] == "bypass" and told["guard"] == "report"
+    assert [rule["name"] for rule in told["rules"]] == ["seen", "uploads", "night", "where", "names"]
+    assert [rule["decided"] for rule in told["rules"]] == [False] * 4 + [True]
+    assert told["rules"][0]["reported"] and told["reported"] == ["seen"]
+    assert told["rules"][1]["conditions"]["methods"]["state"] == "failed"
+    assert told["rules"][4]["conditions"]["hosts"]["entry"].endswith("postern.ini:15")
+    assert "rule names" in text and "postern.ini:15" in text and text.endswith("=> allowed\n")
+
+
+def test_a_negated_entry_that_spoke_against_is_named(explain):
+    code, told, text = explain("x.b.example.net")
+    assert code == 1 and told["rule"] == "rest"
+    hosts = told["rules"][4]["conditions"]["hosts"]
+    assert hosts["state"] == "failed" and hosts["entry"].endswith("postern.ini:40")
+    assert "negated by" in text
+
+
+def test_a_url_is_a_plain_request_and_a_host_a_connect(explain):
+    _, told, _ = explain("http://a.example.net/path?query")
+    assert (told["method"], told["scheme"], told["port"]) == ("GET", "http", 80)
+    _, told, _ = explain("a.example.net")
+    assert (told["method"], told["scheme"], told["port"]) == ("CONNECT", "https", 443)
+    _, told, _ = explain("https://A.Example.net./")
+    assert (told["method"], told["host"], told["port"]) == ("CONNECT", "a.example.net", 443)
+    code, told, _ = explain("--method", "PUT", "http://a.example.net/")
+    assert code == 1 and told["rule"] == "uploads" and told["reason"] == "Uploads need approval"
+
+
+def test_ports_that_may_not_be_reached_are_refused(explain):
+    assert explain("a.example.net:8443")[0] == 0
+    code, told, text = explain("a.example.net:22")
+    assert code == 1 and told["port_allowed"] is False and told["action"] == "bypass" and "connect-ports" in text
+    code, told, text = explain("http://a.example.net:8080/")
+    assert code == 1 and told["port_allowed"] is False and "http-ports" in text
+
+
+def test_an_address_is_asked_for_not_looked_up(explain):
+    code, told, text = explain("where.example.net")
+    assert code == 2 and told["needs"] == "address" and told["allowed"] is None and "--address" in text
+    code, told, _ = explain("--address", "10.9.0.1", "where.example.net")
+    assert code == 0 and told["rule"] == "where" and told["address_allowed"] is True
+    code, told, _ = explain("--address", "192.0.2.1", "where.example.net")
+    assert code == 1 and told["rule"] == "rest"
+
+
+@pytest.mark.parametrize("address, allowed", [("10.8.0.1", False), ("10.9.0.1", True), ("::ffff:10.8.0.1", False), ("64:ff9b::10.8.0.1", False),
+                                               ("169.254.169.254", False), ("8.8.8.8", True)])
+def test_egress_is_judged_on_the_address_given(explain, address, allowed):
+    code, told, _ = explain("--address", address, "a.example.net")
+    assert told["rule"] == "names" and told["address_allowed"] is allowed and code == (0 if allowed else 1)
+
+
+def test_an_ip_literal_is_its_own_address(explain):
+    code, told, _ = explain("10.9.3.4:443")
+    assert code == 0 and told["rule"] == "where" and told["address"] == "10.9.3.4"
+    code, told, _ = explain("10.8.3.4:443")
+    assert code == 1 and told["rule"] == "where" and told["address_allowed"] is False
+    assert explain("[2001:db8::1]:443")[1]["host"] == "2001:db8::1"
+    assert explain("2001:db8::1")[1]["port"] == 443
+
+
+def test_time_listener_and_client_are_taken(explain):
+    assert explain("--at", "mon 23:00", "--listener", "branch", "night.example.net")[0] == 0
+    assert explain("--at", "mon 12:00", "--listener", "branch", "night.example.net")[0] == 1
+    assert explain("--at", "mon 23:00", "--listener", "edge", "night.example.net")[0] == 1
+    code, told, _ = explain("--client", "192.0.2.1", "a.example.net")
+    assert code == 1 and told["client_allowed"] is False
+    assert explain("--client", "10.1.2.3", "a.example.net")[0] == 0
+
+
+@pytest.mark.parametrize("words", [["--at", "noon", "a.net"], ["--client", "bob", "a.net"], ["--address", "x", "a.net"], ["--listener", "none", "a.net"],
+                                   ["--method", "G T", "a.net"], ["a.net:0"], ["a.net:70000"], ["0x7f.1"], ["ftp://a.net/"], ["http://u@a.net/"], [""],
+                                   ["a.net", "b.net"], ["--nothing", "a.net"]], ids=" ".join)
+def test_wrong_words_are_2(folder, words):
+    path = folder / "postern.ini"
+    path.write_text(INI)
+    done = g.command("explain", "-c", path, *words)
+    assert done.returncode == 2 and done.stderr and not done.stdout, done
+
+
+def test_a_configuration_with_errors_is_not_explained(folder):
+    path = folder / "postern.ini"
+    path.write_text(INI + "[rule bad]\nhosts = a..b\naction = deny\n")
+    done = g.command("explain", "-c", path, "a.example.net")
+    assert done.returncode == 2 and "postern.ini:47:" in done.stderr
+    assert g.command("explain", "-c", folder / "none.ini", "a.example.net").returncode == 2
