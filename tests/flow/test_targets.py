@@ -59,7 +59,10 @@ def test_a_name_that_leads_inside_is_refused(gateway, name):
                                      "[::1]", "[::]", "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[64:ff9b::10.0.0.1]",
                                      "[2002:7f00:1::1]", "[2002:0a00:1::]", "[::127.0.0.1]"])
 def test_a_literal_that_leads_inside_is_refused(gateway, literal):
-    refused(gateway(), literal)
+    gw = gateway()
+    refused(gw, literal)
+    for method in ("CONNECT", "GET"):
+        assert gw.record(method=method)["fault"] == "egress-denied"
 
 
 @pytest.mark.parametrize("odd", ["127.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "127.0.0.01", "127.0.0.1.2", "1.2.3.256", "017700000001", "0x7f.1"])
