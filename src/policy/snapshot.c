@@ -153,13 +153,13 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 	n = 0;
 	TAILQ_FOREACH(l, &c->logs, link)
 	{
-		struct snapshot_log log = {
-			.name = flat_add_text(f, l->name),
-			.file = flat_add_text(f, span_of(l->file, strlen(l->file) + 1)), /* with its NUL */
-			.custom = flat_add_text(f, l->custom),
-			.format = l->format,
-			.log_query = l->log_query,
-		};
+		struct snapshot_log log;
+		memset(&log, 0, sizeof log); /* padding too: every byte is handed to the children */
+		log.name = flat_add_text(f, l->name);
+		log.file = flat_add_text(f, span_of(l->file, strlen(l->file) + 1)); /* with its NUL */
+		log.custom = flat_add_text(f, l->custom);
+		log.format = l->format;
+		log.log_query = l->log_query;
 		set->log_entry |= l->format == LOG_JSON || l->format == LOG_CUSTOM;
 		set->log_referer |= l->format == LOG_COMBINED || l->format == LOG_CUSTOM;
 		if (f->failed)
@@ -253,10 +253,11 @@ static bool
 fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *in, struct report *r)
 {
 	const struct conf_gateway *g = &c->gateway;
-	struct settings            set = {0};
+	struct settings            set;
 	char                       host[256] = "postern";
 	uint32_t                   head = flat_add(f, NULL, sizeof set, 8);
 
+	memset(&set, 0, sizeof set); /* padding too */
 	if (!head)
 		return false;
 	fill_values(&set, g, in);

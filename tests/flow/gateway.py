@@ -18,9 +18,9 @@ import world
 SOURCE = Path(os.environ.get("POSTERN_SRC", Path(__file__).resolve().parents[2]))
 PROGRAM = Path(os.environ.get("POSTERN", SOURCE / "build" / "postern"))
 
+# No condition: names and literals alike
 LET_ALL = """
 [rule all]
-hosts = *
 action = tunnel
 auth = none
 """
@@ -73,7 +73,7 @@ class Gateway:
         self.patience = 1
         if {**os.environ, **(self.env or {})}.get("POSTERN_VALGRIND") == "1":
             self.patience = 3
-            command = ["valgrind", "--trace-children=yes", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
+            command = ["valgrind", "--trace-children=yes", "--vgdb=no", "--track-origins=yes", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
                        "--error-exitcode=99", *command]
         out = open(self.stderr, "ab")
         limits = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.rlimit, self.rlimit))) if self.rlimit else None

@@ -107,7 +107,7 @@ def test_no_line_is_lost_when_many_come_at_once(gateway, origin):
 def small_disk(world, folder):
     disk = folder / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=777", "tmpfs", str(disk)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=777", "tmpfs", str(disk)], check=True)
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
@@ -120,7 +120,7 @@ def test_a_full_disk_never_stops_traffic_and_drops_are_counted(gateway, origin, 
     with open(filler, "wb", buffering=0) as f:
         try:
             while True:
-                f.write(b"x" * 4096)
+                f.write(b"x" * 65536)
         except OSError:
             pass
     begin = time.monotonic()

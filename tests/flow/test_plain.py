@@ -240,10 +240,11 @@ def test_a_client_that_goes_away_frees_the_origin(gateway, serve):
         wire.rest()
         gone.set()
 
-    serve(origins.Script, play, w.ORIGIN, 80)
+    server = serve(origins.Script, play, w.ORIGIN, 80)
     gw = gateway()
     c = gw.connect()
     c.send(wire.get(f"{URL}/"))
+    wire.wait_until(lambda: server.heads, "the request at the origin")
     c.reset()
     assert gone.wait(20)
     assert gw.record(host="origin.example.net")["fault"] == "client-aborted"

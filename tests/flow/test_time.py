@@ -102,7 +102,7 @@ def test_one_byte_at_a_time_from_the_origin_arrives(gateway, serve):
 
 
 def test_a_slow_body_of_a_request_is_ended(gateway, origin):
-    gw = gateway(idle_timeout="1s", head_timeout="1s")
+    gw = gateway(response_timeout="1s")
     with gw.connect() as c:
         c.send(wire.get(f"{URL}/", "POST", "Content-Length: 100\r\n") + b"x")
         c.rest()
