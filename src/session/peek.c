@@ -99,7 +99,7 @@ peek_parse(struct session *s)
 static bool
 is_time_to_look(struct session *s)
 {
-	if (buf_size(&s->in) <= PEEK_SMALL || loop_now_us(s->gw->loop) - s->req->peeked_us >= PEEK_REST_MS * 1000)
+	if (buf_size(&s->in) <= PEEK_SMALL || buf_size(&s->in) >= PEEK_MAX || loop_now_us(s->gw->loop) - s->req->peeked_us >= PEEK_REST_MS * 1000)
 		return true;
 	session_deadline(s, PEEK_REST_MS);
 	return false;
@@ -168,25 +168,42 @@ peek_begin(struct session *s)
 	peek_read(s);
 }
 
+/* Towards the client: our 200, and under report what the origin says. False: the session ended. */
+static bool
+peek_down(struct session *s)
+{
+	enum lane_answer answer = LANE_WAITS;
+
+	if (is_report(s)) {
+		answer = lane_pump(&s->down, &s->origin->side, &s->client, &s->gw->lanes);
+	} else if (!outbox_is_empty(&s->down.kept) && s->client.writable) {
+		enum outbox_state sent = outbox_flush(&s->down.kept, s->client.fd);
+		s->client.writable = sent == OUTBOX_SENT;
+		answer = sent == OUTBOX_BROKEN ? LANE_BROKEN_TO : LANE_WAITS;
+	}
+	if (answer == LANE_BROKEN_FROM || answer == LANE_BROKEN_TO) {
+		session_finish(s, answer == LANE_BROKEN_FROM ? FAULT_ORIGIN_RESET : FAULT_CLIENT_ABORTED);
+		return false;
+	}
+	if (answer == LANE_AGAIN)
+		watch_again(&s->origin->side.watch, WATCH_READ);
+	return true;
+}
+
+void
+peek_on_client(struct session *s)
+{
+	if (peek_down(s))
+		peek_read(s);
+}
+
 void
 peek_on_origin(struct session *s)
 {
 	if (!is_report(s))
 		return; /* nothing passes yet; origin->side remembers */
-	switch (lane_pump(&s->down, &s->origin->side, &s->client, &s->gw->lanes)) {
-	case LANE_BROKEN_FROM:
-		session_finish(s, FAULT_ORIGIN_RESET);
+	if (!peek_down(s))
 		return;
-	case LANE_BROKEN_TO:
-		session_finish(s, FAULT_CLIENT_ABORTED);
-		return;
-	case LANE_AGAIN:
-		watch_again(&s->origin->side.watch, WATCH_READ);
-		break;
-	case LANE_WAITS:
-	case LANE_DONE:
-		break;
-	}
 	if (!outbox_is_empty(&s->up.kept) && outbox_flush(&s->up.kept, s->origin->side.fd) == OUTBOX_BROKEN)
 		session_finish(s, FAULT_ORIGIN_RESET);
 	else

@@ -170,6 +170,8 @@ record_request(struct session *s, enum fault fault)
 
 	r->fault = fault;
 	fill(s, r, &rec);
+	rec.bytes_in += s->up.bytes; /* what a guard that only reports has let pass */
+	rec.bytes_out += s->down.bytes;
 	fill_texts(s, r, text, &t);
 	commit(s, &rec, text, r->start_us);
 }

@@ -205,7 +205,7 @@ on_client(void *arg, unsigned what)
 		reply_continue(s);
 		break;
 	case SESSION_PEEK:
-		peek_read(s);
+		peek_on_client(s);
 		break;
 	case SESSION_TUNNEL:
 		tunnel_pump(s);

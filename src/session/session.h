@@ -168,6 +168,7 @@ void forward_done(struct session *s);                        /* both ways are th
 void forward_origin_failed(struct session *s, enum fault f); /* before, or while, the response came */
 void peek_begin(struct session *s);                          /* peek.c */
 void peek_read(struct session *s);
+void peek_on_client(struct session *s);
 void peek_on_origin(struct session *s);
 void peek_on_timeout(struct session *s);
 void tunnel_begin(struct session *s);                        /* tunnel.c */
