@@ -10,6 +10,8 @@
 #include "session/compose.h"
 #include "session/session.h"
 
+#define READS 8 /* from one origin in one turn */
+
 static struct span
 compose_head(const struct session *s, const struct head *h)
 {
@@ -38,7 +40,7 @@ compose_head(const struct session *s, const struct head *h)
 		put(&o, SPAN("\r\n"));
 	} else if (!interim) {
 		/* HEAD, 204 and 304 may name a coding that no body follows (RFC 9112 6.1) */
-		if (h->body == BODY_CHUNKED && !r->decode)
+		if (h->body == BODY_CHUNKED && r->head.minor > 0)
 			put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
 		if (!s->keep)
 			put(&o, SPAN("Connection: close\r\n"));
@@ -69,18 +71,18 @@ send_down(struct session *s, struct span a, struct span b)
 	return true;
 }
 
-/* What of `in` belongs to the body, as it shall reach the client. False: not valid. */
+/* What of the bytes at `in` belongs to the body, as it shall reach the client: decoding moves the data to the front. False: not valid. */
 static bool
-take_back(struct request *r, struct span in, size_t *used, struct span *pass, char *decoded)
+take_back(struct request *r, char *in, size_t n_in, size_t *used, struct span *pass)
 {
 	size_t      n = 0, k, n_data = 0;
 	struct span data;
 
 	for (;;) {
-		enum parse_result p = body_take(&r->back, span_of(in.p + n, in.n - n), &k, &data);
+		enum parse_result p = body_take(&r->back, span_of(in + n, n_in - n), &k, &data);
 		n += k;
 		if (r->decode && data.n) {
-			memcpy(decoded + n_data, data.p, data.n);
+			memmove(in + n_data, data.p, data.n);
 			n_data += data.n;
 		}
 		if (p == PARSE_BAD)
@@ -93,7 +95,7 @@ take_back(struct request *r, struct span in, size_t *used, struct span *pass, ch
 			break;
 	}
 	*used = n;
-	*pass = r->decode ? span_of(decoded, n_data) : span_of(in.p, n);
+	*pass = span_of(in, r->decode ? n_data : n);
 	return true;
 }
 
@@ -138,12 +140,22 @@ switch_protocols(struct session *s, const struct head *h)
 		tunnel_begin(s);
 }
 
+/* The final head cannot be passed on; nothing of it has been. */
+static bool
+refuse_head(struct session *s, enum fault fault)
+{
+	s->req->replied = false;
+	s->req->n_content_type = 0;
+	forward_origin_failed(s, fault);
+	return false;
+}
+
 /* A head stands in back_in. False: the session moved on, or must wait. */
 static bool
 pass_head(struct session *s, const struct head *h)
 {
 	struct request *r = s->req;
-	struct span     head, rest, pass = {NULL, 0};
+	struct span     head, pass = {NULL, 0};
 	size_t          used = 0;
 
 	if (r->first_byte_ms == MS_NONE)
@@ -160,16 +172,10 @@ pass_head(struct session *s, const struct head *h)
 	}
 	note_final(s, h);
 	head = compose_head(s, h);
-	if (!head.p) {
-		r->replied = false;
-		forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
-		return false;
-	}
-	rest = buf_span(&r->back_in);
-	if (!r->back_whole && !take_back(r, rest, &used, &pass, s->gw->lanes.scratch)) {
-		session_finish(s, FAULT_BAD_RESPONSE);
-		return false;
-	}
+	if (!head.p)
+		return refuse_head(s, FAULT_RESPONSE_TOO_LARGE);
+	if (!r->back_whole && !take_back(r, r->back_in.p + r->back_in.at, buf_size(&r->back_in), &used, &pass))
+		return refuse_head(s, FAULT_BAD_RESPONSE);
 	buf_use(&r->back_in, used);
 	if (r->back_whole && buf_size(&r->back_in))
 		r->back_keep = false; /* bytes that nobody asked for */
@@ -187,7 +193,7 @@ read_head(struct session *s)
 {
 	struct request *r = s->req;
 
-	for (;;) {
+	for (int i = 0;; i++) {
 		if (buf_size(&r->back_in) > r->back_seen) {
 			struct head h;
 			size_t      used = 0;
@@ -200,6 +206,7 @@ read_head(struct session *s)
 					return false;
 				if (r->replied)
 					return true;
+				i--; /* no read */
 				continue;
 			case PARSE_BAD:
 				forward_origin_failed(s, fault);
@@ -209,8 +216,13 @@ read_head(struct session *s)
 				break;
 			}
 		}
-		if (!s->origin->side.readable)
+		/* interim heads have no end of their own: the client must keep up, and others want a turn */
+		if (!s->origin->side.readable || !outbox_is_empty(&s->down.kept))
 			return false;
+		if (i >= READS) {
+			watch_again(&s->origin->side.watch, WATCH_READ);
+			return false;
+		}
 		if (!buf_make_room(&r->back_in, &s->gw->bufs, r->snap->set->max_head)) {
 			forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
 			return false;
@@ -254,7 +266,7 @@ read_body(struct session *s)
 	struct request   *r = s->req;
 	struct lane_pool *pool = &s->gw->lanes;
 
-	for (int i = 0; i < 8 && !r->back_whole; i++) {
+	for (int i = 0; i < READS && !r->back_whole; i++) {
 		struct span pass;
 		size_t      used = 0;
 		ssize_t     n;
@@ -272,7 +284,7 @@ read_body(struct session *s)
 		}
 		if ((size_t)n < pool->scratch_size && !s->origin->side.closed)
 			s->origin->side.readable = false;
-		if (!take_back(r, span_of(pool->scratch, (size_t)n), &used, &pass, s->gw->compose)) {
+		if (!take_back(r, pool->scratch, (size_t)n, &used, &pass)) {
 			session_finish(s, FAULT_BAD_RESPONSE);
 			return false;
 		}
