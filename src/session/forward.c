@@ -356,7 +356,7 @@ forward_origin_failed(struct session *s, enum fault fault)
 		return;
 	}
 	/* RFC 9112 9.3.1, 9.6: a reused connection that closed before a byte came back may be tried anew, once */
-	bool retry = s->origin->reused && !r->retried && !r->used_body && !r->pinned && buf_size(&r->back_in) == 0 &&
+	bool retry = s->origin->reused && !r->retried && !r->used_body && !r->pinned && buf_size(&r->back_in) == 0 && r->first_byte_ms == MS_NONE &&
 	    (r->head.method_id == METHOD_GET || r->head.method_id == METHOD_HEAD || r->head.method_id == METHOD_OPTIONS ||
 		r->head.method_id == METHOD_TRACE || r->head.method_id == METHOD_PUT || r->head.method_id == METHOD_DELETE);
 	session_drop_origin(s);
@@ -367,6 +367,7 @@ forward_origin_failed(struct session *s, enum fault fault)
 	}
 	r->retried = true;
 	r->sent_whole = false;
+	s->keep = r->head.keep_alive && !s->gw->draining; /* a write that failed has cleared it */
 	session_move(s, SESSION_GATE);
 	reach_begin(s);
 }
@@ -377,7 +378,8 @@ forward_done(struct session *s)
 	struct request *r = s->req;
 	bool            whole = r->sent_whole && outbox_is_empty(&s->up.kept);
 
-	if (whole && r->back_keep) {
+	/* a socket that was not read dry may hold bytes after the answer: nobody asked for them */
+	if (whole && r->back_keep && !s->origin->side.readable) {
 		if (r->pinned) {
 			if (!s->keep || !origin_label(s->origin, host_span(&r->at.host), r->snap->set->generation))
 				session_drop_origin(s);
