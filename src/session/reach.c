@@ -141,6 +141,30 @@ on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
 	connected(s);
 }
 
+/* The connection that is kept for this client: use it when it leads where the request goes (and to an address that was judged), else drop it. */
+static bool
+use_kept(struct session *s, bool judged)
+{
+	struct request *r = s->req;
+	unsigned        i = 0;
+	bool            fits;
+
+	if (!s->origin)
+		return false;
+	fits = !r->is_connect && s->origin->port == r->at.port && origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation);
+	while (judged && i < r->n_addr && !addr_eq(&r->addr[i], &s->origin->addr))
+		i++;
+	if (!fits || (judged && i == r->n_addr)) {
+		session_drop_origin(s);
+		return false;
+	}
+	r->pinned = true;
+	r->has_to = true;
+	r->to = s->origin->addr;
+	forward_begin(s);
+	return true;
+}
+
 /* The addresses are known: back to gate when it asked for them, else on. */
 static void
 have_addresses(struct session *s, const struct resolved *res)
@@ -156,6 +180,8 @@ have_addresses(struct session *s, const struct resolved *res)
 	if (by_rule) {
 		r->reported_only = r->verdict.action == ACTION_DENY;
 		s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
+		if (use_kept(s, true))
+			return;
 	}
 	start_dial(s);
 }
@@ -213,16 +239,8 @@ reach_begin(struct session *s)
 	struct request *r = s->req;
 	enum fault      fault;
 
-	if (s->origin) { /* kept for this client alone: does it lead where we want to go? */
-		if (!r->is_connect && s->origin->port == r->at.port && origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation)) {
-			r->pinned = true;
-			r->has_to = true;
-			r->to = s->origin->addr;
-			forward_begin(s);
-			return;
-		}
-		session_drop_origin(s);
-	}
+	if (use_kept(s, false))
+		return;
 	if (!r->is_connect && !r->retried) {
 		s->origin = origin_take(s->gw, s, host_span(&r->at.host), r->at.port, r->snap->set->generation,
 		    is_repeatable(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS);
