@@ -4,6 +4,7 @@
  * Keeps no request: what the log line needs is in the memo, so that an idle tunnel stays small.
  */
 #include "net/listener.h"
+#include "net/sock.h"
 #include "session/session.h"
 
 #define SETTLE_MS 30000u /* a tunnel that lives this long gets keepalive towards its origin */
@@ -21,6 +22,8 @@ arm(struct session *s)
 		left = REST_MS;
 	session_deadline(s, left);
 }
+
+static void tunnel_pump(struct session *s);
 
 void
 tunnel_begin(struct session *s)
@@ -80,7 +83,7 @@ pump(struct session *s, struct lane *l, struct side *from, struct side *to, enum
 	return true;
 }
 
-void
+static void
 tunnel_pump(struct session *s)
 {
 	struct side *origin = &s->origin->side;
@@ -91,6 +94,28 @@ tunnel_pump(struct session *s)
 		return;
 	if (s->up.state == LANE_SHUT && s->down.state == LANE_SHUT)
 		session_finish(s, FAULT_NONE);
+}
+
+/* A reset is seen by the lane that reads; where none does, because its end came before or its writer is slow, ask. */
+void
+tunnel_on_client(struct session *s, unsigned what)
+{
+	bool ended = s->up.state == LANE_SHUT;
+
+	tunnel_pump(s);
+	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && (ended || s->up.in_pipe || !outbox_is_empty(&s->up.kept)) && sock_failed(s->client.fd))
+		session_finish(s, FAULT_CLIENT_ABORTED);
+}
+
+/* What a server said before its reset goes out first. */
+void
+tunnel_on_origin(struct session *s, unsigned what)
+{
+	bool ended = s->down.state == LANE_SHUT;
+
+	tunnel_pump(s);
+	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && ended && sock_failed(s->origin->side.fd))
+		session_finish(s, FAULT_ORIGIN_RESET);
 }
 
 void
