@@ -174,6 +174,8 @@ have_addresses(struct session *s, const struct resolved *res)
 	enum fault      fault = judge_addresses(r, res->addr, res->n, by_rule);
 
 	if (fault != FAULT_NONE) {
+		if (by_rule && r->has_verdict)
+			s->gw->count->by_action[r->verdict.action]++;
 		reply_fault(s, fault);
 		return;
 	}
