@@ -20,6 +20,7 @@
 #define DEPTH_MAX     16
 #define INI_FILES_MAX 1024
 #define NAME_MAX_LEN  63
+#define ERRORS_MAX    5000
 
 struct where
 load_here(const struct load *l)
@@ -351,6 +352,16 @@ line_bad(struct load *l)
 	}
 }
 
+/* No more lines: memory has run out, or this is no configuration at all. */
+static bool
+is_hopeless(struct load *l)
+{
+	if (l->r->errors >= ERRORS_MAX && !l->gave_up)
+		report_error(l->r, load_here(l), "more than %d errors; what follows is not read", ERRORS_MAX);
+	l->gave_up |= l->r->errors >= ERRORS_MAX;
+	return l->gave_up || l->no_memory;
+}
+
 /* inih's reader: one line at a time, each as long as its file has lines, so that inih sees only what it reads rightly. */
 static char *
 read_line(char *str, int room, void *arg)
@@ -360,7 +371,7 @@ read_line(char *str, int room, void *arg)
 	const char       *newline, *text = "\n";
 	struct span       raw;
 
-	if (f->rest.n == 0 || l->no_memory)
+	if (f->rest.n == 0 || is_hopeless(l))
 		return NULL;
 	newline = memchr(f->rest.p, '\n', f->rest.n);
 	raw = span_of(f->rest.p, newline ? (size_t)(newline - f->rest.p) : f->rest.n);

@@ -52,7 +52,7 @@ struct load {
 	struct load_file *f;
 	unsigned          depth, n_ini;
 	bool              no_files; /* `include` and `file` open nothing */
-	bool              no_memory; /* said */
+	bool              no_memory, gave_up; /* said */
 	struct where      gateway_seen[OPTION_MAX]; /* [gateway] may be in pieces */
 	bool              none[OPTION_MAX]; /* the one item "none" was given there; options of gateway only */
 };

@@ -41,17 +41,3 @@ glob_matches(struct span glob, struct span name)
 	}
 	return ends_with(name, piece);
 }
-
-struct span
-glob_literal(struct span glob)
-{
-	struct span best = {glob.p, 0}, piece;
-	bool        more;
-
-	do {
-		more = next_piece(&glob, &piece);
-		if (piece.n > best.n)
-			best = piece;
-	} while (more);
-	return best;
-}

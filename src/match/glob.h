@@ -7,7 +7,5 @@
 
 /* Does the whole name match? Never goes back over a '*': cost at most the product of both lengths, whatever stands in them. */
 bool glob_matches(struct span glob, struct span name);
-/* The longest run between stars. */
-struct span glob_literal(struct span glob);
 
 #endif

@@ -34,10 +34,12 @@ unsettle(struct host_set_builder *b)
 	free(b->order);
 	free(b->node);
 	free(b->line);
+	free(b->family);
 	free(b->heap);
 	b->order = NULL;
 	b->node = NULL;
 	b->line = NULL;
+	b->family = NULL;
 	b->heap = NULL;
 	b->n_nodes = 0;
 	b->n_heap = 0;
@@ -71,6 +73,7 @@ add_name(struct host_set_builder *b, const struct host_spec *s, uint32_t tag, ui
 	if (last && last->n == s->n && memcmp(b->text + last->text, s->text, s->n) == 0) {
 		/* callers add one pattern for several tags in a row */
 		a.hash = last->hash;
+		a.family = last->family;
 		a.text = last->text;
 		a.depth = last->depth;
 	} else {
@@ -79,7 +82,7 @@ add_name(struct host_set_builder *b, const struct host_spec *s, uint32_t tag, ui
 			return false;
 		memcpy(b->text + b->n_text, s->text, s->n);
 		a.text = b->n_text;
-		a.hash = name_hash(&b->key, span_of(s->text, s->n), &depth);
+		a.hash = name_hash(&b->key, span_of(s->text, s->n), &a.family, &depth);
 		a.depth = (uint8_t)depth;
 		b->n_text += s->n;
 	}
@@ -264,23 +267,28 @@ fill_index(struct host_set_builder *b)
 	return true;
 }
 
+static bool
+fill_family(struct host_set_builder *b)
+{
+	b->index.n_family = (uint64_t)b->n_nodes * NAME_FAMILY_BITS / 64 + 1;
+	b->family = calloc(b->index.n_family, sizeof *b->family);
+	b->index.family = b->family;
+	for (uint32_t i = 0; b->family && i < b->n_added; i++)
+		if (b->added[i].depth >= NAME_FAMILY)
+			b->family[name_family_word(&b->index, b->added[i].family)] |= name_family_bits(b->added[i].family);
+	return b->family;
+}
+
 static void
 find_parents(struct host_set_builder *b)
 {
 	for (uint32_t i = 0; i < b->n_nodes; i++) {
 		const struct name_entry *e = (const struct name_entry *)(b->heap + b->node[i].entry), *up;
-		struct name_suffix       suffix[NAME_LABELS_MAX];
-		struct name_walk         w;
-		unsigned                 n = 0, depth = 0;
-		size_t                   at;
+		struct name_suffix       suffix[NAME_LABELS_MAX + 1];
+		struct name_words        words;
+		struct name_walk         w = name_walk_begin(&words, &b->key, span_of(e->text, e->n));
+		unsigned                 n = name_candidates(&b->index, &w, &words, true, suffix);
 
-		name_walk_init(&w, &b->key, span_of(e->text, e->n));
-		while (name_walk_next(&w, &at) && at > 0) {
-			if (!name_depth_is_known(&b->index, ++depth))
-				continue;
-			suffix[n] = (struct name_suffix){name_walk_hash(&w, &b->key, at), at};
-			n += name_filter(&b->line[name_line_of(&b->index, suffix[n].hash)], suffix[n].hash);
-		}
 		while (n-- && b->node[i].parent == UINT32_MAX) {
 			up = name_find(&b->index, w.p, e->n, &suffix[n]);
 			if (up)
@@ -296,7 +304,7 @@ host_builder_settle(struct host_set_builder *b)
 		return true;
 	unsettle(b);
 	b->index = (struct name_index){0};
-	b->settled = sort_added(b) && make_nodes(b) && fill_index(b);
+	b->settled = sort_added(b) && make_nodes(b) && fill_index(b) && fill_family(b);
 	if (!b->settled) {
 		unsettle(b);
 		return false;

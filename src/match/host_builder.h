@@ -13,6 +13,7 @@
 
 struct added {
 	uint64_t hash;   /* of the name */
+	uint64_t family; /* of its last labels */
 	uint32_t text;   /* offset in the builder's text */
 	uint32_t tag;
 	uint32_t origin;
@@ -45,6 +46,7 @@ struct host_set_builder {
 	struct node      *node;
 	uint32_t          n_nodes;
 	struct name_line *line;
+	uint64_t         *family;
 	char             *heap;
 	size_t            n_heap;
 	struct name_index index; /* on line and heap; while it is built, an entry's value is NAME_LAST or 0, its origin the node */

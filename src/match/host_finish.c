@@ -169,17 +169,19 @@ write_set(struct host_set_builder *b, struct finish *w, struct flat *f)
 		.max_depth = b->index.max_depth,
 		.n_nodes = b->n_nodes,
 		.n_lines = (uint32_t)b->index.n_lines,
+		.n_family = (uint32_t)b->index.n_family,
 		.n_heap = (uint32_t)b->n_heap,
 		.n_values = w->n_values,
 		.n_origins = w->n_origins,
 		.n_all = b->n_all};
 
 	h.line = flat_add(f, b->line, b->index.n_lines * sizeof *b->line, 64);
+	h.family = flat_add(f, b->family, b->index.n_family * sizeof *b->family, 64);
 	h.heap = flat_add(f, b->heap, b->n_heap, 1);
 	h.value = flat_add(f, w->value, w->n_values * sizeof *w->value, 4);
 	h.origin = flat_add(f, w->origin, w->n_origins * sizeof *w->origin, 4);
 	h.addrs = addr_set_builder_finish(b->addrs, f);
-	if (!off || !h.line || !h.heap || !h.value || !h.origin || !h.addrs || !tag_sets_write(&w->sets, f, &h.sets) || !loose_builder_write(b->loose, f, &h.loose))
+	if (!off || !h.line || !h.family || !h.heap || !h.value || !h.origin || !h.addrs || !tag_sets_write(&w->sets, f, &h.sets) || !loose_builder_write(b->loose, f, &h.loose))
 		return 0;
 	h.size = (uint32_t)(f->used - off);
 	memcpy(flat_at(f, off), &h, sizeof h);

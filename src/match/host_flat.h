@@ -53,6 +53,8 @@ struct host_set_flat {
 	uint32_t             n_nodes;
 	uint32_t             n_lines;
 	uint32_t             line; /* struct name_line[n_lines], aligned to 64 */
+	uint32_t             n_family;
+	uint32_t             family; /* uint64_t[n_family] */
 	uint32_t             heap;
 	uint32_t             n_heap;
 	uint32_t             n_values;

@@ -32,6 +32,7 @@ is_sound(const struct host_set_flat *f, size_t size, uint32_t off)
 {
 	return f->magic == HOST_SET_MAGIC && f->size >= sizeof *f && f->size <= size - off && f->n_lines > 0 && f->sets.n >= 2 &&
 	       f->max_depth <= NAME_LABELS_MAX && is_inside(f, off, f->line, f->n_lines, sizeof(struct name_line)) && f->line % 64 == 0 &&
+	       f->n_family > 0 && f->family % 8 == 0 && is_inside(f, off, f->family, f->n_family, sizeof(uint64_t)) &&
 	       is_inside(f, off, f->heap, f->n_heap, 1) && is_inside(f, off, f->value, f->n_values, sizeof(struct host_value)) &&
 	       is_inside(f, off, f->origin, f->n_origins, sizeof(struct host_origin)) && f->n_all <= f->n_origins &&
 	       is_inside(f, off, f->sets.edge, (uint64_t)f->sets.n + 1, sizeof(uint32_t)) && is_inside(f, off, f->sets.tag, 0, 1) &&
@@ -54,6 +55,8 @@ host_set_open(const void *block, size_t size, uint32_t off, bool jit)
 	h->index = (struct name_index){.line = (const void *)(h->block + f->line),
 		.heap = h->block + f->heap,
 		.n_lines = f->n_lines,
+		.family = (const void *)(h->block + f->family),
+		.n_family = f->n_family,
 		.depths = {f->depths[0], f->depths[1]},
 		.max_depth = f->max_depth,
 		.key = f->key};
@@ -115,27 +118,12 @@ host_set_nodes(const struct host_set *h)
 	return h->flat->n_nodes;
 }
 
-/* The suffixes of `w` that pass the filter, shortest first. Most names end here, so this has no branch but for labels. */
-static inline __attribute__((always_inline)) unsigned
-suffixes_to_try(const struct name_index *x, struct name_walk *w, struct name_suffix try[NAME_LABELS_MAX + 1])
-{
-	unsigned n = 0, depth = 0;
-	size_t   at;
-
-	while (depth < x->max_depth && name_walk_next(w, &at)) {
-		if (!name_depth_is_known(x, ++depth))
-			continue;
-		try[n] = (struct name_suffix){name_walk_hash(w, &x->key, at), at};
-		n += name_filter(&x->line[name_line_of(x, try[n].hash)], try[n].hash);
-	}
-	return n;
-}
-
 void
 host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 {
 	const struct name_index *x = &h->index;
 	struct name_suffix       try[NAME_LABELS_MAX + 1];
+	struct name_words        words;
 	struct name_walk         w;
 	unsigned                 n;
 
@@ -144,8 +132,8 @@ host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 	hit->n_loose = 0;
 	if (name.n > HOSTNAME_MAX)
 		return;
-	name_walk_init(&w, &x->key, name);
-	n = suffixes_to_try(x, &w, try);
+	w = name_walk_begin(&words, &x->key, name);
+	n = name_candidates(x, &w, &words, false, try);
 	while (n--) {
 		const struct name_entry *e = name_find(x, w.p, name.n, &try[n]);
 		if (e) {
@@ -204,13 +192,14 @@ host_set_origins(const struct host_set *h, struct span name, uint32_t tag, uint3
 	const struct name_index  *x = &h->index;
 	const struct host_origin *all = (const struct host_origin *)(h->block + h->flat->origin) + h->flat->n_origins - h->flat->n_all;
 	struct name_suffix        try[NAME_LABELS_MAX + 1];
+	struct name_words         words;
 	struct name_walk          w;
 	uint32_t                  n = 0;
 
 	if (name.n > HOSTNAME_MAX)
 		return 0;
-	name_walk_init(&w, &x->key, name);
-	for (unsigned i = suffixes_to_try(x, &w, try); i--;) {
+	w = name_walk_begin(&words, &x->key, name);
+	for (unsigned i = name_candidates(x, &w, &words, false, try); i--;) {
 		const struct name_entry *e = name_find(x, w.p, name.n, &try[i]);
 		if (e)
 			give_entry(h, e, try[i].at == 0, tag, origin, room, &n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * loose: the patterns of a host_set that are no suffixes: globs and regexes. Private to match/.
- * From each one a literal is taken that every match must hold; a name is searched once for a few bytes of all the literals, and only patterns
+ * From each one a literal is taken that every match must hold, the rarest that it has; a name is searched once for a few bytes of all the literals, and only patterns
  * whose literal stands in it are tried. Globs are matched in linear time; regexes by pattern.c, bounded.
  */
 #ifndef POSTERN_MATCH_LOOSE_H
@@ -38,8 +38,22 @@ uint32_t loose_find(struct loose *l, struct span name, const uint32_t *but, uint
 uint32_t loose_origins(struct loose *l, struct span name, uint32_t tag, uint32_t *origin, uint32_t room);
 uint64_t loose_limit_hits(const struct loose *l);
 
-/* The literal of a pattern, as loose uses it: longest run of bytes that every matching name holds. For a regex a conservative reading; n 0
- * when nothing is sure. `buf` of 256 bytes holds it. One for each branch of a top-level alternation: *at starts at 0; false: no more. */
-bool loose_regex_literal(struct span regex, size_t *at, char buf[256], size_t *n);
+#define LOOSE_RUN_MIN 2
+#define LOOSE_RUNS    16
+
+/* Runs of bytes that every name which a pattern matches holds; in order, apart. */
+struct loose_runs {
+	struct loose_run {
+		uint8_t at, n;
+	} run[LOOSE_RUNS];
+	unsigned n;
+	char     text[255];
+};
+
+/* The runs of the next branch of a regex's top-level alternation, by a conservative reading; none when nothing is sure. *at starts at 0.
+ * False: no more branches. */
+bool loose_regex_runs(struct span regex, size_t *at, struct loose_runs *out);
+/* The same for a glob. False: it has none. */
+bool loose_glob_runs(struct span glob, struct loose_runs *out);
 
 #endif

@@ -26,9 +26,10 @@ struct own {
 	uint32_t item, tag, origin;
 };
 
-/* One literal of an item. */
+/* One literal of an item; of those that follow each other with one `branch`, only the rarest is kept. */
 struct literal {
 	uint32_t item;
+	uint32_t branch;
 	uint32_t text;
 	uint8_t  n;
 	uint8_t  gram; /* which of its bytes are searched for */
@@ -156,40 +157,40 @@ loose_builder_add(struct loose_builder *b, const struct host_spec *s, uint32_t t
 }
 
 static bool
-put_literal(struct loose_builder *b, uint32_t item, struct span s)
+put_runs(struct loose_builder *b, uint32_t item, uint32_t branch, const struct loose_runs *r)
 {
-	struct literal l = {.item = item, .n = (uint8_t)s.n};
-
-	if (!put_text(b, s, &l.text) || !tag_grow(&b->literal, &b->room_literals, (size_t)b->n_literals + 1, sizeof *b->literal))
-		return false;
-	b->literal[b->n_literals++] = l;
+	for (unsigned i = 0; i < r->n; i++) {
+		struct literal l = {.item = item, .branch = branch, .n = r->run[i].n};
+		if (!put_text(b, span_of(r->text + r->run[i].at, r->run[i].n), &l.text) ||
+		    !tag_grow(&b->literal, &b->room_literals, (size_t)b->n_literals + 1, sizeof *b->literal))
+			return false;
+		b->literal[b->n_literals++] = l;
+	}
 	return true;
 }
 
-/* The literals of an item, one for each branch; an item of which one branch has none is always tried. */
+/* The literals of an item, one for each branch at least; an item of which one branch has none is always tried. */
 static bool
-take_literals(struct loose_builder *b, uint32_t i)
+take_literals(struct loose_builder *b, uint32_t i, uint32_t *branch)
 {
-	uint32_t before = b->n_literals;
-	char     buf[256], copy[HOSTNAME_MAX + 3];
-	size_t   at = 0, n;
-	bool     sure = true;
+	uint32_t          before = b->n_literals;
+	struct loose_runs runs;
+	size_t            at = 0;
+	bool              sure = true;
 
 	if (b->item[i].kind == SPEC_GLOB) {
-		struct span s = glob_literal(text_of(b, &b->item[i]));
-		if (s.n >= LOOSE_SHORT) {
-			memcpy(copy, s.p, s.n); /* the text may move */
-			return put_literal(b, i, span_of(copy, s.n));
-		}
+		sure = loose_glob_runs(text_of(b, &b->item[i]), &runs);
+		if (sure && !put_runs(b, i, (*branch)++, &runs))
+			return false;
 	} else {
-		while (sure && loose_regex_literal(text_of(b, &b->item[i]), &at, buf, &n)) {
-			sure = n >= LOOSE_SHORT;
-			if (sure && !put_literal(b, i, span_of(buf, n)))
+		while (sure && loose_regex_runs(text_of(b, &b->item[i]), &at, &runs)) {
+			sure = runs.n > 0;
+			if (!put_runs(b, i, (*branch)++, &runs))
 				return false;
 		}
-		if (sure)
-			return true;
 	}
+	if (sure)
+		return true;
 	b->n_literals = before;
 	if (!tag_grow(&b->always, &b->room_always, (size_t)b->n_always + 1, sizeof *b->always))
 		return false;
@@ -197,29 +198,49 @@ take_literals(struct loose_builder *b, uint32_t i)
 	return true;
 }
 
-/* Of each literal the gram that fewest others hold, so that one common ending does not wake them all. */
-static bool
-choose_grams(struct loose_builder *b)
+static uint32_t *
+count_of(const struct loose_builder *b, uint32_t *count, const struct literal *l, unsigned at)
 {
-	uint32_t *count = calloc(LOOSE_COUNTS, sizeof *count);
+	return &count[loose_gram_hash(loose_gram(b->text + l->text + at, loose_gram_size(l->n))) >> (32 - LOOSE_COUNT_BITS)];
+}
+
+/* Choose the gram of `l` that fewest literals hold; returns how many. */
+static uint32_t
+choose_gram(const struct loose_builder *b, uint32_t *count, struct literal *l)
+{
+	uint32_t least = UINT32_MAX;
+
+	for (unsigned at = 0; at + loose_gram_size(l->n) <= l->n; at++)
+		if (*count_of(b, count, l, at) < least) {
+			least = *count_of(b, count, l, at);
+			l->gram = (uint8_t)at;
+		}
+	return least;
+}
+
+/* Of each branch keep one literal: a long gram before a short one, then the rarest, so that a common ending does not wake all patterns. */
+static bool
+choose_literals(struct loose_builder *b)
+{
+	uint32_t *count = calloc(LOOSE_COUNTS, sizeof *count), kept = 0, least = 0;
 
 	if (!count)
 		return false;
-	for (unsigned round = 0; round < 2; round++)
-		for (uint32_t i = 0; i < b->n_literals; i++) {
-			struct literal *l = &b->literal[i];
-			unsigned        g = l->n >= LOOSE_LONG ? LOOSE_LONG : LOOSE_SHORT;
-			uint32_t        least = UINT32_MAX;
-			for (unsigned at = 0; at + g <= l->n; at++) {
-				uint32_t *c = &count[loose_gram_hash(loose_gram(b->text + l->text + at, g)) >> (32 - LOOSE_COUNT_BITS)];
-				if (round == 0) {
-					++*c;
-				} else if (*c < least) {
-					least = *c;
-					l->gram = (uint8_t)at;
-				}
-			}
-		}
+	for (uint32_t i = 0; i < b->n_literals; i++)
+		for (unsigned at = 0; at + loose_gram_size(b->literal[i].n) <= b->literal[i].n; at++)
+			++*count_of(b, count, &b->literal[i], at);
+	for (uint32_t i = 0; i < b->n_literals; i++) {
+		struct literal *l = &b->literal[i], *best = kept ? &b->literal[kept - 1] : NULL;
+		uint32_t        n = choose_gram(b, count, l);
+		unsigned        size = loose_gram_size(l->n);
+		if (!best || best->branch != l->branch)
+			best = &b->literal[kept++];
+		else if (size < loose_gram_size(best->n) || (size == loose_gram_size(best->n) && n >= least))
+			continue;
+		*best = *l;
+		least = n;
+	}
+	b->n_literals = kept;
 	free(count);
 	return true;
 }
@@ -234,7 +255,7 @@ write_grams(struct loose_builder *b, struct flat *f, unsigned g, bool *ok)
 	struct loose_word *word = NULL;
 
 	for (uint32_t i = 0; i < b->n_literals; i++)
-		n += (b->literal[i].n >= LOOSE_LONG) == (g == LOOSE_LONG);
+		n += loose_gram_size(b->literal[i].n) == g;
 	if (!n)
 		return 0;
 	while (t.shift > 16 && ((uint32_t)1 << (32 - t.shift)) < n)
@@ -248,7 +269,7 @@ write_grams(struct loose_builder *b, struct flat *f, unsigned g, bool *ok)
 		for (uint32_t i = 0; i < b->n_literals; i++) {
 			const struct literal *l = &b->literal[i];
 			uint32_t              gram, hash, bit;
-			if ((l->n >= LOOSE_LONG) != (g == LOOSE_LONG))
+			if (loose_gram_size(l->n) != g)
 				continue;
 			gram = loose_gram(b->text + l->text + l->gram, g);
 			hash = loose_gram_hash(gram);
@@ -339,14 +360,15 @@ write_codes(struct loose_builder *b, struct flat *f, struct loose_flat *out)
 bool
 loose_builder_write(struct loose_builder *b, struct flat *f, struct loose_flat *out)
 {
-	bool ok = true;
+	uint32_t branch = 0;
+	bool     ok = true;
 
 	*out = (struct loose_flat){0};
 	b->n_literals = b->n_always = 0;
 	for (uint32_t i = 0; i < b->n; i++)
-		if (!take_literals(b, i))
+		if (!take_literals(b, i, &branch))
 			return false;
-	if (!choose_grams(b) || !write_own(b, f, out) || !write_codes(b, f, out))
+	if (!choose_literals(b) || !write_own(b, f, out) || !write_codes(b, f, out))
 		return false;
 	out->gram[0] = write_grams(b, f, LOOSE_SHORT, &ok);
 	out->gram[1] = ok ? write_grams(b, f, LOOSE_LONG, &ok) : 0;

@@ -8,7 +8,7 @@
 
 #include "match/loose.h"
 
-#define LOOSE_SHORT       2 /* bytes of the gram of a literal of 2 or 3 */
+#define LOOSE_SHORT       LOOSE_RUN_MIN /* bytes of the gram of a literal of 2 or 3 */
 #define LOOSE_LONG        4
 #define LOOSE_FILTER_BITS 16 /* for each bucket */
 #define LOOSE_COUNT_BITS  16
@@ -43,12 +43,24 @@ struct loose_grams {
 	uint32_t word;
 };
 
+static inline unsigned
+loose_gram_size(unsigned literal)
+{
+	return literal >= LOOSE_LONG ? LOOSE_LONG : LOOSE_SHORT;
+}
+
 static inline uint32_t
 loose_gram(const char *p, unsigned n)
 {
-	uint32_t g = 0;
-	memcpy(&g, p, n);
-	return le32toh(g);
+	uint32_t four;
+	uint16_t two;
+
+	if (n == LOOSE_LONG) {
+		memcpy(&four, p, sizeof four);
+		return le32toh(four);
+	}
+	memcpy(&two, p, sizeof two);
+	return le16toh(two);
 }
 
 static inline uint32_t

@@ -1,36 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loose_literal: reads from a regex a literal that every name it matches must hold.
+ * loose_literal: reads from a regex or glob the runs of bytes that every name it matches must hold.
  * Not a parser of regexes: what it does not know for certain makes it give up, and then the regex is tried on every name. Right for
  * lower-case names and matching without case.
  */
 #include "match/loose.h"
 
 struct scan {
-	struct span s;
-	size_t      at;
-	char       *best; /* the longest run so far; 256 bytes */
-	size_t      n_best;
-	char        run[256];
-	size_t      n_run;
+	struct span        s;
+	size_t             at;
+	struct loose_runs *out;
+	size_t             start; /* of the run at hand, in out->text */
+	size_t             n;     /* bytes of out->text in use */
 };
 
+/* The run at hand is over; one too short to search for is dropped, and one for which there is no room. */
 static void
 end_run(struct scan *c)
 {
-	if (c->n_run > c->n_best) {
-		memcpy(c->best, c->run, c->n_run);
-		c->n_best = c->n_run;
-	}
-	c->n_run = 0;
+	size_t n = c->n - c->start;
+
+	if (n >= LOOSE_RUN_MIN && c->out->n < LOOSE_RUNS)
+		c->out->run[c->out->n++] = (struct loose_run){(uint8_t)c->start, (uint8_t)n};
+	else
+		c->n = c->start;
+	c->start = c->n;
 }
 
 static void
 put(struct scan *c, char byte)
 {
-	if (c->n_run == sizeof c->run - 1)
+	if (c->n == sizeof c->out->text) {
 		end_run(c);
-	c->run[c->n_run++] = ascii_lower(byte);
+		if (c->n == sizeof c->out->text)
+			return;
+	}
+	c->out->text[c->n++] = ascii_lower(byte);
 }
 
 static int
@@ -131,7 +136,7 @@ take_quantifier(struct scan *c)
 	return 1;
 }
 
-/* One atom. -1: cannot tell; 0: no byte is sure of it; 1: it is the byte that was put. */
+/* One atom. -1: cannot tell; 0: no byte is sure of it; 1: it is the byte that was put, if there was room. */
 static int
 take_atom(struct scan *c)
 {
@@ -171,28 +176,45 @@ take_atom(struct scan *c)
 }
 
 bool
-loose_regex_literal(struct span regex, size_t *at, char buf[256], size_t *n)
+loose_regex_runs(struct span regex, size_t *at, struct loose_runs *out)
 {
-	struct scan c = {.s = regex, .at = *at, .best = buf};
+	struct scan c = {.s = regex, .at = *at, .out = out};
 
-	*n = 0;
+	out->n = 0;
 	if (*at > regex.n)
 		return false;
 	if (*at == 0 && regex.n >= 4 && memcmp(regex.p, "(?i)", 4) == 0)
 		c.at = 4;
 	while (c.at < regex.n && regex.p[c.at] != '|') {
-		int atom = take_atom(&c), times = atom < 0 ? -1 : take_quantifier(&c);
+		size_t before = c.n;
+		int    atom = take_atom(&c), times = atom < 0 ? -1 : take_quantifier(&c);
 		if (times < 0) {
 			*at = regex.n + 1; /* not even where the next branch begins is sure */
+			out->n = 0;
 			return true;
 		}
-		if (atom == 1 && times)
-			c.n_run--;
+		if (atom == 1 && times && c.n > before)
+			c.n--;
 		if (atom == 0 || times)
 			end_run(&c);
 	}
 	end_run(&c);
 	*at = c.at + 1;
-	*n = c.n_best;
 	return true;
+}
+
+bool
+loose_glob_runs(struct span glob, struct loose_runs *out)
+{
+	struct scan c = {.s = glob, .out = out};
+
+	out->n = 0;
+	for (size_t i = 0; i < glob.n; i++) {
+		if (glob.p[i] == '*')
+			end_run(&c);
+		else
+			put(&c, glob.p[i]);
+	}
+	end_run(&c);
+	return out->n > 0;
 }

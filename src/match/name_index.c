@@ -15,14 +15,16 @@ name_key_init(struct name_key *k, const uint8_t key[16])
 }
 
 uint64_t
-name_hash(const struct name_key *k, struct span name, unsigned *depth)
+name_hash(const struct name_key *k, struct span name, uint64_t *family, unsigned *depth)
 {
-	struct name_walk w;
-	size_t           at;
+	struct name_words words;
+	struct name_walk  w = name_walk_begin(&words, k, name);
+	size_t            at;
 
 	*depth = 0;
-	name_walk_init(&w, k, name);
+	*family = 0;
 	while (name_walk_next(&w, &at))
-		(*depth)++;
-	return name_walk_hash(&w, k, 0);
+		if (++*depth == NAME_FAMILY)
+			*family = name_walk_hash(&w, &words, k, at);
+	return name_walk_hash(&w, &words, k, 0);
 }

@@ -3,6 +3,7 @@
  * name_index: the hash table of names inside a host_set, and the keyed hash of every suffix of a name.
  * Private to match/. Shared by the builder, which fills it, and the look-up, which only reads.
  *
+ * First of all the last two labels are asked for: a name of which no pattern shares them ends there, after one bit test in little memory.
  * A line of the index is one cache line. It stands for some twenty names that lie side by side in the heap: a filter that rules out most
  * strangers, and where the names of each of its buckets begin. So a name that is not there costs one line for each of its suffixes, and
  * one that is there one line more of the heap. A hit is always confirmed on the text.
@@ -24,6 +25,8 @@
 
 #define NAME_BUCKETS    12
 #define NAME_LOAD       24 /* names for each line, on average: one stranger in a hundred passes the filter */
+#define NAME_FAMILY     2  /* labels */
+#define NAME_FAMILY_BITS 8 /* of the filter, for each name: one stranger in thirty passes, if all names are of different families */
 #define NAME_LABELS_MAX (HOSTNAME_MAX / 2 + 1)
 #define NAME_HEAP_SPARE 32 /* zero bytes after the last entry: the look-up may glance at one more */
 #define NAME_LAST       0x80000000u
@@ -54,6 +57,8 @@ struct name_index {
 	const struct name_line *line;
 	const char             *heap;
 	uint64_t                n_lines;
+	const uint64_t         *family;    /* filter of the last NAME_FAMILY labels of all names that have so many */
+	uint64_t                n_family;  /* words */
 	uint64_t                depths[2]; /* bit d - 1: there is a name of d labels */
 	uint32_t                max_depth;
 	struct name_key         key;
@@ -65,18 +70,25 @@ struct name_suffix {
 	size_t   at; /* where in the name it begins */
 };
 
+/* What a walk keeps in memory; apart from it, so that the rest of it can stay in registers. */
+struct name_words {
+	uint64_t chain[HOSTNAME_MAX / 8 + 1]; /* hash of the last 8 i bytes */
+	char     small[8];                    /* a copy of a name too short to load eight bytes from */
+};
+
 /* Walks the suffixes of a name from the last label to the whole. */
 struct name_walk {
 	const char *p;
 	size_t      n;
-	uint64_t    dots;   /* not yet passed, of the 64 bytes at `window` */
+	uint64_t    dots; /* not yet passed, of the 64 bytes at `window` */
 	size_t      window;
 	bool        more;
-	char        small[8]; /* a copy of a name too short to load eight bytes from */
-	uint64_t    chain[HOSTNAME_MAX / 8 + 1]; /* hash of the last 8 i bytes */
 };
 
-static inline uint64_t
+/* Inlined by force: a look-up has some hundred cycles in all. */
+#define NAME_HOT static inline __attribute__((always_inline))
+
+NAME_HOT uint64_t
 name_load(const char *p)
 {
 	uint64_t w;
@@ -84,7 +96,7 @@ name_load(const char *p)
 	return le64toh(w);
 }
 
-static inline uint64_t
+NAME_HOT uint64_t
 name_fold(uint64_t x, uint64_t y)
 {
 	unsigned __int128 p = (unsigned __int128)x * y;
@@ -92,7 +104,7 @@ name_fold(uint64_t x, uint64_t y)
 }
 
 /* Bit i: byte i of the eight at p is a dot. Bytes are below 0x80 in a canonical name; for others the answer may be wrong, never unsafe. */
-static inline uint64_t
+NAME_HOT uint64_t
 name_dots8(const char *p)
 {
 	uint64_t x = name_load(p) ^ 0x2e2e2e2e2e2e2e2eu;
@@ -101,7 +113,7 @@ name_dots8(const char *p)
 }
 
 #ifdef __SSE2__
-static inline uint64_t
+NAME_HOT uint64_t
 name_dots16(const char *p)
 {
 	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), _mm_set1_epi8('.')));
@@ -109,18 +121,23 @@ name_dots16(const char *p)
 #endif
 
 /* The dots among the `n` bytes (1 to 64) at p + at; the whole name at p has at least eight bytes to load. */
-static inline uint64_t
+NAME_HOT uint64_t
 name_dots(const char *p, size_t at, size_t n)
 {
 	uint64_t dots = 0;
 	size_t   i = 0;
 
 #ifdef __SSE2__
+	if (n < 16 && n >= 8) {
+		__m128i both = _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)(p + at)), _mm_loadl_epi64((const __m128i *)(const void *)(p + at + n - 8)));
+		uint64_t d = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(both, _mm_set1_epi8('.')));
+		return (d & 0xff) | d >> 8 << (n - 8);
+	}
 	if (n >= 16) {
-		dots = name_dots16(p + at) | name_dots16(p + at + n - 16) << (n - 16);
-		if (n > 32)
-			dots |= name_dots16(p + at + 16) << 16 | name_dots16(p + at + n - 32) << (n - 32);
-		return dots;
+		/* four places that cover 64 bytes, fewer when there are fewer; no branch on 32, which names fall on both sides of */
+		size_t second = n < 32 ? n - 16 : 16, third = n < 32 ? 0 : n - 32;
+		return name_dots16(p + at) | name_dots16(p + at + second) << second | name_dots16(p + at + third) << third |
+		       name_dots16(p + at + n - 16) << (n - 16);
 	}
 #endif
 	for (; i + 8 <= n; i += 8)
@@ -135,7 +152,7 @@ name_dots(const char *p, size_t at, size_t n)
 }
 
 /* The last `n` (0 to 8) of the bytes that end at p + end, in the upper bytes of a word. */
-static inline uint64_t
+NAME_HOT uint64_t
 name_tail(const char *p, size_t end, size_t n)
 {
 	static const uint64_t keep[9] = {0, 0xff00000000000000u, 0xffff000000000000u, 0xffffff0000000000u, 0xffffffff00000000u,
@@ -146,33 +163,40 @@ name_tail(const char *p, size_t end, size_t n)
 	return (name_load(p + at) << shift) & keep[n];
 }
 
-static inline void
-name_walk_init(struct name_walk *w, const struct name_key *k, struct span name)
+/* `words` must outlive the walk. */
+NAME_HOT struct name_walk
+name_walk_begin(struct name_words *words, const struct name_key *k, struct span name)
 {
-	uint64_t hash = k->start;
-	size_t   end = name.n;
+	struct name_walk w = {name.p, name.n, 0, 0, name.n > 0};
+	uint64_t         hash = k->start;
+	size_t           end, i;
 
-	w->p = name.p;
-	w->n = name.n;
 	if (name.n < 8) {
-		memset(w->small, 0, sizeof w->small);
-		for (size_t i = 0; i < name.n; i++)
-			w->small[i] = name.p[i];
-		w->p = w->small;
+		memset(words->small, 0, sizeof words->small);
+		for (size_t c = 0; c < name.n; c++)
+			words->small[c] = name.p[c];
+		w.p = words->small;
 	}
-	w->more = name.n > 0;
-	w->window = name.n ? (name.n - 1) & ~(size_t)63 : 0;
-	w->dots = name.n ? name_dots(w->p, w->window, name.n - w->window) : 0;
-	w->chain[0] = hash;
-	for (size_t i = 1; end >= 8; i++) {
-		end -= 8;
-		hash = name_fold(hash ^ name_load(w->p + end), k->block);
-		w->chain[i] = hash;
+	if (name.n) {
+		w.window = (name.n - 1) & ~(size_t)63;
+		w.dots = name_dots(w.p, w.window, name.n - w.window);
 	}
+	words->chain[0] = hash;
+	/* four steps whether or not the name has as many words: a wrong guess costs more, and what lies beyond is not asked for */
+	for (i = 1; i <= 4; i++) {
+		end = name.n >= 8 * i ? name.n - 8 * i : 0;
+		hash = name_fold(hash ^ name_load(w.p + end), k->block);
+		words->chain[i] = hash;
+	}
+	for (; 8 * i <= name.n; i++) {
+		hash = name_fold(hash ^ name_load(w.p + name.n - 8 * i), k->block);
+		words->chain[i] = hash;
+	}
+	return w;
 }
 
 /* Where the next longer suffix begins. False: there is none. */
-static inline bool
+NAME_HOT bool
 name_walk_next(struct name_walk *w, size_t *at)
 {
 	while (!w->dots && w->window) {
@@ -193,47 +217,80 @@ name_walk_next(struct name_walk *w, size_t *at)
 }
 
 /* Hash of the suffix from `at`. It needs no length: a name holds no NUL, so that the words say it. */
-static inline uint64_t
-name_walk_hash(const struct name_walk *w, const struct name_key *k, size_t at)
+NAME_HOT uint64_t
+name_walk_hash(const struct name_walk *w, const struct name_words *words, const struct name_key *k, size_t at)
 {
-	size_t words = (w->n - at) >> 3;
+	size_t full = (w->n - at) >> 3;
 
-	return name_fold(w->chain[words] ^ name_tail(w->p, w->n - 8 * words, (w->n - at) & 7), k->label);
+	return name_fold(words->chain[full] ^ name_tail(w->p, w->n - 8 * full, (w->n - at) & 7), k->label);
 }
 
 /* The line of a hash, and its bucket there; both grow with the hash. */
-static inline uint64_t
+NAME_HOT uint64_t
 name_line_of(const struct name_index *x, uint64_t hash)
 {
 	return (uint64_t)(((unsigned __int128)hash * x->n_lines) >> 64);
 }
 
-static inline unsigned
+NAME_HOT unsigned
 name_bucket_of(const struct name_index *x, uint64_t hash)
 {
 	return (unsigned)(((unsigned __int128)(hash * x->n_lines) * NAME_BUCKETS) >> 64);
 }
 
 /* 1: may be there. 0: is not. */
-static inline unsigned
+NAME_HOT unsigned
 name_filter(const struct name_line *l, uint64_t hash)
 {
 	return (unsigned)((l->filter[0] >> (hash & 63)) & (l->filter[1] >> (hash >> 6 & 63)) & (l->filter[2] >> (hash >> 12 & 63)) &
 	                  (l->filter[3] >> (hash >> 18 & 63)) & 1);
 }
 
+/* In which bits do the eight bytes at a and b differ? */
+NAME_HOT uint64_t
+name_differ(const char *a, const char *b)
+{
+	return name_load(a) ^ name_load(b);
+}
+
+/* The word of the family filter, and the bits there. */
+NAME_HOT uint64_t
+name_family_word(const struct name_index *x, uint64_t hash)
+{
+	return (uint64_t)(((unsigned __int128)hash * x->n_family) >> 64);
+}
+
+static inline uint64_t
+name_family_bits(uint64_t hash)
+{
+	return (uint64_t)1 << (hash >> 24 & 63) | (uint64_t)1 << (hash >> 30 & 63) | (uint64_t)1 << (hash >> 36 & 63);
+}
+
+NAME_HOT bool
+name_family_is_known(const struct name_index *x, uint64_t hash)
+{
+	uint64_t word = x->family[name_family_word(x, hash)];
+
+	return (word >> (hash >> 24 & 63)) & (word >> (hash >> 30 & 63)) & (word >> (hash >> 36 & 63)) & 1;
+}
+
 /* Is the entry the `n` bytes that end at p + end? p has at least eight bytes to load; so has an entry before its text's end. */
-static inline bool
+NAME_HOT bool
 name_entry_is(const struct name_entry *e, const char *p, size_t end, size_t n)
 {
-	size_t at = end - n;
+	const char *q = p + end - n;
+	uint64_t    differ;
 
 	if (e->n != n)
 		return false;
-	for (size_t i = 0; i + 8 < n; i += 8)
-		if (name_load(e->text + i) != name_load(p + at + i))
-			return false;
-	return name_tail((const char *)e, sizeof *e + n, n < 8 ? n : 8) == name_tail(p, end, n < 8 ? n : 8);
+	if (n < 8)
+		return name_tail((const char *)e, sizeof *e + n, n) == name_tail(p, end, n);
+	differ = name_differ(e->text, q) | name_differ(e->text + n - 8, q + n - 8);
+	if (n > 16)
+		differ |= name_differ(e->text + 8, q + 8) | name_differ(e->text + n - 16, q + n - 16);
+	for (size_t i = 16; i + 16 < n; i += 8)
+		differ |= name_differ(e->text + i, q + i);
+	return differ == 0;
 }
 
 static inline const struct name_entry *
@@ -268,15 +325,38 @@ name_find(const struct name_index *x, const char *p, size_t end, const struct na
 	return NULL;
 }
 
-static inline bool
+NAME_HOT bool
 name_depth_is_known(const struct name_index *x, unsigned depth)
 {
 	return x->depths[(depth - 1) >> 6] >> ((depth - 1) & 63) & 1;
 }
 
+/* The suffixes of a name that may be there, shortest first: of a known depth, and let through by the filter. No branch depends on what the
+ * lines' filters say. `proper`: without the whole name. Returns how many. */
+NAME_HOT unsigned
+name_candidates(const struct name_index *x, struct name_walk *w, const struct name_words *words, bool proper, struct name_suffix to[NAME_LABELS_MAX + 1])
+{
+	unsigned n = 0, depth = 0;
+	uint64_t hash;
+	size_t   at;
+
+	while (depth < x->max_depth && name_walk_next(w, &at)) {
+		if (++depth != NAME_FAMILY && !name_depth_is_known(x, depth))
+			continue;
+		hash = name_walk_hash(w, words, &x->key, at);
+		if (depth == NAME_FAMILY && !name_family_is_known(x, hash))
+			break;
+		if (!name_depth_is_known(x, depth) || (proper && at == 0))
+			continue;
+		to[n] = (struct name_suffix){hash, at};
+		n += name_filter(&x->line[name_line_of(x, to[n].hash)], to[n].hash);
+	}
+	return n;
+}
+
 /* Three secrets from the caller's sixteen bytes. */
 void name_key_init(struct name_key *k, const uint8_t key[16]);
-/* Hash of a whole name and its number of labels. */
-uint64_t name_hash(const struct name_key *k, struct span name, unsigned *depth);
+/* Hash of a whole name, of its last NAME_FAMILY labels (0: it has fewer), and its number of labels. */
+uint64_t name_hash(const struct name_key *k, struct span name, uint64_t *family, unsigned *depth);
 
 #endif

@@ -1,59 +1,60 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/loop.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
 #define TICK_US 16000u
 #define SLOTS   1024u /* power of two; timers further away than SLOTS ticks come round again */
 #define NEVER   UINT64_MAX
+#define BATCH   256 /* events of one turn */
 
 LIST_HEAD(timer_list, timer);
+TAILQ_HEAD(watch_list, watch);
 
 struct loop {
-	struct event_base *base;
-	uint64_t           now_us; /* 0: not read in this turn */
-	bool               stopped;
-	struct grave      *graves; /* to be freed at the end of the turn */
+	int           epoll;
+	uint64_t      now_us; /* 0: not read in this turn */
+	bool          stopped;
+	struct grave *graves; /* to be freed at the end of the turn */
 	TAILQ_HEAD(, loop_hook) hooks;
+
+	struct epoll_event event[BATCH];
+	int                n_events, at_event; /* while they are handed out */
+	struct watch_list  again;
 
 	/* timer wheel */
 	struct timer_list slot[SLOTS];
 	uint64_t          busy[SLOTS / 64]; /* bit: slot may hold a timer */
 	uint64_t          done_tick;        /* all timers up to this tick have fired */
-	uint64_t          armed_tick;       /* when `alarm` will fire; NEVER */
-	struct event      alarm;
+	uint64_t          next_tick;        /* the next slot to be visited; NEVER */
 };
 
-static void on_alarm(evutil_socket_t fd, short what, void *arg);
+static void fire_due(struct loop *l);
 
 struct loop *
 loop_new(void)
 {
-	struct loop         *l = calloc(1, sizeof *l);
-	struct event_config *c = event_config_new();
+	struct loop *l = calloc(1, sizeof *l);
 
-	if (!l || !c)
-		goto fail;
-	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
-	if (event_config_require_features(c, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) != 0)
-		goto fail;
-	l->base = event_base_new_with_config(c);
-	if (!l->base || evtimer_assign(&l->alarm, l->base, on_alarm, l) != 0)
-		goto fail;
-	event_config_free(c);
+	if (!l)
+		return NULL;
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll < 0) {
+		free(l);
+		return NULL;
+	}
 	TAILQ_INIT(&l->hooks);
+	TAILQ_INIT(&l->again);
 	l->done_tick = clock_mono_us() / TICK_US;
-	l->armed_tick = NEVER;
+	l->next_tick = NEVER;
 	return l;
-fail:
-	if (c)
-		event_config_free(c);
-	if (l && l->base)
-		event_base_free(l->base);
-	free(l);
-	return NULL;
 }
 
 static void
@@ -72,32 +73,95 @@ loop_free(struct loop *l)
 	if (!l)
 		return;
 	bury_all(l);
-	event_del(&l->alarm);
-	event_base_free(l->base);
+	close(l->epoll);
 	free(l);
+}
+
+/* How long the kernel may hold us: until the next timer, not at all when someone wants to be called again. */
+static int
+wait_ms(struct loop *l)
+{
+	uint64_t at, now;
+
+	if (!TAILQ_EMPTY(&l->again))
+		return 0;
+	if (l->next_tick == NEVER)
+		return -1;
+	at = l->next_tick * TICK_US;
+	now = clock_mono_us();
+	return at <= now ? 0 : at - now > 3600000000u ? 3600000 : (int)((at - now + 999) / 1000);
+}
+
+static unsigned
+what_of(uint32_t events)
+{
+	unsigned what = 0;
+
+	if (events & (EPOLLIN | EPOLLPRI))
+		what |= WATCH_READ;
+	if (events & EPOLLOUT)
+		what |= WATCH_WRITE;
+	if (events & EPOLLRDHUP)
+		what |= WATCH_READ | WATCH_CLOSED;
+	if (events & (EPOLLERR | EPOLLHUP))
+		what |= WATCH_READ | WATCH_WRITE | WATCH_CLOSED;
+	return what;
+}
+
+/* Those of this turn only: who asks once more waits for the next. */
+static void
+call_again(struct loop *l)
+{
+	struct watch  end = {0};
+	struct watch *w;
+
+	if (TAILQ_EMPTY(&l->again))
+		return;
+	TAILQ_INSERT_TAIL(&l->again, &end, link);
+	while ((w = TAILQ_FIRST(&l->again)) != &end) {
+		unsigned what = w->again;
+		TAILQ_REMOVE(&l->again, w, link);
+		w->again = 0;
+		w->fn(w->arg, what);
+	}
+	TAILQ_REMOVE(&l->again, &end, link);
+}
+
+void
+loop_turn(struct loop *l)
+{
+	struct loop_hook *h;
+	int               n = epoll_wait(l->epoll, l->event, BATCH, wait_ms(l));
+
+	l->now_us = 0;
+	l->n_events = n > 0 ? n : 0;
+	for (l->at_event = 0; l->at_event < l->n_events;) {
+		const struct epoll_event *e = &l->event[l->at_event++];
+		struct watch             *w = e->data.ptr;
+		if (w)
+			w->fn(w->arg, what_of(e->events));
+	}
+	l->n_events = 0;
+	call_again(l);
+	fire_due(l);
+	TAILQ_FOREACH(h, &l->hooks, link)
+	h->fn(h->arg);
+	bury_all(l);
+	l->now_us = 0;
 }
 
 void
 loop_run(struct loop *l)
 {
-	struct loop_hook *h;
-
 	l->stopped = false;
-	while (!l->stopped) {
-		if (event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
-			break;
-		TAILQ_FOREACH(h, &l->hooks, link)
-			h->fn(h->arg);
-		bury_all(l);
-		l->now_us = 0;
-	}
+	while (!l->stopped)
+		loop_turn(l);
 }
 
 void
 loop_stop(struct loop *l)
 {
 	l->stopped = true;
-	event_base_loopbreak(l->base);
 }
 
 uint64_t
@@ -108,44 +172,28 @@ loop_now_us(struct loop *l)
 	return l->now_us;
 }
 
-struct event_base *
-loop_base(struct loop *l)
-{
-	return l->base;
-}
-
-static void
-on_event(evutil_socket_t fd, short what, void *arg)
-{
-	struct watch *w = arg;
-
-	(void)fd;
-	w->fn(w->arg, (what & EV_READ ? WATCH_READ : 0) | (what & EV_WRITE ? WATCH_WRITE : 0) | (what & EV_CLOSED ? WATCH_CLOSED : 0));
-}
-
 static bool
-watch_start(struct watch *w, struct loop *l, int fd, unsigned what, short how, watch_fn *fn, void *arg)
+watch_start(struct watch *w, struct loop *l, int fd, unsigned what, uint32_t how, watch_fn *fn, void *arg)
 {
-	short events = (short)(EV_PERSIST | how);
+	struct epoll_event e = {.events = how, .data.ptr = w};
 
 	if (what & WATCH_READ)
-		events |= EV_READ;
+		e.events |= EPOLLIN;
 	if (what & WATCH_WRITE)
-		events |= EV_WRITE;
+		e.events |= EPOLLOUT;
 	if (what & WATCH_CLOSED)
-		events |= EV_CLOSED;
-	w->fn = fn;
-	w->arg = arg;
-	if (event_assign(&w->ev, l->base, fd, events, on_event, w) == 0 && event_add(&w->ev, NULL) == 0)
-		return true;
-	w->fn = NULL;
-	return false;
+		e.events |= EPOLLRDHUP;
+	*w = (struct watch){.fn = fn, .arg = arg, .fd = fd};
+	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) != 0)
+		return false;
+	w->loop = l;
+	return true;
 }
 
 bool
 watch_init(struct watch *w, struct loop *l, int fd, unsigned what, watch_fn *fn, void *arg)
 {
-	return watch_start(w, l, fd, what, EV_ET, fn, arg);
+	return watch_start(w, l, fd, what, EPOLLET, fn, arg);
 }
 
 bool
@@ -155,63 +203,88 @@ watch_init_level(struct watch *w, struct loop *l, int fd, unsigned what, watch_f
 }
 
 void
+watch_init_idle(struct watch *w, struct loop *l, watch_fn *fn, void *arg)
+{
+	*w = (struct watch){.loop = l, .fn = fn, .arg = arg, .fd = -1};
+}
+
+void
 watch_again(struct watch *w, unsigned what)
 {
-	event_active(&w->ev, (what & WATCH_READ ? EV_READ : 0) | (what & WATCH_WRITE ? EV_WRITE : 0) | (what & WATCH_CLOSED ? EV_CLOSED : 0), 1);
+	if (!w->again)
+		TAILQ_INSERT_TAIL(&w->loop->again, w, link);
+	w->again |= what;
+}
+
+/* Nothing that still waits for `w` in this turn may reach it. */
+static void
+forget(struct loop *l, struct watch *w)
+{
+	for (int i = l->at_event; i < l->n_events; i++)
+		if (l->event[i].data.ptr == w)
+			l->event[i].data.ptr = NULL;
 }
 
 void
 watch_clear(struct watch *w)
 {
-	if (!w->fn)
+	struct loop *l = w->loop;
+
+	if (!l)
 		return;
-	event_del(&w->ev);
-	w->fn = NULL;
+	if (w->fd >= 0)
+		epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	forget(l, w);
+	if (w->again)
+		TAILQ_REMOVE(&l->again, w, link);
+	w->again = 0;
+	w->loop = NULL;
 }
 
 bool
 watch_is_set(const struct watch *w)
 {
-	return w->fn != NULL;
+	return w->loop != NULL;
 }
 
 static void
-on_signal(evutil_socket_t fd, short what, void *arg)
+on_signal(void *arg, unsigned what)
 {
-	struct signal_watch *w = arg;
+	struct signal_watch    *w = arg;
+	struct signalfd_siginfo info;
 
-	(void)fd;
 	(void)what;
-	w->fn(w->arg);
+	if (read(w->watch.fd, &info, sizeof info) == sizeof info)
+		w->fn(w->arg);
 }
 
 bool
 signal_watch_init(struct signal_watch *w, struct loop *l, int signo, timer_fn *fn, void *arg)
 {
-	w->fn = fn;
-	w->arg = arg;
-	return evsignal_assign(&w->ev, l->base, signo, on_signal, w) == 0 && evsignal_add(&w->ev, NULL) == 0;
+	sigset_t one;
+	int      fd;
+
+	*w = (struct signal_watch){.fn = fn, .arg = arg};
+	sigemptyset(&one);
+	sigaddset(&one, signo);
+	if (sigprocmask(SIG_BLOCK, &one, NULL) != 0 || (fd = signalfd(-1, &one, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+		return false;
+	if (watch_init_level(&w->watch, l, fd, WATCH_READ, on_signal, w))
+		return true;
+	close(fd);
+	return false;
 }
 
 void
 signal_watch_clear(struct signal_watch *w)
 {
-	if (w->fn)
-		evsignal_del(&w->ev);
-	w->fn = NULL;
+	if (!watch_is_set(&w->watch))
+		return;
+	watch_clear(&w->watch);
+	close(w->watch.fd);
 }
 
 /* --- timers --- */
-
-static void
-alarm_at(struct loop *l, uint64_t tick)
-{
-	uint64_t       at = tick * TICK_US, now = loop_now_us(l), wait = at > now ? at - now : 0;
-	struct timeval tv = {.tv_sec = (time_t)(wait / 1000000), .tv_usec = (suseconds_t)(wait % 1000000)};
-
-	if (event_add(&l->alarm, &tv) == 0)
-		l->armed_tick = tick;
-}
 
 /* The tick of the next slot that may hold a timer, after done_tick; NEVER. */
 static uint64_t
@@ -253,14 +326,15 @@ fire_slot(struct loop *l, uint64_t tick)
 }
 
 static void
-on_alarm(evutil_socket_t fd, short what, void *arg)
+fire_due(struct loop *l)
 {
-	struct loop *l = arg;
-	uint64_t     now = loop_now_us(l) / TICK_US, tick;
+	uint64_t now, tick;
 
-	(void)fd;
-	(void)what;
-	l->armed_tick = 0; /* timer_set need not arm while we are at it */
+	if (l->next_tick == NEVER)
+		return;
+	now = loop_now_us(l) / TICK_US;
+	if (now < l->next_tick)
+		return;
 	/* after a long stop each slot is visited once, not once for each tick missed */
 	if (now - l->done_tick > SLOTS)
 		l->done_tick = now - SLOTS;
@@ -268,12 +342,8 @@ on_alarm(evutil_socket_t fd, short what, void *arg)
 		l->done_tick = tick;
 		fire_slot(l, tick);
 	}
-	if (now > l->done_tick)
-		l->done_tick = now;
-	l->armed_tick = NEVER;
-	tick = next_busy_tick(l);
-	if (tick != NEVER)
-		alarm_at(l, tick);
+	l->done_tick = now;
+	l->next_tick = next_busy_tick(l);
 }
 
 void
@@ -295,8 +365,8 @@ timer_set(struct loop *l, struct timer *t, uint64_t after_ms)
 	l->busy[tick % SLOTS / 64] |= UINT64_C(1) << tick % 64;
 	/* the slot is next visited at most one round from now */
 	visit = l->done_tick + 1 + (tick - l->done_tick - 1) % SLOTS;
-	if (visit < l->armed_tick)
-		alarm_at(l, visit);
+	if (visit < l->next_tick)
+		l->next_tick = visit;
 }
 
 void

@@ -81,7 +81,7 @@ struct resolver {
 	TAILQ_HEAD(, lookup) lookups, answered;
 	unsigned              n_lookups;
 	struct job_list       ready;
-	struct event          kick; /* settle in the next turn */
+	struct watch          kick; /* settle in the next turn */
 	struct resolver_stats stats;
 };
 
@@ -373,9 +373,8 @@ resolver_settle(void *arg)
 }
 
 static void
-on_kick(evutil_socket_t fd, short what, void *arg)
+on_kick(void *arg, unsigned what)
 {
-	(void)fd;
 	(void)what;
 	resolver_settle(arg);
 }
@@ -479,7 +478,7 @@ resolver_start(struct resolver *r, struct span name, resolve_fn *done, void *arg
 	}
 out:
 	if (!TAILQ_EMPTY(&r->ready) || !TAILQ_EMPTY(&r->answered))
-		event_active(&r->kick, EV_TIMEOUT, 1);
+		watch_again(&r->kick, WATCH_READ);
 	return j;
 }
 
@@ -528,7 +527,8 @@ resolver_new(struct loop *loop, const struct resolver_config *c)
 	TAILQ_INIT(&r->lookups);
 	TAILQ_INIT(&r->answered);
 	TAILQ_INIT(&r->ready);
-	if (getrandom(&r->seed, sizeof r->seed, 0) != sizeof r->seed || event_assign(&r->kick, loop_base(loop), -1, 0, on_kick, r) != 0)
+	watch_init_idle(&r->kick, loop, on_kick, r);
+	if (getrandom(&r->seed, sizeof r->seed, 0) != sizeof r->seed)
 		goto fail;
 	resolve_cache_init(&r->cache, 0, r->seed);
 	resolve_cache_init(&r->hosts, 0, r->seed);
@@ -562,7 +562,7 @@ resolver_free(struct resolver *r)
 		jobs_free(&l->jobs);
 		lookup_free(l);
 	}
-	event_del(&r->kick);
+	watch_clear(&r->kick);
 	upstream_unref(r->upstream);
 	resolve_cache_clear(&r->cache);
 	resolve_cache_clear(&r->hosts);

@@ -153,7 +153,9 @@ resolv_conf_candidate(const struct resolv_conf *c, struct span name, unsigned i,
 	name.n -= absolute;
 	for (size_t k = 0; k < name.n; k++)
 		dots += name.p[k] == '.';
-	first = absolute || dots >= c->ndots;
+	/* a name with a dot is taken as it stands, whatever ndots says: what was decided by its full name must not be looked for below another */
+	absolute |= dots > 0;
+	first = absolute || c->ndots == 0;
 	total = absolute ? 1 : c->n_search + !(c->no_tld_query && dots == 0 && !first);
 	if (i >= total)
 		return false;

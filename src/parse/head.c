@@ -399,16 +399,14 @@ is_worth_reading(struct span in, size_t seen)
 	return false;
 }
 
-enum parse_result
-head_parse_request(struct span in, size_t seen, struct head *out, size_t *used, enum fault *fault)
+static enum parse_result
+read_request(struct span in, struct head *out, size_t *used, enum fault *fault)
 {
 	struct head       h = {0};
 	struct tally      t = {.request = true};
 	const char       *p = in.p, *end = p + in.n;
 	enum parse_result r;
 
-	if (in.n == 0 || (seen > 0 && !is_worth_reading(in, seen)))
-		return PARSE_MORE;
 	/* RFC 9112 2.2: old clients send an empty line after a body */
 	if (*p == '\r') {
 		*fault = FAULT_BAD_REQUEST_LINE;
@@ -426,27 +424,39 @@ head_parse_request(struct span in, size_t seen, struct head *out, size_t *used, 
 	return r;
 }
 
-enum parse_result
-head_parse_response(struct span in, size_t seen, struct head *out, size_t *used, enum fault *fault)
+static enum parse_result
+read_response(struct span in, struct head *out, size_t *used, enum fault *fault)
 {
 	struct head       h = {0};
 	struct tally      t = {.request = false};
 	const char       *p = in.p, *end = p + in.n;
-	enum parse_result r;
-	enum fault        unused;
+	enum parse_result r = take_status_line(&p, end, &h);
 
-	if (in.n == 0 || (seen > 0 && !is_worth_reading(in, seen)))
-		return PARSE_MORE;
-	r = take_status_line(&p, end, &h);
 	if (r == PARSE_OK)
-		r = take_fields(&p, end, &h, &t, &unused);
+		r = take_fields(&p, end, &h, &t, fault);
 	if (r == PARSE_OK) {
 		*used = (size_t)(p - in.p);
 		*out = h;
 	}
-	if (r == PARSE_BAD)
-		*fault = FAULT_BAD_RESPONSE;
+	/* whatever it was that the fields found */
+	*fault = FAULT_BAD_RESPONSE;
 	return r;
+}
+
+enum parse_result
+head_parse_request(struct span in, size_t seen, struct head *out, size_t *used, enum fault *fault)
+{
+	if (in.n == 0 || (seen > 0 && !is_worth_reading(in, seen)))
+		return PARSE_MORE;
+	return read_request(in, out, used, fault);
+}
+
+enum parse_result
+head_parse_response(struct span in, size_t seen, struct head *out, size_t *used, enum fault *fault)
+{
+	if (in.n == 0 || (seen > 0 && !is_worth_reading(in, seen)))
+		return PARSE_MORE;
+	return read_response(in, out, used, fault);
 }
 
 enum body_kind

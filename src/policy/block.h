@@ -72,8 +72,7 @@ struct policy_head {
 	struct {
 		struct flat_ref tags, owners;
 	} side[SIDE_COUNT];
-	uint32_t         base_bits; /* row: rules whose host condition holds when no host pattern does */
-	uint32_t         base;      /* the same as uint32_t, ascending, RULE_NONE last */
+	uint32_t         base_bits; /* row: the base, rules whose host condition holds when no host pattern does */
 	struct flat_ref  lists;     /* for each interned set of hosts: offset of its candidates */
 	uint32_t         progs, n_progs, prog_words; /* a program: one bit for each place */
 	uint32_t         places;    /* number_map of ports */

@@ -184,19 +184,10 @@ rules_write(struct build *b, struct policy_head *head)
 static void
 hosts_write(struct build *b, struct policy_head *head)
 {
-	struct numbers base = {0};
-	uint32_t       lists;
+	uint32_t lists;
 
 	head->hosts = b->hosts_off;
 	head->base_bits = flat_add(b->flat, b->base, b->words * sizeof *b->base, 8);
-	for (uint32_t i = 0; i < b->n_rules; i++)
-		if (bit_has(b->base, i) && !numbers_add(&base, i))
-			build_oom(b);
-	if (!numbers_add(&base, RULE_NONE))
-		build_oom(b);
-	if (!b->oom)
-		head->base = flat_add(b->flat, base.v, base.n * sizeof *base.v, 8);
-	free(base.v);
 	if (b->lists.used > UINT32_MAX) {
 		b->flat->failed = true;
 		return;

@@ -10,19 +10,33 @@
 #include "match/host_set.h"
 #include "policy/block.h"
 
+/* All conditions but hosts, folded to one row, for one combination of classes. Requests come in few such combinations, so some are kept: what a
+ * decision costs then does not grow with the rules that look at no host. */
+struct fold {
+	const uint64_t *key[COND_COUNT]; /* the rows that were folded, then null */
+	bool            used;
+	uint64_t       *bits;
+	uint32_t       *base; /* rules of the base (block.h) that hold here, RULE_NONE last */
+};
+
+#define FOLDS 32 /* a power of two */
+
 struct policy {
 	const char               *block; /* borrowed */
 	const struct policy_head *head;
 	const struct block_rule  *rules;
 	struct host_set          *hosts; /* owned */
-	const uint32_t           *base;
 	const uint64_t           *base_bits;
 	const uint32_t           *lists;
 	const uint64_t           *progs;
 	const struct number_map  *places;
 	unsigned                  n_active;             /* dimensions that some rule looks at, addresses last */
 	enum condition            active[COND_COUNT];
-	/* scratch for names that globs or regexes match; one caller at a time */
+	/* scratch; one caller at a time */
+	struct fold      *folds; /* FOLDS */
+	uint64_t         *fold_bits;
+	uint32_t         *fold_base;
+	/* for names that globs or regexes match */
 	uint32_t         *loose;
 	uint8_t          *on;      /* by owner of hosts; all zero between calls */
 	uint64_t         *touched; /* row; all zero between calls */
@@ -30,14 +44,11 @@ struct policy {
 };
 
 struct view {
-	const struct candidate *own;  /* the host's list, from where the walk stands */
-	const uint32_t         *base;
-	const uint64_t         *row[COND_COUNT]; /* by place in `active`; without addresses while they are unknown */
+	const struct candidate *own;             /* the host's list, from where the walk stands */
+	const uint64_t         *row[COND_COUNT]; /* by place in `active`, then null; without addresses while they are unknown */
 	unsigned                n_rows;
 	bool                    has_address;
 	uint32_t                place;
-	uint32_t                word; /* index of the word that `bits` is of */
-	uint64_t                bits;
 };
 
 static inline const void *

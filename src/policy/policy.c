@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy: decides. One host look-up names the few rules that the host makes a difference for; they are walked, together with the rules that do
- * not look at hosts, in rule order, each tested by one bit in a word to which all other conditions were folded.
+ * policy: decides. One host look-up names the few rules that the host makes a difference for; they are walked in rule order, each tested by one
+ * bit of a row to which all other conditions were folded, together with those rules without hosts that hold by that row.
  */
 #include "policy/open.h"
 
@@ -123,11 +123,8 @@ view_init(const struct policy *p, const struct facts *f, struct view *v)
 	const struct addr *address = f->host->kind == HOST_ADDR ? &f->host->addr : f->known & FACT_ADDRESS ? &f->address : NULL;
 
 	v->own = candidates_find(p, f->host, f->scheme, f->port);
-	v->base = p->base;
 	v->has_address = address != NULL;
 	v->place = p->head->n_progs ? place_number(p->places, f->scheme, f->port) : 0;
-	v->word = UINT32_MAX;
-	v->bits = 0;
 	v->n_rows = 0;
 	for (unsigned i = 0; i < p->n_active; i++) {
 		const struct block_dim *d = &p->head->dim[p->active[i]];
@@ -135,33 +132,56 @@ view_init(const struct policy *p, const struct facts *f, struct view *v)
 			break;
 		v->row[v->n_rows++] = (const uint64_t *)policy_at(p, d->rows) + (size_t)fact_class(p, f, p->active[i], address) * p->head->words;
 	}
+	v->row[v->n_rows] = NULL; /* there is room: hosts have no row */
+}
+
+static void
+fold_make(const struct policy *p, const struct view *v, struct fold *fold)
+{
+	uint32_t *base = fold->base;
+
+	memcpy(fold->key, v->row, (v->n_rows + 1) * sizeof *v->row);
+	fold->used = true;
+	for (uint32_t w = 0; w < p->head->words; w++) {
+		uint64_t bits = UINT64_MAX;
+		for (unsigned i = 0; i < v->n_rows; i++)
+			bits &= v->row[i][w];
+		fold->bits[w] = bits;
+		for (bits &= p->base_bits[w]; bits; bits &= bits - 1)
+			*base++ = w * 64 + (uint32_t)__builtin_ctzll(bits);
+	}
+	*base = RULE_NONE;
+}
+
+static const struct fold *
+fold_find(const struct policy *p, const struct view *v)
+{
+	struct fold *fold;
+	uint64_t     hash = 0;
+
+	for (unsigned i = 0; i < v->n_rows; i++)
+		hash = (hash + (uintptr_t)v->row[i]) * 0x9e3779b97f4a7c15u;
+	fold = &p->folds[hash >> 32 & (FOLDS - 1)];
+	if (!fold->used || memcmp(fold->key, v->row, (v->n_rows + 1) * sizeof *v->row) != 0)
+		fold_make(p, v, fold);
+	return fold;
 }
 
 /* The next rule all of whose known conditions hold; RULE_NONE at the end. */
 static inline uint32_t
-view_next(const struct policy *p, struct view *v)
+view_next(const struct policy *p, struct view *v, const uint32_t **base, const uint64_t *bits)
 {
 	for (;;) {
-		uint32_t rule = v->own->rule, base = *v->base;
+		const struct candidate *c = v->own;
 
-		if (base < rule) {
-			v->base++;
-			rule = base;
-		} else if (rule == RULE_NONE) {
+		if (**base < c->rule)
+			return *(*base)++;
+		if (c->rule == RULE_NONE)
 			return RULE_NONE;
-		} else {
-			v->base += base == rule;
-			if (!prog_holds(p, v->own++->prog, v->place))
-				continue;
-		}
-		if (rule >> 6 != v->word) {
-			v->word = rule >> 6;
-			v->bits = UINT64_MAX;
-			for (unsigned i = 0; i < v->n_rows; i++)
-				v->bits &= v->row[i][v->word];
-		}
-		if (v->bits >> (rule & 63) & 1)
-			return rule;
+		*base += **base == c->rule;
+		v->own++;
+		if (bit_has(bits, c->rule) && prog_holds(p, c->prog, v->place))
+			return c->rule;
 	}
 }
 
@@ -196,12 +216,16 @@ verdict_decide(const struct policy *p, struct verdict *v, uint32_t rule)
 enum policy_answer
 policy_decide(const struct policy *p, const struct facts *f, struct verdict *v)
 {
-	struct view view;
-	uint32_t    rule;
+	struct view        view;
+	const struct fold *fold;
+	const uint32_t    *base;
+	uint32_t           rule;
 
 	verdict_init(v);
 	view_init(p, f, &view);
-	while ((rule = view_next(p, &view)) != RULE_NONE) {
+	fold = fold_find(p, &view);
+	base = fold->base;
+	while ((rule = view_next(p, &view, &base, fold->bits)) != RULE_NONE) {
 		switch (rule_settle(p, &view, rule)) {
 		case SETTLE_NEXT:
 			break;
@@ -267,8 +291,19 @@ policy_rule_where(const struct policy *p, uint32_t rule)
 static bool
 scratch_new(struct policy *p)
 {
-	uint32_t n_loose = host_set_loose_tags(p->hosts);
+	uint32_t n_loose = host_set_loose_tags(p->hosts), n_base = 1;
 
+	for (uint32_t w = 0; w < p->head->words; w++)
+		n_base += (uint32_t)__builtin_popcountll(p->base_bits[w]);
+	p->folds = calloc(FOLDS, sizeof *p->folds);
+	p->fold_bits = calloc(p->head->words, FOLDS * sizeof *p->fold_bits);
+	p->fold_base = calloc(n_base, FOLDS * sizeof *p->fold_base);
+	if (!p->folds || !p->fold_bits || !p->fold_base)
+		return false;
+	for (uint32_t i = 0; i < FOLDS; i++) {
+		p->folds[i].bits = p->fold_bits + (size_t)i * p->head->words;
+		p->folds[i].base = p->fold_base + (size_t)i * n_base;
+	}
 	p->loose = calloc((size_t)n_loose + 1, sizeof *p->loose);
 	p->on = calloc((size_t)p->head->side[SIDE_HOSTS].owners.n + 1, 1);
 	p->touched = calloc(p->head->words, sizeof *p->touched);
@@ -291,7 +326,6 @@ policy_open(const void *block, size_t size, uint32_t off, bool jit)
 	p->block = block;
 	p->head = head;
 	p->rules = policy_at(p, head->rules.off);
-	p->base = policy_at(p, head->base);
 	p->base_bits = policy_at(p, head->base_bits);
 	p->lists = policy_at(p, head->lists.off);
 	p->progs = policy_at(p, head->progs);
@@ -312,6 +346,9 @@ policy_close(struct policy *p)
 	if (!p)
 		return;
 	host_set_close(p->hosts);
+	free(p->folds);
+	free(p->fold_bits);
+	free(p->fold_base);
 	free(p->loose);
 	free(p->on);
 	free(p->touched);

@@ -49,10 +49,12 @@ url_text(const struct request *r, char *buf, size_t room)
 static struct span
 reported_text(const struct request *r, char *buf, size_t room)
 {
-	size_t n = 0;
+	size_t   n = 0;
+	uint32_t all = r->verdict.n_reported + r->reported_only;
 
-	for (uint32_t i = 0; i < r->verdict.n_reported; i++) {
-		struct span name = policy_rule_name(r->snap->policy, r->verdict.reported[i]);
+	for (uint32_t i = 0; i < all; i++) {
+		/* with --report-only, the rule that would have refused stands last */
+		struct span name = policy_rule_name(r->snap->policy, i < r->verdict.n_reported ? r->verdict.reported[i] : r->verdict.rule);
 		if (n + name.n + 1 > room)
 			break;
 		if (n)

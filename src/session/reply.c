@@ -117,11 +117,11 @@ target_text(const struct request *r, char *buf, size_t n)
 	return span_of(buf, len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1);
 }
 
-/* Can the connection carry another request after this answer? Only when we know where the next one begins. */
+/* Can the connection carry another request after this answer? Only when we know where the next one begins, and what came was in order. */
 static bool
 can_keep(const struct session *s, const struct request *r)
 {
-	return s->keep && r->snap && r->has_target && !r->is_connect && r->head.body == BODY_NONE;
+	return s->keep && strcmp(fault_row(r->fault)->token, "http_request_error") != 0 && r->snap && r->has_target && !r->is_connect && r->head.body == BODY_NONE;
 }
 
 void

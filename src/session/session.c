@@ -149,7 +149,9 @@ void
 session_finish(struct session *s, enum fault fault)
 {
 	struct gateway *gw = s->gw;
-	bool            broken = fault != FAULT_NONE && (s->state == SESSION_TUNNEL || s->state == SESSION_FORWARD || s->state == SESSION_PEEK);
+	/* what broke off must not look complete: bytes in a tunnel, or a response that only the end of the connection ends */
+	bool broken = fault != FAULT_NONE &&
+	    (s->state == SESSION_TUNNEL || s->state == SESSION_PEEK || (s->state == SESSION_FORWARD && s->req->back.kind == BODY_TO_CLOSE));
 	bool            client_left = fault == FAULT_CLIENT_ABORTED, origin_left = fault == FAULT_ORIGIN_RESET;
 
 	if (s->state == SESSION_DONE)
@@ -169,9 +171,8 @@ session_finish(struct session *s, enum fault fault)
 	lane_clear(&s->down, &gw->lanes);
 	buf_release(&s->in, &gw->bufs);
 	watch_clear(&s->client.watch);
-	/* what broke off must not look complete to either side */
 	(broken && !client_left ? sock_reset : sock_close)(s->client.fd);
-	(broken && !origin_left ? origin_reset : origin_free)(s->origin);
+	(fault != FAULT_NONE && !origin_left ? origin_reset : origin_free)(s->origin);
 	s->origin = NULL;
 	tally_remove(gw->shared, gw->worker, &s->peer.addr);
 	gateway_forget(gw, s);

@@ -85,8 +85,9 @@ def test_a_reset_of_one_side_ends_the_other(gateway, serve):
     assert ended.wait(20)
     gw.record(method="CONNECT", status=200)
 
-    serve(origins.Server, lambda wire: wire.reset(), w.OTHER, 443)
+    serve(origins.Server, lambda wire: (wire.exactly(1), wire.reset()), w.OTHER, 443)
     with gw.tunnel("other.example.net:443") as t:
+        t.send("x")
         assert t.ended()
     gw.record(host="other.example.net")
 

@@ -1,15 +1,82 @@
-# libFuzzer targets and the program that replays their corpus
+# libFuzzer targets, and the programs that replay their corpus in make check.
+# A target NAME is tests/fuzz/fuzz_NAME.c and tests/fuzz/corpus/NAME/. replay_NAME is always built and tested; fuzz_NAME only with
+# --enable-fuzzing, and it is no test: run it by hand with a corpus directory of your own first and tests/fuzz/corpus/NAME behind it.
+FUZZ_LIBS = libpostern.a $(LIBS_ALL)
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+check_PROGRAMS += replay_authority
+replay_authority_SOURCES = tests/fuzz/fuzz_authority.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_authority_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_authority
+fuzz_authority_SOURCES = tests/fuzz/fuzz_authority.c tests/fuzz/fuzz.h
+fuzz_authority_LDADD = $(FUZZ_LIBS)
+fuzz_authority_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_body
+replay_body_SOURCES = tests/fuzz/fuzz_body.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_body_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_body
+fuzz_body_SOURCES = tests/fuzz/fuzz_body.c tests/fuzz/fuzz.h
+fuzz_body_LDADD = $(FUZZ_LIBS)
+fuzz_body_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_cidr
+replay_cidr_SOURCES = tests/fuzz/fuzz_cidr.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_cidr_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_cidr
+fuzz_cidr_SOURCES = tests/fuzz/fuzz_cidr.c tests/fuzz/fuzz.h
+fuzz_cidr_LDADD = $(FUZZ_LIBS)
+fuzz_cidr_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_head
+replay_head_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_head_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_head
+fuzz_head_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/fuzz.h
+fuzz_head_LDADD = $(FUZZ_LIBS)
+fuzz_head_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_hello
+replay_hello_SOURCES = tests/fuzz/fuzz_hello.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_hello_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_hello
+fuzz_hello_SOURCES = tests/fuzz/fuzz_hello.c tests/fuzz/fuzz.h
+fuzz_hello_LDADD = $(FUZZ_LIBS)
+fuzz_hello_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_hostname
+replay_hostname_SOURCES = tests/fuzz/fuzz_hostname.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_hostname_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_hostname
+fuzz_hostname_SOURCES = tests/fuzz/fuzz_hostname.c tests/fuzz/fuzz.h
+fuzz_hostname_LDADD = $(FUZZ_LIBS)
+fuzz_hostname_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_record
-replay_record_SOURCES = tests/fuzz/fuzz_record.c tests/fuzz/replay.c
-replay_record_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS=\"tests/fuzz/corpus/record\"
-replay_record_LDADD = libpostern.a $(LIBS_ALL)
+replay_record_SOURCES = tests/fuzz/fuzz_record.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_record_LDADD = $(FUZZ_LIBS)
 if FUZZING
 noinst_PROGRAMS += fuzz_record
-fuzz_record_SOURCES = tests/fuzz/fuzz_record.c
-fuzz_record_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-fuzz_record_LDADD = libpostern.a $(LIBS_ALL)
+fuzz_record_SOURCES = tests/fuzz/fuzz_record.c tests/fuzz/fuzz.h
+fuzz_record_LDADD = $(FUZZ_LIBS)
+fuzz_record_LDFLAGS = $(FUZZ_LINK)
+endif
+
+if FUZZING
 noinst_PROGRAMS += fuzz_dns_answer
 fuzz_dns_answer_SOURCES = tests/fuzz/fuzz_dns_answer.c
-fuzz_dns_answer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-fuzz_dns_answer_LDADD = libpostern.a $(LIBS_ALL)
+fuzz_dns_answer_LDADD = $(FUZZ_LIBS)
+fuzz_dns_answer_LDFLAGS = $(FUZZ_LINK)
 endif

@@ -1,61 +1,91 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * replay: runs one fuzz target over the files of its corpus (CORPUS below the source directory), and over every prefix of each. No libFuzzer needed.
+ * replay: feeds a fuzz target the files of its corpus and, of small ones, every prefix. For `make check` and compilers without libFuzzer.
+ * Without arguments: replay_NAME takes tests/fuzz/corpus/NAME in the source directory. An empty corpus is a failure.
  */
 #include <dirent.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "fuzz.h"
 
-#define MOST_BYTES     65536u
-#define MOST_PREFIXES  2048u
+#define FILE_MAX_BYTES   (1 << 20)
+#define PREFIX_MAX_BYTES 2048
+
+static char buffer[FILE_MAX_BYTES];
 
 static void
-run(const uint8_t *data, size_t n)
+feed(size_t n)
 {
-	/* exact size, so that a sanitizer sees every byte read too far */
-	uint8_t *exact = malloc(n ? n : 1);
+	/* libFuzzer too gives each input a block of its own */
+	struct span b = fuzz_block(buffer, n);
+	LLVMFuzzerTestOneInput((const uint8_t *)b.p, n);
+	fuzz_free(b);
+}
 
-	memcpy(exact, data, n);
-	LLVMFuzzerTestOneInput(exact, n);
-	free(exact);
+static bool
+replay_file(int dir, const char *name)
+{
+	int     fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	size_t  n = 0;
+	ssize_t got = -1;
+
+	if (fd >= 0) {
+		while ((got = read(fd, buffer + n, sizeof buffer - n)) > 0)
+			n += (size_t)got;
+		close(fd);
+	}
+	if (got < 0) {
+		perror(name);
+		return false;
+	}
+	if (n <= PREFIX_MAX_BYTES)
+		for (size_t part = 0; part < n; part++)
+			feed(part);
+	feed(n);
+	return true;
+}
+
+/* How many files were fed; -1 when one could not be read. */
+static int
+replay_directory(const char *path)
+{
+	DIR           *d = opendir(path);
+	struct dirent *e;
+	int            count = 0;
+
+	if (!d) {
+		perror(path);
+		return -1;
+	}
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (!replay_file(dirfd(d), e->d_name)) {
+			count = -1;
+			break;
+		}
+		count++;
+	}
+	closedir(d);
+	return count;
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	static uint8_t bytes[MOST_BYTES];
-	const char    *top = getenv("srcdir");
-	char           path[4096];
-	unsigned       files = 0;
-	struct dirent *e;
-	DIR           *d;
+	const char *source = getenv("srcdir"), *name = strstr(argv[0], "replay_");
+	char        path[4096];
+	int         count;
 
-	snprintf(path, sizeof path, "%s/" CORPUS, top ? top : ".");
-	d = opendir(path);
-	if (!d) {
-		fprintf(stderr, "%s cannot be read\n", path);
-		return 1;
+	if (argc > 1) {
+		for (int i = 1; i < argc; i++)
+			if (!replay_file(AT_FDCWD, argv[i]))
+				return 1;
+		return 0;
 	}
-	while ((e = readdir(d))) {
-		char   file[5000];
-		size_t n;
-		FILE  *f;
-		snprintf(file, sizeof file, "%s/%s", path, e->d_name);
-		f = e->d_name[0] != '.' ? fopen(file, "r") : NULL;
-		if (!f)
-			continue;
-		n = fread(bytes, 1, sizeof bytes, f);
-		fclose(f);
-		files++;
-		run(bytes, n);
-		for (size_t cut = 0; cut < n && cut < MOST_PREFIXES; cut++)
-			run(bytes, cut);
-	}
-	closedir(d);
-	printf("%u files\n", files);
-	return files == 0;
+	snprintf(path, sizeof path, "%s/tests/fuzz/corpus/%s", source ? source : ".", name ? name + strlen("replay_") : "");
+	count = replay_directory(path);
+	printf("%s: %d files\n", path, count);
+	return count > 0 ? 0 : 1;
 }

@@ -614,6 +614,30 @@ test_a_million_errors_are_counted_and_not_kept(void **state)
 }
 
 static void
+test_after_thousands_of_errors_the_rest_is_not_read(void **state)
+{
+	struct report r;
+	struct conf  *c;
+	char         *text;
+	FILE         *f = fopen("postern.ini", "w");
+
+	(void)state;
+	assert_non_null(f);
+	fprintf(f, "[gateway]\n");
+	for (int i = 0; i < 20000; i++)
+		fprintf(f, "frobnicate = %d\n", i);
+	assert_int_equal(fclose(f), 0);
+	report_init(&r);
+	c = conf_load("postern.ini", &r);
+	text = report_text(&r, c);
+	assert_non_null(strstr(text, "postern.ini:5001: more than 5000 errors; what follows is not read\n"));
+	assert_null(strstr(text, "postern.ini:5002: "));
+	free(text);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
 test_places_are_printed_and_cut(void **state)
 {
 	struct report r;
@@ -649,6 +673,7 @@ main(void)
 		TEST(test_a_whole_needs_a_listener_and_is_warned_without_rules_or_logs),
 		TEST(test_reports_escape_what_comes_from_outside),
 		TEST(test_a_million_errors_are_counted_and_not_kept),
+		TEST(test_after_thousands_of_errors_the_rest_is_not_read),
 		TEST(test_places_are_printed_and_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

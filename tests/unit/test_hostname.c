@@ -7,6 +7,9 @@
 #include "parse/hostname.h"
 #include "block.h"
 
+/* how many code points the exhaustive test goes through: the basic plane and one with emoji, mathematical letters and digits */
+#define CHARACTERS 0x20000
+
 #define L63 "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz0"
 #define N253 L63 "." L63 "." L63 "." "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxy"
 
@@ -132,6 +135,57 @@ test_long_input_is_refused_early_or_mapped(void **state)
 	assert_false(host_parse(span_of(big, 260), &h));
 }
 
+static size_t
+utf8_put(char *p, unsigned c)
+{
+	if (c < 0x800) {
+		p[0] = (char)(0xc0 | c >> 6);
+		p[1] = (char)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		p[0] = (char)(0xe0 | c >> 12);
+		p[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		p[2] = (char)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	p[0] = (char)(0xf0 | c >> 18);
+	p[1] = (char)(0x80 | (c >> 12 & 0x3f));
+	p[2] = (char)(0x80 | (c >> 6 & 0x3f));
+	p[3] = (char)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+static void
+test_no_character_leads_to_a_spelling_that_changes_again(void **state)
+{
+	static const char *const around[][2] = {{"", ""}, {"a", "1.x"}, {"1.2.3.", ""}};
+
+	(void)state;
+	for (unsigned c = 0x80; c < CHARACTERS; c++) {
+		struct host h, again;
+		char        text[16];
+		size_t      n;
+
+		strcpy(text, around[c % 3][0]);
+		n = strlen(text);
+		n += utf8_put(text + n, c);
+		strcpy(text + n, around[c % 3][1]);
+		n += strlen(around[c % 3][1]);
+		if (!host_parse(span_of(text, n), &h))
+			continue;
+		if (h.kind == HOST_ADDR) {
+			assert_true(memcmp(h.text, "1.2.3.", 6) == 0);
+			continue;
+		}
+		for (size_t i = 0; i < h.n; i++)
+			assert_non_null(strchr("abcdefghijklmnopqrstuvwxyz0123456789-_.", h.text[i]));
+		assert_true(host_parse(host_span(&h), &again));
+		assert_int_equal(again.kind, HOST_NAME);
+		assert_string_equal(again.text, h.text);
+	}
+}
+
 int
 main(void)
 {
@@ -139,6 +193,7 @@ main(void)
 		cmocka_unit_test(test_names_have_one_spelling),
 		cmocka_unit_test(test_addresses_are_told_from_names),
 		cmocka_unit_test(test_what_is_no_host_is_refused),
+		cmocka_unit_test(test_no_character_leads_to_a_spelling_that_changes_again),
 		cmocka_unit_test(test_long_input_is_refused_early_or_mapped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

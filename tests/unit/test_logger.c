@@ -155,7 +155,7 @@ test_line_appears_after_a_wake_up_and_without_one_while_the_logger_polls(void **
 	/* until it has found nothing once; only then does it want to be woken */
 	alarm(60);
 	for (;;) {
-		assert_int_equal(event_base_loop(loop_base(loop), EVLOOP_ONCE), 0);
+		loop_turn(loop);
 		unsigned lines = first.lines;
 		assert_true(put(ring, 3, 1));
 		if (ring_wants_wake(ring))
