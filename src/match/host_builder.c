@@ -283,16 +283,16 @@ static void
 find_parents(struct host_set_builder *b)
 {
 	for (uint32_t i = 0; i < b->n_nodes; i++) {
-		const struct name_entry *e = (const struct name_entry *)(b->heap + b->node[i].entry), *up;
+		const struct name_entry *e = (const struct name_entry *)(b->heap + b->node[i].entry);
 		struct name_suffix       suffix[NAME_LABELS_MAX + 1];
 		struct name_words        words;
 		struct name_walk         w = name_walk_begin(&words, &b->key, span_of(e->text, e->n));
 		unsigned                 n = name_candidates(&b->index, &w, &words, true, suffix);
 
 		while (n-- && b->node[i].parent == UINT32_MAX) {
-			up = name_find(&b->index, w.p, e->n, &suffix[n]);
-			if (up)
-				b->node[i].parent = up->origin;
+			uint32_t up;
+			if (name_find(&b->index, w.p, e->n, &suffix[n], &up))
+				b->node[i].parent = up;
 		}
 	}
 }

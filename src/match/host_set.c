@@ -135,11 +135,10 @@ host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 	w = name_walk_begin(&words, &x->key, name);
 	n = name_candidates(x, &w, &words, false, try);
 	while (n--) {
-		const struct name_entry *e = name_find(x, w.p, name.n, &try[n]);
+		const struct name_entry *e = name_find(x, w.p, name.n, &try[n], &hit->node);
 		if (e) {
 			const struct host_value *v = &h->value[e->value & ~NAME_LAST];
 			hit->set = try[n].at ? v->below : v->exact;
-			hit->node = x->line[name_line_of(x, try[n].hash)].node + e->nth;
 			break;
 		}
 	}
@@ -194,13 +193,13 @@ host_set_origins(const struct host_set *h, struct span name, uint32_t tag, uint3
 	struct name_suffix        try[NAME_LABELS_MAX + 1];
 	struct name_words         words;
 	struct name_walk          w;
-	uint32_t                  n = 0;
+	uint32_t                  n = 0, node;
 
 	if (name.n > HOSTNAME_MAX)
 		return 0;
 	w = name_walk_begin(&words, &x->key, name);
 	for (unsigned i = name_candidates(x, &w, &words, false, try); i--;) {
-		const struct name_entry *e = name_find(x, w.p, name.n, &try[i]);
+		const struct name_entry *e = name_find(x, w.p, name.n, &try[i], &node);
 		if (e)
 			give_entry(h, e, try[i].at == 0, tag, origin, room, &n);
 	}

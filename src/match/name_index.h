@@ -80,6 +80,7 @@ struct name_words {
 struct name_walk {
 	const char *p;
 	size_t      n;
+	size_t      last; /* the last place where eight bytes can be loaded */
 	uint64_t    dots; /* not yet passed, of the 64 bytes at `window` */
 	size_t      window;
 	bool        more;
@@ -167,7 +168,7 @@ name_tail(const char *p, size_t end, size_t n)
 NAME_HOT struct name_walk
 name_walk_begin(struct name_words *words, const struct name_key *k, struct span name)
 {
-	struct name_walk w = {name.p, name.n, 0, 0, name.n > 0};
+	struct name_walk w = {name.p, name.n, name.n >= 8 ? name.n - 8 : 0, 0, 0, name.n > 0};
 	uint64_t         hash = k->start;
 	size_t           end, i;
 
@@ -199,15 +200,17 @@ name_walk_begin(struct name_words *words, const struct name_key *k, struct span 
 NAME_HOT bool
 name_walk_next(struct name_walk *w, size_t *at)
 {
-	while (!w->dots && w->window) {
+	for (;;) {
+		if (w->dots) {
+			unsigned bit = 63u ^ (unsigned)__builtin_clzll(w->dots);
+			w->dots ^= (uint64_t)1 << bit;
+			*at = w->window + bit + 1;
+			return true;
+		}
+		if (!w->window)
+			break;
 		w->window -= 64;
 		w->dots = name_dots(w->p, w->window, 64);
-	}
-	if (w->dots) {
-		unsigned bit = 63u - (unsigned)__builtin_clzll(w->dots);
-		w->dots ^= (uint64_t)1 << bit;
-		*at = w->window + bit + 1;
-		return true;
 	}
 	*at = 0;
 	if (!w->more)
@@ -216,13 +219,16 @@ name_walk_next(struct name_walk *w, size_t *at)
 	return true;
 }
 
-/* Hash of the suffix from `at`. It needs no length: a name holds no NUL, so that the words say it. */
+/* Hash of the suffix from `at`: its whole words from the end, and what is left at its front. It needs no length: a name holds no NUL, so that
+ * the words say it. */
 NAME_HOT uint64_t
 name_walk_hash(const struct name_walk *w, const struct name_words *words, const struct name_key *k, size_t at)
 {
-	size_t full = (w->n - at) >> 3;
+	static const uint64_t first[8] = {0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff};
+	size_t                n = w->n - at, from = at < w->last ? at : w->last;
+	uint64_t              part = name_load(w->p + from) >> (8 * (at - from) & 63) & first[n & 7];
 
-	return name_fold(words->chain[full] ^ name_tail(w->p, w->n - 8 * full, (w->n - at) & 7), k->label);
+	return name_fold(words->chain[n >> 3] ^ part, k->label);
 }
 
 /* The line of a hash, and its bucket there; both grow with the hash. */
@@ -299,9 +305,9 @@ name_entry_next(const struct name_entry *e)
 	return (const struct name_entry *)(e->text + e->n);
 }
 
-/* The entry of the suffix of p that ends at `end`, and has this hash; null when there is none. */
-static inline const struct name_entry *
-name_find(const struct name_index *x, const char *p, size_t end, const struct name_suffix *s)
+/* The entry of the suffix of p that ends at `end`, and has this hash, and its number; null when there is none. */
+NAME_HOT const struct name_entry *
+name_find(const struct name_index *x, const char *p, size_t end, const struct name_suffix *s, uint32_t *node)
 {
 	const struct name_line  *l = &x->line[name_line_of(x, s->hash)];
 	const struct name_entry *first, *e;
@@ -315,14 +321,13 @@ name_find(const struct name_index *x, const char *p, size_t end, const struct na
 	/* mostly it is the first or the second; which of both is reckoned, not branched on: a wrong guess here would cost what memory costs */
 	miss = (first->n != n) | (name_tail((const char *)first, sizeof *first + first->n, first->n < 8 ? first->n : 8) != name_tail(p, end, n < 8 ? n : 8));
 	e = (const struct name_entry *)((const char *)first + miss * (sizeof *first + first->n));
-	if (name_entry_is(e, p, end, n))
-		return e;
-	for (e = first; !(e->value & NAME_LAST);) {
-		e = name_entry_next(e);
-		if (name_entry_is(e, p, end, n))
-			return e;
+	if (!name_entry_is(e, p, end, n)) {
+		for (e = first; !name_entry_is(e, p, end, n); e = name_entry_next(e))
+			if (e->value & NAME_LAST)
+				return NULL;
 	}
-	return NULL;
+	*node = l->node + e->nth;
+	return e;
 }
 
 NAME_HOT bool
@@ -336,20 +341,18 @@ name_depth_is_known(const struct name_index *x, unsigned depth)
 NAME_HOT unsigned
 name_candidates(const struct name_index *x, struct name_walk *w, const struct name_words *words, bool proper, struct name_suffix to[NAME_LABELS_MAX + 1])
 {
-	unsigned n = 0, depth = 0;
+	unsigned n = 0, depth;
 	uint64_t hash;
 	size_t   at;
 
-	while (depth < x->max_depth && name_walk_next(w, &at)) {
-		if (++depth != NAME_FAMILY && !name_depth_is_known(x, depth))
+	for (depth = 1; depth <= x->max_depth && name_walk_next(w, &at); depth++) {
+		if (depth < NAME_FAMILY && !name_depth_is_known(x, depth))
 			continue;
 		hash = name_walk_hash(w, words, &x->key, at);
 		if (depth == NAME_FAMILY && !name_family_is_known(x, hash))
 			break;
-		if (!name_depth_is_known(x, depth) || (proper && at == 0))
-			continue;
 		to[n] = (struct name_suffix){hash, at};
-		n += name_filter(&x->line[name_line_of(x, to[n].hash)], to[n].hash);
+		n += name_filter(&x->line[name_line_of(x, hash)], hash) & name_depth_is_known(x, depth) & !(proper && at == 0);
 	}
 	return n;
 }

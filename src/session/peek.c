@@ -37,7 +37,7 @@ judge_hello(const struct request *r, const struct hello *h)
 	if (!h->has_sni)
 		return FAULT_NONE;
 	f.host = &h->sni;
-	f.address = r->to; /* where the tunnel leads is known */
+	f.address = r->to; /* the tunnel's own: the name leads nowhere else */
 	f.known |= FACT_ADDRESS;
 	return policy_decide(p, &f, &v) == POLICY_VERDICT && v.rule == rule ? FAULT_NONE : FAULT_GUARD_BAD_SNI;
 }

@@ -59,7 +59,7 @@ def test_every_error_is_named_in_one_go_with_file_and_line(write):
 
 def test_the_shipped_configuration_is_fine(write):
     done = g.command("check", "-c", g.SOURCE / "conf" / "postern.ini")
-    assert done.returncode == 0 and all(": warning: " in line for line in done.stderr.splitlines()), done
+    assert done.returncode == 0 and not done.stderr, done
 
 
 def test_run_with_a_bad_file_starts_nothing(write):

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "dns_server.h"
@@ -37,13 +38,13 @@ void   *__real_calloc(size_t n, size_t size);
 int     __real_socket(int family, int type, int protocol);
 int     __real_connect(int fd, const struct sockaddr *sa, socklen_t n);
 ssize_t __real_getrandom(void *p, size_t n, unsigned flags);
-int     __real_event_add(struct event *ev, const struct timeval *tv);
+int     __real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *e);
 void   *__wrap_malloc(size_t n);
 void   *__wrap_calloc(size_t n, size_t size);
 int     __wrap_socket(int family, int type, int protocol);
 int     __wrap_connect(int fd, const struct sockaddr *sa, socklen_t n);
 ssize_t __wrap_getrandom(void *p, size_t n, unsigned flags);
-int     __wrap_event_add(struct event *ev, const struct timeval *tv);
+int     __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *e);
 
 void *
 __wrap_malloc(size_t n)
@@ -87,13 +88,18 @@ __wrap_getrandom(void *p, size_t n, unsigned flags)
 	return __real_getrandom(p, n, flags);
 }
 
-/* Only watches of descriptors fail, not the loop's own alarm, and not those of the test's server. */
+/* Only new watches fail, and not those of the test's server. */
 int
-__wrap_event_add(struct event *ev, const struct timeval *tv)
+__wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *e)
 {
-	bool is_servers = the_server && (const char *)ev >= (const char *)the_server && (const char *)ev < (const char *)(the_server + 1);
+	const char *at = e ? e->data.ptr : NULL;
+	bool        is_servers = the_server && at >= (const char *)the_server && at < (const char *)(the_server + 1);
 
-	return event_get_fd(ev) >= 0 && !is_servers && fails_now() ? -1 : __real_event_add(ev, tv);
+	if (op == EPOLL_CTL_ADD && !is_servers && fails_now()) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return __real_epoll_ctl(epoll, op, fd, e);
 }
 
 static void *
