@@ -2,7 +2,7 @@
 /*
  * resolve: names to addresses, by DNS (c-ares), with a bounded cache that honours TTLs.
  * One for each worker. Reads no file: hosts and resolv.conf come as bytes. NSS is not consulted. Single-label names follow the search list
- * and ndots as resolv.conf(5) says. Judges nothing: egress is the caller's.
+ * and ndots as resolv.conf(5) says; a name with a dot is asked for as it stands. Judges nothing: egress is the caller's.
  */
 #ifndef POSTERN_NET_RESOLVE_H
 #define POSTERN_NET_RESOLVE_H
