@@ -16,6 +16,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "audit/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/snapshot.h"
@@ -110,14 +111,10 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
 
-	*ports = NULL;
-	*snapshot = -1;
-	if (r->errors)
-		return false;
-	*ports = ports_open(c, p->ports, p->workers, r);
-	if (!*ports)
-		return false;
-	in.n_own = ports_own(*ports, own);
+	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
+	log_formats_check(c, r);
+	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
+	in.n_own = *ports ? ports_own(*ports, own) : 0;
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0)
 		return true;
@@ -363,12 +360,13 @@ parent_begin(struct parent *p)
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
-	if (c && r.errors == 0) {
+	if (c) {
 		p->workers = workers_of(c);
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		p->user = strdup(c->gateway.user);
 		start.jit = c->gateway.regex_jit != TRI_NO;
-		ok = p->user && find_user(c, &start, &r) && build(p, c, &r, &p->ports, &p->snapshot);
+		ok = p->user && find_user(c, &start, &r);
+		ok = build(p, c, &r, &p->ports, &p->snapshot) && ok;
 	}
 	report_print(&r, c, stderr);
 	if (ok) {
