@@ -118,8 +118,6 @@ struct conf_rule {
 	bool              report, force;
 	struct span       reason;
 	struct conf_items hosts, ports, schemes, methods, clients, listeners, addresses, times; /* raw items; policy/rule gives them meaning */
-	/* conditions that this version refuses: conf_load reports them by line and leaves them empty */
-	struct conf_items users, groups, url, headers, content_types;
 	struct where      action_at;
 };
 

@@ -67,9 +67,13 @@ void set_defaults(struct load *l, enum section_kind kind, void *base);
 /* The first key of a list option in its section: the default goes. */
 void set_begin(const struct option *o, void *base);
 
-/* --- include: more files --- */
-void include_glob(struct load *l, const struct conf_item *item);
+/* --- load: the lines of one file; `from` is null for bytes that come from no file --- */
+struct file_bytes;
+void load_bytes(struct load *l, const char *path, uint32_t file, struct span bytes, const struct file_bytes *from);
+
+/* --- include: files; `from` names the line that asked for one, its line 0: the command line --- */
 void load_path(struct load *l, const char *path, struct where from);
+void include_glob(struct load *l, const struct conf_item *item);
 
 /* --- list: the lines of a list file, to the list's hosts --- */
 void list_read(struct load *l, struct conf_list *list, const struct conf_item *item);

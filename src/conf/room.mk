@@ -3,6 +3,7 @@ libpostern_a_SOURCES += \
 	src/conf/check.c \
 	src/conf/conf.h \
 	src/conf/file.c src/conf/file.h \
+	src/conf/include.c \
 	src/conf/line.c src/conf/line.h \
 	src/conf/list.c \
 	src/conf/load.c src/conf/load.h \

@@ -228,12 +228,18 @@ forget(struct loop *l, struct watch *w)
 void
 watch_clear(struct watch *w)
 {
+	if (w->loop && w->fd >= 0)
+		epoll_ctl(w->loop->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	watch_drop(w);
+}
+
+void
+watch_drop(struct watch *w)
+{
 	struct loop *l = w->loop;
 
 	if (!l)
 		return;
-	if (w->fd >= 0)
-		epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
 	forget(l, w);
 	if (w->again)
 		TAILQ_REMOVE(&l->again, w, link);

@@ -35,7 +35,7 @@ struct url {
 
 /* Read an absolute-form target (RFC 9112 3.2.2): scheme "://" authority path-abempty ["?" query]. No fragment, no user information,
  * no byte outside RFC 3986's set (percent-encoding checked; raw bytes 0x80-0xff and the few ASCII ones that browsers send raw, | ^ ` { } " \ , are refused except
- * | ^ ` { } in the query and path, which pass as they stand). Spans point into `in`. FAULT_BAD_TARGET or, for a scheme other than http
+ * | ^ ` { } and, of RFC 3986's reserved set, [ ] in the query and path, which pass as they stand). Spans point into `in`. FAULT_BAD_TARGET or, for a scheme other than http
  * that is otherwise well-formed, true with SCHEME_HTTPS or SCHEME_OTHER (the caller answers 501). */
 bool url_parse(struct span in, struct url *out);
 

@@ -10,7 +10,7 @@ enum state {
 	EXT_GAP,      /* blanks before ';' */
 	EXT_NAME_GAP, /* behind ';', blanks before the name */
 	EXT_NAME,
-	EXT_NAME_END, /* blanks behind a name */
+	EXT_NAME_END,  /* blanks behind a name */
 	EXT_VALUE_GAP, /* behind '=', blanks before the value */
 	EXT_VALUE,
 	EXT_QUOTED,

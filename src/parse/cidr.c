@@ -32,11 +32,11 @@ host_mask(unsigned bits, unsigned i)
 enum cidr_fault
 cidr_parse(struct span in, struct cidr *out)
 {
-	const char    *slash = in.n ? memchr(in.p, '/', in.n) : NULL;
-	struct span    text = {in.p, slash ? (size_t)(slash - in.p) : in.n};
-	struct cidr    c;
-	unsigned       bits = 128;
-	bool           dotted, stray = false;
+	const char *slash = in.n ? memchr(in.p, '/', in.n) : NULL;
+	struct span text = {in.p, slash ? (size_t)(slash - in.p) : in.n};
+	struct cidr c;
+	unsigned    bits = 128;
+	bool        dotted, stray = false;
 
 	if (!addr_parse(text, &c.addr))
 		return CIDR_BAD;

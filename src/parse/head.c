@@ -9,9 +9,9 @@
 /* What the fields said that is settled only at the end of the head. */
 struct tally {
 	bool     request;
-	bool     close, keep_alive;  /* named by Connection or, in a request, Proxy-Connection */
-	bool     asks_upgrade;       /* named by Connection */
-	bool     bad_coding;         /* Transfer-Encoding is no list of codings */
+	bool     close, keep_alive; /* named by Connection or, in a request, Proxy-Connection */
+	bool     asks_upgrade;      /* named by Connection */
+	bool     bad_coding;        /* Transfer-Encoding is no list of codings */
 	bool     chunked_last;
 	unsigned n_chunked, n_codings;
 };

@@ -105,7 +105,7 @@ struct head {
  * A CONNECT with Transfer-Encoding or a Content-Length other than 0 is FAULT_BAD_FRAMING: what follows it is the tunnel.
  * Host rules (RFC 9112 3.2): an HTTP/1.1 request without Host, any request with two or with an invalid one: FAULT_BAD_HOST. */
 enum parse_result head_parse_request(struct span in, size_t seen, struct head *out, size_t *used, enum fault *fault);
-/* The same for a status line; faults are FAULT_BAD_RESPONSE. Lenient only where RFC 9112 asks: a missing reason phrase with or
+/* The same for a status line, 100 to 999; faults are FAULT_BAD_RESPONSE. Host means nothing there. Lenient only where RFC 9112 asks: a missing reason phrase with or
  * without its blank. */
 enum parse_result head_parse_response(struct span in, size_t seen, struct head *out, size_t *used, enum fault *fault);
 

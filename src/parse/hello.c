@@ -279,7 +279,8 @@ read_hello(struct reader *r, struct hello *h)
 		fail(r, HELLO_BAD);
 	take(r, &suites, NULL, suites);
 	skip_vector(r, &left, 1, 1, UINT8_MAX); /* compression */
-	if (left > 0) { /* clients from before RFC 3546 have no extensions */
+	/* clients from before RFC 3546 have no extensions */
+	if (left > 0) {
 		size_t n = take_length(r, &left, 2, 0, UINT16_MAX);
 		if (left > 0)
 			fail(r, HELLO_BAD);

@@ -26,10 +26,10 @@ struct host {
 /* Canonicalise `in` (a reg-name, a dotted IPv4, or an IPv6 literal in brackets) into `out`. False when it is not a host:
  * empty, a label of 0 or over 63 bytes, over 253 in all, a byte outside letters, digits, hyphen, underscore and dot (after IDNA), a
  * label that begins or ends with a hyphen, a zone id, percent-encoding, or a name whose last label is all digits or 0x-hexadecimal but
- * that is no plain dotted quad ("127.1", "0x7f.1", "2130706433", "010.0.0.1": a trap; WHATWG URL "ends in a number"). */
+ * that is no plain dotted quad ("127.1", "0x7f.1", "2130706433", "010.0.0.1": a trap; WHATWG URL "ends in a number"). * What `out` holds after a refusal is of no meaning. */
 bool host_parse(struct span in, struct host *out);
-/* The same for input that is ASCII and most likely canonical already; what host_parse uses first. True when `in` is canonical as it
- * stands (so that no copy is needed). */
+/* True when `in` is the canonical spelling of a name as it stands, so that no copy is needed. Looks at ASCII only: addresses and names
+ * with A-labels, which libidn2 has to judge, answer false. */
 bool hostname_is_canonical(struct span in);
 
 static inline struct span

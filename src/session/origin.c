@@ -95,7 +95,7 @@ dispose(struct origin *o, void (*close_fd)(int))
 		unlist(&o->gw->origins, o->pooled);
 		free(o->pooled);
 	}
-	watch_clear(&o->side.watch);
+	watch_drop(&o->side.watch);
 	close_fd(o->side.fd);
 	loop_bury(o->gw->loop, &o->grave);
 }

@@ -24,9 +24,13 @@ compose_head(const struct session *s, const struct head *h)
 	put(&o, span_of(status, (size_t)snprintf(status, sizeof status, "%03u ", h->status)));
 	put(&o, h->reason);
 	put(&o, SPAN("\r\n"));
-	while (head_field_next(h, &at, &f))
+	while (head_field_next(h, &at, &f)) {
+		/* RFC 9110 8.6: no length where there can be no content; a client that believed it would wait for bytes */
+		if (f.id == FIELD_CONTENT_LENGTH && (h->status < 200 || h->status == 204))
+			continue;
 		if (!head_field_is_hop(h, &f))
 			put(&o, f.line);
+	}
 	if (r->snap->set->via) {
 		put(&o, h->minor ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
 		put(&o, snapshot_text(r->snap, r->snap->set->visible_name));
@@ -38,7 +42,7 @@ compose_head(const struct session *s, const struct head *h)
 		put(&o, SPAN("\r\n"));
 	} else if (!interim) {
 		/* HEAD, 204 and 304 may name a coding that no body follows (RFC 9112 6.1) */
-		if (h->body == BODY_CHUNKED && !r->decode)
+		if (h->body == BODY_CHUNKED && !r->decode && h->status != 204)
 			put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
 		if (!s->keep)
 			put(&o, SPAN("Connection: close\r\n"));

@@ -170,7 +170,7 @@ session_finish(struct session *s, enum fault fault)
 	lane_clear(&s->up, &gw->lanes);
 	lane_clear(&s->down, &gw->lanes);
 	buf_release(&s->in, &gw->bufs);
-	watch_clear(&s->client.watch);
+	watch_drop(&s->client.watch);
 	(broken && !client_left ? sock_reset : sock_close)(s->client.fd);
 	(fault != FAULT_NONE && !origin_left ? origin_reset : origin_free)(s->origin);
 	s->origin = NULL;

@@ -80,3 +80,13 @@ fuzz_dns_answer_SOURCES = tests/fuzz/fuzz_dns_answer.c
 fuzz_dns_answer_LDADD = $(FUZZ_LIBS)
 fuzz_dns_answer_LDFLAGS = $(FUZZ_LINK)
 endif
+
+check_PROGRAMS += replay_config
+replay_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_config_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_config
+fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/fuzz.h
+fuzz_config_LDADD = $(FUZZ_LIBS)
+fuzz_config_LDFLAGS = $(FUZZ_LINK)
+endif

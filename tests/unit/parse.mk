@@ -1,15 +1,15 @@
 # unit tests of parse/
-check_PROGRAMS += test_authority test_body test_cidr test_head test_hello test_hostname
+check_PROGRAMS += test_authority test_body test_cidr test_head test_hello test_hostname test_octet
 test_authority_SOURCES = tests/unit/test_authority.c tests/unit/block.h
 test_authority_CFLAGS = $(UNIT_CFLAGS)
 test_authority_LDADD = $(UNIT_LDADD)
-test_body_SOURCES = tests/unit/test_body.c tests/unit/block.h
+test_body_SOURCES = tests/unit/test_body.c tests/unit/block.h tests/unit/cost.h
 test_body_CFLAGS = $(UNIT_CFLAGS)
 test_body_LDADD = $(UNIT_LDADD)
 test_cidr_SOURCES = tests/unit/test_cidr.c tests/unit/block.h
 test_cidr_CFLAGS = $(UNIT_CFLAGS)
 test_cidr_LDADD = $(UNIT_LDADD)
-test_head_SOURCES = tests/unit/test_head.c tests/unit/block.h
+test_head_SOURCES = tests/unit/test_head.c tests/unit/block.h tests/unit/cost.h
 test_head_CFLAGS = $(UNIT_CFLAGS)
 test_head_LDADD = $(UNIT_LDADD)
 test_hello_SOURCES = tests/unit/test_hello.c tests/unit/block.h
@@ -18,3 +18,6 @@ test_hello_LDADD = $(UNIT_LDADD)
 test_hostname_SOURCES = tests/unit/test_hostname.c tests/unit/block.h
 test_hostname_CFLAGS = $(UNIT_CFLAGS)
 test_hostname_LDADD = $(UNIT_LDADD)
+test_octet_SOURCES = tests/unit/test_octet.c tests/unit/block.h
+test_octet_CFLAGS = $(UNIT_CFLAGS)
+test_octet_LDADD = $(UNIT_LDADD)

@@ -6,10 +6,10 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <time.h>
 
 #include "parse/body.h"
 #include "block.h"
+#include "cost.h"
 
 struct answer {
 	enum parse_result result;
@@ -273,14 +273,6 @@ test_largest_chunk_is_counted_without_overflow(void **state)
 	assert_int_equal(body_take(&b, span_of(data, sizeof data), &used, &run), PARSE_MORE);
 	assert_int_equal(run.n, sizeof data);
 	assert_int_equal(b.left, INT64_MAX - sizeof data);
-}
-
-static uint64_t
-cpu_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf_dir.h"
 
+#include "conf/file.h"
 #include "conf/load.h"
 
 #define N(a) (sizeof(a) / sizeof *(a))
@@ -79,7 +80,8 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[list a]\nhost = x\n[list a]\nhost = y\n", {"3: [list a] is given twice"}},
 		{"[log a]\nfile = -\n[log a]\nfile = -\n", {"3: [log a] is given twice"}},
 		{"[listener a]\naddress = 127.0.0.1:0\n[listener a]\naddress = 127.0.0.1:0\n", {"3: [listener a] is given twice"}},
-		{"[listener a]\naddress = 127.0.0.1:9\n[listener b]\naddress = [::1]:9, 127.0.0.1:9\n", {"3: address 127.0.0.1:9 is given twice; the first is in the listener at postern.ini:1"}},
+		{"[listener a]\naddress = 127.0.0.1:9\n[listener b]\naddress = [::1]:9, 127.0.0.1:9\n",
+		    {"3: address 127.0.0.1:9 is given twice; the first is in the listener at postern.ini:1"}},
 		{"[gateway]\nworkers = 1\n[gateway]\nworkers = 2\n", {"4: \"workers\" is given twice in [gateway]; the first is at postern.ini:2"}},
 		{"[rule a]\naction = deny\naction = bypass\n", {"3: \"action\" is given twice in [rule NAME]; the first is at postern.ini:2"}},
 		/* lines that inih would misread */
@@ -274,7 +276,7 @@ test_without_options_the_defaults_hold(void **state)
 	assert_int_equal(g->drain_timeout_ms, 30000);
 	assert_int_equal(g->max_head, 65536);
 	assert_int_equal(g->max_request_body, 0);
-	assert_int_equal(g->tunnel_buffer, 65536);
+	assert_int_equal(g->tunnel_buffer, 262144);
 	assert_int_equal(g->pool_per_host, 64);
 	assert_int_equal(g->pool_total, 1024);
 	assert_int_equal(g->connect_ports.n, 1);
@@ -321,7 +323,8 @@ test_every_option_reaches_its_place(void **state)
 	              "[listener one]\naddress = 127.0.0.1:3128\n   [::1]:3128\nclients = any\nmode = explicit\n"
 	              "[list a]\nhost = *.example.com, !www.example.com\nfile = x.list\nhost = \"re:a b\"\naddress = 192.0.2.0/24 private\n"
 	              "[rule first]\nhosts = @a !b.example.com\nports = 443 8000-8099\nschemes = https\nmethods = GET,PUT\nclients = 10.0.0.0/8\nlisteners = one\n"
-	              "addresses = !private\ntimes = Mon-Fri 08:00-18:00\naction = tunnel\nauth = none\nreport = yes\nforce = yes\nreason = Not\n  today ; ever\n"
+	              "addresses = !private\ntimes = Mon-Fri 08:00-18:00\naction = tunnel\nauth = none\nreport = yes\nforce = yes\n"
+	              "reason = Not\n  today ; ever\n"
 	              "[rule second]\naction = bypass\nguard = report\n"
 	              "[log json]\nfile = /tmp/x.log\nformat = json\nlog-query = yes\n[log own]\nfile = own.log\nformat = %ts \"%rm %ru\" ; x\n[log out]\nfile = -\n", &r);
 	g = &c->gateway;
@@ -530,9 +533,52 @@ test_what_is_not_a_file_of_text_is_refused(void **state)
 }
 
 static void
+test_a_file_that_does_not_tell_its_size_is_read_whole_and_bounded(void **state)
+{
+	struct file_bytes b;
+	char              why[FILE_WHY];
+	size_t            n;
+
+	(void)state;
+	assert_true(file_read("/proc/self/maps", 1 << 20, &b, why));
+	assert_true(b.n > 200 && strlen(b.p) == b.n);
+	n = b.n;
+	free(b.p);
+	for (size_t most = 1; most < n - 100; most = most * 2 + 1) {
+		assert_false(file_read("/proc/self/maps", most, &b, why));
+		assert_non_null(strstr(why, "larger than"));
+	}
+}
+
+static void
+test_a_text_may_have_2000_bytes(void **state)
+{
+	static const char *const want[] = {"2: the value of \"reason\" is longer than 2000 bytes"};
+	char                     text[3000] = "[rule a]\nreason = 0123456789\n";
+	struct report            r;
+	struct conf             *c;
+
+	(void)state;
+	for (int i = 0; i < 199; i++)
+		strcat(text, " 123456789\n");
+	strcat(text, "action = deny\n" GOOD);
+	c = load_good(text, &r);
+	assert_int_equal(TAILQ_FIRST(&c->rules)->reason.n, 2000);
+	report_clear(&r);
+	conf_free(c);
+	strcpy(text, "[rule a]\nreason = 0123456789\n");
+	for (int i = 0; i < 200; i++)
+		strcat(text, " 123456789\n");
+	strcat(text, "action = deny\n" GOOD);
+	dir_write("postern.ini", text);
+	errors_check(text, want, 1);
+}
+
+static void
 test_a_file_that_breaks_off_anywhere_is_survived(void **state)
 {
-	static const char text[] = "include = none-such-*.ini\n[gateway]\nworkers = 2\negress-deny = 10.0.0.0/8,\n  \"loopback\" ; x\n[list a]\nhost = \"a b\" !c\n[rule r]\n"
+	static const char text[] = "include = none-such-*.ini\n[gateway]\nworkers = 2\negress-deny = 10.0.0.0/8,\n  \"loopback\" ; x\n[list a]\n"
+	                           "host = \"a b\" !c\n[rule r]\n"
 	                           "action = tunnel\nauth = none\nreason = \"x ; y\"\n" GOOD;
 	(void)state;
 	for (size_t n = 0; n < sizeof text; n++) {
@@ -669,6 +715,8 @@ main(void)
 		TEST(test_include_loops_and_depth_are_bounded),
 		TEST(test_many_includes_of_one_file_end),
 		TEST(test_what_is_not_a_file_of_text_is_refused),
+		TEST(test_a_file_that_does_not_tell_its_size_is_read_whole_and_bounded),
+		TEST(test_a_text_may_have_2000_bytes),
 		TEST(test_a_file_that_breaks_off_anywhere_is_survived),
 		TEST(test_a_whole_needs_a_listener_and_is_warned_without_rules_or_logs),
 		TEST(test_reports_escape_what_comes_from_outside),

@@ -30,7 +30,8 @@ static const struct row {
 	{SPAN("a"), LINE_BAD, "no \"=\""}, {SPAN("a: b"), LINE_BAD, "no \"=\" before the \":\""}, {SPAN("https://a = b"), LINE_BAD, "before the \":\""},
 	{SPAN("= b"), LINE_BAD, "nothing stands before"}, {SPAN("a ; = b"), LINE_BAD, "no \"=\""},
 	{SPAN("a = \"b"), LINE_BAD, "quote is not closed"}, {SPAN("a = \"b ; c"), LINE_BAD, "quote is not closed"}, {SPAN(" \"b"), LINE_BAD, "quote is not closed"},
-	{SPAN("a = b\0c"), LINE_BAD, "NUL"}, {SPAN("; b\0c"), LINE_BAD, "NUL"}, {SPAN("a = b\x01"), LINE_BAD, "control byte"}, {SPAN("a = b\rc"), LINE_BAD, "control byte"},
+	{SPAN("a = b\0c"), LINE_BAD, "NUL"}, {SPAN("; b\0c"), LINE_BAD, "NUL"},
+	{SPAN("a = b\x01"), LINE_BAD, "control byte"}, {SPAN("a = b\rc"), LINE_BAD, "control byte"},
 	{SPAN("a = b\x7f"), LINE_BAD, "control byte"}, {SPAN("[rule x"), LINE_BAD, "no \"]\""}, {SPAN("[rule x] y"), LINE_BAD, "text after"},
 	{SPAN("[rule [x]]"), LINE_BAD, "text after"}, {SPAN("[rule x ; ]"), LINE_BAD, "no \"]\""},
 };

@@ -6,10 +6,10 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <time.h>
 
 #include "parse/head.h"
 #include "block.h"
+#include "cost.h"
 
 typedef enum parse_result parse_fn(struct span, size_t, struct head *, size_t *, enum fault *);
 
@@ -214,6 +214,7 @@ test_good_requests_are_read_to_the_byte(void **state)
 		{TEXT("GET / HTTP/1.0\r\nProxy-Connection: x, Keep-Alive\r\n\r\n"), "GET", "/", METHOD_GET, 0, 1, BODY_NONE, 0, true},
 		{TEXT("GET / HTTP/1.0\r\nConnection: close, keep-alive\r\n\r\n"), "GET", "/", METHOD_GET, 0, 1, BODY_NONE, 0, false},
 		{TEXT("GET / HTTP/1.1\r\n" HOST "Connection: foo,, CLOSE ,\r\n\r\n"), "GET", "/", METHOD_GET, 1, 2, BODY_NONE, 0, false},
+		{TEXT("GET / HTTP/1.1\r\n" HOST "Connection: a,b,c,d,e,f,g,h\r\nConnection: i,j,k,l,m,n,o,p,\r\n\r\n"), "GET", "/", METHOD_GET, 1, 3, BODY_NONE, 0, true},
 		{TEXT("GET / HTTP/1.1\r\n" HOST "Proxy-Connection: close\r\n\r\n"), "GET", "/", METHOD_GET, 1, 2, BODY_NONE, 0, false},
 		{TEXT("HEAD http://a.example/ HTTP/1.1\r\n" HOST "\r\n"), "HEAD", "http://a.example/", METHOD_HEAD, 1, 1, BODY_NONE, 0, true},
 		{TEXT("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\nContent-Length: 0\r\n\r\n"), "CONNECT", "a.example:443", METHOD_CONNECT, 1, 2, BODY_LENGTH, 0, true},
@@ -484,14 +485,6 @@ test_lists_are_split_at_commas_outside_quotes(void **state)
 }
 
 /* ---- cost ---- */
-
-static uint64_t
-cpu_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* Least CPU of several runs. */
 static uint64_t
