@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""What hostile peers and unlucky operators tried, and what the gateway did about it."""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+
+import gateway as gateways
+import origin as origins
+import pytest
+import wire
+import world as w
+
+URL = "http://origin.example.net"
+
+BY_ADDRESS = f"""
+[rule address]
+addresses = {w.ORIGIN}
+action = tunnel
+auth = none
+"""
+
+
+def test_a_connection_that_knows_its_user_is_used_again_when_rules_ask_for_addresses(gateway, origin):
+    gw = gateway(rules=BY_ADDRESS)
+    with gw.connect() as c:
+        for _ in range(3):
+            assert c.send(wire.get(f"{URL}/", fields="Authorization: NTLM abcd\r\n")).response().status == 200
+    gw.record(3, status=200)
+    # The next one is decided after the first client's servers have gone
+    assert gw.get(f"{URL}/").status == 200
+    assert [request.connection for request in origin.requests] == [1, 1, 1, 2]
