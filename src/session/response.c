@@ -69,18 +69,18 @@ send_down(struct session *s, struct span a, struct span b)
 	return true;
 }
 
-/* What of `in` belongs to the body, as it shall reach the client. False: not valid. */
+/* What of the n_in bytes at `in` belongs to the body, as it shall reach the client: decoded in place if need be. False: not valid. */
 static bool
-take_back(struct request *r, struct span in, size_t *used, struct span *pass, char *decoded)
+take_back(struct request *r, char *in, size_t n_in, size_t *used, struct span *pass)
 {
 	size_t      n = 0, k, n_data = 0;
 	struct span data;
 
 	for (;;) {
-		enum parse_result p = body_take(&r->back, span_of(in.p + n, in.n - n), &k, &data);
+		enum parse_result p = body_take(&r->back, span_of(in + n, n_in - n), &k, &data);
 		n += k;
 		if (r->decode && data.n) {
-			memcpy(decoded + n_data, data.p, data.n);
+			memmove(in + n_data, data.p, data.n);
 			n_data += data.n;
 		}
 		if (p == PARSE_BAD)
@@ -93,7 +93,7 @@ take_back(struct request *r, struct span in, size_t *used, struct span *pass, ch
 			break;
 	}
 	*used = n;
-	*pass = r->decode ? span_of(decoded, n_data) : span_of(in.p, n);
+	*pass = span_of(in, r->decode ? n_data : n);
 	return true;
 }
 
@@ -143,7 +143,7 @@ static bool
 pass_head(struct session *s, const struct head *h)
 {
 	struct request *r = s->req;
-	struct span     head, rest, pass = {NULL, 0};
+	struct span     head, pass = {NULL, 0};
 	size_t          used = 0;
 
 	if (r->first_byte_ms == MS_NONE)
@@ -165,8 +165,7 @@ pass_head(struct session *s, const struct head *h)
 		forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
 		return false;
 	}
-	rest = buf_span(&r->back_in);
-	if (!r->back_whole && !take_back(r, rest, &used, &pass, s->gw->lanes.scratch)) {
+	if (!r->back_whole && !take_back(r, r->back_in.p + r->back_in.at, buf_size(&r->back_in), &used, &pass)) {
 		session_finish(s, FAULT_BAD_RESPONSE);
 		return false;
 	}
@@ -272,7 +271,7 @@ read_body(struct session *s)
 		}
 		if ((size_t)n < pool->scratch_size && !s->origin->side.closed)
 			s->origin->side.readable = false;
-		if (!take_back(r, span_of(pool->scratch, (size_t)n), &used, &pass, s->gw->compose)) {
+		if (!take_back(r, pool->scratch, (size_t)n, &used, &pass)) {
 			session_finish(s, FAULT_BAD_RESPONSE);
 			return false;
 		}

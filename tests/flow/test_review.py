@@ -33,3 +33,14 @@ def test_a_connection_that_knows_its_user_is_used_again_when_rules_ask_for_addre
     # The next one is decided after the first client's servers have gone
     assert gw.get(f"{URL}/").status == 200
     assert [request.connection for request in origin.requests] == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("size", ["4k", "16m"])
+def test_a_chunked_answer_of_any_size_reaches_an_old_client_whole(gateway, serve, size):
+    body = bytes(range(256)) * 4096 * 4
+    chunked = b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked) and None)
+    gw = gateway(tunnel_buffer=size)
+    for _ in range(3):
+        answer = gw.get(f"{URL}/", version="1.0")
+        assert answer.status == 200 and answer.body == body
