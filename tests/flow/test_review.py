@@ -44,3 +44,14 @@ def test_a_chunked_answer_of_any_size_reaches_an_old_client_whole(gateway, serve
     for _ in range(3):
         answer = gw.get(f"{URL}/", version="1.0")
         assert answer.status == 200 and answer.body == body
+
+
+def test_a_chunked_answer_that_breaks_off_does_not_look_whole_to_an_old_client(gateway, serve):
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n") and False)
+    gw = gateway()
+    with gw.connect() as c:
+        c.send(wire.get(f"{URL}/", version="1.0"))
+        c.until(b"hello")
+        with pytest.raises(ConnectionResetError):
+            c.more()
+    gw.record(fault="response-incomplete")
