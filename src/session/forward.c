@@ -47,12 +47,23 @@ put_target(struct compose *o, const struct request *r)
 	}
 }
 
+/* All that the client said, in one line, and its address last: that is the one that servers believe. */
 static void
-put_client_addr(struct compose *o, const struct session *s)
+put_forwarded_for(struct compose *o, const struct session *s, const struct request *r)
 {
-	char text[ADDR_TEXT_MAX];
+	char         text[ADDR_TEXT_MAX];
+	size_t       at = 0;
+	struct field f;
 
+	put(o, SPAN("X-Forwarded-For: "));
+	while (r->head.seen & 1u << FIELD_X_FORWARDED_FOR && head_field_next(&r->head, &at, &f)) {
+		if (f.id != FIELD_X_FORWARDED_FOR || !f.value.n || head_field_is_hop(&r->head, &f))
+			continue;
+		put(o, f.value);
+		put(o, SPAN(", "));
+	}
 	put(o, span_of(text, addr_print(&s->peer.addr, text)));
+	put(o, SPAN("\r\n"));
 }
 
 /* The fields of the client, without those that we make ourselves. */
@@ -62,7 +73,6 @@ put_fields(struct compose *o, const struct session *s, const struct request *r)
 	const struct settings *set = r->snap->set;
 	size_t                 at = 0;
 	struct field           f;
-	bool                   xff = false;
 
 	while (head_field_next(&r->head, &at, &f)) {
 		if (f.id == FIELD_HOST || head_field_is_hop(&r->head, &f))
@@ -75,28 +85,14 @@ put_fields(struct compose *o, const struct session *s, const struct request *r)
 			put(o, span_of(line, (size_t)snprintf(line, sizeof line, "Max-Forwards: %lu\r\n", n ? n - 1 : 0)));
 			continue;
 		}
-		if (f.id == FIELD_X_FORWARDED_FOR && set->x_forwarded_for != XFF_PASS) {
-			if (set->x_forwarded_for == XFF_DELETE)
-				continue;
-			put(o, SPAN("X-Forwarded-For: "));
-			put(o, f.value);
-			if (!xff) {
-				put(o, SPAN(", "));
-				put_client_addr(o, s);
-			}
-			put(o, SPAN("\r\n"));
-			xff = true;
+		if (f.id == FIELD_X_FORWARDED_FOR && set->x_forwarded_for != XFF_PASS)
 			continue;
-		}
 		if (f.id == FIELD_FORWARDED && set->x_forwarded_for == XFF_DELETE)
 			continue;
 		put(o, f.line);
 	}
-	if (set->x_forwarded_for == XFF_APPEND && !xff) {
-		put(o, SPAN("X-Forwarded-For: "));
-		put_client_addr(o, s);
-		put(o, SPAN("\r\n"));
-	}
+	if (set->x_forwarded_for == XFF_APPEND)
+		put_forwarded_for(o, s, r);
 }
 
 /* NULL span: it does not fit. */

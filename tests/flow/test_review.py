@@ -55,3 +55,11 @@ def test_a_chunked_answer_that_breaks_off_does_not_look_whole_to_an_old_client(g
         with pytest.raises(ConnectionResetError):
             c.more()
     gw.record(fault="response-incomplete")
+
+
+def test_the_last_forwarded_address_is_always_the_one_that_the_gateway_saw(gateway, origin):
+    gw = gateway(x_forwarded_for="append")
+    fields = "X-Forwarded-For: 192.0.2.1\r\nUser-Agent: x\r\nx-forwarded-for: 192.0.2.2\r\n"
+    assert gw.get(f"{URL}/", fields=fields).status == 200
+    seen = ", ".join(origin.wait()[0].all("x-forwarded-for"))
+    assert seen == "192.0.2.1, 192.0.2.2, 127.0.0.1"
