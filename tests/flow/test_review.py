@@ -63,3 +63,17 @@ def test_the_last_forwarded_address_is_always_the_one_that_the_gateway_saw(gatew
     assert gw.get(f"{URL}/", fields=fields).status == 200
     seen = ", ".join(origin.wait()[0].all("x-forwarded-for"))
     assert seen == "192.0.2.1, 192.0.2.2, 127.0.0.1"
+
+
+def test_bytes_behind_an_answer_are_never_the_next_clients_answer(gateway, serve):
+    planted = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+
+    def answer(request, wire):
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %5d\r\n\r\n"
+        n = 16384 - len(head % 0)  # one whole read of the gateway, so that the rest is not seen with it
+        wire.send(head % n + b"z" * n + planted)
+
+    serve(origins.Http, w.ORIGIN, 80, answer=answer)
+    gw = gateway()
+    for _ in range(3):
+        assert gw.get(f"{URL}/").body[:4] == b"zzzz"
