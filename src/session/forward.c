@@ -13,6 +13,8 @@
 #include "session/compose.h"
 #include "session/session.h"
 
+#define READS 16 /* in one turn, before others get theirs */
+
 static void
 put_host(struct compose *o, const struct request *r)
 {
@@ -245,11 +247,15 @@ upload(struct session *s)
 	struct request *r = s->req;
 	struct span     body;
 
-	while (!r->sent_whole && outbox_is_empty(&s->up.kept)) {
+	for (int reads = 0; !r->sent_whole && outbox_is_empty(&s->up.kept);) {
 		if (buf_size(&s->in) == 0) {
 			ssize_t n;
 			if (!s->client.readable)
 				return;
+			if (reads++ == READS) {
+				watch_again(&s->client.watch, WATCH_READ);
+				return;
+			}
 			if (!buf_make_room(&s->in, &s->gw->bufs, BUF_BLOCK)) {
 				session_finish(s, FAULT_NO_MEMORY);
 				return;

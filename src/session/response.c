@@ -10,6 +10,8 @@
 #include "session/compose.h"
 #include "session/session.h"
 
+#define READS 8 /* in one turn, before others get theirs */
+
 static struct span
 compose_head(const struct session *s, const struct head *h)
 {
@@ -186,7 +188,7 @@ read_head(struct session *s)
 {
 	struct request *r = s->req;
 
-	for (;;) {
+	for (int reads = 0;;) {
 		if (buf_size(&r->back_in) > r->back_seen) {
 			struct head h;
 			size_t      used = 0;
@@ -208,8 +210,13 @@ read_head(struct session *s)
 				break;
 			}
 		}
-		if (!s->origin->side.readable)
+		/* interim heads may come without end */
+		if (!outbox_is_empty(&s->down.kept) || !s->origin->side.readable)
 			return false;
+		if (reads++ == READS) {
+			watch_again(&s->origin->side.watch, WATCH_READ);
+			return false;
+		}
 		if (!buf_make_room(&r->back_in, &s->gw->bufs, r->snap->set->max_head)) {
 			forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
 			return false;
@@ -253,7 +260,7 @@ read_body(struct session *s)
 	struct request   *r = s->req;
 	struct lane_pool *pool = &s->gw->lanes;
 
-	for (int i = 0; i < 8 && !r->back_whole; i++) {
+	for (int i = 0; i < READS && !r->back_whole; i++) {
 		struct span pass;
 		size_t      used = 0;
 		ssize_t     n;

@@ -77,3 +77,32 @@ def test_bytes_behind_an_answer_are_never_the_next_clients_answer(gateway, serve
     gw = gateway()
     for _ in range(3):
         assert gw.get(f"{URL}/").body[:4] == b"zzzz"
+
+
+def test_interim_answers_without_end_wait_for_the_client_and_hold_up_nobody(gateway, serve):
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </" + b"x" * 8000 + b">\r\n\r\n"
+    sent, over, others = [0, 0], [threading.Event(), threading.Event()], threading.Event()
+
+    def play(wire, head):
+        which = b"HTTP/1.0" in head or b"Via: 1.0" in head
+        wire.sock.settimeout(2)
+        with contextlib.suppress(OSError):
+            while sent[which] < 256 << 20 and not (which and others.is_set()):
+                wire.sock.sendall(interim * 16)
+                sent[which] += 16 * len(interim)
+        over[which].set()
+
+    serve(origins.Script, play, w.ORIGIN, 80)
+    serve(origins.Http, w.OTHER, 80)
+    gw = gateway()
+    with gw.connect() as c, gw.connect() as old:
+        c.send(wire.get(f"{URL}/"))  # and reads nothing
+        assert over[0].wait(wire.PATIENCE)
+        old.send(wire.get(f"{URL}/", version="1.0"))  # gets no interim answer at all
+        wire.wait_until(lambda: sent[1] > 1 << 20, "a first megabyte")
+        for _ in range(5):
+            assert gw.get("http://other.example.net/").status == 200
+        assert not over[1].is_set()
+        others.set()
+        assert over[1].wait(wire.PATIENCE)
+    assert sent[0] < 64 << 20
