@@ -18,6 +18,7 @@ compose_head(const struct session *s, const struct head *h)
 	const struct request *r = s->req;
 	struct compose            o = {.p = s->gw->compose, .room = s->gw->compose_size};
 	bool                  interim = h->status < 200 && h->status != 101;
+	bool                  bodiless = h->status < 200 || h->status == 204; /* RFC 9112 6.1, RFC 9110 8.6: they name no length at all */
 	size_t                at = 0;
 	struct field          f;
 	char                  status[16];
@@ -27,7 +28,7 @@ compose_head(const struct session *s, const struct head *h)
 	put(&o, h->reason);
 	put(&o, SPAN("\r\n"));
 	while (head_field_next(h, &at, &f))
-		if (!head_field_is_hop(h, &f))
+		if (!head_field_is_hop(h, &f) && !(bodiless && f.id == FIELD_CONTENT_LENGTH))
 			put(&o, f.line);
 	if (r->snap->set->via) {
 		put(&o, h->minor ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
@@ -39,8 +40,8 @@ compose_head(const struct session *s, const struct head *h)
 		put(&o, h->upgrade_to.n ? h->upgrade_to : r->head.upgrade_to);
 		put(&o, SPAN("\r\n"));
 	} else if (!interim) {
-		/* HEAD, 204 and 304 may name a coding that no body follows (RFC 9112 6.1) */
-		if (h->body == BODY_CHUNKED && !r->decode)
+		/* HEAD and 304 may name a coding that no body follows (RFC 9112 6.1) */
+		if (h->body == BODY_CHUNKED && !bodiless && !r->decode)
 			put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
 		if (!s->keep)
 			put(&o, SPAN("Connection: close\r\n"));

@@ -106,3 +106,15 @@ def test_interim_answers_without_end_wait_for_the_client_and_hold_up_nobody(gate
         others.set()
         assert over[1].wait(wire.PATIENCE)
     assert sent[0] < 64 << 20
+
+
+def test_answers_that_have_no_body_do_not_say_how_long_it_is(gateway, serve):
+    heads = [b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+             b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(heads[int(request.target[1:])]) and None)
+    gw = gateway()
+    with gw.connect() as c:
+        for i in range(3):
+            answer = c.send(wire.get(f"{URL}/{i}")).response()
+            assert answer["content-length"] is None and answer["transfer-encoding"] is None, answer
+        assert c.response().body == b"ok"
