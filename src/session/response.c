@@ -169,7 +169,8 @@ pass_head(struct session *s, const struct head *h)
 		return false;
 	}
 	if (!r->back_whole && !take_back(r, r->back_in.p + r->back_in.at, buf_size(&r->back_in), &used, &pass)) {
-		session_finish(s, FAULT_BAD_RESPONSE);
+		r->replied = false;
+		forward_origin_failed(s, FAULT_BAD_RESPONSE);
 		return false;
 	}
 	buf_use(&r->back_in, used);

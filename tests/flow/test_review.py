@@ -118,3 +118,29 @@ def test_answers_that_have_no_body_do_not_say_how_long_it_is(gateway, serve):
             answer = c.send(wire.get(f"{URL}/{i}")).response()
             assert answer["content-length"] is None and answer["transfer-encoding"] is None, answer
         assert c.response().body == b"ok"
+
+
+def test_a_request_that_a_server_began_to_answer_is_not_sent_twice(gateway, serve):
+    seen = []
+
+    def answer(request, wire):
+        seen.append(request.target)
+        if request.target == "/first":
+            return True
+        wire.send("HTTP/1.1 103 Early Hints\r\n\r\n")
+        return False
+
+    serve(origins.Http, w.ORIGIN, 80, answer=answer)
+    gw = gateway()
+    with gw.connect() as c:
+        assert c.send(wire.get(f"{URL}/first")).response().status == 200
+        assert c.send(wire.get(f"{URL}/second", "DELETE")).response().status == 103
+        assert c.response().status == 502
+    assert seen == ["/first", "/second"]
+
+
+def test_an_answer_whose_body_is_wrong_from_the_start_is_a_502(gateway, serve):
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n") and None)
+    gw = gateway()
+    assert gw.get(f"{URL}/").status == 502
+    gw.record(fault="bad-response", status=502)
