@@ -193,25 +193,29 @@ forward_request_failed(struct session *s, enum fault fault)
 	reply_fault(s, fault);
 }
 
-static bool
+/* The origin takes no more. It may have answered before it closed: read that, to the end, and use neither connection again. */
+static void
+give_up_sending(struct session *s)
+{
+	outbox_clear(&s->up.kept);
+	s->req->sent_whole = true;
+	s->keep = false;
+	side_note(&s->origin->side, WATCH_CLOSED);
+}
+
+static void
 send_up(struct session *s, struct span a, struct span b)
 {
 	switch (outbox_send(&s->up.kept, s->origin->side.fd, a, b)) {
 	case OUTBOX_BROKEN:
-		/* the origin may have answered before it closed: read that first */
-		s->req->sent_whole = true;
-		s->req->back_keep = false;
-		s->keep = false;
-		s->origin->side.readable = true;
-		outbox_clear(&s->up.kept);
-		return false;
+		give_up_sending(s);
+		break;
 	case OUTBOX_KEPT:
 		s->origin->side.writable = false;
 		break;
 	case OUTBOX_SENT:
 		break;
 	}
-	return true;
 }
 
 void
@@ -317,10 +321,7 @@ forward_on_origin(struct session *s)
 	if (!outbox_is_empty(&s->up.kept) && s->origin->side.writable) {
 		switch (outbox_flush(&s->up.kept, s->origin->side.fd)) {
 		case OUTBOX_BROKEN:
-			outbox_clear(&s->up.kept);
-			s->req->sent_whole = true;
-			s->keep = false;
-			s->origin->side.readable = true;
+			give_up_sending(s);
 			break;
 		case OUTBOX_KEPT:
 			s->origin->side.writable = false;
