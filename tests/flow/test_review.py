@@ -108,6 +108,36 @@ def test_interim_answers_without_end_wait_for_the_client_and_hold_up_nobody(gate
     assert sent[0] < 64 << 20
 
 
+LISTENERS = """
+[rule b]
+listeners = b
+action = deny
+
+[rule c]
+listeners = {c}
+action = tunnel
+auth = none
+
+[rule rest]
+action = deny
+"""
+
+
+def test_a_connection_of_a_listener_that_was_removed_is_not_taken_for_one_of_another(gateway, origin):
+    b, c = gateways.free_port(), gateways.free_port("127.0.0.2")
+    gw = gateway(rules=LISTENERS.format(c="edge"), more=f"[listener b]\naddress = 127.0.0.1:{b}\nclients = any\n")
+    with wire.connect(("127.0.0.1", b)) as old:
+        assert old.send(wire.get(f"{URL}/")).response().status == 403
+        gw.more = f"[listener c]\naddress = 127.0.0.2:{c}\nclients = any\n"
+        gw.write(LISTENERS.format(c="c").replace("listeners = b", "listeners = edge"))
+        gw.reload()
+        gw.record(rule="b")
+        with wire.connect(("127.0.0.2", c)) as new:
+            assert new.send(wire.get(f"{URL}/")).response().status == 200
+        assert old.send(wire.get(f"{URL}/")).response().status == 403
+    gw.record(rule="rest", listener=lambda name: name in ("", "-", None))
+
+
 def test_answers_that_have_no_body_do_not_say_how_long_it_is(gateway, serve):
     heads = [b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
              b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
