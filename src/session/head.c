@@ -90,6 +90,10 @@ head_read(struct session *s)
 			}
 			switch (head_parse_request(buf_span(&s->in), s->head_seen, &head, &used, &fault)) {
 			case PARSE_OK:
+				if (used > s->gw->snap->set->max_head) {
+					reply_fault(s, FAULT_HEAD_TOO_LARGE);
+					return;
+				}
 				s->req->head = head;
 				s->req->bytes_in = used;
 				if (head_keep(s, used))
@@ -102,6 +106,10 @@ head_read(struct session *s)
 				return;
 			case PARSE_MORE:
 				s->head_seen = (uint32_t)buf_size(&s->in);
+				if (s->head_seen >= s->gw->snap->set->max_head) {
+					head_overflowed(s);
+					return;
+				}
 				break;
 			}
 		}
