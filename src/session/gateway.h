@@ -64,7 +64,7 @@ void gateway_clear(struct gateway *gw);
 /* Use this snapshot for every request that begins from now on; takes the caller's reference. False: could not (kept the old one). */
 bool gateway_use(struct gateway *gw, struct snapshot *s);
 /* Accept on fd (owned from now on) for listener `index` of the snapshot. */
-bool gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
+void gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
 void gateway_unlisten(struct gateway *gw, uint32_t slot);
 /* Take no more; idle connections close now, the rest within the time given; then on_drained. */
 void gateway_drain(struct gateway *gw, uint64_t within_ms);
