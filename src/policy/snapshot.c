@@ -164,9 +164,10 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 	TAILQ_FOREACH(l, &c->logs, link)
 	{
 		struct snapshot_log log;
+		const char         *file = l->file ? l->file : ""; /* without one it was reported, and the block is not used */
 		memset(&log, 0, sizeof log); /* padding too: every byte is handed to the children */
 		log.name = flat_add_text(f, l->name);
-		log.file = flat_add_text(f, span_of(l->file, strlen(l->file) + 1)); /* with its NUL */
+		log.file = flat_add_text(f, span_of(file, strlen(file) + 1)); /* with its NUL */
 		log.custom = flat_add_text(f, l->custom);
 		log.format = l->format;
 		log.log_query = l->log_query;

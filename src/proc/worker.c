@@ -88,7 +88,7 @@ apply(struct worker *w, uint64_t number)
 	p->snap = NULL; /* the gateway's now */
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		if (!p->slot[i].named) {
-			gateway_unlisten(&w->gw, i);
+			gateway_remove(&w->gw, i);
 			continue;
 		}
 		if (p->slot[i].fd >= 0 && !w->gw.draining)

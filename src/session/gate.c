@@ -104,6 +104,7 @@ gate_enter(struct session *s)
 
 	session_move(s, SESSION_GATE);
 	r->snap = snapshot_ref(s->gw->snap);
+	r->listener = gateway_listener(s->gw, s->slot);
 	s->keep = r->head.keep_alive && !s->gw->draining;
 	body_init(&r->body, r->head.body, r->head.length);
 	fault = read_target(r);
@@ -124,7 +125,7 @@ gate_enter(struct session *s)
 		.scheme = r->is_connect ? SCHEME_HTTPS : SCHEME_HTTP,
 		.method = r->head.method,
 		.client = s->peer.addr,
-		.listener = s->gw->slot[s->slot].index,
+		.listener = r->listener,
 		.week_minute = policy_week_minute(clock_real_us()),
 	};
 	gate_decide(s);

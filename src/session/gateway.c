@@ -126,6 +126,20 @@ gateway_unlisten(struct gateway *gw, uint32_t n)
 }
 
 void
+gateway_remove(struct gateway *gw, uint32_t n)
+{
+	struct session *s;
+
+	if (gw->slot[n].fd < 0)
+		return;
+	gateway_unlisten(gw, n);
+	/* another listener may get this slot, or this index */
+	TAILQ_FOREACH(s, &gw->sessions, link)
+	if (s->slot == n)
+		s->slot = SLOT_NONE;
+}
+
+void
 gateway_pause(struct gateway *gw)
 {
 	if (gw->paused)

@@ -20,6 +20,9 @@
 
 #define LISTENER_SLOTS 256
 
+#define SLOT_NONE      LISTENER_SLOTS /* of a session whose listener is gone */
+#define LISTENER_NONE  UINT16_MAX
+
 struct session;
 
 /* One listening socket. Slots keep their number over reloads; the snapshot's index may change. */
@@ -66,6 +69,14 @@ bool gateway_use(struct gateway *gw, struct snapshot *s);
 /* Accept on fd (owned from now on) for listener `index` of the snapshot. */
 void gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
 void gateway_unlisten(struct gateway *gw, uint32_t slot);
+/* The same for good: the listener is not in the configuration any more, and what it accepted belongs to none from now on. */
+void gateway_remove(struct gateway *gw, uint32_t slot);
+/* The index in the snapshot of the listener that accepted on this slot; LISTENER_NONE for SLOT_NONE. */
+static inline uint16_t
+gateway_listener(const struct gateway *gw, uint16_t slot)
+{
+	return slot == SLOT_NONE ? LISTENER_NONE : gw->slot[slot].index;
+}
 /* Take no more; idle connections close now, the rest within the time given; then on_drained. */
 void gateway_drain(struct gateway *gw, uint64_t within_ms);
 /* A session ended. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/origin.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #define XXH_INLINE_ALL
@@ -168,10 +169,26 @@ origin_label(struct origin *o, struct span host, uint64_t generation)
 	return true;
 }
 
-bool
-origin_is_for(const struct origin *o, struct span host, uint64_t generation)
+/* Nothing unasked has come, no end, no byte. An edge whose bytes were not read to the last is not announced again: look. */
+static bool
+is_quiet(struct origin *o)
 {
-	return o->pooled && o->pooled->generation == generation && !o->side.closed && span_eq(span_of(o->pooled->host, o->pooled->n), host);
+	char byte;
+
+	if (o->side.closed)
+		return false;
+	if (!o->side.readable)
+		return true;
+	if (sock_read(o->side.fd, &byte, 1) >= 0 || errno != EAGAIN)
+		return false;
+	o->side.readable = false;
+	return true;
+}
+
+bool
+origin_is_for(struct origin *o, struct span host, uint64_t generation)
+{
+	return o->pooled && o->pooled->generation == generation && span_eq(span_of(o->pooled->host, o->pooled->n), host) && is_quiet(o);
 }
 
 void
@@ -183,7 +200,7 @@ origin_give(struct origin *o, struct span host, uint64_t generation)
 	uint16_t               bucket = bucket_of(p, host, o->port);
 	struct pooled         *e;
 
-	if (generation != set->generation || gw->draining || o->side.closed || idle_for(p, bucket, host, o->port) >= set->pool_per_host ||
+	if (generation != set->generation || gw->draining || !is_quiet(o) || idle_for(p, bucket, host, o->port) >= set->pool_per_host ||
 	    !origin_label(o, host, generation)) {
 		origin_free(o);
 		return;

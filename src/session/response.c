@@ -10,12 +10,15 @@
 #include "session/compose.h"
 #include "session/session.h"
 
+#define READS 8 /* in one turn, before others get theirs */
+
 static struct span
 compose_head(const struct session *s, const struct head *h)
 {
 	const struct request *r = s->req;
 	struct compose            o = {.p = s->gw->compose, .room = s->gw->compose_size};
 	bool                  interim = h->status < 200 && h->status != 101;
+	bool                  bodiless = h->status < 200 || h->status == 204; /* RFC 9112 6.1, RFC 9110 8.6: they name no length at all */
 	size_t                at = 0;
 	struct field          f;
 	char                  status[16];
@@ -24,13 +27,9 @@ compose_head(const struct session *s, const struct head *h)
 	put(&o, span_of(status, (size_t)snprintf(status, sizeof status, "%03u ", h->status)));
 	put(&o, h->reason);
 	put(&o, SPAN("\r\n"));
-	while (head_field_next(h, &at, &f)) {
-		/* RFC 9110 8.6: no length where there can be no content; a client that believed it would wait for bytes */
-		if (f.id == FIELD_CONTENT_LENGTH && (h->status < 200 || h->status == 204))
-			continue;
-		if (!head_field_is_hop(h, &f))
+	while (head_field_next(h, &at, &f))
+		if (!head_field_is_hop(h, &f) && !(bodiless && f.id == FIELD_CONTENT_LENGTH))
 			put(&o, f.line);
-	}
 	if (r->snap->set->via) {
 		put(&o, h->minor ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
 		put(&o, snapshot_text(r->snap, r->snap->set->visible_name));
@@ -41,8 +40,8 @@ compose_head(const struct session *s, const struct head *h)
 		put(&o, h->upgrade_to.n ? h->upgrade_to : r->head.upgrade_to);
 		put(&o, SPAN("\r\n"));
 	} else if (!interim) {
-		/* HEAD, 204 and 304 may name a coding that no body follows (RFC 9112 6.1) */
-		if (h->body == BODY_CHUNKED && !r->decode && h->status != 204)
+		/* HEAD and 304 may name a coding that no body follows (RFC 9112 6.1) */
+		if (h->body == BODY_CHUNKED && !bodiless && !r->decode)
 			put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
 		if (!s->keep)
 			put(&o, SPAN("Connection: close\r\n"));
@@ -73,18 +72,18 @@ send_down(struct session *s, struct span a, struct span b)
 	return true;
 }
 
-/* What of `in` belongs to the body, as it shall reach the client. False: not valid. */
+/* What of the n_in bytes at `in` belongs to the body, as it shall reach the client: decoded in place if need be. False: not valid. */
 static bool
-take_back(struct request *r, struct span in, size_t *used, struct span *pass, char *decoded)
+take_back(struct request *r, char *in, size_t n_in, size_t *used, struct span *pass)
 {
 	size_t      n = 0, k, n_data = 0;
 	struct span data;
 
 	for (;;) {
-		enum parse_result p = body_take(&r->back, span_of(in.p + n, in.n - n), &k, &data);
+		enum parse_result p = body_take(&r->back, span_of(in + n, n_in - n), &k, &data);
 		n += k;
 		if (r->decode && data.n) {
-			memcpy(decoded + n_data, data.p, data.n);
+			memmove(in + n_data, data.p, data.n);
 			n_data += data.n;
 		}
 		if (p == PARSE_BAD)
@@ -97,7 +96,7 @@ take_back(struct request *r, struct span in, size_t *used, struct span *pass, ch
 			break;
 	}
 	*used = n;
-	*pass = r->decode ? span_of(decoded, n_data) : span_of(in.p, n);
+	*pass = span_of(in, r->decode ? n_data : n);
 	return true;
 }
 
@@ -147,7 +146,7 @@ static bool
 pass_head(struct session *s, const struct head *h)
 {
 	struct request *r = s->req;
-	struct span     head, rest, pass = {NULL, 0};
+	struct span     head, pass = {NULL, 0};
 	size_t          used = 0;
 
 	if (r->first_byte_ms == MS_NONE)
@@ -169,9 +168,9 @@ pass_head(struct session *s, const struct head *h)
 		forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
 		return false;
 	}
-	rest = buf_span(&r->back_in);
-	if (!r->back_whole && !take_back(r, rest, &used, &pass, s->gw->lanes.scratch)) {
-		session_finish(s, FAULT_BAD_RESPONSE);
+	if (!r->back_whole && !take_back(r, r->back_in.p + r->back_in.at, buf_size(&r->back_in), &used, &pass)) {
+		r->replied = false;
+		forward_origin_failed(s, FAULT_BAD_RESPONSE);
 		return false;
 	}
 	buf_use(&r->back_in, used);
@@ -191,7 +190,7 @@ read_head(struct session *s)
 {
 	struct request *r = s->req;
 
-	for (;;) {
+	for (int reads = 0;;) {
 		if (buf_size(&r->back_in) > r->back_seen) {
 			struct head h;
 			size_t      used = 0;
@@ -213,8 +212,13 @@ read_head(struct session *s)
 				break;
 			}
 		}
-		if (!s->origin->side.readable)
+		/* interim heads may come without end */
+		if (!outbox_is_empty(&s->down.kept) || !s->origin->side.readable)
 			return false;
+		if (reads++ == READS) {
+			watch_again(&s->origin->side.watch, WATCH_READ);
+			return false;
+		}
 		if (!buf_make_room(&r->back_in, &s->gw->bufs, r->snap->set->max_head)) {
 			forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
 			return false;
@@ -258,7 +262,7 @@ read_body(struct session *s)
 	struct request   *r = s->req;
 	struct lane_pool *pool = &s->gw->lanes;
 
-	for (int i = 0; i < 8 && !r->back_whole; i++) {
+	for (int i = 0; i < READS && !r->back_whole; i++) {
 		struct span pass;
 		size_t      used = 0;
 		ssize_t     n;
@@ -276,7 +280,7 @@ read_body(struct session *s)
 		}
 		if ((size_t)n < pool->scratch_size && !s->origin->side.closed)
 			s->origin->side.readable = false;
-		if (!take_back(r, span_of(pool->scratch, (size_t)n), &used, &pass, s->gw->compose)) {
+		if (!take_back(r, pool->scratch, (size_t)n, &used, &pass)) {
 			session_finish(s, FAULT_BAD_RESPONSE);
 			return false;
 		}

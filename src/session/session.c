@@ -150,8 +150,8 @@ session_finish(struct session *s, enum fault fault)
 {
 	struct gateway *gw = s->gw;
 	/* what broke off must not look complete: bytes in a tunnel, or a response that only the end of the connection ends */
-	bool broken = fault != FAULT_NONE &&
-	    (s->state == SESSION_TUNNEL || s->state == SESSION_PEEK || (s->state == SESSION_FORWARD && s->req->back.kind == BODY_TO_CLOSE));
+	bool broken = fault != FAULT_NONE && (s->state == SESSION_TUNNEL || s->state == SESSION_PEEK ||
+	                                         (s->state == SESSION_FORWARD && (s->req->back.kind == BODY_TO_CLOSE || s->req->decode)));
 	bool            client_left = fault == FAULT_CLIENT_ABORTED, origin_left = fault == FAULT_ORIGIN_RESET;
 
 	if (s->state == SESSION_DONE)

@@ -44,6 +44,7 @@ enum session_state {
 /* One request under way. Lives from its first byte to its log line, or to the start of its tunnel. */
 struct request {
 	struct snapshot *snap; /* a reference; null until the head is complete */
+	uint16_t         listener; /* index in snap, or LISTENER_NONE */
 	uint64_t         id, start_us;
 	uint64_t         bytes_in, bytes_out;
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""What hostile peers and unlucky operators tried, and what the gateway did about it."""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+
+import gateway as gateways
+import origin as origins
+import pytest
+import wire
+import world as w
+
+URL = "http://origin.example.net"
+
+BY_ADDRESS = f"""
+[rule address]
+addresses = {w.ORIGIN}
+action = tunnel
+auth = none
+"""
+
+
+def test_a_connection_that_knows_its_user_is_used_again_when_rules_ask_for_addresses(gateway, origin):
+    gw = gateway(rules=BY_ADDRESS)
+    with gw.connect() as c:
+        for _ in range(3):
+            assert c.send(wire.get(f"{URL}/", fields="Authorization: NTLM abcd\r\n")).response().status == 200
+    gw.record(3, status=200)
+    # The next one is decided after the first client's servers have gone
+    assert gw.get(f"{URL}/").status == 200
+    assert [request.connection for request in origin.requests] == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("size", ["4k", "16m"])
+def test_a_chunked_answer_of_any_size_reaches_an_old_client_whole(gateway, serve, size):
+    body = bytes(range(256)) * 4096 * 4
+    chunked = b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked) and None)
+    gw = gateway(tunnel_buffer=size)
+    for _ in range(3):
+        answer = gw.get(f"{URL}/", version="1.0")
+        assert answer.status == 200 and answer.body == body
+
+
+def test_a_chunked_answer_that_breaks_off_does_not_look_whole_to_an_old_client(gateway, serve):
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n") and False)
+    gw = gateway()
+    with gw.connect() as c:
+        c.send(wire.get(f"{URL}/", version="1.0"))
+        c.until(b"hello")
+        with pytest.raises(ConnectionResetError):
+            c.more()
+    gw.record(fault="response-incomplete")
+
+
+def test_the_last_forwarded_address_is_always_the_one_that_the_gateway_saw(gateway, origin):
+    gw = gateway(x_forwarded_for="append")
+    fields = "X-Forwarded-For: 192.0.2.1\r\nUser-Agent: x\r\nx-forwarded-for: 192.0.2.2\r\n"
+    assert gw.get(f"{URL}/", fields=fields).status == 200
+    seen = ", ".join(origin.wait()[0].all("x-forwarded-for"))
+    assert seen == "192.0.2.1, 192.0.2.2, 127.0.0.1"
+
+
+def test_bytes_behind_an_answer_are_never_the_next_clients_answer(gateway, serve):
+    planted = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+
+    def answer(request, wire):
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %5d\r\n\r\n"
+        n = 16384 - len(head % 0)  # one whole read of the gateway, so that the rest is not seen with it
+        wire.send(head % n + b"z" * n + planted)
+
+    serve(origins.Http, w.ORIGIN, 80, answer=answer)
+    gw = gateway()
+    for _ in range(3):
+        assert gw.get(f"{URL}/").body[:4] == b"zzzz"
+
+
+def test_interim_answers_without_end_wait_for_the_client_and_hold_up_nobody(gateway, serve):
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </" + b"x" * 8000 + b">\r\n\r\n"
+    sent, over, others = [0, 0], [threading.Event(), threading.Event()], threading.Event()
+
+    def play(wire, head):
+        which = b"HTTP/1.0" in head or b"Via: 1.0" in head
+        wire.sock.settimeout(2)
+        with contextlib.suppress(OSError):
+            while sent[which] < 256 << 20 and not (which and others.is_set()):
+                wire.sock.sendall(interim * 16)
+                sent[which] += 16 * len(interim)
+        over[which].set()
+
+    serve(origins.Script, play, w.ORIGIN, 80)
+    serve(origins.Http, w.OTHER, 80)
+    gw = gateway()
+    with gw.connect() as c, gw.connect() as old:
+        c.send(wire.get(f"{URL}/"))  # and reads nothing
+        assert over[0].wait(wire.PATIENCE)
+        old.send(wire.get(f"{URL}/", version="1.0"))  # gets no interim answer at all
+        wire.wait_until(lambda: sent[1] > 1 << 20, "a first megabyte")
+        for _ in range(5):
+            assert gw.get("http://other.example.net/").status == 200
+        assert not over[1].is_set()
+        others.set()
+        assert over[1].wait(wire.PATIENCE)
+    assert sent[0] < 64 << 20
+
+
+LISTENERS = """
+[rule b]
+listeners = b
+action = deny
+
+[rule c]
+listeners = {c}
+action = tunnel
+auth = none
+
+[rule rest]
+action = deny
+"""
+
+
+def test_a_connection_of_a_listener_that_was_removed_is_not_taken_for_one_of_another(gateway, origin):
+    b, c = gateways.free_port(), gateways.free_port("127.0.0.2")
+    gw = gateway(rules=LISTENERS.format(c="edge"), more=f"[listener b]\naddress = 127.0.0.1:{b}\nclients = any\n")
+    with wire.connect(("127.0.0.1", b)) as old:
+        assert old.send(wire.get(f"{URL}/")).response().status == 403
+        gw.more = f"[listener c]\naddress = 127.0.0.2:{c}\nclients = any\n"
+        gw.write(LISTENERS.format(c="c").replace("listeners = b", "listeners = edge"))
+        gw.reload()
+        gw.record(rule="b")
+        with wire.connect(("127.0.0.2", c)) as new:
+            assert new.send(wire.get(f"{URL}/")).response().status == 200
+        assert old.send(wire.get(f"{URL}/")).response().status == 403
+    gw.record(rule="rest", listener=lambda name: name in ("", "-", None))
+
+
+def test_answers_that_have_no_body_do_not_say_how_long_it_is(gateway, serve):
+    heads = [b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+             b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(heads[int(request.target[1:])]) and None)
+    gw = gateway()
+    with gw.connect() as c:
+        for i in range(3):
+            answer = c.send(wire.get(f"{URL}/{i}")).response()
+            assert answer["content-length"] is None and answer["transfer-encoding"] is None, answer
+        assert c.response().body == b"ok"
+
+
+def test_a_request_that_a_server_began_to_answer_is_not_sent_twice(gateway, serve):
+    seen = []
+
+    def answer(request, wire):
+        seen.append(request.target)
+        if request.target == "/first":
+            return True
+        wire.send("HTTP/1.1 103 Early Hints\r\n\r\n")
+        return False
+
+    serve(origins.Http, w.ORIGIN, 80, answer=answer)
+    gw = gateway()
+    with gw.connect() as c:
+        assert c.send(wire.get(f"{URL}/first")).response().status == 200
+        assert c.send(wire.get(f"{URL}/second", "DELETE")).response().status == 103
+        assert c.response().status == 502
+    assert seen == ["/first", "/second"]
+
+
+def test_an_answer_whose_body_is_wrong_from_the_start_is_a_502(gateway, serve):
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n") and None)
+    gw = gateway()
+    assert gw.get(f"{URL}/").status == 502
+    gw.record(fault="bad-response", status=502)
