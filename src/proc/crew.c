@@ -51,6 +51,13 @@ crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct st
 	return c->exe >= 0 && c->shared_fd >= 0 && c->wake_fd >= 0;
 }
 
+static void
+close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 /* For a child that still lives this is the order to drain and end. */
 static void
 member_close(struct member *m)
@@ -59,13 +66,6 @@ member_close(struct member *m)
 	close_if_open(m->channel);
 	m->channel = -1;
 	m->state = MEMBER_DOWN;
-}
-
-static void
-close_if_open(int fd)
-{
-	if (fd >= 0)
-		close(fd);
 }
 
 void
