@@ -415,6 +415,8 @@ parent_begin(struct parent *p)
 		p->workers = workers_of(c);
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		p->user = strdup(c->gateway.user);
+		if (!p->user)
+			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
 		ok = p->user && find_user(c, &start, &r);
 		ok = build(p, c, &r, &p->ports, &p->snapshot) && ok;

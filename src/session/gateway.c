@@ -101,7 +101,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	return true;
 }
 
-bool
+void
 gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 {
 	struct slot *slot = &gw->slot[n];
@@ -109,10 +109,8 @@ gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 	gateway_unlisten(gw, n);
 	slot->fd = fd;
 	slot->index = index;
-	if (gw->paused || gw->draining || watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
-		return true;
-	gateway_unlisten(gw, n);
-	return false;
+	if (!gw->paused && !gw->draining && !watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
+		gateway_pause(gw); /* and tried again, with the others */
 }
 
 void
