@@ -103,9 +103,10 @@ lane_clear(struct lane *l, struct lane_pool *p)
 }
 
 static enum lane_answer
-lane_end(struct lane *l, struct side *to)
+lane_end(struct lane *l, struct side *from, struct side *to)
 {
 	l->state = LANE_SHUT;
+	from->readable = false; /* what makes it so again is a failure */
 	sock_shut_write(to->fd);
 	return LANE_DONE;
 }
@@ -146,7 +147,7 @@ pump_copy(struct lane *l, struct side *from, struct side *to, struct lane_pool *
 			return LANE_WAITS;
 		}
 		if (r == 0)
-			return lane_end(l, to);
+			return lane_end(l, from, to);
 		note_read(from, (size_t)r, p->scratch_size);
 		if (lane_push(l, to, span_of(p->scratch, (size_t)r)) == LANE_BROKEN_TO)
 			return LANE_BROKEN_TO;
@@ -195,7 +196,7 @@ pump_splice(struct lane *l, struct side *from, struct side *to)
 			return LANE_WAITS;
 		}
 		if (r == 0)
-			return lane_end(l, to);
+			return lane_end(l, from, to);
 		l->in_pipe = (uint32_t)r;
 	}
 	return LANE_AGAIN;

@@ -138,6 +138,29 @@ def test_a_connection_of_a_listener_that_was_removed_is_not_taken_for_one_of_ano
     gw.record(rule="rest", listener=lambda name: name in ("", "-", None))
 
 
+def test_a_reset_after_a_half_close_ends_the_tunnel(gateway, serve):
+    echo = []
+
+    def hold(wire):
+        echo.append(wire)
+        while wire.more():
+            pass
+        echo.append("end")
+        gone.wait(wire_patience)
+
+    gone, wire_patience = threading.Event(), wire.PATIENCE
+    serve(origins.Server, hold, w.ORIGIN, 443)
+    gw = gateway()
+    c = gw.tunnel("origin.example.net:443")
+    c.send("x").shut()
+    wire.wait_until(lambda: "end" in echo, "the FIN at the origin")
+    c.reset()
+    try:
+        gw.record(fault="client-aborted")
+    finally:
+        gone.set()
+
+
 def test_answers_that_have_no_body_do_not_say_how_long_it_is(gateway, serve):
     heads = [b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
              b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
