@@ -168,8 +168,7 @@ void response_read(struct session *s);                       /* response.c */
 void forward_done(struct session *s);                        /* both ways are through */
 void forward_origin_failed(struct session *s, enum fault f); /* before, or while, the response came */
 void peek_begin(struct session *s);                          /* peek.c */
-void peek_read(struct session *s);
-void peek_on_origin(struct session *s);
+void peek_pump(struct session *s); /* either socket has something to say */
 void peek_on_timeout(struct session *s);
 void tunnel_begin(struct session *s);                        /* tunnel.c */
 void tunnel_pump(struct session *s);

@@ -161,6 +161,51 @@ def test_a_reset_after_a_half_close_ends_the_tunnel(gateway, serve):
         gone.set()
 
 
+def hello_without_end(size=60000):
+    """A ClientHello that is right as far as it goes."""
+    body = b"\x03\x03" + b"r" * 32 + b"\0" + b"\0\x02\x13\x01" + b"\x01\0"
+    padding = size - len(body) - 6
+    body += (padding + 4).to_bytes(2, "big") + b"\0\x15" + padding.to_bytes(2, "big") + b"\0" * padding
+    message = b"\x01" + len(body).to_bytes(3, "big") + body
+    return b"".join(b"\x16\x03\x01" + len(part).to_bytes(2, "big") + part for part in (message[i:i + 16384] for i in range(0, len(message), 16384)))
+
+
+GUARD = """
+[rule bypass]
+hosts = origin.example.net
+action = bypass
+guard = {}
+"""
+
+
+def test_a_hello_that_comes_in_crumbs_has_no_more_time_than_another(gateway, serve):
+    serve(origins.Echo, w.ORIGIN, 443)
+    gw = gateway(rules=GUARD.format("enforce"), head_timeout="1s")
+    hello = hello_without_end()
+    with gw.tunnel("origin.example.net:443") as c:
+        begun = time.monotonic()
+        c.send(hello[:5000])
+        with contextlib.suppress(OSError):
+            for byte in hello[5000:-1]:
+                c.send(bytes([byte]))
+                c.sock.settimeout(0.004)
+                with contextlib.suppress(TimeoutError):
+                    if not c.more():
+                        break
+                assert time.monotonic() - begun < 6
+    gw.record(fault="guard-timeout")
+
+
+def test_a_server_that_speaks_first_is_heard_under_report_as_fast_as_the_client_reads(gateway, serve):
+    banner = bytes(range(256)) * 4096 * 8
+    serve(origins.Echo, w.ORIGIN, 443, banner=banner)
+    gw = gateway(rules=GUARD.format("report"), head_timeout="1m")
+    with gw.tunnel("origin.example.net:443") as c:
+        assert c.exactly(len(banner)) == banner
+    line = gw.record(host="origin.example.net")
+    assert line["bytes_out"] > len(banner)
+
+
 def test_answers_that_have_no_body_do_not_say_how_long_it_is(gateway, serve):
     heads = [b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
              b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
