@@ -242,3 +242,15 @@ def test_an_answer_whose_body_is_wrong_from_the_start_is_a_502(gateway, serve):
     gw = gateway()
     assert gw.get(f"{URL}/").status == 502
     gw.record(fault="bad-response", status=502)
+
+
+def test_bytes_that_passed_under_report_are_counted_though_no_hello_came(gateway, serve):
+    serve(origins.Echo, w.ORIGIN, 443, banner=b"b" * 1000)
+    gw = gateway(rules=GUARD.format("report"))
+    c = gw.tunnel("origin.example.net:443")
+    c.exactly(1000)
+    c.send(hello_without_end()[:500])
+    c.exactly(500)
+    c.reset()
+    line = gw.record(fault="client-aborted")
+    assert line["bytes_in"] > 500 and line["bytes_out"] > 1500
