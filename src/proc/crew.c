@@ -171,7 +171,13 @@ spawn(struct member *m)
 static void
 member_start(struct member *m)
 {
-	if (m->crew->leaving || m->pid || spawn(m))
+	if (m->crew->leaving || m->pid)
+		return;
+	if (m->crew->changing) {
+		timer_set(m->crew->loop, &m->again, FIRST_PAUSE_MS);
+		return;
+	}
+	if (spawn(m))
 		return;
 	log_error("cannot start the %s %u: %s", m->role, m->index, strerror(errno));
 	if (!m->pid)
@@ -210,6 +216,9 @@ heard(struct member *m, const struct message *msg)
 		break;
 	case MSG_REFUSED:
 		m->refused = true;
+		/* what all others use: it is no good as it is */
+		if (msg->number == m->crew->generation)
+			kill(m->pid, SIGKILL);
 		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
@@ -274,6 +283,7 @@ crew_prepare(struct crew *c, int snapshot, uint64_t generation, const struct por
 {
 	struct offer o = {snapshot, generation, ports, c->ports};
 
+	c->changing = true;
 	each(c, offer, &o);
 }
 
@@ -322,7 +332,8 @@ crew_has_refused(const struct crew *c)
 static void
 say_go(struct member *m, void *arg)
 {
-	say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0);
+	if (!say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0))
+		kill(m->pid, SIGKILL); /* rather than leave it behind with what was */
 }
 
 void
@@ -331,6 +342,7 @@ crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *p
 	c->snapshot = snapshot;
 	c->generation = generation;
 	c->ports = ports;
+	c->changing = false;
 	each(c, say_go, &generation);
 }
 
@@ -345,6 +357,7 @@ say_forget(struct member *m, void *arg)
 void
 crew_forget(struct crew *c)
 {
+	c->changing = false;
 	each(c, say_forget, NULL);
 }
 
@@ -385,6 +398,21 @@ crew_kill(struct crew *c)
 {
 	c->leaving = true;
 	each(c, kill_member, NULL);
+}
+
+static void
+kill_late(struct member *m, void *arg)
+{
+	if (m->applied == *(uint64_t *)arg)
+		return;
+	log_warn("the %s %u (pid %d) takes too long to start", m->role, m->index, (int)m->pid);
+	kill(m->pid, SIGKILL);
+}
+
+void
+crew_kill_late(struct crew *c)
+{
+	each(c, kill_late, &c->generation);
 }
 
 uint32_t

@@ -197,6 +197,10 @@ read_head(struct session *s)
 			enum fault  fault = FAULT_NONE;
 			switch (head_parse_response(buf_span(&r->back_in), r->back_seen, &h, &used, &fault)) {
 			case PARSE_OK:
+				if (used > r->snap->set->max_head) {
+					forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
+					return false;
+				}
 				r->back_seen = 0;
 				buf_use(&r->back_in, used);
 				if (!pass_head(s, &h))

@@ -206,6 +206,30 @@ def test_a_server_that_speaks_first_is_heard_under_report_as_fast_as_the_client_
     assert line["bytes_out"] > len(banner)
 
 
+def test_many_addresses_start_and_stay_over_reloads(gateway, origin):
+    ports = range(20000, 20250)
+    more = "[listener many]\nclients = any\n" + "".join(f"address = 127.0.1.1:{port}\n" for port in ports)
+    gw = gateway(workers=2, more=more)
+    for _ in range(2):
+        gw.reload()
+        for port in (ports[0], ports[-1]):
+            with wire.connect(("127.0.1.1", port)) as c:
+                assert c.send(wire.get(f"{URL}/")).response().status == 200
+
+
+def test_a_reload_while_a_worker_starts_again_leaves_no_worker_behind(gateway, origin):
+    gw = gateway()
+    for i in range(5):
+        since = len(gw.said())
+        old = gw.pids("worker")
+        os.kill(old[0], 9)
+        wire.wait_until(lambda: gw.pids("worker") and gw.pids("worker") != old, "another worker")
+        gw.signal(1)
+        gw.says(r"reloaded: generation|reload failed", since=since)
+        assert "reload failed" not in gw.said()[since:], gw.said()[since:]
+        assert gw.get(f"{URL}/").status == 200
+
+
 def test_answers_that_have_no_body_do_not_say_how_long_it_is(gateway, serve):
     heads = [b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
              b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
@@ -235,6 +259,14 @@ def test_a_request_that_a_server_began_to_answer_is_not_sent_twice(gateway, serv
         assert c.send(wire.get(f"{URL}/second", "DELETE")).response().status == 103
         assert c.response().status == 502
     assert seen == ["/first", "/second"]
+
+
+def test_a_head_that_is_larger_than_allowed_is_refused_however_it_comes(gateway, origin):
+    gw = gateway(max_head="4k")
+    assert gw.get(f"{URL}/", fields=f"X: {'x' * 3000}\r\n").status == 200
+    assert gw.get(f"{URL}/", fields=f"X: {'x' * 5000}\r\n").status == 431
+    assert gw.get(f"{URL}/{'x' * 5000}").status == 414
+    assert len(origin.requests) == 1
 
 
 def test_an_answer_whose_body_is_wrong_from_the_start_is_a_502(gateway, serve):
