@@ -54,6 +54,8 @@ struct request {
 	struct url       url;
 	bool             is_connect;
 	bool             has_target; /* at is set */
+	bool             has_hops; /* TRACE or OPTIONS: hops is how many more may pass it on (RFC 9110 7.6.2) */
+	uint32_t         hops;
 	bool             reported_only; /* run --report-only let it pass */
 	struct facts     facts;
 	struct verdict   verdict;

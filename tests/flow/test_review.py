@@ -276,6 +276,16 @@ def test_an_answer_whose_body_is_wrong_from_the_start_is_a_502(gateway, serve):
     gw.record(fault="bad-response", status=502)
 
 
+def test_max_forwards_is_a_number_or_the_request_is_refused(gateway, origin):
+    gw = gateway()
+    assert gw.get(f"{URL}/", method="TRACE", fields="Max-Forwards: 00\r\n").status == 200
+    assert origin.requests == []
+    for bad in ("-1", "+1", "x", "", "1, 2", "99999999999999999999999"):
+        assert gw.get(f"{URL}/", method="TRACE", fields=f"Max-Forwards: {bad}\r\n").status == 400, bad
+    gw.get(f"{URL}/", method="OPTIONS", fields="Max-Forwards: 7\r\n")
+    assert origin.wait()[0].all("max-forwards") == ["6"]
+
+
 def test_bytes_that_passed_under_report_are_counted_though_no_hello_came(gateway, serve):
     serve(origins.Echo, w.ORIGIN, 443, banner=b"b" * 1000)
     gw = gateway(rules=GUARD.format("report"))
