@@ -115,6 +115,18 @@ judge_request(const struct request *r)
 	return FAULT_NONE;
 }
 
+/* A server may ignore an Upgrade (RFC 9110 7.8). To another HTTP it must not get through: its requests would pass no rule. */
+static bool
+names_http(struct span protocols)
+{
+	struct span item;
+
+	for (size_t at = 0; field_list_next(protocols, &at, &item);)
+		if ((item.n >= 3 && span_eq_nocase(span_of(item.p, 3), SPAN("h2c"))) || (item.n >= 4 && span_eq_nocase(span_of(item.p, 4), SPAN("http"))))
+			return true;
+	return false;
+}
+
 void
 gate_enter(struct session *s)
 {
@@ -124,6 +136,7 @@ gate_enter(struct session *s)
 	session_move(s, SESSION_GATE);
 	r->snap = snapshot_ref(s->gw->snap);
 	r->listener = gateway_listener(s->gw, s->slot);
+	r->head.upgrade = r->head.upgrade && !names_http(r->head.upgrade_to);
 	s->keep = r->head.keep_alive && !s->gw->draining;
 	body_init(&r->body, r->head.body, r->head.length);
 	fault = read_target(r);

@@ -286,6 +286,15 @@ def test_max_forwards_is_a_number_or_the_request_is_refused(gateway, origin):
     assert origin.wait()[0].all("max-forwards") == ["6"]
 
 
+def test_an_upgrade_to_another_http_is_not_offered_to_the_origin(gateway, origin):
+    gw = gateway()
+    for version in ("h2c", "HTTP/2.0", "websocket, h2c"):
+        fields = f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {version}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+        assert gw.get(f"{URL}/", fields=fields).status == 200
+    for request in origin.wait(3):
+        assert request["upgrade"] is None and request["http2-settings"] is None
+
+
 def test_bytes_that_passed_under_report_are_counted_though_no_hello_came(gateway, serve):
     serve(origins.Echo, w.ORIGIN, 443, banner=b"b" * 1000)
     gw = gateway(rules=GUARD.format("report"))
