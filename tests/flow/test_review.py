@@ -295,6 +295,15 @@ def test_an_upgrade_to_another_http_is_not_offered_to_the_origin(gateway, origin
         assert request["upgrade"] is None and request["http2-settings"] is None
 
 
+def test_an_answer_without_a_date_gets_one(gateway, serve):
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + (b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" if request.target == "/dated" else b"") + b"\r\n") and None)
+    gw = gateway()
+    assert gw.get(f"{URL}/dated").all("date") == ["Sun, 06 Nov 1994 08:49:37 GMT"]
+    assert len(gw.get(f"{URL}/").all("date")) == 1
+    assert len(gw.get("http://nobody.example.net/").all("date")) == 1
+
+
 def test_bytes_that_passed_under_report_are_counted_though_no_hello_came(gateway, serve):
     serve(origins.Echo, w.ORIGIN, 443, banner=b"b" * 1000)
     gw = gateway(rules=GUARD.format("report"))
