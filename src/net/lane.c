@@ -118,9 +118,10 @@ lane_clear(struct lane *l, struct lane_pool *p)
 }
 
 static enum lane_answer
-lane_end(struct lane *l, struct side *to)
+lane_end(struct lane *l, struct side *from, struct side *to)
 {
 	l->state = LANE_SHUT;
+	from->readable = false; /* what makes it so again is a failure */
 	sock_shut_write(to->fd);
 	return LANE_DONE;
 }
@@ -161,7 +162,7 @@ pump_copy(struct lane *l, struct side *from, struct side *to, struct lane_pool *
 			return LANE_WAITS;
 		}
 		if (r == 0)
-			return lane_end(l, to);
+			return lane_end(l, from, to);
 		note_read(from, (size_t)r, p->scratch_size);
 		l->bulk = (size_t)r >= p->scratch_size / BULK_PART ? (uint8_t)(l->bulk + 1) : 0;
 		if (lane_push(l, to, span_of(p->scratch, (size_t)r)) == LANE_BROKEN_TO)
@@ -209,7 +210,7 @@ pump_splice(struct lane *l, struct side *from, struct side *to)
 			return LANE_WAITS;
 		}
 		if (r == 0)
-			return lane_end(l, to);
+			return lane_end(l, from, to);
 		l->in_pipe = (uint32_t)r;
 	}
 	return LANE_AGAIN;

@@ -191,7 +191,13 @@ pause_ms(const struct member *m)
 static void
 member_start(struct member *m)
 {
-	if (m->crew->leaving || m->pid || spawn(m))
+	if (m->crew->leaving || m->pid)
+		return;
+	if (m->crew->changing) {
+		timer_set(m->crew->loop, &m->again, FIRST_PAUSE_MS);
+		return;
+	}
+	if (spawn(m))
 		return;
 	log_error("cannot start the %s %u: %s", m->role, m->index, strerror(errno));
 	if (!m->pid) {
@@ -316,6 +322,7 @@ crew_prepare(struct crew *c, int snapshot, uint64_t generation, const struct por
 {
 	struct offer o = {snapshot, generation, ports, c->ports};
 
+	c->changing = true;
 	each(c, offer, &o);
 }
 
@@ -374,6 +381,7 @@ crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *p
 	c->snapshot = snapshot;
 	c->generation = generation;
 	c->ports = ports;
+	c->changing = false;
 	each(c, say_go, &generation);
 }
 
@@ -388,6 +396,7 @@ say_forget(struct member *m, void *arg)
 void
 crew_forget(struct crew *c)
 {
+	c->changing = false;
 	each(c, say_forget, NULL);
 }
 
@@ -428,6 +437,21 @@ crew_kill(struct crew *c)
 {
 	c->leaving = true;
 	each(c, kill_member, NULL);
+}
+
+static void
+kill_late(struct member *m, void *arg)
+{
+	if (m->applied == *(uint64_t *)arg)
+		return;
+	log_warn("the %s %u (pid %d) takes too long to start", m->role, m->index, (int)m->pid);
+	kill(m->pid, SIGKILL);
+}
+
+void
+crew_kill_late(struct crew *c)
+{
+	each(c, kill_late, &c->generation);
 }
 
 uint32_t

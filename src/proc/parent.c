@@ -211,6 +211,8 @@ reload_abort(struct parent *p, const char *why)
 	log_error("reload failed: %s; the old configuration stays in use", why);
 	crew_forget(&p->crew);
 	reload_drop(p);
+	if (p->again)
+		on_hup(p);
 }
 
 static void
@@ -228,11 +230,15 @@ on_hup(void *arg)
 	struct report  r;
 	struct conf   *c;
 
-	if (p->state != PARENT_SERVING) {
-		p->again = p->state == PARENT_RELOADING || p->state == PARENT_STARTING;
+	/* a process that is starting would have to be told of two configurations at once */
+	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation)) {
+		p->again = p->state < PARENT_DRAINING;
+		if (p->state == PARENT_SERVING)
+			timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
 		return;
 	}
 	p->again = false;
+	timer_clear(&p->deadline);
 	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
@@ -330,6 +336,10 @@ on_deadline(void *arg)
 		reload_abort(p, "a process did not prepare the new configuration in time");
 		return;
 	}
+	if (p->state == PARENT_SERVING) {
+		crew_kill_late(&p->crew);
+		return;
+	}
 	log_warn("draining took too long: the rest is cut off");
 	crew_kill(&p->crew);
 }
@@ -370,6 +380,8 @@ on_change(void *arg)
 			loop_stop(p->loop);
 		break;
 	case PARENT_SERVING:
+		if (p->again && crew_has_applied(&p->crew, p->generation))
+			on_hup(p);
 		break;
 	}
 }

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "net/sock.h"
 #include "session/compose.h"
@@ -75,24 +74,23 @@ put_fields(struct compose *o, const struct session *s, const struct request *r)
 	const struct settings *set = r->snap->set;
 	size_t                 at = 0;
 	struct field           f;
+	char                   hops[32];
 
 	while (head_field_next(&r->head, &at, &f)) {
 		if (f.id == FIELD_HOST || head_field_is_hop(&r->head, &f))
 			continue;
 		if (f.id == FIELD_EXPECT && r->head.minor == 0)
 			continue; /* RFC 9110 10.1.1: not from HTTP/1.0 */
-		if (f.id == FIELD_MAX_FORWARDS && (r->head.method_id == METHOD_TRACE || r->head.method_id == METHOD_OPTIONS)) {
-			unsigned long n = strtoul(f.value.p, NULL, 10);
-			char          line[40];
-			put(o, span_of(line, (size_t)snprintf(line, sizeof line, "Max-Forwards: %lu\r\n", n ? n - 1 : 0)));
+		if (f.id == FIELD_MAX_FORWARDS && r->has_hops)
 			continue;
-		}
 		if (f.id == FIELD_X_FORWARDED_FOR && set->x_forwarded_for != XFF_PASS)
 			continue;
 		if (f.id == FIELD_FORWARDED && set->x_forwarded_for == XFF_DELETE)
 			continue;
 		put(o, f.line);
 	}
+	if (r->has_hops)
+		put(o, span_of(hops, (size_t)snprintf(hops, sizeof hops, "Max-Forwards: %u\r\n", r->hops - 1)));
 	if (set->x_forwarded_for == XFF_APPEND)
 		put_forwarded_for(o, s, r);
 }

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
 #include "session/session.h"
@@ -221,6 +223,20 @@ on_accept(void *arg, unsigned what)
 		if (may_come(gw, slot, fd, &peer))
 			session_accept(gw, slot, fd, &peer);
 	}
+}
+
+struct span
+gateway_date(struct gateway *gw)
+{
+	uint64_t  now_s = clock_real_us() / 1000000;
+	time_t    t = (time_t)now_s;
+	struct tm tm;
+
+	if (now_s != gw->date_s && gmtime_r(&t, &tm)) {
+		strftime(gw->date, sizeof gw->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+		gw->date_s = now_s;
+	}
+	return span_str(gw->date);
 }
 
 static void

@@ -57,6 +57,8 @@ struct gateway {
 	struct lane_pool   lanes;
 	struct buf_pool    bufs;
 	struct origin_pool origins;
+	uint64_t           date_s; /* the second that `date` is of */
+	char               date[40];
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
 	struct loop_hook   end_of_turn;
@@ -81,6 +83,8 @@ gateway_listener(const struct gateway *gw, uint16_t slot)
 void gateway_drain(struct gateway *gw, uint64_t within_ms);
 /* A session ended. */
 void gateway_forget(struct gateway *gw, struct session *s);
+/* A Date field of now, with its CRLF. */
+struct span gateway_date(struct gateway *gw);
 /* Out of descriptors: stop accepting for a moment rather than spin. */
 void gateway_pause(struct gateway *gw);
 

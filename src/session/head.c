@@ -21,8 +21,9 @@ static void
 head_overflowed(struct session *s)
 {
 	struct span in = buf_span(&s->in);
+	size_t      most = s->gw->snap->set->max_head;
 
-	reply_fault(s, memchr(in.p, '\n', in.n) ? FAULT_HEAD_TOO_LARGE : FAULT_TARGET_TOO_LONG);
+	reply_fault(s, memchr(in.p, '\n', in.n < most ? in.n : most) ? FAULT_HEAD_TOO_LARGE : FAULT_TARGET_TOO_LONG);
 }
 
 static bool
@@ -90,8 +91,8 @@ head_read(struct session *s)
 			}
 			switch (head_parse_request(buf_span(&s->in), s->head_seen, &head, &used, &fault)) {
 			case PARSE_OK:
-				if (used > s->gw->snap->set->max_head) {
-					reply_fault(s, FAULT_HEAD_TOO_LARGE);
+				if (used > s->gw->snap->set->max_head) { /* a read takes a whole block, which may be more */
+					head_overflowed(s);
 					return;
 				}
 				s->req->head = head;

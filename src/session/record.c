@@ -171,6 +171,9 @@ record_request(struct session *s, enum fault fault)
 
 	r->fault = fault;
 	fill(s, r, &rec);
+	/* under report bytes pass before the tunnel has begun */
+	rec.bytes_in += s->up.bytes;
+	rec.bytes_out += s->down.bytes;
 	fill_texts(s, r, text, &t);
 	commit(s, &rec, text, r->start_us);
 }

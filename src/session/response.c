@@ -22,14 +22,20 @@ compose_head(const struct session *s, const struct head *h)
 	size_t                at = 0;
 	struct field          f;
 	char                  status[16];
+	bool                  has_date = false;
 
 	put(&o, SPAN("HTTP/1.1 "));
 	put(&o, span_of(status, (size_t)snprintf(status, sizeof status, "%03u ", h->status)));
 	put(&o, h->reason);
 	put(&o, SPAN("\r\n"));
-	while (head_field_next(h, &at, &f))
-		if (!head_field_is_hop(h, &f) && !(bodiless && f.id == FIELD_CONTENT_LENGTH))
-			put(&o, f.line);
+	while (head_field_next(h, &at, &f)) {
+		if (head_field_is_hop(h, &f) || (bodiless && f.id == FIELD_CONTENT_LENGTH))
+			continue;
+		has_date |= span_eq_nocase(f.name, SPAN("date"));
+		put(&o, f.line);
+	}
+	if (!has_date && h->status >= 200)
+		put(&o, gateway_date(s->gw)); /* RFC 9110 6.6.1 */
 	if (r->snap->set->via) {
 		put(&o, h->minor ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
 		put(&o, snapshot_text(r->snap, r->snap->set->visible_name));
@@ -197,6 +203,10 @@ read_head(struct session *s)
 			enum fault  fault = FAULT_NONE;
 			switch (head_parse_response(buf_span(&r->back_in), r->back_seen, &h, &used, &fault)) {
 			case PARSE_OK:
+				if (used > r->snap->set->max_head) {
+					forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
+					return false;
+				}
 				r->back_seen = 0;
 				buf_use(&r->back_in, used);
 				if (!pass_head(s, &h))

@@ -205,7 +205,7 @@ on_client(void *arg, unsigned what)
 		reply_continue(s);
 		break;
 	case SESSION_PEEK:
-		peek_read(s);
+		peek_pump(s);
 		break;
 	case SESSION_TUNNEL:
 		tunnel_pump(s);
@@ -230,7 +230,7 @@ session_on_origin(struct session *s, unsigned what)
 		forward_on_origin(s);
 		break;
 	case SESSION_PEEK:
-		peek_on_origin(s);
+		peek_pump(s);
 		break;
 	case SESSION_TUNNEL:
 		tunnel_pump(s);

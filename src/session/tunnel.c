@@ -4,6 +4,7 @@
  * Keeps no request: what the log line needs is in the memo, so that an idle tunnel stays small.
  */
 #include "net/listener.h"
+#include "net/sock.h"
 #include "session/session.h"
 
 #define SETTLE_MS 30000u /* a tunnel that lives this long gets keepalive towards its origin */
@@ -80,12 +81,31 @@ pump(struct session *s, struct lane *l, struct side *from, struct side *to, enum
 	return true;
 }
 
+/* After a FIN only a failure makes a side readable again (side_note). */
+static bool
+is_gone(const struct lane *from_it, struct side *side)
+{
+	if (from_it->state != LANE_SHUT || !side->readable)
+		return false;
+	side->readable = false;
+	return sock_failed(side->fd);
+}
+
 void
 tunnel_pump(struct session *s)
 {
 	struct side *origin = &s->origin->side;
 
 	s->active_us = loop_now_us(s->gw->loop);
+	/* a side that has said all is not read any more: ask whether it is still there */
+	if (is_gone(&s->up, &s->client)) {
+		session_finish(s, FAULT_CLIENT_ABORTED);
+		return;
+	}
+	if (is_gone(&s->down, origin)) {
+		session_finish(s, FAULT_ORIGIN_RESET);
+		return;
+	}
 	if (!pump(s, &s->up, &s->client, origin, FAULT_CLIENT_ABORTED, FAULT_ORIGIN_RESET) ||
 	    !pump(s, &s->down, origin, &s->client, FAULT_ORIGIN_RESET, FAULT_CLIENT_ABORTED))
 		return;

@@ -138,6 +138,98 @@ def test_a_connection_of_a_listener_that_was_removed_is_not_taken_for_one_of_ano
     gw.record(rule="rest", listener=lambda name: name in ("", "-", None))
 
 
+def test_a_reset_after_a_half_close_ends_the_tunnel(gateway, serve):
+    echo = []
+
+    def hold(wire):
+        echo.append(wire)
+        while wire.more():
+            pass
+        echo.append("end")
+        gone.wait(wire_patience)
+
+    gone, wire_patience = threading.Event(), wire.PATIENCE
+    serve(origins.Server, hold, w.ORIGIN, 443)
+    gw = gateway()
+    c = gw.tunnel("origin.example.net:443")
+    c.send("x").shut()
+    wire.wait_until(lambda: "end" in echo, "the FIN at the origin")
+    c.reset()
+    try:
+        gw.record(fault="client-aborted")
+    finally:
+        gone.set()
+
+
+def hello_without_end(size=60000):
+    """A ClientHello that is right as far as it goes."""
+    body = b"\x03\x03" + b"r" * 32 + b"\0" + b"\0\x02\x13\x01" + b"\x01\0"
+    padding = size - len(body) - 6
+    body += (padding + 4).to_bytes(2, "big") + b"\0\x15" + padding.to_bytes(2, "big") + b"\0" * padding
+    message = b"\x01" + len(body).to_bytes(3, "big") + body
+    return b"".join(b"\x16\x03\x01" + len(part).to_bytes(2, "big") + part for part in (message[i:i + 16384] for i in range(0, len(message), 16384)))
+
+
+GUARD = """
+[rule bypass]
+hosts = origin.example.net
+action = bypass
+guard = {}
+"""
+
+
+def test_a_hello_that_comes_in_crumbs_has_no_more_time_than_another(gateway, serve):
+    serve(origins.Echo, w.ORIGIN, 443)
+    gw = gateway(rules=GUARD.format("enforce"), head_timeout="1s")
+    hello = hello_without_end()
+    with gw.tunnel("origin.example.net:443") as c:
+        begun = time.monotonic()
+        c.send(hello[:5000])
+        with contextlib.suppress(OSError):
+            for byte in hello[5000:-1]:
+                c.send(bytes([byte]))
+                c.sock.settimeout(0.004)
+                with contextlib.suppress(TimeoutError):
+                    if not c.more():
+                        break
+                assert time.monotonic() - begun < 6
+    gw.record(fault="guard-timeout")
+
+
+def test_a_server_that_speaks_first_is_heard_under_report_as_fast_as_the_client_reads(gateway, serve):
+    banner = bytes(range(256)) * 4096 * 8
+    serve(origins.Echo, w.ORIGIN, 443, banner=banner)
+    gw = gateway(rules=GUARD.format("report"), head_timeout="1m")
+    with gw.tunnel("origin.example.net:443") as c:
+        assert c.exactly(len(banner)) == banner
+    line = gw.record(host="origin.example.net")
+    assert line["bytes_out"] > len(banner)
+
+
+def test_many_addresses_start_and_stay_over_reloads(gateway, origin):
+    ports = range(20000, 20250)
+    more = "[listener many]\nclients = any\n" + "".join(f"address = 127.0.1.1:{port}\n" for port in ports)
+    gw = gateway(workers=2, more=more)
+    for _ in range(2):
+        gw.reload()
+        for port in (ports[0], ports[-1]):
+            with wire.connect(("127.0.1.1", port)) as c:
+                assert c.send(wire.get(f"{URL}/")).response().status == 200
+
+
+def test_a_reload_while_a_worker_starts_again_leaves_no_worker_behind(gateway, origin):
+    gw = gateway()
+    for i in range(5):
+        since = len(gw.said())
+        old = gw.pids("worker")
+        os.kill(old[0], 9)
+        wire.wait_until(lambda: gw.pids("worker") and gw.pids("worker") != old, "another worker")
+        gw.signal(1)
+        gw.says(r"reloaded: generation|reload failed", since=since)
+        assert "reload failed" not in gw.said()[since:], gw.said()[since:]
+        assert gw.get(f"{URL}/").status == 200
+
+
 def test_answers_that_have_no_body_do_not_say_how_long_it_is(gateway, serve):
     heads = [b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
              b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
@@ -169,8 +261,56 @@ def test_a_request_that_a_server_began_to_answer_is_not_sent_twice(gateway, serv
     assert seen == ["/first", "/second"]
 
 
+def test_a_head_that_is_larger_than_allowed_is_refused_however_it_comes(gateway, origin):
+    gw = gateway(max_head="4k")
+    assert gw.get(f"{URL}/", fields=f"X: {'x' * 3000}\r\n").status == 200
+    assert gw.get(f"{URL}/", fields=f"X: {'x' * 5000}\r\n").status == 431
+    assert gw.get(f"{URL}/{'x' * 5000}").status == 414
+    assert len(origin.requests) == 1
+
+
 def test_an_answer_whose_body_is_wrong_from_the_start_is_a_502(gateway, serve):
     serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n") and None)
     gw = gateway()
     assert gw.get(f"{URL}/").status == 502
     gw.record(fault="bad-response", status=502)
+
+
+def test_max_forwards_is_a_number_or_the_request_is_refused(gateway, origin):
+    gw = gateway()
+    assert gw.get(f"{URL}/", method="TRACE", fields="Max-Forwards: 00\r\n").status == 200
+    assert origin.requests == []
+    for bad in ("-1", "+1", "x", "", "1, 2", "99999999999999999999999"):
+        assert gw.get(f"{URL}/", method="TRACE", fields=f"Max-Forwards: {bad}\r\n").status == 400, bad
+    gw.get(f"{URL}/", method="OPTIONS", fields="Max-Forwards: 7\r\n")
+    assert origin.wait()[0].all("max-forwards") == ["6"]
+
+
+def test_an_upgrade_to_another_http_is_not_offered_to_the_origin(gateway, origin):
+    gw = gateway()
+    for version in ("h2c", "HTTP/2.0", "websocket, h2c"):
+        fields = f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {version}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+        assert gw.get(f"{URL}/", fields=fields).status == 200
+    for request in origin.wait(3):
+        assert request["upgrade"] is None and request["http2-settings"] is None
+
+
+def test_an_answer_without_a_date_gets_one(gateway, serve):
+    serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + (b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" if request.target == "/dated" else b"") + b"\r\n") and None)
+    gw = gateway()
+    assert gw.get(f"{URL}/dated").all("date") == ["Sun, 06 Nov 1994 08:49:37 GMT"]
+    assert len(gw.get(f"{URL}/").all("date")) == 1
+    assert len(gw.get("http://nobody.example.net/").all("date")) == 1
+
+
+def test_bytes_that_passed_under_report_are_counted_though_no_hello_came(gateway, serve):
+    serve(origins.Echo, w.ORIGIN, 443, banner=b"b" * 1000)
+    gw = gateway(rules=GUARD.format("report"))
+    c = gw.tunnel("origin.example.net:443")
+    c.exactly(1000)
+    c.send(hello_without_end()[:500])
+    c.exactly(500)
+    c.reset()
+    line = gw.record(fault="client-aborted")
+    assert line["bytes_in"] > 500 and line["bytes_out"] > 1500
