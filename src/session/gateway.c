@@ -14,7 +14,6 @@
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
-#define CONDUITS        512u
 #define COMPOSE_EXTRA   (256u << 10) /* room beside the largest head: a page, or the fields that we add */
 
 static const char refusal[] = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -85,7 +84,7 @@ fit_buffers(struct gateway *gw, const struct settings *set)
 		gw->compose_size = compose;
 	}
 	if (!gw->lanes.scratch)
-		return lane_pool_init(&gw->lanes, set->tunnel_buffer, CONDUITS);
+		return lane_pool_init(&gw->lanes, set->tunnel_buffer, set->conduits);
 	if (set->tunnel_buffer != gw->lanes.scratch_size) {
 		char *p = realloc(gw->lanes.scratch, set->tunnel_buffer);
 		if (!p)
