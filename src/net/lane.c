@@ -13,7 +13,6 @@
 #define BULK_PART     4          /* large: this part of the scratch buffer */
 #define PIPE_LEAST    32768      /* below it a pipe costs more than it saves (the system gives small ones to users of many) */
 #define SPARE_MAX     32
-#define CONDUITS_MAX  512
 #define SCRATCH_MOST  65536u /* bytes of one copying read; larger ones fall out of the cache */
 
 struct conduit {
@@ -23,7 +22,7 @@ struct conduit {
 };
 
 bool
-lane_pool_fit(struct lane_pool *p, size_t most)
+lane_pool_fit(struct lane_pool *p, size_t most, unsigned max_conduits)
 {
 	size_t size = most < SCRATCH_MOST ? most : SCRATCH_MOST;
 	char  *scratch = size == p->scratch_size ? p->scratch : realloc(p->scratch, size);
@@ -33,6 +32,7 @@ lane_pool_fit(struct lane_pool *p, size_t most)
 	p->scratch = scratch;
 	p->scratch_size = size;
 	p->pipe_size = most;
+	p->max_conduits = max_conduits;
 	return true;
 }
 
@@ -80,7 +80,7 @@ conduit_take(struct lane_pool *p)
 		p->n_spare--;
 		return c;
 	}
-	if (p->n_conduits >= CONDUITS_MAX || !(c = calloc(1, sizeof *c)))
+	if (p->n_conduits >= p->max_conduits || !(c = calloc(1, sizeof *c)))
 		return NULL;
 	if (pipe2(c->fd, O_NONBLOCK | O_CLOEXEC) != 0) {
 		free(c);

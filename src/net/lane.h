@@ -51,10 +51,11 @@ struct lane_pool {
 	size_t          scratch_size;
 	size_t          pipe_size; /* asked for; what the system allows is used */
 	struct conduit *spare;
-	unsigned        n_spare, n_conduits;
+	unsigned        n_spare, n_conduits, max_conduits;
 };
-/* `most`: bytes that one lane may keep for a reader that stalls. False: no memory; what was there stays. May be called again to change it. */
-bool lane_pool_fit(struct lane_pool *p, size_t most);
+/* `most`: bytes that one lane may keep for a reader that stalls; max_conduits: pipes for bulk lanes, of two descriptors each. False: no memory; what
+ * was there stays. May be called again to change it. */
+bool lane_pool_fit(struct lane_pool *p, size_t most, unsigned max_conduits);
 void lane_pool_clear(struct lane_pool *p);
 
 enum lane_answer {

@@ -18,7 +18,8 @@
 #define FILE_MOST        ((size_t)4 << 20)            /* of hosts, resolv.conf */
 #define PAGE_MOST        ((size_t)64 << 10)
 #define HEAD_AT          8u                           /* the first offset that flat gives at this alignment */
-#define DESCRIPTORS_KEPT 128 /* not for client connections: rings, DNS, pipes */
+#define DESCRIPTORS_KEPT 128 /* not shared out: rings, listeners, DNS */
+#define CONDUITS_MOST    512 /* pipes of bulk tunnels */
 
 /* The whole of a small file; false with errno. A missing one is an error of the caller's choice. */
 static bool
@@ -219,18 +220,20 @@ add_pages(struct flat *f, const struct conf *c, struct settings *set, struct rep
 	return r->errors == 0;
 }
 
-static uint32_t
-connections_for(const struct conf_gateway *g)
+/* Share out the descriptors that a worker may have: each client connection takes two, its own and the origin's; what idles in the pool and the
+ * pipes of bulk tunnels must leave these alone. */
+static void
+share_descriptors(struct settings *set, const struct conf_gateway *g)
 {
 	struct rlimit rl;
-	uint64_t      most = 1024;
+	uint64_t      all = 1000000, most;
 
-	/* each connection takes two descriptors: the client's and the origin's */
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY)
-		most = rl.rlim_cur > DESCRIPTORS_KEPT + 64 ? (rl.rlim_cur - DESCRIPTORS_KEPT) / 2 : 32;
-	else
-		most = 500000;
-	return (uint32_t)(g->max_connections && g->max_connections < most ? g->max_connections : most);
+		all = rl.rlim_cur > DESCRIPTORS_KEPT + 64 ? rl.rlim_cur - DESCRIPTORS_KEPT : 64;
+	set->pool_total = (uint32_t)(g->pool_total < all / 4 ? g->pool_total : all / 4);
+	set->conduits = (uint32_t)(all / 16 < CONDUITS_MOST ? all / 16 : CONDUITS_MOST);
+	most = (all - set->pool_total - 2 * set->conduits) / 2;
+	set->max_connections = (uint32_t)(g->max_connections && g->max_connections < most ? g->max_connections : most);
 }
 
 static void
@@ -249,11 +252,10 @@ fill_values(struct settings *set, const struct conf_gateway *g, const struct sna
 	set->max_head = g->max_head;
 	set->max_request_body = g->max_request_body;
 	set->tunnel_buffer = g->tunnel_buffer;
-	set->max_connections = connections_for(g);
 	set->max_connections_per_client = g->max_connections_per_client;
 	set->pool_per_host = g->pool_per_host;
-	set->pool_total = g->pool_total;
 	set->dns_cache = g->dns_cache;
+	share_descriptors(set, g);
 	set->host_mismatch = g->host_mismatch;
 	set->x_forwarded_for = g->x_forwarded_for;
 	set->via = g->via;

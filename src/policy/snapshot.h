@@ -41,7 +41,7 @@ struct settings {
 
 	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms, response_timeout_ms, keepalive_timeout_ms, dns_timeout_ms;
 	uint64_t max_head, max_request_body, tunnel_buffer;
-	uint32_t max_connections, max_connections_per_client, pool_per_host, pool_total, dns_cache;
+	uint32_t max_connections, max_connections_per_client, pool_per_host, pool_total, conduits, dns_cache;
 	uint32_t host_mismatch, x_forwarded_for; /* enums of conf.h */
 	bool     via, jit, report_only;
 	bool     log_entry; /* some log wants the list entry that matched */

@@ -83,7 +83,7 @@ fit_buffers(struct gateway *gw, const struct settings *set)
 		gw->compose = p;
 		gw->compose_size = compose;
 	}
-	return lane_pool_fit(&gw->lanes, set->tunnel_buffer);
+	return lane_pool_fit(&gw->lanes, set->tunnel_buffer, set->conduits);
 }
 
 bool

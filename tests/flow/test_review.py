@@ -304,6 +304,16 @@ def test_an_answer_without_a_date_gets_one(gateway, serve):
     assert len(gw.get("http://nobody.example.net/").all("date")) == 1
 
 
+def test_a_full_pool_does_not_take_the_descriptors_of_the_living(gateway, serve):
+    ports = range(21000, 21250)
+    for port in ports:
+        serve(origins.Http, w.ORIGIN, port)
+    gw = gateway(rlimit=256)
+    with gw.connect() as c:
+        for port in ports:
+            assert c.send(wire.get(f"{URL}:{port}/")).response().status == 200, port
+
+
 def test_bytes_that_passed_under_report_are_counted_though_no_hello_came(gateway, serve):
     serve(origins.Echo, w.ORIGIN, 443, banner=b"b" * 1000)
     gw = gateway(rules=GUARD.format("report"))

@@ -84,7 +84,7 @@ struct fake {
 	bool              log_full;
 	struct fake_records records;
 	uint64_t          n_records, sum_in, sum_out; /* over all records */
-	bool              may_fail; /* allocations; true while the gateway runs */
+	volatile bool     may_fail; /* allocations; true while the gateway runs (volatile: compilers think that malloc reads no variable of ours) */
 	unsigned          alloc_at, n_allocs; /* the allocation of the gateway that fails (0: none); how many there were */
 	unsigned          alloc_next; /* alloc_at of the scene to come */
 	uintptr_t         stack_base, stack_least;    /* addresses: how deep callbacks went */
