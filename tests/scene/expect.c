@@ -265,6 +265,9 @@ expect_sock(struct play *p, struct fake_sock *s, const struct step *l)
 	} else if (strcmp(verb, "is") == 0 && strcmp(what, "unread") == 0) {
 		if (s->n_read)
 			play_fail(p, "%llu bytes of %s were read", (unsigned long long)s->n_read, s->name);
+	} else if (strcmp(verb, "has") == 0 && strcmp(what, "more") == 0) { /* than was read of it */
+		if (!bytes_left(&s->in).n)
+			play_fail(p, "all of %s was read", s->name);
 	} else if (strcmp(verb, "has") == 0 && strcmp(what, "keepalive") == 0) {
 		if (!s->keepalive)
 			play_fail(p, "%s has not", s->name);
