@@ -324,3 +324,9 @@ def test_bytes_that_passed_under_report_are_counted_though_no_hello_came(gateway
     c.reset()
     line = gw.record(fault="client-aborted")
     assert line["bytes_in"] > 500 and line["bytes_out"] > 1500
+
+
+def test_two_gateways_do_not_share_a_port(gateway):
+    gw = gateway(workers=2)
+    other = gateways.command("run", "-c", gw.file)
+    assert other.returncode == 2 and "cannot listen" in other.stderr and f":{gw.port}" in other.stderr, other
