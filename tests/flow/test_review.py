@@ -330,3 +330,14 @@ def test_two_gateways_do_not_share_a_port(gateway):
     gw = gateway(workers=2)
     other = gateways.command("run", "-c", gw.file)
     assert other.returncode == 2 and "cannot listen" in other.stderr and f":{gw.port}" in other.stderr, other
+
+
+def test_an_empty_line_alone_is_no_request(gateway, origin):
+    gw = gateway(head_timeout="200ms", keepalive_timeout="1s")
+    with gw.connect() as c:
+        assert c.send(wire.get(f"{URL}/", "POST", "Content-Length: 2\r\n") + b"ok\r\n").response().status == 200
+        c.send(b"\r\n")
+        assert c.ended()  # at the end of keepalive-timeout, without a word
+    gw.get(f"{URL}/")
+    gw.record(2, status=200)
+    assert len(gw.records()) == 2
