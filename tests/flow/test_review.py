@@ -341,3 +341,12 @@ def test_an_empty_line_alone_is_no_request(gateway, origin):
     gw.get(f"{URL}/")
     gw.record(2, status=200)
     assert len(gw.records()) == 2
+
+
+def test_no_wrapping_of_its_own_address_leads_back_to_the_gateway(gateway):
+    port = gateways.free_port(w.EDGE)
+    gw = gateway(address=f"127.0.0.1:{gateways.free_port()} {w.EDGE}:{port}")
+    gw.address = (w.EDGE, port)
+    for wrapped in ("::ffff:20.42.0.40", "64:ff9b::20.42.0.40", "2002:142a:28::1"):
+        assert gw.get(f"http://[{wrapped}]:{port}/").status == 403
+    gw.record(3, fault="self-target")
