@@ -350,3 +350,11 @@ def test_no_wrapping_of_its_own_address_leads_back_to_the_gateway(gateway):
     for wrapped in ("::ffff:20.42.0.40", "64:ff9b::20.42.0.40", "2002:142a:28::1"):
         assert gw.get(f"http://[{wrapped}]:{port}/").status == 403
     gw.record(3, fault="self-target")
+
+
+def test_a_client_over_its_limit_is_told_why(gateway):
+    gw = gateway(max_connections_per_client=1)
+    with gw.connect(), gw.connect() as c:
+        answer = c.response()
+        assert answer.status == 429 and answer["proxy-status"] == 'gw.example.net; error=connection_limit_reached; details="client-limit"'
+        assert b"Too many connections" in answer.body and answer["date"]
