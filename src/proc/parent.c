@@ -88,6 +88,7 @@ workers_of(const struct conf *c)
 {
 	long n = c->gateway.workers ? (long)c->gateway.workers : sysconf(_SC_NPROCESSORS_ONLN);
 
+	/* `auto` on a large machine; what is configured is in range */
 	return n < 1 ? 1 : n > SHARED_WORKERS_MAX ? SHARED_WORKERS_MAX : (uint32_t)n;
 }
 

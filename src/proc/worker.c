@@ -50,6 +50,8 @@ name_slot(struct worker *w, struct message *m)
 	if (m->number >= LISTENER_SLOTS || m->n != sizeof index)
 		return;
 	memcpy(&index, m->data, sizeof index);
+	if (w->next.slot[m->number].fd >= 0)
+		close(w->next.slot[m->number].fd); /* of a snapshot that never came */
 	w->next.slot[m->number].named = true;
 	w->next.slot[m->number].index = index;
 	w->next.slot[m->number].fd = -1;
@@ -74,6 +76,7 @@ static void
 apply(struct worker *w, uint64_t number)
 {
 	struct pending *p = &w->next;
+	bool            ok = true;
 
 	if (!p->snap || p->snap->set->generation != number) {
 		child_say(MSG_REFUSED, number);
@@ -92,14 +95,16 @@ apply(struct worker *w, uint64_t number)
 			continue;
 		}
 		if (p->slot[i].fd >= 0 && !w->gw.draining)
-			gateway_listen(&w->gw, i, p->slot[i].fd, p->slot[i].index);
+			ok &= gateway_listen(&w->gw, i, p->slot[i].fd, p->slot[i].index);
 		else
 			w->gw.slot[i].index = p->slot[i].index;
 		p->slot[i].named = false;
 		p->slot[i].fd = -1;
 	}
 	w->running = true;
-	child_say(MSG_APPLIED, number);
+	if (!ok)
+		log_error("cannot listen on all addresses: out of memory");
+	child_say(ok ? MSG_APPLIED : MSG_REFUSED, number);
 }
 
 static void
