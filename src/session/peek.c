@@ -107,7 +107,7 @@ left_ms(const struct session *s)
 static bool
 is_time_to_look(struct session *s)
 {
-	if (buf_size(&s->in) <= PEEK_SMALL || loop_now_us(s->gw->loop) - s->req->peeked_us >= PEEK_REST_MS * 1000)
+	if (buf_size(&s->in) <= PEEK_SMALL || buf_size(&s->in) >= PEEK_MAX || loop_now_us(s->gw->loop) - s->req->peeked_us >= PEEK_REST_MS * 1000)
 		return true;
 	session_deadline(s, PEEK_REST_MS);
 	return false;
