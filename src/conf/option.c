@@ -81,7 +81,7 @@ static const struct option options[] = {
 	TIME("drain-timeout", drain_timeout_ms, DAY_MS, "30s"),
 	SIZE("max-head", max_head, 4 * KIB, MIB, "64k"),
 	SIZE("max-request-body", max_request_body, 0, UINT64_MAX, "0"),
-	SIZE("tunnel-buffer", tunnel_buffer, 4 * KIB, 16 * MIB, "64k"),
+	SIZE("tunnel-buffer", tunnel_buffer, 4 * KIB, 16 * MIB, "256k"),
 	NUMBER("pool-per-host", pool_per_host, 0, 0, 1000000, "64", NULL),
 	NUMBER("pool-total", pool_total, 0, 0, 1000000, "1024", NULL),
 	LIST(SECTION_GATEWAY, "connect-ports", OPTION_PORTS, G(connect_ports), "443", OPTION_NONE_OK),

@@ -17,6 +17,7 @@
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
 #define FILE_MOST        ((size_t)4 << 20)            /* of hosts, resolv.conf */
 #define PAGE_MOST        ((size_t)64 << 10)
+#define HEAD_AT          8u                           /* the first offset that flat gives at this alignment */
 #define DESCRIPTORS_KEPT 128 /* not shared out: rings, listeners, DNS */
 #define CONDUITS_MOST    512 /* pipes of bulk tunnels */
 
@@ -61,6 +62,15 @@ add_file(struct flat *f, const char *path)
 		free(p);
 	}
 	return ref;
+}
+
+const char *const snapshot_system_files[2] = {"/etc/resolv.conf", "/etc/hosts"};
+
+static void
+add_system_files(struct flat *f, struct settings *set)
+{
+	set->resolv_conf = add_file(f, snapshot_system_files[0]);
+	set->hosts = add_file(f, snapshot_system_files[1]);
 }
 
 static struct flat_ref
@@ -155,9 +165,10 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 	TAILQ_FOREACH(l, &c->logs, link)
 	{
 		struct snapshot_log log;
+		const char         *file = l->file ? l->file : ""; /* without one it was reported, and the block is not used */
 		memset(&log, 0, sizeof log); /* padding too: every byte is handed to the children */
 		log.name = flat_add_text(f, l->name);
-		log.file = flat_add_text(f, span_of(l->file, strlen(l->file) + 1)); /* with its NUL */
+		log.file = flat_add_text(f, span_of(file, strlen(file) + 1)); /* with its NUL */
 		log.custom = flat_add_text(f, l->custom);
 		log.format = l->format;
 		log.log_query = l->log_query;
@@ -272,8 +283,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.own = add_array(f, in->own, in->n_own, sizeof *in->own);
 	set.local = add_local(f);
 	set.resolvers = add_array(f, g->resolvers.v, g->resolver_system ? 0 : g->resolvers.n, sizeof *g->resolvers.v);
-	set.resolv_conf = add_file(f, "/etc/resolv.conf");
-	set.hosts = add_file(f, "/etc/hosts");
+	add_system_files(f, &set);
 	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
 	set.egress = egress_compile(c, f);
@@ -300,8 +310,32 @@ snapshot_build(const struct conf *c, const struct snapshot_inputs *in, struct re
 	return fd;
 }
 
-/* The head lies at the first offset that flat gives. */
-#define HEAD_AT 8u
+int
+snapshot_refresh(int old, uint64_t generation)
+{
+	struct flat      f;
+	struct settings *set;
+	size_t           n = 0;
+	const char      *p = flat_map(old, &n);
+	int              fd = -1;
+
+	if (!p)
+		return -1;
+	flat_init(&f);
+	/* offsets stay as they are; the new texts come behind the rest */
+	if (flat_add(&f, p + HEAD_AT, n - HEAD_AT, HEAD_AT) == HEAD_AT) {
+		struct settings new = *(const struct settings *)(const void *)(p + HEAD_AT);
+		new.generation = generation;
+		add_system_files(&f, &new);
+		new.size = f.used;
+		set = flat_at(&f, HEAD_AT);
+		*set = new;
+		fd = f.failed ? -1 : flat_seal(&f, "postern-snapshot");
+	}
+	flat_clear(&f);
+	flat_unmap(p, n);
+	return fd;
+}
 
 struct snapshot *
 snapshot_open(int fd, bool with_policy)

@@ -82,6 +82,11 @@ struct snapshot_inputs {
 /* Build and seal the block; -1: every problem is in `r`. Reads hosts, resolv.conf and page files. */
 int snapshot_build(const struct conf *c, const struct snapshot_inputs *in, struct report *r);
 
+/* The files of the system that a snapshot carries. */
+extern const char *const snapshot_system_files[2];
+/* The same configuration with these files read anew: a new block of generation `generation`; -1 with errno. */
+int snapshot_refresh(int fd, uint64_t generation);
+
 /* Map a block; the logger needs no policy. NULL: damaged, or out of memory. */
 struct snapshot *snapshot_open(int fd, bool with_policy);
 struct snapshot *snapshot_ref(struct snapshot *s);

@@ -26,7 +26,7 @@ struct member {
 	pid_t             pid;     /* 0: none */
 	int               channel; /* -1: none */
 	struct watch      watch;
-	struct timer      again;   /* to be started again */
+	struct timer      again;   /* to be started again; while it lives: to be offered the snapshot in use again */
 	uint64_t          since_us;
 	unsigned          deaths;  /* in a row, soon after the start */
 	enum member_state state;

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "audit/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/snapshot.h"
@@ -23,6 +25,7 @@
 #include "proc/ports.h"
 
 #define RELOAD_WAIT_MS 10000u
+#define LOOK_MS        5000u
 #define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
 
 enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_DRAINING, PARENT_FLUSHING };
@@ -41,6 +44,9 @@ struct parent {
 	uint64_t      drain_ms;
 	char         *user;
 	uint32_t      workers; /* as configured, `auto` resolved */
+
+	struct stat  seen[2]; /* the system's files, when the snapshot in use read them */
+	struct timer look;    /* at them again */
 
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
@@ -104,6 +110,23 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 	return true;
 }
 
+/* Have the system's files changed since this was last asked? */
+static bool
+files_changed(struct parent *p)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < sizeof p->seen / sizeof *p->seen; i++) {
+		struct stat now = {0};
+		if (stat(snapshot_system_files[i], &now) != 0)
+			now = (struct stat){0};
+		changed |= now.st_ino != p->seen[i].st_ino || now.st_size != p->seen[i].st_size || now.st_mtim.tv_sec != p->seen[i].st_mtim.tv_sec ||
+		    now.st_mtim.tv_nsec != p->seen[i].st_mtim.tv_nsec;
+		p->seen[i] = now;
+	}
+	return changed;
+}
+
 /* Load, open what is new, compile. False: everything wrong is in `r`; nothing changed. */
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
@@ -111,14 +134,11 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
 
-	*ports = NULL;
-	*snapshot = -1;
-	if (r->errors)
-		return false;
-	*ports = ports_open(c, p->ports, p->workers, r);
-	if (!*ports)
-		return false;
-	in.n_own = ports_own(*ports, own);
+	files_changed(p); /* from here on; what the snapshot reads is at least as new */
+	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
+	log_formats_check(c, r);
+	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
+	in.n_own = *ports ? ports_own(*ports, own) : 0;
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0)
 		return true;
@@ -197,6 +217,14 @@ reload_abort(struct parent *p, const char *why)
 }
 
 static void
+reload_begin(struct parent *p)
+{
+	p->state = PARENT_RELOADING;
+	timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
+	crew_prepare(&p->crew, p->next_snapshot, p->generation + 1, p->next_ports);
+}
+
+static void
 on_hup(void *arg)
 {
 	struct parent *p = arg;
@@ -220,9 +248,7 @@ on_hup(void *arg)
 			report_warn(&r, c->gateway.user_at, "user and workers take effect at the next start only");
 		report_print(&r, c, stderr);
 		p->drain_ms = c->gateway.drain_timeout_ms;
-		p->state = PARENT_RELOADING;
-		timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
-		crew_prepare(&p->crew, p->next_snapshot, p->generation + 1, p->next_ports);
+		reload_begin(p);
 	} else {
 		report_print(&r, c, stderr);
 		log_error("reload refused: %zu errors in %s; the old configuration stays in use", r.errors, p->options.conf);
@@ -230,6 +256,28 @@ on_hup(void *arg)
 	}
 	conf_free(c);
 	report_clear(&r);
+}
+
+/* --- hosts and resolv.conf --- */
+
+/* The configuration stays; only what the resolver knows of this machine is new. */
+static void
+on_look(void *arg)
+{
+	struct parent *p = arg;
+
+	timer_set(p->loop, &p->look, LOOK_MS);
+	if (p->state != PARENT_SERVING || !files_changed(p))
+		return;
+	p->next_ports = ports_again(p->ports);
+	p->next_snapshot = p->next_ports ? snapshot_refresh(p->snapshot, p->generation + 1) : -1;
+	if (p->next_snapshot < 0) {
+		log_warn("%s or %s changed, but could not be read: %s", snapshot_system_files[0], snapshot_system_files[1], strerror(errno));
+		reload_drop(p);
+		return;
+	}
+	log_info("%s or %s changed", snapshot_system_files[0], snapshot_system_files[1]);
+	reload_begin(p);
 }
 
 /* --- the end --- */
@@ -376,12 +424,15 @@ parent_begin(struct parent *p)
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
-	if (c && r.errors == 0) {
+	if (c) {
 		p->workers = workers_of(c);
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		p->user = strdup(c->gateway.user);
+		if (!p->user)
+			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
-		ok = p->user && find_user(c, &start, &r) && build(p, c, &r, &p->ports, &p->snapshot);
+		ok = p->user && find_user(c, &start, &r);
+		ok = build(p, c, &r, &p->ports, &p->snapshot) && ok;
 	}
 	report_print(&r, c, stderr);
 	if (ok) {
@@ -393,6 +444,7 @@ parent_begin(struct parent *p)
 			p->crew.on_change = on_change;
 			p->crew.arg = p;
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
+			timer_set(p->loop, &p->look, LOOK_MS);
 			p->code = 0;
 		} else {
 			log_error("cannot start: %s", strerror(errno));
@@ -417,6 +469,7 @@ parent_run(const struct parent_options *o)
 	p->options = *o;
 	p->snapshot = p->next_snapshot = -1;
 	timer_init(&p->deadline, on_deadline, p);
+	timer_init(&p->look, on_look, p);
 	raise_limits();
 	if (parent_begin(p)) {
 		loop_run(p->loop);
@@ -424,6 +477,7 @@ parent_run(const struct parent_options *o)
 	}
 	code = p->code;
 	timer_clear(&p->deadline);
+	timer_clear(&p->look);
 	signal_watch_clear(&p->hup);
 	signal_watch_clear(&p->term);
 	signal_watch_clear(&p->interrupt);

@@ -120,6 +120,16 @@ ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, st
 	return NULL;
 }
 
+struct ports *
+ports_again(const struct ports *p)
+{
+	struct ports *q = malloc(sizeof *q);
+
+	if (q)
+		*q = *p;
+	return q;
+}
+
 void
 ports_free(struct ports *p, const struct ports *kept)
 {

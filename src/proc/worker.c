@@ -76,7 +76,6 @@ static void
 apply(struct worker *w, uint64_t number)
 {
 	struct pending *p = &w->next;
-	bool            ok = true;
 
 	if (!p->snap || p->snap->set->generation != number) {
 		child_say(MSG_REFUSED, number);
@@ -95,16 +94,14 @@ apply(struct worker *w, uint64_t number)
 			continue;
 		}
 		if (p->slot[i].fd >= 0 && !w->gw.draining)
-			ok &= gateway_listen(&w->gw, i, p->slot[i].fd, p->slot[i].index);
+			gateway_listen(&w->gw, i, p->slot[i].fd, p->slot[i].index);
 		else
 			w->gw.slot[i].index = p->slot[i].index;
 		p->slot[i].named = false;
 		p->slot[i].fd = -1;
 	}
 	w->running = true;
-	if (!ok)
-		log_error("cannot listen on all addresses: out of memory");
-	child_say(ok ? MSG_APPLIED : MSG_REFUSED, number);
+	child_say(MSG_APPLIED, number);
 }
 
 static void

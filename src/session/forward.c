@@ -358,8 +358,7 @@ forward_origin_failed(struct session *s, enum fault fault)
 	}
 	/* RFC 9112 9.3.1, 9.6: a reused connection that closed before a byte came back may be tried anew, once */
 	bool retry = s->origin->reused && !r->retried && !r->used_body && !r->pinned && r->first_byte_ms == MS_NONE && buf_size(&r->back_in) == 0 &&
-	    (r->head.method_id == METHOD_GET || r->head.method_id == METHOD_HEAD || r->head.method_id == METHOD_OPTIONS ||
-		r->head.method_id == METHOD_TRACE || r->head.method_id == METHOD_PUT || r->head.method_id == METHOD_DELETE);
+	    method_is_idempotent(r->head.method_id);
 	session_drop_origin(s);
 	outbox_clear(&s->up.kept);
 	if (!retry) {

@@ -83,16 +83,7 @@ fit_buffers(struct gateway *gw, const struct settings *set)
 		gw->compose = p;
 		gw->compose_size = compose;
 	}
-	if (!gw->lanes.scratch)
-		return lane_pool_init(&gw->lanes, set->tunnel_buffer, set->conduits);
-	if (set->tunnel_buffer != gw->lanes.scratch_size) {
-		char *p = realloc(gw->lanes.scratch, set->tunnel_buffer);
-		if (!p)
-			return false;
-		gw->lanes.scratch = p;
-		gw->lanes.scratch_size = set->tunnel_buffer;
-	}
-	return true;
+	return lane_pool_fit(&gw->lanes, set->tunnel_buffer, set->conduits);
 }
 
 bool
@@ -112,7 +103,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	return true;
 }
 
-bool
+void
 gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 {
 	struct slot *slot = &gw->slot[n];
@@ -120,10 +111,8 @@ gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 	gateway_unlisten(gw, n);
 	slot->fd = fd;
 	slot->index = index;
-	if (gw->paused || gw->draining || watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
-		return true;
-	gateway_unlisten(gw, n);
-	return false;
+	if (!gw->paused && !gw->draining && !watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
+		gateway_pause(gw); /* and tried again, with the others */
 }
 
 void

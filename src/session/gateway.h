@@ -69,7 +69,7 @@ void gateway_clear(struct gateway *gw);
 /* Use this snapshot for every request that begins from now on; takes the caller's reference. False: could not (kept the old one). */
 bool gateway_use(struct gateway *gw, struct snapshot *s);
 /* Accept on fd (owned from now on) for listener `index` of the snapshot. */
-bool gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
+void gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
 void gateway_unlisten(struct gateway *gw, uint32_t slot);
 /* The same for good: the listener is not in the configuration any more, and what it accepted belongs to none from now on. */
 void gateway_remove(struct gateway *gw, uint32_t slot);

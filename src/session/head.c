@@ -116,6 +116,10 @@ head_read(struct session *s)
 				return;
 			case PARSE_MORE:
 				s->head_seen = (uint32_t)buf_size(&s->in);
+				if (s->head_seen >= s->gw->snap->set->max_head) {
+					head_overflowed(s);
+					return;
+				}
 				break;
 			}
 		}

@@ -234,12 +234,6 @@ reach_lookup(struct session *s)
 		reply_fault(s, FAULT_NO_MEMORY);
 }
 
-static bool
-is_repeatable(enum method_id m)
-{
-	return m == METHOD_GET || m == METHOD_HEAD || m == METHOD_OPTIONS || m == METHOD_TRACE || m == METHOD_PUT || m == METHOD_DELETE;
-}
-
 void
 reach_begin(struct session *s)
 {
@@ -254,7 +248,7 @@ reach_begin(struct session *s)
 	session_drop_origin(s);
 	if (!r->is_connect && !r->retried) {
 		s->origin = origin_take(s->gw, s, host_span(&r->at.host), r->at.port, r->snap->set->generation,
-		    is_repeatable(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS);
+		    method_is_idempotent(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS);
 		if (s->origin) {
 			use_origin(s);
 			return;

@@ -235,7 +235,10 @@ session_on_origin(struct session *s, unsigned what)
 	case SESSION_TUNNEL:
 		tunnel_pump(s);
 		break;
-	default: /* remembered in origin->side */
+	default:
+		/* kept for this client's next request: a server that speaks or leaves in between is of no more use */
+		if (what & (WATCH_READ | WATCH_CLOSED))
+			session_drop_origin(s);
 		break;
 	}
 }

@@ -276,7 +276,7 @@ test_without_options_the_defaults_hold(void **state)
 	assert_int_equal(g->drain_timeout_ms, 30000);
 	assert_int_equal(g->max_head, 65536);
 	assert_int_equal(g->max_request_body, 0);
-	assert_int_equal(g->tunnel_buffer, 65536);
+	assert_int_equal(g->tunnel_buffer, 262144);
 	assert_int_equal(g->pool_per_host, 64);
 	assert_int_equal(g->pool_total, 1024);
 	assert_int_equal(g->connect_ports.n, 1);

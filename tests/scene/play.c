@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * play: what the people and machines around the gateway do, line by line; and what must hold at the end of every scene.
+ */
+#include "play.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "conf/load.h"
+#include "session/session.h"
+
+#define STACK_MOST (192u << 10) /* bytes between the loop and the deepest call: no recursion over requests */
+#define CLIENT     "10.0.0.1"
+#define SELF       "20.42.0.250" /* an address of the gateway itself, port 443 */
+
+void
+play_fail(struct play *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->memory)
+		return;
+	p->failed = true;
+	fprintf(stderr, "%s:%u: %s: ", p->file, p->line, p->title);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+bool
+time_read(const char *s, uint64_t *ms)
+{
+	static const struct {
+		const char *unit;
+		uint64_t    ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	char    *end;
+	uint64_t n = strtoull(s, &end, 10);
+
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (end != s && strcmp(end, units[i].unit) == 0) {
+			*ms = n * units[i].ms;
+			return true;
+		}
+	return false;
+}
+
+enum fault
+fault_find(const char *word)
+{
+	unsigned f = FAULT_NONE + 1;
+
+	while (f < FAULT_COUNT && strcmp(fault_row((enum fault)f)->word, word) != 0)
+		f++;
+	return (enum fault)f;
+}
+
+/* --- configurations --- */
+
+static struct snapshot *
+snapshot_of(struct play *p, const struct config *c)
+{
+	struct report          r;
+	struct endpoint        own = {.port = 443};
+	struct snapshot_inputs in = {.generation = ++p->generation, .workers = 1, .own = &own, .n_own = 1};
+	struct conf           *conf;
+	struct snapshot       *s = NULL;
+	int                    fd = -1;
+
+	addr_parse(SPAN(SELF), &own.addr);
+	report_init(&r);
+	conf = conf_load_memory(p->file, bytes_left(&c->ini), &r);
+	if (conf && r.errors == 0)
+		fd = snapshot_build(conf, &in, &r);
+	if (fd >= 0)
+		s = snapshot_open(fd, true);
+	if (!s) {
+		report_print(&r, conf, stderr);
+		play_fail(p, "the configuration `%s` cannot be used", c->name);
+	}
+	if (fd >= 0)
+		close(fd);
+	conf_free(conf);
+	report_clear(&r);
+	return s;
+}
+
+static void
+use(struct play *p, const char *name)
+{
+	struct snapshot *s = NULL;
+
+	for (unsigned i = 0; i < p->n_configs; i++)
+		if (strcmp(p->config[i].name, name) == 0) {
+			s = snapshot_of(p, &p->config[i]);
+			if (!s)
+				return;
+			break;
+		}
+	if (!s) {
+		play_fail(p, "there is no configuration `%s`", name);
+		return;
+	}
+	fake.may_fail = p->gw.snap != NULL; /* the first one must do */
+	if (!gateway_use(&p->gw, s))
+		snapshot_unref(s);
+	fake.may_fail = false;
+}
+
+/* --- clients and origins --- */
+
+static void
+sends(struct play *p, struct fake_sock *s, const struct step *l)
+{
+	struct bytes b = {0};
+	unsigned     pieces = 0;
+	const char  *why = step_bytes(l, 2, &b, &pieces);
+
+	if (why)
+		play_fail(p, "%s", why);
+	for (struct span left = bytes_left(&b); left.n && !why;) {
+		size_t n = pieces && pieces < left.n ? pieces : left.n;
+		fake_send(s, span_of(left.p, n));
+		left = span_of(left.p + n, left.n - n);
+		if (pieces && !p->together)
+			fake_settle(p->loop);
+	}
+	free(b.p);
+}
+
+/* client opens [from ADDR] */
+static void
+opens(struct play *p, const struct step *l)
+{
+	struct endpoint from = {.port = (uint16_t)(40000 + fake.n_clients++)};
+	const char     *addr = strcmp(step_word(l, 2), "from") == 0 ? step_word(l, 3) : CLIENT;
+
+	if (!addr_parse(span_str(addr), &from.addr))
+		play_fail(p, "`%s` is no address", addr);
+	fake_client(step_word(l, 0), &from, p->gw.slot[0].fd);
+}
+
+static void
+sock_step(struct play *p, struct fake_sock *s, const struct step *l)
+{
+	const char *verb = step_word(l, 1), *what = step_word(l, 2);
+
+	if (strcmp(verb, "sends") == 0)
+		sends(p, s, l);
+	else if (strcmp(verb, "ends") == 0)
+		fake_finish(s);
+	else if (strcmp(verb, "resets") == 0)
+		fake_reset(s);
+	else if (strcmp(verb, "takes") == 0)
+		fake_take(s, strcmp(what, "all") == 0 ? SIZE_MAX : strtoul(what, NULL, 10));
+	else
+		play_fail(p, "%s opens, sends, ends, resets, or takes N or all", s->name);
+}
+
+/* --- the net --- */
+
+static unsigned
+addresses(struct play *p, const struct step *l, unsigned at, struct addr *out, unsigned most)
+{
+	unsigned n = 0;
+
+	for (; at < l->n && n < most && strcmp(step_word(l, at), "for") != 0; at++)
+		if (!addr_parse(l->word[at].s, &out[n++]))
+			play_fail(p, "`%s` is no address", l->word[at].s.p);
+	return n;
+}
+
+static void
+resolver_step(struct play *p, const struct step *l)
+{
+	const char *verb = step_word(l, 1), *name = NULL;
+	struct addr a[16];
+	unsigned    n = 0;
+	enum fault  fault = FAULT_NONE;
+	bool        knows = strcmp(verb, "knows") == 0, fails = strcmp(knows ? step_word(l, 3) : verb, "fails") == 0;
+
+	for (unsigned i = 2; i < l->n; i++)
+		if (strcmp(step_word(l, i), "for") == 0)
+			name = step_word(l, i + 1);
+	if (fails)
+		fault = fault_find(step_word(l, knows ? 4 : 2));
+	else
+		n = addresses(p, l, knows ? 3 : 2, a, 16);
+	if (fault == FAULT_COUNT)
+		play_fail(p, "there is no such fault");
+	else if (knows)
+		fake_know(step_word(l, 2), a, n, fault);
+	else if (strcmp(verb, "answers") != 0 && !fails)
+		play_fail(p, "resolver answers ADDR... | fails FAULT [for NAME], knows NAME ADDR... | NAME fails FAULT");
+	else if (!fake_answer(name, a, n, fault))
+		play_fail(p, "there is no such look-up");
+}
+
+static void
+dial_step(struct play *p, const struct step *l)
+{
+	bool        fails = strcmp(step_word(l, 1), "fails") == 0, at_once = strcmp(step_word(l, 3), "at") == 0;
+	enum fault  fault = fails ? fault_find(step_word(l, 2)) : FAULT_NONE;
+	struct addr to;
+	bool        has_to = strcmp(step_word(l, 2), "to") == 0 && addr_parse(span_str(step_word(l, 3)), &to);
+
+	if (fault == FAULT_COUNT || (!fails && strcmp(step_word(l, 1), "succeeds") != 0))
+		play_fail(p, "dial succeeds [to ADDR] | fails FAULT [at once]");
+	else if (at_once)
+		fake.dial_fault = fault;
+	else if (!fake_dialled(has_to ? &to : NULL, fault))
+		play_fail(p, "nothing is being dialled");
+}
+
+/* --- the gateway --- */
+
+static void
+on_drained(void *arg)
+{
+	struct play *p = arg;
+
+	p->n_drained++;
+}
+
+static void
+gateway_step(struct play *p, const struct step *l)
+{
+	uint64_t ms;
+
+	if (strcmp(step_word(l, 1), "uses") == 0)
+		use(p, step_word(l, 2));
+	else if (strcmp(step_word(l, 1), "drains") == 0 && time_read(step_word(l, 3), &ms))
+		gateway_drain(&p->gw, ms);
+	else
+		play_fail(p, "gateway uses CONFIG | drains within TIME");
+}
+
+void
+play_step(struct play *p, const struct step *l)
+{
+	const char       *who = step_word(l, 0), *verb = step_word(l, 1);
+	struct fake_sock *s = fake_find(who);
+	uint64_t          ms;
+
+	if (strcmp(who, "expect") == 0) {
+		if (!p->memory)
+			play_expect(p, l);
+		return;
+	}
+	if (strcmp(who, "clock") == 0) {
+		if (verb[0] == '+' && time_read(verb + 1, &ms))
+			fake_advance(p->loop, ms);
+		else
+			play_fail(p, "clock +TIME");
+		return;
+	}
+	if (strcmp(verb, "opens") == 0)
+		opens(p, l);
+	else if (s)
+		sock_step(p, s, l);
+	else if (strcmp(who, "resolver") == 0)
+		resolver_step(p, l);
+	else if (strcmp(who, "dial") == 0)
+		dial_step(p, l);
+	else if (strcmp(who, "gateway") == 0)
+		gateway_step(p, l);
+	else if (strcmp(who, "accept") == 0)
+		fake.accept_errno = strcmp(verb, "fails") == 0 ? EMFILE : 0;
+	else if (strcmp(who, "log") == 0)
+		fake.log_full = strcmp(step_word(l, 2), "full") == 0;
+	else if (strcmp(who, "together") == 0 || strcmp(who, "end") == 0)
+		p->together = who[0] == 't';
+	else
+		play_fail(p, "`%s` cannot do that, or is not there", who);
+	if (!p->together)
+		fake_settle(p->loop);
+}
+
+/* --- begin and end --- */
+
+void
+play_begin(struct play *p)
+{
+	int fd = shared_create(1);
+
+	fake_begin();
+	playing = p;
+	p->failed = p->together = false;
+	p->n_requests = p->n_drained = 0;
+	p->loop = loop_new();
+	p->shared = fd >= 0 ? shared_open(fd) : NULL;
+	if (!p->shared || !gateway_init(&p->gw, p->loop, 0))
+		abort();
+	close(fd);
+	p->gw.shared = p->shared;
+	p->gw.count = &p->shared->worker[0].counters;
+	p->gw.ring = ring_open(-1);
+	p->gw.on_drained = on_drained;
+	p->gw.arg = p;
+	if (p->n_configs)
+		use(p, p->config[0].name);
+	if (p->gw.snap)
+		gateway_listen(&p->gw, 0, fake_listener()->fd, 0);
+}
+
+/* The script must have named all that came out. */
+static void
+check_named(struct play *p)
+{
+	struct session   *s = TAILQ_FIRST(&p->gw.sessions);
+	struct fake_sock *o;
+
+	if (s)
+		play_fail(p, "at the end a session is left in %s", state_name(s->state));
+	if (bytes_left(&fake.errands).n)
+		play_fail(p, "the script does not expect: %.*s", (int)bytes_left(&fake.errands).n - 1, bytes_left(&fake.errands).p);
+	if (!TAILQ_EMPTY(&fake.records))
+		play_fail(p, "the script does not expect a record");
+	TAILQ_FOREACH (o, &fake.socks, link)
+		if (bytes_left(&o->out).n)
+			play_fail(p, "the script does not expect %zu bytes that %s got", bytes_left(&o->out).n, o->name);
+}
+
+/* The log's count of bytes and what the clients of sessions really got. */
+static void
+check_bytes(uint64_t refused)
+{
+	struct fake_sock *s;
+	uint64_t          got = 0;
+	bool              exact = !fake.log_full;
+
+	TAILQ_FOREACH (s, &fake.socks, link)
+		if (s->kind == FAKE_CLIENT) {
+			got += s->n_written;
+			exact = exact && !s->limited && !s->dead;
+		}
+	if (refused == 0 && exact ? got != fake.sum_out : refused == 0 && !fake.log_full && got > fake.sum_out)
+		fake_wrong("clients got %llu bytes, the log says %llu", (unsigned long long)got, (unsigned long long)fake.sum_out);
+}
+
+void
+play_end(struct play *p)
+{
+	uint64_t refused = p->gw.count->refused_limit, requests, open;
+
+	fake_settle(p->loop);
+	if (!p->failed)
+		check_named(p);
+	gateway_clear(&p->gw);
+	fake_settle(p->loop);
+	requests = p->gw.count->requests;
+	open = p->gw.count->open;
+	if (requests != p->n_requests || (!fake.log_full && fake.n_records != p->n_requests))
+		fake_wrong("%llu requests, %llu counted, %llu records", (unsigned long long)p->n_requests, (unsigned long long)requests,
+		    (unsigned long long)fake.n_records);
+	if (open)
+		fake_wrong("%llu connections are counted as open", (unsigned long long)open);
+	for (unsigned i = 0; i < TALLY_SLOTS; i++)
+		if (p->shared->worker[0].tally.count[0][i])
+			fake_wrong("a client is still counted");
+	if (fake.stack_least != UINTPTR_MAX && fake.stack_base > fake.stack_least && fake.stack_base - fake.stack_least > STACK_MOST)
+		fake_wrong("calls went %zu bytes deep", (size_t)(fake.stack_base - fake.stack_least));
+	if (!p->memory)
+		check_bytes(refused);
+	fake_end(p->loop);
+	loop_free(p->loop);
+	shared_close(p->shared);
+	if (fake.wrong[0]) {
+		p->failed = true;
+		fprintf(stderr, "%s:%u: %s: %s%s\n", p->file, p->line, p->title, fake.wrong, p->memory ? " (an allocation had failed)" : "");
+	}
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace: looks over the gateway's shoulder. The linker leads some of its calls through here (--wrap): the moves between states, the beginning of
+ * requests, and allocations, of which one may be made to fail.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "play.h"
+#include "session/session.h"
+
+struct play *playing;
+
+static const char *const names[SESSION_STATES] = {
+	"ACCEPTED", "HEAD", "GATE", "LOOKUP", "DIAL", "FORWARD", "REPLY", "PEEK", "TUNNEL", "LINGER", "DONE"};
+
+#define TO(state) (1u << SESSION_##state)
+/* What session.c allows and a scene must show. */
+static const unsigned wanted[SESSION_STATES] = {
+	[SESSION_ACCEPTED] = TO(HEAD),
+	[SESSION_HEAD] = TO(GATE) | TO(REPLY) | TO(DONE),
+	[SESSION_GATE] = TO(LOOKUP) | TO(DIAL) | TO(FORWARD) | TO(REPLY),
+	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(DONE),
+	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(DONE),
+	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
+	[SESSION_REPLY] = TO(HEAD) | TO(LINGER) | TO(DONE),
+	[SESSION_PEEK] = TO(TUNNEL) | TO(DONE),
+	[SESSION_TUNNEL] = TO(DONE),
+	[SESSION_LINGER] = TO(DONE),
+};
+static unsigned seen[SESSION_STATES];
+
+/* The state that each session was seen in last: session.c's own calls do not pass here. */
+static struct last {
+	const struct session *s;
+	unsigned              state;
+} last[4096];
+
+static struct last *
+last_of(const struct session *s)
+{
+	struct last *unused = NULL;
+
+	for (unsigned i = 0; i < sizeof last / sizeof *last; i++) {
+		if (last[i].s == s)
+			return &last[i];
+		if (!last[i].s && !unused)
+			unused = &last[i];
+	}
+	if (!unused)
+		abort();
+	unused->s = s;
+	return unused;
+}
+
+static void
+note(const struct session *s, unsigned next)
+{
+	struct last *l = last_of(s);
+
+	seen[l->state] |= 1u << next;
+	l->state = next;
+	if (next == SESSION_DONE)
+		*l = (struct last){0};
+}
+
+const char *
+state_name(unsigned state)
+{
+	return names[state];
+}
+
+bool
+trace_is_complete(void)
+{
+	bool complete = true;
+
+	for (unsigned from = 0; from < SESSION_STATES; from++)
+		for (unsigned to = 0; to < SESSION_STATES; to++) {
+			unsigned bit = 1u << to;
+			if ((wanted[from] & bit) == (seen[from] & bit))
+				continue;
+			fprintf(stderr, "%s -> %s: %s\n", names[from], names[to], seen[from] & bit ? "not in the list of trace.c" : "no scene passes here");
+			complete = false;
+		}
+	return complete;
+}
+
+/* --- session.c and gateway.c --- */
+
+void __real_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
+void __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
+void
+__wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer)
+{
+	struct session *s;
+
+	__real_session_accept(gw, slot, fd, peer);
+	TAILQ_FOREACH (s, &gw->sessions, link)
+		if (s->client.fd == fd)
+			note(s, SESSION_HEAD);
+}
+
+void __real_session_move(struct session *s, enum session_state next);
+void __wrap_session_move(struct session *s, enum session_state next);
+void
+__wrap_session_move(struct session *s, enum session_state next)
+{
+	note(s, next);
+	__real_session_move(s, next);
+}
+
+void __real_gateway_forget(struct gateway *gw, struct session *s);
+void __wrap_gateway_forget(struct gateway *gw, struct session *s);
+void
+__wrap_gateway_forget(struct gateway *gw, struct session *s)
+{
+	note(s, SESSION_DONE);
+	__real_gateway_forget(gw, s);
+}
+
+struct request *__real_request_new(struct session *s);
+struct request *__wrap_request_new(struct session *s);
+struct request *
+__wrap_request_new(struct session *s)
+{
+	struct request *r = __real_request_new(s);
+
+	if (r)
+		playing->n_requests++;
+	return r;
+}
+
+/* --- allocations --- */
+
+static bool
+must_fail(void)
+{
+	return fake.may_fail && ++fake.n_allocs == fake.alloc_at;
+}
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *
+__wrap_malloc(size_t n)
+{
+	return must_fail() ? NULL : __real_malloc(n);
+}
+
+void *__real_calloc(size_t n, size_t each);
+void *__wrap_calloc(size_t n, size_t each);
+void *
+__wrap_calloc(size_t n, size_t each)
+{
+	return must_fail() ? NULL : __real_calloc(n, each);
+}
+
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+void *
+__wrap_realloc(void *p, size_t n)
+{
+	return must_fail() ? NULL : __real_realloc(p, n);
+}
