@@ -370,3 +370,14 @@ def test_a_hello_in_too_many_records_is_the_clients_fault_however_fast_it_comes(
         c.send(crumbs)
         c.rest()
     gw.record(guard="closed", fault="guard-bad-hello")
+
+
+def test_large_answers_do_not_cost_a_client_the_connection_that_knows_it(gateway, serve):
+    body = bytes(range(256)) * 4096 * 4
+    origin = serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(
+        b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM abcd\r\nContent-Length: %d\r\n\r\n" % len(body) + body) and None)
+    gw = gateway()
+    with gw.connect() as c:
+        for _ in range(60):
+            assert c.send(wire.get(f"{URL}/", fields="Authorization: NTLM abcd\r\n")).response().status == 401
+    assert origin.connections == 1
