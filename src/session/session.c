@@ -237,7 +237,7 @@ session_on_origin(struct session *s, unsigned what)
 		break;
 	default:
 		/* kept for this client's next request: a server that speaks or leaves in between is of no more use */
-		if (what & (WATCH_READ | WATCH_CLOSED))
+		if (!origin_is_quiet(s->origin))
 			session_drop_origin(s);
 		break;
 	}
