@@ -1,5 +1,6 @@
 # files of this room
 libpostern_a_SOURCES += \
+	src/audit/check.c src/audit/check.h \
 	src/audit/format.c src/audit/format.h src/audit/format_kinds.h \
 	src/audit/format_combined.c src/audit/format_custom.c src/audit/format_json.c src/audit/format_squid.c \
 	src/audit/line.c src/audit/line.h \

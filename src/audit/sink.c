@@ -29,9 +29,11 @@ struct sink {
 	int      fd;   /* owned, but for standard output; -1: could not be opened */
 	bool     is_stdout, says_drops;
 	bool     is_busy;       /* the last write met a full FIFO */
+	bool     is_stale;      /* could not be opened anew: still the file of before the rotation */
 	int      trouble;       /* errno of the last failure; 0: writing works */
 	bool     was_said;      /* the trouble is in the operations log, its end is not */
 	uint64_t retry_us;      /* monotonic; writing is not tried before */
+	uint64_t stale_us;      /* nor opening anew */
 	uint64_t say_us, say_end_us; /* nor is trouble, or its end, told before */
 	char    *buf;           /* owned */
 	size_t   room, at, end;
@@ -314,6 +316,10 @@ shrink(struct sink *s)
 bool
 sink_flush(struct sink *s, uint64_t now_us)
 {
+	if (s->is_stale && now_us >= s->stale_us) {
+		s->stale_us = now_us + RETRY_US;
+		sink_reopen(s);
+	}
 	if (s->trouble && now_us < s->retry_us)
 		return false;
 	if (s->fd < 0 && !open_first(s, now_us))
@@ -332,7 +338,7 @@ sink_flush(struct sink *s, uint64_t now_us)
 	}
 	recover(s, now_us);
 	shrink(s);
-	return true;
+	return !s->is_stale;
 }
 
 uint64_t
@@ -351,11 +357,14 @@ sink_reopen(struct sink *s)
 		return;
 	fd = open_path(s->path, &now);
 	if (fd < 0) {
-		log_warn("access log %s: cannot be opened again: %s; %s", s->path, strerror(errno),
-		         s->fd >= 0 ? "the old file is still written" : "lines are kept in memory");
+		if (!s->is_stale)
+			log_warn("access log %s: cannot be opened again: %s; %s until it can", s->path, strerror(errno),
+			         s->fd >= 0 ? "the old file is written" : "lines are kept in memory");
+		s->is_stale = s->fd >= 0;
 		s->counts.errors++;
 		return;
 	}
+	s->is_stale = false;
 	if (s->fd < 0 || fstat(s->fd, &old) != 0 || old.st_dev != now.st_dev || old.st_ino != now.st_ino) {
 		s->at = line_start(s);
 		end_torn_line(s->path, fd, &now);

@@ -31,10 +31,11 @@ char *sink_room(struct sink *s);
 void  sink_took(struct sink *s, size_t n);
 /* So many lines were lost before they came here. */
 void sink_lost(struct sink *s, uint64_t lines);
-/* Write what there is. False: something is left; call again after sink_retry_ms. now_us: monotonic. */
+/* Write what there is. False: something is left, or a new file could not be opened yet; call again after sink_retry_ms. now_us: monotonic. */
 bool     sink_flush(struct sink *s, uint64_t now_us);
 uint64_t sink_retry_ms(const struct sink *s);
-/* Open the path anew (it was renamed) and close the old file; when that fails, the old one stays and the operations log says so. */
+/* Open the path anew (it was renamed) and close the old file; when that fails, the old one stays until it works, which is tried again with
+ * sink_flush each second, and the operations log says so. */
 void sink_reopen(struct sink *s);
 
 struct sink_counts {

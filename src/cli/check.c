@@ -4,11 +4,12 @@
  */
 #include <getopt.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "audit/check.h"
 #include "cli/cli.h"
 #include "conf/conf.h"
-#include "policy/compile.h"
-#include "policy/egress.h"
+#include "policy/snapshot.h"
 
 static void
 usage(FILE *to)
@@ -114,29 +115,29 @@ print_text(const char *path, const struct conf *c, const struct report *r)
 static int
 check(const char *path, bool json)
 {
-	struct report r;
-	struct flat   f;
-	struct conf  *c;
-	int           code = CLI_NEGATIVE;
+	struct snapshot_inputs in = {.generation = 1};
+	struct report          r;
+	struct conf           *c;
+	int                    code = CLI_NEGATIVE, block;
 
 	report_init(&r);
-	flat_init(&f);
 	c = conf_load(path, &r);
 	if (!c) {
 		code = cli_usage_error("out of memory");
 		goto out;
 	}
-	if (policy_compile(c, &f, &r) && egress_compile(c, &f) && r.errors == 0)
+	log_formats_check(c, &r);
+	block = snapshot_build(c, &in, &r);
+	if (block >= 0) {
+		close(block);
 		code = CLI_FINE;
-	else if (r.errors == 0)
-		report_error(&r, (struct where){0}, "out of memory");
+	}
 	if (!json)
 		print_text(path, c, &r);
 	else if (!print_json(path, c, &r))
 		code = cli_usage_error("out of memory");
 out:
 	conf_free(c);
-	flat_clear(&f);
 	report_clear(&r);
 	return code;
 }

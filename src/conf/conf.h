@@ -118,8 +118,6 @@ struct conf_rule {
 	bool              report, force;
 	struct span       reason;
 	struct conf_items hosts, ports, schemes, methods, clients, listeners, addresses, times; /* raw items; policy/rule gives them meaning */
-	/* conditions that this version refuses: conf_load reports them by line and leaves them empty */
-	struct conf_items users, groups, url, headers, content_types;
 	struct where      action_at;
 };
 
@@ -178,7 +176,7 @@ void report_print(const struct report *r, const struct conf *c, FILE *to);
 const char *where_print(const struct conf *c, struct where at, char *buf, size_t n);
 
 /* Read FILE and all that it includes. Gives a conf (possibly partial) for report_print; it may be run by only when r->errors is 0. A partial one is
- * whole in itself, so that policy_compile can add its own errors to the same report. NULL only when out of memory, with an error in the report. */
+ * whole in itself, so that policy_compile can add its own errors to the same report. NULL when out of memory at any point, with an error in the report. */
 struct conf *conf_load(const char *path, struct report *r);
 void conf_free(struct conf *c);
 

@@ -458,6 +458,16 @@ load_begin(struct load *l, struct report *r)
 	return true;
 }
 
+/* What memory did not suffice for is no configuration: nobody may look at its gaps. */
+static struct conf *
+load_end(struct load *l)
+{
+	if (!l->no_memory)
+		return l->c;
+	conf_free(l->c);
+	return NULL;
+}
+
 struct conf *
 conf_load(const char *path, struct report *r)
 {
@@ -468,7 +478,7 @@ conf_load(const char *path, struct report *r)
 	load_path(&l, path, (struct where){0, 0});
 	if (l.n_ini)
 		check_whole(&l);
-	return l.c;
+	return load_end(&l);
 }
 
 struct conf *
@@ -484,9 +494,9 @@ conf_load_memory(const char *name, struct span bytes, struct report *r)
 	kept = conf_keep(l.c, span_str(name));
 	if (!kept || !conf_file_add(l.c, kept, &file)) {
 		load_no_memory(&l);
-		return l.c;
+		return load_end(&l);
 	}
 	load_bytes(&l, kept, file, bytes, NULL);
 	check_whole(&l);
-	return l.c;
+	return load_end(&l);
 }

@@ -66,7 +66,7 @@ static const struct option_word format_words[] = {
 static const struct option options[] = {
 	LIST(SECTION_TOP, "include", OPTION_INCLUDE, OPTION_NOWHERE, NULL, 0),
 
-	NUMBER("workers", workers, G(workers_at), 1, 1024, "auto", "auto"),
+	NUMBER("workers", workers, G(workers_at), 1, 128, "auto", "auto"),
 	TEXT(SECTION_GATEWAY, "user", OPTION_TEXT, G(user), G(user_at), "postern", 0),
 	TEXT(SECTION_GATEWAY, "visible-name", OPTION_TOKEN, G(visible_name), 0, NULL, 0), /* default: the host's name */
 	TEXT(SECTION_GATEWAY, "contact", OPTION_TEXT, G(contact), 0, NULL, OPTION_EMPTY_OK),
@@ -81,7 +81,7 @@ static const struct option options[] = {
 	TIME("drain-timeout", drain_timeout_ms, DAY_MS, "30s"),
 	SIZE("max-head", max_head, 4 * KIB, MIB, "64k"),
 	SIZE("max-request-body", max_request_body, 0, UINT64_MAX, "0"),
-	SIZE("tunnel-buffer", tunnel_buffer, 4 * KIB, 16 * MIB, "64k"),
+	SIZE("tunnel-buffer", tunnel_buffer, 4 * KIB, 16 * MIB, "256k"),
 	NUMBER("pool-per-host", pool_per_host, 0, 0, 1000000, "64", NULL),
 	NUMBER("pool-total", pool_total, 0, 0, 1000000, "1024", NULL),
 	LIST(SECTION_GATEWAY, "connect-ports", OPTION_PORTS, G(connect_ports), "443", OPTION_NONE_OK),

@@ -3,15 +3,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define TRIES    10u /* while the kernel lacks memory: a message that is lost leaves parent and child at odds */
+#define PAUSE_MS 10
+
 struct head {
 	uint32_t type, n;
 	uint64_t number;
 };
+
+/* A shortage that passes. */
+static bool
+is_short(int error)
+{
+	return error == ENOBUFS || error == ENOMEM || error == ETOOMANYREFS;
+}
 
 bool
 channel_open(int end[2])
@@ -45,9 +56,9 @@ channel_send(int fd, const struct message *m)
 		c->cmsg_len = CMSG_LEN(m->n_fds * sizeof(int));
 		memcpy(CMSG_DATA(c), m->fd, m->n_fds * sizeof(int));
 	}
-	do
-		w = sendmsg(fd, &msg, MSG_NOSIGNAL);
-	while (w < 0 && errno == EINTR);
+	for (unsigned i = 0; (w = sendmsg(fd, &msg, MSG_NOSIGNAL)) < 0 && (errno == EINTR || is_short(errno)) && i < TRIES; i++)
+		if (errno != EINTR)
+			poll(NULL, 0, PAUSE_MS);
 	return w >= 0;
 }
 
@@ -86,7 +97,7 @@ channel_receive(int fd, struct message *m)
 		r = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
-		return errno == EAGAIN ? CHANNEL_EMPTY : CHANNEL_GONE;
+		return errno == EAGAIN || is_short(errno) ? CHANNEL_EMPTY : CHANNEL_GONE; /* the message stays where it is */
 	if (r == 0)
 		return CHANNEL_GONE;
 	take_fds(&msg, m);

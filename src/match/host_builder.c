@@ -250,7 +250,7 @@ fill_index(struct host_set_builder *b)
 			return false; /* hundreds of names on a line for twenty: no key does that */
 		for (unsigned w = 0; w < 4; w++)
 			line->filter[w] |= (uint64_t)1 << (a->hash >> (6 * w) & 63);
-		*e = (struct name_entry){.value = NAME_LAST, .origin = i, .nth = (uint8_t)(i - line->node), .n = a->n};
+		*e = (struct name_entry){.value = NAME_LAST, .nth = (uint8_t)(i - line->node), .n = a->n};
 		if (line->bucket[bucket] == NAME_NO_BUCKET)
 			line->bucket[bucket] = (uint16_t)(at - line->heap);
 		else
@@ -284,14 +284,14 @@ find_parents(struct host_set_builder *b)
 {
 	for (uint32_t i = 0; i < b->n_nodes; i++) {
 		const struct name_entry *e = (const struct name_entry *)(b->heap + b->node[i].entry);
-		struct name_suffix       suffix[NAME_LABELS_MAX + 1];
+		struct name_suffix       suffix;
 		struct name_words        words;
-		struct name_walk         w = name_walk_begin(&words, &b->key, span_of(e->text, e->n));
-		unsigned                 n = name_candidates(&b->index, &w, &words, true, suffix);
+		struct name_walk         w = name_search(&b->index, &words, span_of(e->text, e->n));
 
-		while (n-- && b->node[i].parent == UINT32_MAX) {
+		name_walk_down(&w, &words);
+		while (b->node[i].parent == UINT32_MAX && name_search_next(&b->index, &w, &words, &suffix)) {
 			uint32_t up;
-			if (name_find(&b->index, w.p, e->n, &suffix[n], &up))
+			if (name_find(&b->index, w.p, e->n, &suffix, &up))
 				b->node[i].parent = up;
 		}
 	}

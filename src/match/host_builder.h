@@ -49,7 +49,7 @@ struct host_set_builder {
 	uint64_t         *family;
 	char             *heap;
 	size_t            n_heap;
-	struct name_index index; /* on line and heap; while it is built, an entry's value is NAME_LAST or 0, its origin the node */
+	struct name_index index; /* on line and heap; an entry's value is NAME_LAST or 0 until finish fills it */
 };
 
 /* Sort what was added, build the index and find each name's parent. False: out of memory. */

@@ -122,23 +122,21 @@ void
 host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 {
 	const struct name_index *x = &h->index;
-	struct name_suffix       try[NAME_LABELS_MAX + 1];
+	struct name_suffix       suffix;
 	struct name_words        words;
 	struct name_walk         w;
-	unsigned                 n;
 
 	hit->set = 0;
 	hit->node = UINT32_MAX;
 	hit->n_loose = 0;
-	if (name.n > HOSTNAME_MAX)
+	if (name.n == 0 || name.n > HOSTNAME_MAX)
 		return;
-	w = name_walk_begin(&words, &x->key, name);
-	n = name_candidates(x, &w, &words, false, try);
-	while (n--) {
-		const struct name_entry *e = name_find(x, w.p, name.n, &try[n], &hit->node);
+	w = name_search(x, &words, name);
+	while (name_search_next(x, &w, &words, &suffix)) {
+		const struct name_entry *e = name_find(x, w.p, name.n, &suffix, &hit->node);
 		if (e) {
 			const struct host_value *v = &h->value[e->value & ~NAME_LAST];
-			hit->set = try[n].at ? v->below : v->exact;
+			hit->set = suffix.at ? v->below : v->exact;
 			break;
 		}
 	}
@@ -190,18 +188,18 @@ host_set_origins(const struct host_set *h, struct span name, uint32_t tag, uint3
 {
 	const struct name_index  *x = &h->index;
 	const struct host_origin *all = (const struct host_origin *)(h->block + h->flat->origin) + h->flat->n_origins - h->flat->n_all;
-	struct name_suffix        try[NAME_LABELS_MAX + 1];
+	struct name_suffix        suffix;
 	struct name_words         words;
 	struct name_walk          w;
 	uint32_t                  n = 0, node;
 
-	if (name.n > HOSTNAME_MAX)
+	if (name.n == 0 || name.n > HOSTNAME_MAX)
 		return 0;
-	w = name_walk_begin(&words, &x->key, name);
-	for (unsigned i = name_candidates(x, &w, &words, false, try); i--;) {
-		const struct name_entry *e = name_find(x, w.p, name.n, &try[i], &node);
+	w = name_search(x, &words, name);
+	while (name_search_next(x, &w, &words, &suffix)) {
+		const struct name_entry *e = name_find(x, w.p, name.n, &suffix, &node);
 		if (e)
-			give_entry(h, e, try[i].at == 0, tag, origin, room, &n);
+			give_entry(h, e, suffix.at == 0, tag, origin, room, &n);
 	}
 	if (h->loose)
 		n += loose_origins(h->loose, name, tag, origin + (n < room ? n : room), n < room ? room - n : 0);

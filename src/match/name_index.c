@@ -19,12 +19,10 @@ name_hash(const struct name_key *k, struct span name, uint64_t *family, unsigned
 {
 	struct name_words words;
 	struct name_walk  w = name_walk_begin(&words, k, name);
-	size_t            at;
+	size_t            top, at;
 
-	*depth = 0;
-	*family = 0;
-	while (name_walk_next(&w, &at))
-		if (++*depth == NAME_FAMILY)
-			*family = name_walk_hash(&w, &words, k, at);
+	*family = name_walk_family(&w, &words, &top, &at) ? name_walk_hash(&w, &words, k, at) : 0;
+	name_walk_whole(&w, &words);
+	*depth = w.depth;
 	return name_walk_hash(&w, &words, k, 0);
 }

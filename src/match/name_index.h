@@ -73,17 +73,19 @@ struct name_suffix {
 /* What a walk keeps in memory; apart from it, so that the rest of it can stay in registers. */
 struct name_words {
 	uint64_t chain[HOSTNAME_MAX / 8 + 1]; /* hash of the last 8 i bytes */
+	uint64_t dots[HOSTNAME_MAX / 64 + 1]; /* bit i of word w: byte 64 w + i is a dot */
 	char     small[8];                    /* a copy of a name too short to load eight bytes from */
 };
 
-/* Walks the suffixes of a name from the last label to the whole. */
+/* Walks the suffixes of a name from the whole to the last label. */
 struct name_walk {
 	const char *p;
 	size_t      n;
-	size_t      last; /* the last place where eight bytes can be loaded */
-	uint64_t    dots; /* not yet passed, of the 64 bytes at `window` */
-	size_t      window;
-	bool        more;
+	size_t      last;   /* the last place where eight bytes can be loaded */
+	size_t      at;     /* where the suffix at hand begins */
+	unsigned    depth;  /* its labels; 0: the walk is over */
+	unsigned    window; /* word of dots */
+	uint64_t    dots;   /* those of it that are not passed yet */
 };
 
 /* Inlined by force: a look-up has some hundred cycles in all. */
@@ -104,7 +106,7 @@ name_fold(uint64_t x, uint64_t y)
 	return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
-/* Bit i: byte i of the eight at p is a dot. Bytes are below 0x80 in a canonical name; for others the answer may be wrong, never unsafe. */
+/* Bit i: byte i of the eight at p is a dot. */
 NAME_HOT uint64_t
 name_dots8(const char *p)
 {
@@ -164,11 +166,19 @@ name_tail(const char *p, size_t end, size_t n)
 	return (name_load(p + at) << shift) & keep[n];
 }
 
-/* `words` must outlive the walk. */
+NAME_HOT unsigned
+name_count(uint64_t bits)
+{
+	bits -= bits >> 1 & 0x5555555555555555u;
+	bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
+	return (unsigned)(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
+}
+
+/* Reads a name of 1 to HOSTNAME_MAX bytes. `words` must outlive the walk. */
 NAME_HOT struct name_walk
 name_walk_begin(struct name_words *words, const struct name_key *k, struct span name)
 {
-	struct name_walk w = {name.p, name.n, name.n >= 8 ? name.n - 8 : 0, 0, 0, name.n > 0};
+	struct name_walk w = {.p = name.p, .n = name.n, .last = name.n >= 8 ? name.n - 8 : 0};
 	uint64_t         hash = k->start;
 	size_t           end, i;
 
@@ -178,10 +188,9 @@ name_walk_begin(struct name_words *words, const struct name_key *k, struct span 
 			words->small[c] = name.p[c];
 		w.p = words->small;
 	}
-	if (name.n) {
-		w.window = (name.n - 1) & ~(size_t)63;
-		w.dots = name_dots(w.p, w.window, name.n - w.window);
-	}
+	w.dots = words->dots[0] = name_dots(w.p, 0, name.n < 64 ? name.n : 64);
+	for (i = 64; i < name.n; i += 64)
+		words->dots[i / 64] = name_dots(w.p, i, name.n - i < 64 ? name.n - i : 64);
 	words->chain[0] = hash;
 	/* four steps whether or not the name has as many words: a wrong guess costs more, and what lies beyond is not asked for */
 	for (i = 1; i <= 4; i++) {
@@ -196,27 +205,46 @@ name_walk_begin(struct name_words *words, const struct name_key *k, struct span 
 	return w;
 }
 
-/* Where the next longer suffix begins. False: there is none. */
-NAME_HOT bool
-name_walk_next(struct name_walk *w, size_t *at)
+/* Stand at the whole name. */
+NAME_HOT void
+name_walk_whole(struct name_walk *w, const struct name_words *words)
 {
-	for (;;) {
-		if (w->dots) {
-			unsigned bit = 63u ^ (unsigned)__builtin_clzll(w->dots);
-			w->dots ^= (uint64_t)1 << bit;
-			*at = w->window + bit + 1;
-			return true;
+	w->depth = 1 + name_count(w->dots);
+	for (size_t i = 64; i < w->n; i += 64)
+		w->depth += name_count(words->dots[i / 64]);
+}
+
+/* Where the last label begins, and the last NAME_FAMILY ones. False: there are not so many. */
+NAME_HOT bool
+name_walk_family(const struct name_walk *w, const struct name_words *words, size_t *top, size_t *family)
+{
+	unsigned left = NAME_FAMILY;
+
+	*top = *family = 0;
+	for (unsigned i = (unsigned)(w->n - 1) / 64 + 1; i--;)
+		for (uint64_t d = words->dots[i]; d;) {
+			unsigned bit = 63u ^ (unsigned)__builtin_clzll(d);
+			if (left == NAME_FAMILY)
+				*top = 64 * i + bit + 1;
+			if (--left == 0) {
+				*family = 64 * i + bit + 1;
+				return true;
+			}
+			d ^= (uint64_t)1 << bit;
 		}
-		if (!w->window)
-			break;
-		w->window -= 64;
-		w->dots = name_dots(w->p, w->window, 64);
-	}
-	*at = 0;
-	if (!w->more)
-		return false;
-	w->more = false;
-	return true;
+	return left < NAME_FAMILY;
+}
+
+/* Go on to the next shorter suffix. */
+NAME_HOT void
+name_walk_down(struct name_walk *w, const struct name_words *words)
+{
+	if (--w->depth == 0)
+		return;
+	while (!w->dots)
+		w->dots = words->dots[++w->window];
+	w->at = 64 * w->window + (unsigned)__builtin_ctzll(w->dots) + 1;
+	w->dots &= w->dots - 1;
 }
 
 /* Hash of the suffix from `at`: its whole words from the end, and what is left at its front. It needs no length: a name holds no NUL, so that
@@ -336,25 +364,38 @@ name_depth_is_known(const struct name_index *x, unsigned depth)
 	return x->depths[(depth - 1) >> 6] >> ((depth - 1) & 63) & 1;
 }
 
-/* The suffixes of a name that may be there, shortest first: of a known depth, and let through by the filter. No branch depends on what the
- * lines' filters say. `proper`: without the whole name. Returns how many. */
-NAME_HOT unsigned
-name_candidates(const struct name_index *x, struct name_walk *w, const struct name_words *words, bool proper, struct name_suffix to[NAME_LABELS_MAX + 1])
+/* Begin to look for a name of 1 to HOSTNAME_MAX bytes. */
+NAME_HOT struct name_walk
+name_search(const struct name_index *x, struct name_words *words, struct span name)
 {
-	unsigned n = 0, depth;
-	uint64_t hash;
-	size_t   at;
+	struct name_walk w = name_walk_begin(words, &x->key, name);
+	size_t           top, family;
 
-	for (depth = 1; depth <= x->max_depth && name_walk_next(w, &at); depth++) {
-		if (depth < NAME_FAMILY && !name_depth_is_known(x, depth))
-			continue;
-		hash = name_walk_hash(w, words, &x->key, at);
-		if (depth == NAME_FAMILY && !name_family_is_known(x, hash))
-			break;
-		to[n] = (struct name_suffix){hash, at};
-		n += name_filter(&x->line[name_line_of(x, hash)], hash) & name_depth_is_known(x, depth) & !(proper && at == 0);
+	if (name_walk_family(&w, words, &top, &family) && !name_family_is_known(x, name_walk_hash(&w, words, &x->key, family))) {
+		/* what is left to ask is the top label */
+		w.depth = 1;
+		w.at = top;
+	} else {
+		name_walk_whole(&w, words);
 	}
-	return n;
+	return w;
+}
+
+/* The next shorter suffix that may be there: it has a known depth, and its line's filter lets it through. */
+NAME_HOT bool
+name_search_next(const struct name_index *x, struct name_walk *w, const struct name_words *words, struct name_suffix *s)
+{
+	bool found = false;
+
+	while (w->depth && !found) {
+		if (w->depth <= x->max_depth && name_depth_is_known(x, w->depth)) {
+			s->at = w->at;
+			s->hash = name_walk_hash(w, words, &x->key, w->at);
+			found = name_filter(&x->line[name_line_of(x, s->hash)], s->hash);
+		}
+		name_walk_down(w, words);
+	}
+	return found;
 }
 
 /* Three secrets from the caller's sixteen bytes. */

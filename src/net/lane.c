@@ -9,9 +9,11 @@
 #include "net/sock.h"
 
 #define ROUNDS        8          /* of one pump, before others get a turn */
-#define BULK_READS    4          /* full scratch buffers in a row that make a lane bulk */
-#define CONDUIT_BYTES (1u << 18) /* asked of the pipe; what the system allows is used */
+#define BULK_READS    4          /* large reads in a row that make a lane bulk */
+#define BULK_PART     4          /* large: this part of the scratch buffer */
+#define PIPE_LEAST    32768      /* below it a pipe costs more than it saves (the system gives small ones to users of many) */
 #define SPARE_MAX     32
+#define SCRATCH_MOST  65536u /* bytes of one copying read; larger ones fall out of the cache */
 
 struct conduit {
 	struct conduit *next;
@@ -20,10 +22,18 @@ struct conduit {
 };
 
 bool
-lane_pool_init(struct lane_pool *p, size_t scratch_size, unsigned max_conduits)
+lane_pool_fit(struct lane_pool *p, size_t most, unsigned max_conduits)
 {
-	*p = (struct lane_pool){.scratch = malloc(scratch_size), .scratch_size = scratch_size, .max_conduits = max_conduits};
-	return p->scratch != NULL;
+	size_t size = most < SCRATCH_MOST ? most : SCRATCH_MOST;
+	char  *scratch = size == p->scratch_size ? p->scratch : realloc(p->scratch, size);
+
+	if (!scratch)
+		return false;
+	p->scratch = scratch;
+	p->scratch_size = size;
+	p->pipe_size = most;
+	p->max_conduits = max_conduits;
+	return true;
 }
 
 static void
@@ -45,6 +55,19 @@ lane_pool_clear(struct lane_pool *p)
 	*p = (struct lane_pool){0};
 }
 
+static void
+conduit_give(struct lane_pool *p, struct conduit *c, bool empty)
+{
+	if (empty && p->n_spare < SPARE_MAX) {
+		c->next = p->spare;
+		p->spare = c;
+		p->n_spare++;
+		return;
+	}
+	p->n_conduits--;
+	conduit_free(c);
+}
+
 /* NULL: over the limit or out of descriptors; the lane then goes on copying. */
 static struct conduit *
 conduit_take(struct lane_pool *p)
@@ -63,23 +86,15 @@ conduit_take(struct lane_pool *p)
 		free(c);
 		return NULL;
 	}
-	size = fcntl(c->fd[1], F_SETPIPE_SZ, (int)CONDUIT_BYTES);
-	c->size = size > 0 ? (uint32_t)size : 65536;
+	size = fcntl(c->fd[1], F_SETPIPE_SZ, (int)p->pipe_size); /* what a stalled reader may cost, either way */
+	if (size < 0)
+		size = fcntl(c->fd[1], F_GETPIPE_SZ);
+	c->size = size > 0 ? (uint32_t)size : 0;
 	p->n_conduits++;
-	return c;
-}
-
-static void
-conduit_give(struct lane_pool *p, struct conduit *c, bool empty)
-{
-	if (empty && p->n_spare < SPARE_MAX) {
-		c->next = p->spare;
-		p->spare = c;
-		p->n_spare++;
-		return;
-	}
-	p->n_conduits--;
-	conduit_free(c);
+	if (size >= PIPE_LEAST)
+		return c;
+	conduit_give(p, c, false);
+	return NULL;
 }
 
 void
@@ -89,7 +104,7 @@ lane_rest(struct lane *l, struct lane_pool *p)
 		return;
 	conduit_give(p, l->conduit, true);
 	l->conduit = NULL;
-	l->full = 0;
+	l->bulk = 0;
 }
 
 void
@@ -103,9 +118,10 @@ lane_clear(struct lane *l, struct lane_pool *p)
 }
 
 static enum lane_answer
-lane_end(struct lane *l, struct side *to)
+lane_end(struct lane *l, struct side *from, struct side *to)
 {
 	l->state = LANE_SHUT;
+	from->readable = false; /* what makes it so again is a failure */
 	sock_shut_write(to->fd);
 	return LANE_DONE;
 }
@@ -146,15 +162,14 @@ pump_copy(struct lane *l, struct side *from, struct side *to, struct lane_pool *
 			return LANE_WAITS;
 		}
 		if (r == 0)
-			return lane_end(l, to);
+			return lane_end(l, from, to);
 		note_read(from, (size_t)r, p->scratch_size);
+		l->bulk = (size_t)r >= p->scratch_size / BULK_PART ? (uint8_t)(l->bulk + 1) : 0;
 		if (lane_push(l, to, span_of(p->scratch, (size_t)r)) == LANE_BROKEN_TO)
 			return LANE_BROKEN_TO;
 		if (!outbox_is_empty(&l->kept) || !from->readable)
 			return LANE_WAITS;
-		if ((size_t)r < p->scratch_size)
-			l->full = 0;
-		else if (++l->full >= BULK_READS)
+		if (l->bulk >= BULK_READS)
 			return LANE_AGAIN; /* pump moves on to splicing */
 	}
 	return LANE_AGAIN;
@@ -195,7 +210,7 @@ pump_splice(struct lane *l, struct side *from, struct side *to)
 			return LANE_WAITS;
 		}
 		if (r == 0)
-			return lane_end(l, to);
+			return lane_end(l, from, to);
 		l->in_pipe = (uint32_t)r;
 	}
 	return LANE_AGAIN;
@@ -223,9 +238,9 @@ lane_pump(struct lane *l, struct side *from, struct side *to, struct lane_pool *
 		return LANE_WAITS;
 	if (!l->conduit) {
 		answer = pump_copy(l, from, to, p);
-		if (answer != LANE_AGAIN || l->full < BULK_READS)
+		if (l->bulk < BULK_READS || (answer != LANE_AGAIN && answer != LANE_WAITS) || !outbox_is_empty(&l->kept))
 			return answer;
-		l->full = 0;
+		l->bulk = 0;
 		if (!(l->conduit = conduit_take(p)))
 			return answer;
 	}

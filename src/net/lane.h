@@ -42,17 +42,20 @@ struct lane {
 	uint64_t        bytes;   /* accepted by the peer or kept for it */
 	uint32_t        in_pipe;
 	uint8_t         state;   /* enum lane_state */
-	uint8_t         full;    /* reads in a row that filled the scratch buffer */
+	uint8_t         bulk;    /* large reads in a row */
 };
 
 /* What all lanes of a worker share. */
 struct lane_pool {
-	char           *scratch; /* scratch_size bytes */
+	char           *scratch; /* owned; scratch_size bytes */
 	size_t          scratch_size;
+	size_t          pipe_size; /* asked for; what the system allows is used */
 	struct conduit *spare;
 	unsigned        n_spare, n_conduits, max_conduits;
 };
-bool lane_pool_init(struct lane_pool *p, size_t scratch_size, unsigned max_conduits);
+/* `most`: bytes that one lane may keep for a reader that stalls; max_conduits: pipes for bulk lanes, of two descriptors each. False: no memory; what
+ * was there stays. May be called again to change it. */
+bool lane_pool_fit(struct lane_pool *p, size_t most, unsigned max_conduits);
 void lane_pool_clear(struct lane_pool *p);
 
 enum lane_answer {

@@ -53,6 +53,13 @@ enum field_id {
 
 enum method_id { METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_DELETE, METHOD_CONNECT, METHOD_OPTIONS, METHOD_TRACE, METHOD_PATCH };
 
+/* RFC 9110 9.2.2: sending it again does no more than sending it once. */
+static inline bool
+method_is_idempotent(enum method_id m)
+{
+	return m == METHOD_GET || m == METHOD_HEAD || m == METHOD_OPTIONS || m == METHOD_TRACE || m == METHOD_PUT || m == METHOD_DELETE;
+}
+
 /* Tokens named by Connection that the head remembers; a head with more of them is refused (BAD_FIELD). */
 #define HEAD_CONNECTION_TOKENS 16
 

@@ -17,7 +17,9 @@
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
 #define FILE_MOST        ((size_t)4 << 20)            /* of hosts, resolv.conf */
 #define PAGE_MOST        ((size_t)64 << 10)
-#define DESCRIPTORS_KEPT 128 /* not for client connections: rings, DNS, pipes */
+#define HEAD_AT          8u                           /* the first offset that flat gives at this alignment */
+#define DESCRIPTORS_KEPT 128 /* not shared out: rings, listeners, DNS */
+#define CONDUITS_MOST    512 /* pipes of bulk tunnels */
 
 /* The whole of a small file; false with errno. A missing one is an error of the caller's choice. */
 static bool
@@ -60,6 +62,15 @@ add_file(struct flat *f, const char *path)
 		free(p);
 	}
 	return ref;
+}
+
+const char *const snapshot_system_files[2] = {"/etc/resolv.conf", "/etc/hosts"};
+
+static void
+add_system_files(struct flat *f, struct settings *set)
+{
+	set->resolv_conf = add_file(f, snapshot_system_files[0]);
+	set->hosts = add_file(f, snapshot_system_files[1]);
 }
 
 static struct flat_ref
@@ -154,9 +165,10 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 	TAILQ_FOREACH(l, &c->logs, link)
 	{
 		struct snapshot_log log;
+		const char         *file = l->file ? l->file : ""; /* without one it was reported, and the block is not used */
 		memset(&log, 0, sizeof log); /* padding too: every byte is handed to the children */
 		log.name = flat_add_text(f, l->name);
-		log.file = flat_add_text(f, span_of(l->file, strlen(l->file) + 1)); /* with its NUL */
+		log.file = flat_add_text(f, span_of(file, strlen(file) + 1)); /* with its NUL */
 		log.custom = flat_add_text(f, l->custom);
 		log.format = l->format;
 		log.log_query = l->log_query;
@@ -208,18 +220,20 @@ add_pages(struct flat *f, const struct conf *c, struct settings *set, struct rep
 	return r->errors == 0;
 }
 
-static uint32_t
-connections_for(const struct conf_gateway *g)
+/* Share out the descriptors that a worker may have: each client connection takes two, its own and the origin's; what idles in the pool and the
+ * pipes of bulk tunnels must leave these alone. */
+static void
+share_descriptors(struct settings *set, const struct conf_gateway *g)
 {
 	struct rlimit rl;
-	uint64_t      most = 1024;
+	uint64_t      all = 1000000, most;
 
-	/* each connection takes two descriptors: the client's and the origin's */
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY)
-		most = rl.rlim_cur > DESCRIPTORS_KEPT + 64 ? (rl.rlim_cur - DESCRIPTORS_KEPT) / 2 : 32;
-	else
-		most = 500000;
-	return (uint32_t)(g->max_connections && g->max_connections < most ? g->max_connections : most);
+		all = rl.rlim_cur > DESCRIPTORS_KEPT + 64 ? rl.rlim_cur - DESCRIPTORS_KEPT : 64;
+	set->pool_total = (uint32_t)(g->pool_total < all / 4 ? g->pool_total : all / 4);
+	set->conduits = (uint32_t)(all / 16 < CONDUITS_MOST ? all / 16 : CONDUITS_MOST);
+	most = (all - set->pool_total - 2 * set->conduits) / 2;
+	set->max_connections = (uint32_t)(g->max_connections && g->max_connections < most ? g->max_connections : most);
 }
 
 static void
@@ -238,11 +252,10 @@ fill_values(struct settings *set, const struct conf_gateway *g, const struct sna
 	set->max_head = g->max_head;
 	set->max_request_body = g->max_request_body;
 	set->tunnel_buffer = g->tunnel_buffer;
-	set->max_connections = connections_for(g);
 	set->max_connections_per_client = g->max_connections_per_client;
 	set->pool_per_host = g->pool_per_host;
-	set->pool_total = g->pool_total;
 	set->dns_cache = g->dns_cache;
+	share_descriptors(set, g);
 	set->host_mismatch = g->host_mismatch;
 	set->x_forwarded_for = g->x_forwarded_for;
 	set->via = g->via;
@@ -270,8 +283,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.own = add_array(f, in->own, in->n_own, sizeof *in->own);
 	set.local = add_local(f);
 	set.resolvers = add_array(f, g->resolvers.v, g->resolver_system ? 0 : g->resolvers.n, sizeof *g->resolvers.v);
-	set.resolv_conf = add_file(f, "/etc/resolv.conf");
-	set.hosts = add_file(f, "/etc/hosts");
+	add_system_files(f, &set);
 	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
 	set.egress = egress_compile(c, f);
@@ -298,8 +310,32 @@ snapshot_build(const struct conf *c, const struct snapshot_inputs *in, struct re
 	return fd;
 }
 
-/* The head lies at the first offset that flat gives. */
-#define HEAD_AT 8u
+int
+snapshot_refresh(int old, uint64_t generation)
+{
+	struct flat      f;
+	struct settings *set;
+	size_t           n = 0;
+	const char      *p = flat_map(old, &n);
+	int              fd = -1;
+
+	if (!p)
+		return -1;
+	flat_init(&f);
+	/* offsets stay as they are; the new texts come behind the rest */
+	if (flat_add(&f, p + HEAD_AT, n - HEAD_AT, HEAD_AT) == HEAD_AT) {
+		struct settings new = *(const struct settings *)(const void *)(p + HEAD_AT);
+		new.generation = generation;
+		add_system_files(&f, &new);
+		new.size = f.used;
+		set = flat_at(&f, HEAD_AT);
+		*set = new;
+		fd = f.failed ? -1 : flat_seal(&f, "postern-snapshot");
+	}
+	flat_clear(&f);
+	flat_unmap(p, n);
+	return fd;
+}
 
 struct snapshot *
 snapshot_open(int fd, bool with_policy)
@@ -364,8 +400,8 @@ is_local(const struct snapshot *s, const struct addr *a)
 	return false;
 }
 
-bool
-snapshot_is_self(const struct snapshot *s, const struct addr *a, uint16_t port)
+static bool
+is_self(const struct snapshot *s, const struct addr *a, uint16_t port)
 {
 	const struct endpoint *own = snapshot_at(s, s->set->own.off);
 
@@ -376,4 +412,12 @@ snapshot_is_self(const struct snapshot *s, const struct addr *a, uint16_t port)
 			return true;
 	}
 	return false;
+}
+
+bool
+snapshot_is_self(const struct snapshot *s, const struct addr *a, uint16_t port)
+{
+	struct addr inner;
+
+	return is_self(s, a, port) || (addr_embedded_v4(a, &inner) && is_self(s, &inner, port));
 }

@@ -41,7 +41,7 @@ struct settings {
 
 	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms, response_timeout_ms, keepalive_timeout_ms, dns_timeout_ms;
 	uint64_t max_head, max_request_body, tunnel_buffer;
-	uint32_t max_connections, max_connections_per_client, pool_per_host, pool_total, dns_cache;
+	uint32_t max_connections, max_connections_per_client, pool_per_host, pool_total, conduits, dns_cache;
 	uint32_t host_mismatch, x_forwarded_for; /* enums of conf.h */
 	bool     via, jit, report_only;
 	bool     log_entry; /* some log wants the list entry that matched */
@@ -81,6 +81,11 @@ struct snapshot_inputs {
 
 /* Build and seal the block; -1: every problem is in `r`. Reads hosts, resolv.conf and page files. */
 int snapshot_build(const struct conf *c, const struct snapshot_inputs *in, struct report *r);
+
+/* The files of the system that a snapshot carries. */
+extern const char *const snapshot_system_files[2];
+/* The same configuration with these files read anew: a new block of generation `generation`; -1 with errno. */
+int snapshot_refresh(int fd, uint64_t generation);
 
 /* Map a block; the logger needs no policy. NULL: damaged, or out of memory. */
 struct snapshot *snapshot_open(int fd, bool with_policy);

@@ -18,6 +18,7 @@
 #define STEADY_US     10000000u /* one that lived this long did not die of its start */
 #define FIRST_PAUSE_MS 100u
 #define LAST_PAUSE_MS  10000u
+#define BEHIND_MS      1000u /* until one that could not follow a reload is asked again */
 
 static void on_channel(void *arg, unsigned what);
 static void on_again(void *arg);
@@ -32,11 +33,14 @@ member_init(struct member *m, struct crew *c, const char *role, uint32_t index)
 bool
 crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start)
 {
-	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .shared_fd = -1, .wake_fd = -1};
+	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .exe = -1, .shared_fd = -1, .wake_fd = -1};
 	c->start.n_workers = n_workers;
 	member_init(&c->logger, c, "logger", 0);
 	for (uint32_t i = 0; i < n_workers; i++) {
 		member_init(&c->worker[i], c, "worker", i);
+		c->ring_fd[i] = -1;
+	}
+	for (uint32_t i = 0; i < n_workers; i++) {
 		c->ring_fd[i] = ring_create(RING_BYTES, "postern-ring");
 		if (c->ring_fd[i] < 0)
 			return false;
@@ -48,11 +52,18 @@ crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct st
 }
 
 static void
+close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* For a child that still lives this is the order to drain and end. */
+static void
 member_close(struct member *m)
 {
 	watch_clear(&m->watch);
-	if (m->channel >= 0)
-		close(m->channel);
+	close_if_open(m->channel);
 	m->channel = -1;
 	m->state = MEMBER_DOWN;
 }
@@ -65,11 +76,11 @@ crew_clear(struct crew *c)
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		member_close(&c->worker[i]);
 		timer_clear(&c->worker[i].again);
-		close(c->ring_fd[i]);
+		close_if_open(c->ring_fd[i]);
 	}
-	close(c->exe);
-	close(c->shared_fd);
-	close(c->wake_fd);
+	close_if_open(c->exe);
+	close_if_open(c->shared_fd);
+	close_if_open(c->wake_fd);
 }
 
 static bool
@@ -168,22 +179,54 @@ spawn(struct member *m)
 	return watch_init_level(&m->watch, m->crew->loop, m->channel, WATCH_READ, on_channel, m) && send_start(m);
 }
 
+/* Until the next try at it. */
+static uint64_t
+pause_ms(const struct member *m)
+{
+	uint64_t ms = m->deaths == 0 ? 0 : FIRST_PAUSE_MS << (m->deaths < 8 ? m->deaths - 1 : 7);
+
+	return ms > LAST_PAUSE_MS ? LAST_PAUSE_MS : ms;
+}
+
 static void
 member_start(struct member *m)
 {
-	if (m->crew->leaving || m->pid || spawn(m))
+	if (m->crew->leaving || m->pid)
+		return;
+	if (m->crew->changing) {
+		timer_set(m->crew->loop, &m->again, FIRST_PAUSE_MS);
+		return;
+	}
+	if (spawn(m))
 		return;
 	log_error("cannot start the %s %u: %s", m->role, m->index, strerror(errno));
-	if (!m->pid)
-		timer_set(m->crew->loop, &m->again, LAST_PAUSE_MS);
-	else
+	if (!m->pid) {
+		m->deaths++;
+		timer_set(m->crew->loop, &m->again, pause_ms(m));
+	} else {
 		kill(m->pid, SIGKILL); /* half set up; it is reaped and started again */
+	}
+}
+
+/* It does not use what the others use. One that serves nobody yet is started anew; else it is offered the same again, and keeps its tunnels. */
+static void
+member_stays_behind(struct member *m)
+{
+	if (m->state == MEMBER_SERVING)
+		timer_set(m->crew->loop, &m->again, BEHIND_MS);
+	else
+		kill(m->pid, SIGKILL);
 }
 
 static void
 on_again(void *arg)
 {
-	member_start(arg);
+	struct member *m = arg;
+
+	if (!m->pid)
+		member_start(m);
+	else if (!m->crew->leaving && m->channel >= 0 && !send_snapshot(m, m->crew->snapshot, m->crew->generation, m->crew->ports, NULL))
+		member_stays_behind(m);
 }
 
 void
@@ -205,11 +248,16 @@ heard(struct member *m, const struct message *msg)
 		m->prepared = msg->number;
 		m->state = m->state == MEMBER_STARTING ? MEMBER_PREPARED : m->state;
 		/* one that starts in the middle goes at once to what the others use */
-		if (msg->number == m->crew->generation)
-			say(m, MSG_GO, msg->number, NULL, 0, NULL, 0);
+		if (msg->number == m->crew->generation && !say(m, MSG_GO, msg->number, NULL, 0, NULL, 0))
+			member_stays_behind(m);
 		break;
 	case MSG_REFUSED:
-		m->refused = true;
+		if (msg->number == m->crew->generation) {
+			log_warn("the %s %u (pid %d) cannot use the configuration yet", m->role, m->index, (int)m->pid);
+			member_stays_behind(m);
+		} else {
+			m->refused = true;
+		}
 		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
@@ -274,6 +322,7 @@ crew_prepare(struct crew *c, int snapshot, uint64_t generation, const struct por
 {
 	struct offer o = {snapshot, generation, ports, c->ports};
 
+	c->changing = true;
 	each(c, offer, &o);
 }
 
@@ -322,7 +371,8 @@ crew_has_refused(const struct crew *c)
 static void
 say_go(struct member *m, void *arg)
 {
-	say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0);
+	if (!say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0))
+		member_stays_behind(m);
 }
 
 void
@@ -331,6 +381,7 @@ crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *p
 	c->snapshot = snapshot;
 	c->generation = generation;
 	c->ports = ports;
+	c->changing = false;
 	each(c, say_go, &generation);
 }
 
@@ -345,6 +396,7 @@ say_forget(struct member *m, void *arg)
 void
 crew_forget(struct crew *c)
 {
+	c->changing = false;
 	each(c, say_forget, NULL);
 }
 
@@ -360,8 +412,8 @@ crew_drain_workers(struct crew *c, uint64_t within_ms)
 	c->leaving = true;
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		timer_clear(&c->worker[i].again);
-		if (c->worker[i].pid)
-			say(&c->worker[i], MSG_DRAIN, within_ms, NULL, 0, NULL, 0);
+		if (c->worker[i].pid && !say(&c->worker[i], MSG_DRAIN, within_ms, NULL, 0, NULL, 0))
+			member_close(&c->worker[i]);
 	}
 }
 
@@ -369,8 +421,8 @@ void
 crew_end_logger(struct crew *c)
 {
 	timer_clear(&c->logger.again);
-	if (c->logger.pid)
-		say(&c->logger, MSG_DRAIN, 0, NULL, 0, NULL, 0);
+	if (c->logger.pid && !say(&c->logger, MSG_DRAIN, 0, NULL, 0, NULL, 0))
+		member_close(&c->logger);
 }
 
 static void
@@ -387,6 +439,21 @@ crew_kill(struct crew *c)
 	each(c, kill_member, NULL);
 }
 
+static void
+kill_late(struct member *m, void *arg)
+{
+	if (m->applied == *(uint64_t *)arg)
+		return;
+	log_warn("the %s %u (pid %d) takes too long to start", m->role, m->index, (int)m->pid);
+	kill(m->pid, SIGKILL);
+}
+
+void
+crew_kill_late(struct crew *c)
+{
+	each(c, kill_late, &c->generation);
+}
+
 uint32_t
 crew_workers_alive(const struct crew *c)
 {
@@ -401,7 +468,6 @@ static void
 ended(struct member *m, int status)
 {
 	struct crew *c = m->crew;
-	uint64_t     pause_ms;
 
 	if (c->leaving) {
 		if (!(WIFEXITED(status) && WEXITSTATUS(status) == 0))
@@ -412,14 +478,11 @@ ended(struct member *m, int status)
 		return;
 	}
 	m->deaths = clock_mono_us() - m->since_us > STEADY_US ? 0 : m->deaths + 1;
-	pause_ms = m->deaths == 0 ? 0 : FIRST_PAUSE_MS << (m->deaths < 8 ? m->deaths - 1 : 7);
-	if (pause_ms > LAST_PAUSE_MS)
-		pause_ms = LAST_PAUSE_MS;
 	log_warn("the %s %u (pid %d) ended by %s %d; another one starts in %llu ms", m->role, m->index, (int)m->pid,
-	    WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned long long)pause_ms);
+	    WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned long long)pause_ms(m));
 	m->pid = 0;
 	member_close(m);
-	timer_set(c->loop, &m->again, pause_ms);
+	timer_set(c->loop, &m->again, pause_ms(m));
 }
 
 void

@@ -26,7 +26,7 @@ struct member {
 	pid_t             pid;     /* 0: none */
 	int               channel; /* -1: none */
 	struct watch      watch;
-	struct timer      again;   /* to be started again */
+	struct timer      again;   /* to be started again; while it lives: to be offered the snapshot in use again */
 	uint64_t          since_us;
 	unsigned          deaths;  /* in a row, soon after the start */
 	enum member_state state;
@@ -46,6 +46,7 @@ struct crew {
 	uint64_t      generation;
 	const struct ports *ports;
 	bool          leaving; /* nobody is started any more */
+	bool          changing; /* between prepare and go or forget: nobody is started until it is clear with what */
 	/* something changed: a child prepared, refused, applied, died */
 	void        (*on_change)(void *arg);
 	void         *arg;
@@ -63,6 +64,8 @@ void crew_go(struct crew *c, int snapshot, uint64_t generation, const struct por
 void crew_forget(struct crew *c);
 /* Every child that lives uses this generation. */
 bool crew_has_applied(const struct crew *c, uint64_t generation);
+/* End those that live and do not; they are started again. */
+void crew_kill_late(struct crew *c);
 void crew_reopen(struct crew *c);
 void crew_drain_workers(struct crew *c, uint64_t within_ms);
 void crew_end_logger(struct crew *c);

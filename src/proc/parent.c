@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "audit/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/snapshot.h"
@@ -23,6 +25,7 @@
 #include "proc/ports.h"
 
 #define RELOAD_WAIT_MS 10000u
+#define LOOK_MS        5000u
 #define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
 
 enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_DRAINING, PARENT_FLUSHING };
@@ -41,6 +44,9 @@ struct parent {
 	uint64_t      drain_ms;
 	char         *user;
 	uint32_t      workers; /* as configured, `auto` resolved */
+
+	struct stat  seen[2]; /* the system's files, when the snapshot in use read them */
+	struct timer look;    /* at them again */
 
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
@@ -82,6 +88,7 @@ workers_of(const struct conf *c)
 {
 	long n = c->gateway.workers ? (long)c->gateway.workers : sysconf(_SC_NPROCESSORS_ONLN);
 
+	/* `auto` on a large machine; what is configured is in range */
 	return n < 1 ? 1 : n > SHARED_WORKERS_MAX ? SHARED_WORKERS_MAX : (uint32_t)n;
 }
 
@@ -103,6 +110,23 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 	return true;
 }
 
+/* Have the system's files changed since this was last asked? */
+static bool
+files_changed(struct parent *p)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < sizeof p->seen / sizeof *p->seen; i++) {
+		struct stat now = {0};
+		if (stat(snapshot_system_files[i], &now) != 0)
+			now = (struct stat){0};
+		changed |= now.st_ino != p->seen[i].st_ino || now.st_size != p->seen[i].st_size || now.st_mtim.tv_sec != p->seen[i].st_mtim.tv_sec ||
+		    now.st_mtim.tv_nsec != p->seen[i].st_mtim.tv_nsec;
+		p->seen[i] = now;
+	}
+	return changed;
+}
+
 /* Load, open what is new, compile. False: everything wrong is in `r`; nothing changed. */
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
@@ -110,14 +134,11 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
 
-	*ports = NULL;
-	*snapshot = -1;
-	if (r->errors)
-		return false;
-	*ports = ports_open(c, p->ports, p->workers, r);
-	if (!*ports)
-		return false;
-	in.n_own = ports_own(*ports, own);
+	files_changed(p); /* from here on; what the snapshot reads is at least as new */
+	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
+	log_formats_check(c, r);
+	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
+	in.n_own = *ports ? ports_own(*ports, own) : 0;
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0)
 		return true;
@@ -191,6 +212,16 @@ reload_abort(struct parent *p, const char *why)
 	log_error("reload failed: %s; the old configuration stays in use", why);
 	crew_forget(&p->crew);
 	reload_drop(p);
+	if (p->again)
+		on_hup(p);
+}
+
+static void
+reload_begin(struct parent *p)
+{
+	p->state = PARENT_RELOADING;
+	timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
+	crew_prepare(&p->crew, p->next_snapshot, p->generation + 1, p->next_ports);
 }
 
 static void
@@ -200,11 +231,15 @@ on_hup(void *arg)
 	struct report  r;
 	struct conf   *c;
 
-	if (p->state != PARENT_SERVING) {
-		p->again = p->state == PARENT_RELOADING || p->state == PARENT_STARTING;
+	/* a process that is starting would have to be told of two configurations at once */
+	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation)) {
+		p->again = p->state < PARENT_DRAINING;
+		if (p->state == PARENT_SERVING)
+			timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
 		return;
 	}
 	p->again = false;
+	timer_clear(&p->deadline);
 	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
@@ -213,9 +248,7 @@ on_hup(void *arg)
 			report_warn(&r, c->gateway.user_at, "user and workers take effect at the next start only");
 		report_print(&r, c, stderr);
 		p->drain_ms = c->gateway.drain_timeout_ms;
-		p->state = PARENT_RELOADING;
-		timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
-		crew_prepare(&p->crew, p->next_snapshot, p->generation + 1, p->next_ports);
+		reload_begin(p);
 	} else {
 		report_print(&r, c, stderr);
 		log_error("reload refused: %zu errors in %s; the old configuration stays in use", r.errors, p->options.conf);
@@ -223,6 +256,29 @@ on_hup(void *arg)
 	}
 	conf_free(c);
 	report_clear(&r);
+}
+
+/* --- hosts and resolv.conf --- */
+
+/* The configuration stays; only what the resolver knows of this machine is new. */
+static void
+on_look(void *arg)
+{
+	struct parent *p = arg;
+
+	timer_set(p->loop, &p->look, LOOK_MS);
+	/* as in on_hup; asked again soon */
+	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation) || !files_changed(p))
+		return;
+	p->next_ports = ports_again(p->ports);
+	p->next_snapshot = p->next_ports ? snapshot_refresh(p->snapshot, p->generation + 1) : -1;
+	if (p->next_snapshot < 0) {
+		log_warn("%s or %s changed, but could not be read: %s", snapshot_system_files[0], snapshot_system_files[1], strerror(errno));
+		reload_drop(p);
+		return;
+	}
+	log_info("%s or %s changed", snapshot_system_files[0], snapshot_system_files[1]);
+	reload_begin(p);
 }
 
 /* --- the end --- */
@@ -282,6 +338,10 @@ on_deadline(void *arg)
 		reload_abort(p, "a process did not prepare the new configuration in time");
 		return;
 	}
+	if (p->state == PARENT_SERVING) {
+		crew_kill_late(&p->crew);
+		return;
+	}
 	log_warn("draining took too long: the rest is cut off");
 	crew_kill(&p->crew);
 }
@@ -322,6 +382,8 @@ on_change(void *arg)
 			loop_stop(p->loop);
 		break;
 	case PARENT_SERVING:
+		if (p->again && crew_has_applied(&p->crew, p->generation))
+			on_hup(p);
 		break;
 	}
 }
@@ -363,12 +425,15 @@ parent_begin(struct parent *p)
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
-	if (c && r.errors == 0) {
+	if (c) {
 		p->workers = workers_of(c);
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		p->user = strdup(c->gateway.user);
+		if (!p->user)
+			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
-		ok = p->user && find_user(c, &start, &r) && build(p, c, &r, &p->ports, &p->snapshot);
+		ok = p->user && find_user(c, &start, &r);
+		ok = build(p, c, &r, &p->ports, &p->snapshot) && ok;
 	}
 	report_print(&r, c, stderr);
 	if (ok) {
@@ -380,6 +445,7 @@ parent_begin(struct parent *p)
 			p->crew.on_change = on_change;
 			p->crew.arg = p;
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
+			timer_set(p->loop, &p->look, LOOK_MS);
 			p->code = 0;
 		} else {
 			log_error("cannot start: %s", strerror(errno));
@@ -404,6 +470,7 @@ parent_run(const struct parent_options *o)
 	p->options = *o;
 	p->snapshot = p->next_snapshot = -1;
 	timer_init(&p->deadline, on_deadline, p);
+	timer_init(&p->look, on_look, p);
 	raise_limits();
 	if (parent_begin(p)) {
 		loop_run(p->loop);
@@ -411,6 +478,7 @@ parent_run(const struct parent_options *o)
 	}
 	code = p->code;
 	timer_clear(&p->deadline);
+	timer_clear(&p->look);
 	signal_watch_clear(&p->hup);
 	signal_watch_clear(&p->term);
 	signal_watch_clear(&p->interrupt);

@@ -50,6 +50,26 @@ open_port(struct port *p, const struct endpoint *e, uint16_t index, uint32_t n_w
 	return true;
 }
 
+static bool
+has_port(const struct ports *p, uint16_t port)
+{
+	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
+		if (p->slot[i].used && p->slot[i].bound.port == port)
+			return true;
+	return false;
+}
+
+/* SO_REUSEPORT would let another gateway of the same user share the port, unseen: without it the kernel tells. */
+static bool
+is_free(const struct endpoint *e, char *why, size_t why_n)
+{
+	int fd = listener_open(e, false, why, why_n);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* A slot that neither the new set nor the old one uses, so that workers never mix two sockets up. */
 static struct port *
 spare_slot(struct ports *p, const struct ports *old)
@@ -79,6 +99,8 @@ ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, st
 			const struct endpoint *e = &l->address.v[i];
 			struct port           *was = find(old, e), *slot;
 			char                   why[160];
+			/* one that is ours already, at this address or a wider one, is in nobody's way */
+			bool probe = n_workers > 1 && e->port && !has_port(p, e->port) && !has_port(old, e->port);
 
 			if (was && find(p, e) == NULL) {
 				slot = &p->slot[was - old->slot];
@@ -86,7 +108,7 @@ ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, st
 				slot->index = index;
 			} else if (!(slot = spare_slot(p, old))) {
 				report_error(r, l->at, "too many addresses: at most %u over all listeners", LISTENER_SLOTS);
-			} else if (!open_port(slot, e, index, n_workers, why, sizeof why)) {
+			} else if ((probe && !is_free(e, why, sizeof why)) || !open_port(slot, e, index, n_workers, why, sizeof why)) {
 				report_error(r, l->at, "cannot listen: %s; is another program there, or are privileges missing?", why);
 			}
 		}
@@ -96,6 +118,16 @@ ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, st
 		return p;
 	ports_free(p, old);
 	return NULL;
+}
+
+struct ports *
+ports_again(const struct ports *p)
+{
+	struct ports *q = malloc(sizeof *q);
+
+	if (q)
+		*q = *p;
+	return q;
 }
 
 void

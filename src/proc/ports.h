@@ -31,6 +31,8 @@ struct ports {
 /* The sockets that `c` wants: those of `old` (null: none) that stay are shared, new ones are opened. NULL: every address that cannot be
  * opened is in `r`, and what was opened is closed again. */
 struct ports *ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, struct report *r);
+/* The same sockets once more, shared with `p`. NULL: out of memory. */
+struct ports *ports_again(const struct ports *p);
 /* Close those that `kept` (null: none) does not share, and free. */
 void ports_free(struct ports *p, const struct ports *kept);
 /* All bound addresses; returns how many were written, at most LISTENER_SLOTS. */

@@ -50,6 +50,8 @@ name_slot(struct worker *w, struct message *m)
 	if (m->number >= LISTENER_SLOTS || m->n != sizeof index)
 		return;
 	memcpy(&index, m->data, sizeof index);
+	if (w->next.slot[m->number].fd >= 0)
+		close(w->next.slot[m->number].fd); /* of a snapshot that never came */
 	w->next.slot[m->number].named = true;
 	w->next.slot[m->number].index = index;
 	w->next.slot[m->number].fd = -1;
@@ -88,7 +90,7 @@ apply(struct worker *w, uint64_t number)
 	p->snap = NULL; /* the gateway's now */
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		if (!p->slot[i].named) {
-			gateway_unlisten(&w->gw, i);
+			gateway_remove(&w->gw, i);
 			continue;
 		}
 		if (p->slot[i].fd >= 0 && !w->gw.draining)

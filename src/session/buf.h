@@ -35,7 +35,7 @@ void buf_pool_clear(struct buf_pool *p);
 static inline struct span
 buf_span(const struct buf *b)
 {
-	return (struct span){b->p ? b->p + b->at : NULL, b->n - b->at};
+	return (struct span){b->p ? b->p + b->at : "", b->n - b->at};
 }
 static inline size_t
 buf_size(const struct buf *b)

@@ -7,11 +7,12 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "net/sock.h"
 #include "session/compose.h"
 #include "session/session.h"
+
+#define READS 16 /* in one turn, before others get theirs */
 
 static void
 put_host(struct compose *o, const struct request *r)
@@ -47,12 +48,23 @@ put_target(struct compose *o, const struct request *r)
 	}
 }
 
+/* All that the client said, in one line, and its address last: that is the one that servers believe. */
 static void
-put_client_addr(struct compose *o, const struct session *s)
+put_forwarded_for(struct compose *o, const struct session *s, const struct request *r)
 {
-	char text[ADDR_TEXT_MAX];
+	char         text[ADDR_TEXT_MAX];
+	size_t       at = 0;
+	struct field f;
 
+	put(o, SPAN("X-Forwarded-For: "));
+	while (r->head.seen & 1u << FIELD_X_FORWARDED_FOR && head_field_next(&r->head, &at, &f)) {
+		if (f.id != FIELD_X_FORWARDED_FOR || !f.value.n || head_field_is_hop(&r->head, &f))
+			continue;
+		put(o, f.value);
+		put(o, SPAN(", "));
+	}
 	put(o, span_of(text, addr_print(&s->peer.addr, text)));
+	put(o, SPAN("\r\n"));
 }
 
 /* The fields of the client, without those that we make ourselves. */
@@ -62,41 +74,25 @@ put_fields(struct compose *o, const struct session *s, const struct request *r)
 	const struct settings *set = r->snap->set;
 	size_t                 at = 0;
 	struct field           f;
-	bool                   xff = false;
+	char                   hops[32];
 
 	while (head_field_next(&r->head, &at, &f)) {
 		if (f.id == FIELD_HOST || head_field_is_hop(&r->head, &f))
 			continue;
 		if (f.id == FIELD_EXPECT && r->head.minor == 0)
 			continue; /* RFC 9110 10.1.1: not from HTTP/1.0 */
-		if (f.id == FIELD_MAX_FORWARDS && (r->head.method_id == METHOD_TRACE || r->head.method_id == METHOD_OPTIONS)) {
-			unsigned long n = strtoul(f.value.p, NULL, 10);
-			char          line[40];
-			put(o, span_of(line, (size_t)snprintf(line, sizeof line, "Max-Forwards: %lu\r\n", n ? n - 1 : 0)));
+		if (f.id == FIELD_MAX_FORWARDS && r->has_hops)
 			continue;
-		}
-		if (f.id == FIELD_X_FORWARDED_FOR && set->x_forwarded_for != XFF_PASS) {
-			if (set->x_forwarded_for == XFF_DELETE)
-				continue;
-			put(o, SPAN("X-Forwarded-For: "));
-			put(o, f.value);
-			if (!xff) {
-				put(o, SPAN(", "));
-				put_client_addr(o, s);
-			}
-			put(o, SPAN("\r\n"));
-			xff = true;
+		if (f.id == FIELD_X_FORWARDED_FOR && set->x_forwarded_for != XFF_PASS)
 			continue;
-		}
 		if (f.id == FIELD_FORWARDED && set->x_forwarded_for == XFF_DELETE)
 			continue;
 		put(o, f.line);
 	}
-	if (set->x_forwarded_for == XFF_APPEND && !xff) {
-		put(o, SPAN("X-Forwarded-For: "));
-		put_client_addr(o, s);
-		put(o, SPAN("\r\n"));
-	}
+	if (r->has_hops)
+		put(o, span_of(hops, (size_t)snprintf(hops, sizeof hops, "Max-Forwards: %u\r\n", r->hops - 1)));
+	if (set->x_forwarded_for == XFF_APPEND)
+		put_forwarded_for(o, s, r);
 }
 
 /* NULL span: it does not fit. */
@@ -195,25 +191,29 @@ forward_request_failed(struct session *s, enum fault fault)
 	reply_fault(s, fault);
 }
 
-static bool
+/* The origin takes no more. It may have answered before it closed: read that, to the end, and use neither connection again. */
+static void
+give_up_sending(struct session *s)
+{
+	outbox_clear(&s->up.kept);
+	s->req->sent_whole = true;
+	s->keep = false;
+	side_note(&s->origin->side, WATCH_CLOSED);
+}
+
+static void
 send_up(struct session *s, struct span a, struct span b)
 {
 	switch (outbox_send(&s->up.kept, s->origin->side.fd, a, b)) {
 	case OUTBOX_BROKEN:
-		/* the origin may have answered before it closed: read that first */
-		s->req->sent_whole = true;
-		s->req->back_keep = false;
-		s->keep = false;
-		s->origin->side.readable = true;
-		outbox_clear(&s->up.kept);
-		return false;
+		give_up_sending(s);
+		break;
 	case OUTBOX_KEPT:
 		s->origin->side.writable = false;
 		break;
 	case OUTBOX_SENT:
 		break;
 	}
-	return true;
 }
 
 void
@@ -249,11 +249,15 @@ upload(struct session *s)
 	struct request *r = s->req;
 	struct span     body;
 
-	while (!r->sent_whole && outbox_is_empty(&s->up.kept)) {
+	for (int reads = 0; !r->sent_whole && outbox_is_empty(&s->up.kept);) {
 		if (buf_size(&s->in) == 0) {
 			ssize_t n;
 			if (!s->client.readable)
 				return;
+			if (reads++ == READS) {
+				watch_again(&s->client.watch, WATCH_READ);
+				return;
+			}
 			if (!buf_make_room(&s->in, &s->gw->bufs, BUF_BLOCK)) {
 				session_finish(s, FAULT_NO_MEMORY);
 				return;
@@ -315,10 +319,7 @@ forward_on_origin(struct session *s)
 	if (!outbox_is_empty(&s->up.kept) && s->origin->side.writable) {
 		switch (outbox_flush(&s->up.kept, s->origin->side.fd)) {
 		case OUTBOX_BROKEN:
-			outbox_clear(&s->up.kept);
-			s->req->sent_whole = true;
-			s->keep = false;
-			s->origin->side.readable = true;
+			give_up_sending(s);
 			break;
 		case OUTBOX_KEPT:
 			s->origin->side.writable = false;
@@ -356,9 +357,8 @@ forward_origin_failed(struct session *s, enum fault fault)
 		return;
 	}
 	/* RFC 9112 9.3.1, 9.6: a reused connection that closed before a byte came back may be tried anew, once */
-	bool retry = s->origin->reused && !r->retried && !r->used_body && !r->pinned && buf_size(&r->back_in) == 0 && r->first_byte_ms == MS_NONE &&
-	    (r->head.method_id == METHOD_GET || r->head.method_id == METHOD_HEAD || r->head.method_id == METHOD_OPTIONS ||
-		r->head.method_id == METHOD_TRACE || r->head.method_id == METHOD_PUT || r->head.method_id == METHOD_DELETE);
+	bool retry = s->origin->reused && !r->retried && !r->used_body && !r->pinned && r->first_byte_ms == MS_NONE && buf_size(&r->back_in) == 0 &&
+	    method_is_idempotent(r->head.method_id);
 	session_drop_origin(s);
 	outbox_clear(&s->up.kept);
 	if (!retry) {
@@ -367,7 +367,7 @@ forward_origin_failed(struct session *s, enum fault fault)
 	}
 	r->retried = true;
 	r->sent_whole = false;
-	s->keep = r->head.keep_alive && !s->gw->draining; /* a write that failed has cleared it */
+	s->keep = r->head.keep_alive && !s->gw->draining; /* giving up on the old connection says nothing of the client's */
 	session_move(s, SESSION_GATE);
 	reach_begin(s);
 }
@@ -378,8 +378,7 @@ forward_done(struct session *s)
 	struct request *r = s->req;
 	bool            whole = r->sent_whole && outbox_is_empty(&s->up.kept);
 
-	/* a socket that was not read dry may hold bytes after the answer: nobody asked for them */
-	if (whole && r->back_keep && !s->origin->side.readable) {
+	if (whole && r->back_keep) {
 		if (r->pinned) {
 			if (!s->keep || !origin_label(s->origin, host_span(&r->at.host), r->snap->set->generation))
 				session_drop_origin(s);

@@ -75,6 +75,25 @@ read_target(struct request *r)
 	return r->url.scheme == SCHEME_HTTP ? FAULT_NONE : FAULT_BAD_SCHEME;
 }
 
+/* Max-Forwards of a TRACE or OPTIONS (RFC 9110 7.6.2). */
+static enum fault
+read_hops(struct request *r)
+{
+	struct span text = r->head.max_forwards;
+
+	if (!(r->head.seen & 1u << FIELD_MAX_FORWARDS) || (r->head.method_id != METHOD_TRACE && r->head.method_id != METHOD_OPTIONS))
+		return FAULT_NONE;
+	if (text.n == 0 || text.n > 9)
+		return FAULT_BAD_FIELD;
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return FAULT_BAD_FIELD;
+		r->hops = r->hops * 10 + (uint32_t)(text.p[i] - '0');
+	}
+	r->has_hops = true;
+	return FAULT_NONE;
+}
+
 /* What is refused whatever the rules say. */
 static enum fault
 judge_request(const struct request *r)
@@ -96,6 +115,18 @@ judge_request(const struct request *r)
 	return FAULT_NONE;
 }
 
+/* A server may ignore an Upgrade (RFC 9110 7.8). To another HTTP it must not get through: its requests would pass no rule. */
+static bool
+names_http(struct span protocols)
+{
+	struct span item;
+
+	for (size_t at = 0; field_list_next(protocols, &at, &item);)
+		if ((item.n >= 3 && span_eq_nocase(span_of(item.p, 3), SPAN("h2c"))) || (item.n >= 4 && span_eq_nocase(span_of(item.p, 4), SPAN("http"))))
+			return true;
+	return false;
+}
+
 void
 gate_enter(struct session *s)
 {
@@ -104,9 +135,13 @@ gate_enter(struct session *s)
 
 	session_move(s, SESSION_GATE);
 	r->snap = snapshot_ref(s->gw->snap);
+	r->listener = gateway_listener(s->gw, s->slot);
+	r->head.upgrade = r->head.upgrade && !names_http(r->head.upgrade_to);
 	s->keep = r->head.keep_alive && !s->gw->draining;
 	body_init(&r->body, r->head.body, r->head.length);
 	fault = read_target(r);
+	if (fault == FAULT_NONE)
+		fault = read_hops(r);
 	if (fault == FAULT_NONE)
 		fault = judge_request(r);
 	if (fault != FAULT_NONE) {
@@ -114,7 +149,7 @@ gate_enter(struct session *s)
 		return;
 	}
 	/* RFC 9110 7.6.2: the last hop that a TRACE or OPTIONS may make answers itself */
-	if ((r->head.method_id == METHOD_TRACE || r->head.method_id == METHOD_OPTIONS) && span_eq(r->head.max_forwards, SPAN("0"))) {
+	if (r->has_hops && r->hops == 0) {
 		reply_trace(s);
 		return;
 	}
@@ -124,7 +159,7 @@ gate_enter(struct session *s)
 		.scheme = r->is_connect ? SCHEME_HTTPS : SCHEME_HTTP,
 		.method = r->head.method,
 		.client = s->peer.addr,
-		.listener = s->gw->slot[s->slot].index,
+		.listener = r->listener,
 		.week_minute = policy_week_minute(clock_real_us()),
 	};
 	gate_decide(s);

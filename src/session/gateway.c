@@ -2,20 +2,21 @@
 #include "session/gateway.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "session/page.h"
 #include "session/session.h"
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
-#define CONDUITS        512u
 #define COMPOSE_EXTRA   (256u << 10) /* room beside the largest head: a page, or the fields that we add */
-
-static const char refusal[] = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 static void on_accept(void *arg, unsigned what);
 static void on_resume(void *arg);
@@ -82,16 +83,7 @@ fit_buffers(struct gateway *gw, const struct settings *set)
 		gw->compose = p;
 		gw->compose_size = compose;
 	}
-	if (!gw->lanes.scratch)
-		return lane_pool_init(&gw->lanes, set->tunnel_buffer, CONDUITS);
-	if (set->tunnel_buffer != gw->lanes.scratch_size) {
-		char *p = realloc(gw->lanes.scratch, set->tunnel_buffer);
-		if (!p)
-			return false;
-		gw->lanes.scratch = p;
-		gw->lanes.scratch_size = set->tunnel_buffer;
-	}
-	return true;
+	return lane_pool_fit(&gw->lanes, set->tunnel_buffer, set->conduits);
 }
 
 bool
@@ -111,7 +103,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	return true;
 }
 
-bool
+void
 gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 {
 	struct slot *slot = &gw->slot[n];
@@ -119,10 +111,8 @@ gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 	gateway_unlisten(gw, n);
 	slot->fd = fd;
 	slot->index = index;
-	if (gw->paused || gw->draining || watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
-		return true;
-	gateway_unlisten(gw, n);
-	return false;
+	if (!gw->paused && !gw->draining && !watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
+		gateway_pause(gw); /* and tried again, with the others */
 }
 
 void
@@ -135,6 +125,20 @@ gateway_unlisten(struct gateway *gw, uint32_t n)
 	watch_clear(&slot->watch);
 	close(slot->fd); /* the parent's copy lives on: nothing queued is lost */
 	slot->fd = -1;
+}
+
+void
+gateway_remove(struct gateway *gw, uint32_t n)
+{
+	struct session *s;
+
+	if (gw->slot[n].fd < 0)
+		return;
+	gateway_unlisten(gw, n);
+	/* another listener may get this slot, or this index */
+	TAILQ_FOREACH(s, &gw->sessions, link)
+	if (s->slot == n)
+		s->slot = SLOT_NONE;
 }
 
 void
@@ -170,6 +174,23 @@ on_resume(void *arg)
 	}
 }
 
+/* Nothing was asked, so nothing is rendered: a line of text. */
+static void
+refuse(struct gateway *gw, int fd, enum fault fault)
+{
+	const struct fault_row *row = fault_row(fault);
+	char                    text[2048];
+	int                     n;
+
+	n = snprintf(text, sizeof text,
+	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/plain\r\nContent-Length: %zu\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n"
+	    "Connection: close\r\n\r\n%s\n",
+	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(gw)), strlen(row->sentence) + 1,
+	    SPAN_ARG(snapshot_text(gw->snap, gw->snap->set->proxy_status)), row->token, row->word, row->sentence);
+	sock_write(fd, span_of(text, (size_t)n));
+	sock_close(fd);
+}
+
 /* Who may not come is closed before a byte is read; who has too many connections hears why. */
 static bool
 may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpoint *peer)
@@ -184,8 +205,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	}
 	if (set->max_connections_per_client && tally_count(gw->shared, &peer->addr) >= set->max_connections_per_client) {
 		gw->count->refused_limit++;
-		sock_write(fd, SPAN(refusal));
-		sock_close(fd);
+		refuse(gw, fd, FAULT_CLIENT_LIMIT);
 		return false;
 	}
 	return true;
@@ -219,6 +239,20 @@ on_accept(void *arg, unsigned what)
 		if (may_come(gw, slot, fd, &peer))
 			session_accept(gw, slot, fd, &peer);
 	}
+}
+
+struct span
+gateway_date(struct gateway *gw)
+{
+	uint64_t  now_s = clock_real_us() / 1000000;
+	time_t    t = (time_t)now_s;
+	struct tm tm;
+
+	if (now_s != gw->date_s && gmtime_r(&t, &tm)) {
+		strftime(gw->date, sizeof gw->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+		gw->date_s = now_s;
+	}
+	return span_str(gw->date);
 }
 
 static void

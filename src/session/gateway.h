@@ -20,6 +20,9 @@
 
 #define LISTENER_SLOTS 256
 
+#define SLOT_NONE      LISTENER_SLOTS /* of a session whose listener is gone */
+#define LISTENER_NONE  UINT16_MAX
+
 struct session;
 
 /* One listening socket. Slots keep their number over reloads; the snapshot's index may change. */
@@ -54,6 +57,8 @@ struct gateway {
 	struct lane_pool   lanes;
 	struct buf_pool    bufs;
 	struct origin_pool origins;
+	uint64_t           date_s; /* the second that `date` is of */
+	char               date[40];
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
 	struct loop_hook   end_of_turn;
@@ -64,12 +69,22 @@ void gateway_clear(struct gateway *gw);
 /* Use this snapshot for every request that begins from now on; takes the caller's reference. False: could not (kept the old one). */
 bool gateway_use(struct gateway *gw, struct snapshot *s);
 /* Accept on fd (owned from now on) for listener `index` of the snapshot. */
-bool gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
+void gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
 void gateway_unlisten(struct gateway *gw, uint32_t slot);
+/* The same for good: the listener is not in the configuration any more, and what it accepted belongs to none from now on. */
+void gateway_remove(struct gateway *gw, uint32_t slot);
+/* The index in the snapshot of the listener that accepted on this slot; LISTENER_NONE for SLOT_NONE. */
+static inline uint16_t
+gateway_listener(const struct gateway *gw, uint16_t slot)
+{
+	return slot == SLOT_NONE ? LISTENER_NONE : gw->slot[slot].index;
+}
 /* Take no more; idle connections close now, the rest within the time given; then on_drained. */
 void gateway_drain(struct gateway *gw, uint64_t within_ms);
 /* A session ended. */
 void gateway_forget(struct gateway *gw, struct session *s);
+/* A Date field of now, with its CRLF. */
+struct span gateway_date(struct gateway *gw);
 /* Out of descriptors: stop accepting for a moment rather than spin. */
 void gateway_pause(struct gateway *gw);
 

@@ -21,8 +21,9 @@ static void
 head_overflowed(struct session *s)
 {
 	struct span in = buf_span(&s->in);
+	size_t      most = s->gw->snap->set->max_head;
 
-	reply_fault(s, memchr(in.p, '\n', in.n) ? FAULT_HEAD_TOO_LARGE : FAULT_TARGET_TOO_LONG);
+	reply_fault(s, memchr(in.p, '\n', in.n < most ? in.n : most) ? FAULT_HEAD_TOO_LARGE : FAULT_TARGET_TOO_LONG);
 }
 
 static bool
@@ -72,10 +73,19 @@ head_keep(struct session *s, size_t used)
 	return true;
 }
 
+/* RFC 9112 2.2: an empty line that old clients send after a body is no request, and must not make one wait for its end. */
+static void
+skip_empty_line(struct session *s)
+{
+	if (!s->req && span_eq(buf_span(&s->in), SPAN("\r\n")))
+		buf_use(&s->in, 2);
+}
+
 void
 head_read(struct session *s)
 {
 	for (;;) {
+		skip_empty_line(s);
 		if (buf_size(&s->in) > s->head_seen) {
 			enum fault  fault = FAULT_NONE;
 			size_t      used = 0;
@@ -90,8 +100,8 @@ head_read(struct session *s)
 			}
 			switch (head_parse_request(buf_span(&s->in), s->head_seen, &head, &used, &fault)) {
 			case PARSE_OK:
-				if (used > s->gw->snap->set->max_head) {
-					reply_fault(s, FAULT_HEAD_TOO_LARGE);
+				if (used > s->gw->snap->set->max_head) { /* a read takes a whole block, which may be more */
+					head_overflowed(s);
 					return;
 				}
 				s->req->head = head;

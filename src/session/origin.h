@@ -54,8 +54,11 @@ void origin_reset(struct origin *o); /* closes by a reset */
 struct origin *origin_take(struct gateway *gw, struct session *user, struct span host, uint16_t port, uint64_t generation, uint64_t max_idle_ms);
 /* Remember what it leads to, for origin_is_for: the caller means to keep it for one client. False: no memory. */
 bool origin_label(struct origin *o, struct span host, uint64_t generation);
-bool origin_is_for(const struct origin *o, struct span host, uint64_t generation);
-/* Put it where others find it (or close it, when the pool is full or memory short). */
+/* False as well when it has ended, or said what nobody asked for. */
+bool origin_is_for(struct origin *o, struct span host, uint64_t generation);
+/* Has nothing come that was not asked for, no end, no byte? Looks when its watch, or a turn put off, said that there may be. */
+bool origin_is_quiet(struct origin *o);
+/* Put it where others find it (or close it: when bytes came that nobody asked for, the pool is full or memory short). */
 void origin_give(struct origin *o, struct span host, uint64_t generation);
 
 #endif

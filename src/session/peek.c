@@ -95,6 +95,14 @@ peek_parse(struct session *s)
 	return true;
 }
 
+static uint64_t
+left_ms(const struct session *s)
+{
+	uint64_t waited_ms = (loop_now_us(s->gw->loop) - s->active_us) / 1000, most_ms = s->req->snap->set->head_timeout_ms;
+
+	return waited_ms < most_ms ? most_ms - waited_ms : 0;
+}
+
 /* A long hello that comes in crumbs is looked at now and then only: its cost must stay linear. */
 static bool
 is_time_to_look(struct session *s)
@@ -147,10 +155,16 @@ peek_fill(struct session *s)
 	return pass_on(s, span_of(s->in.p + s->in.n - r, (size_t)r));
 }
 
-void
+/* Read and judge. */
+static void
 peek_read(struct session *s)
 {
 	do {
+		/* each crumb puts off the timer that looks again, so the time is kept here too */
+		if (left_ms(s) == 0) {
+			settle(s, FAULT_GUARD_TIMEOUT);
+			return;
+		}
 		if (!outbox_is_empty(&s->up.kept))
 			return; /* report: the origin is slow */
 		if (buf_size(&s->in) && is_time_to_look(s) && peek_parse(s))
@@ -158,67 +172,58 @@ peek_read(struct session *s)
 	} while (s->client.readable && peek_fill(s));
 }
 
+/* Send what waits, and under report pass on what the origin says. False: the session ended. */
+static bool
+peek_send(struct session *s)
+{
+	enum lane_answer answer = LANE_WAITS;
+
+	if (is_report(s))
+		answer = lane_pump(&s->down, &s->origin->side, &s->client, &s->gw->lanes);
+	else if (s->client.writable && outbox_flush(&s->down.kept, s->client.fd) == OUTBOX_BROKEN) /* the answer to the CONNECT */
+		answer = LANE_BROKEN_TO;
+	switch (answer) {
+	case LANE_BROKEN_FROM:
+		session_finish(s, FAULT_ORIGIN_RESET);
+		return false;
+	case LANE_BROKEN_TO:
+		session_finish(s, FAULT_CLIENT_ABORTED);
+		return false;
+	case LANE_AGAIN:
+		watch_again(&s->origin->side.watch, WATCH_READ);
+		break;
+	case LANE_WAITS:
+	case LANE_DONE:
+		break;
+	}
+	if (outbox_flush(&s->up.kept, s->origin->side.fd) != OUTBOX_BROKEN)
+		return true;
+	session_finish(s, FAULT_ORIGIN_RESET);
+	return false;
+}
+
+void
+peek_pump(struct session *s)
+{
+	if (peek_send(s))
+		peek_read(s);
+}
+
 void
 peek_begin(struct session *s)
 {
 	session_move(s, SESSION_PEEK);
 	s->active_us = loop_now_us(s->gw->loop);
-	if (!pass_on(s, buf_span(&s->in)))
-		return;
-	peek_read(s);
-}
-
-/* Towards the client: our 200, and under report what the origin says. False: the session ended. */
-static bool
-peek_down(struct session *s)
-{
-	enum lane_answer answer = LANE_WAITS;
-
-	if (is_report(s)) {
-		answer = lane_pump(&s->down, &s->origin->side, &s->client, &s->gw->lanes);
-	} else if (!outbox_is_empty(&s->down.kept) && s->client.writable) {
-		enum outbox_state sent = outbox_flush(&s->down.kept, s->client.fd);
-		s->client.writable = sent == OUTBOX_SENT;
-		answer = sent == OUTBOX_BROKEN ? LANE_BROKEN_TO : LANE_WAITS;
-	}
-	if (answer == LANE_BROKEN_FROM || answer == LANE_BROKEN_TO) {
-		session_finish(s, answer == LANE_BROKEN_FROM ? FAULT_ORIGIN_RESET : FAULT_CLIENT_ABORTED);
-		return false;
-	}
-	if (answer == LANE_AGAIN)
-		watch_again(&s->origin->side.watch, WATCH_READ);
-	return true;
-}
-
-void
-peek_on_client(struct session *s)
-{
-	if (peek_down(s))
-		peek_read(s);
-}
-
-void
-peek_on_origin(struct session *s)
-{
-	if (!is_report(s))
-		return; /* nothing passes yet; origin->side remembers */
-	if (!peek_down(s))
-		return;
-	if (!outbox_is_empty(&s->up.kept) && outbox_flush(&s->up.kept, s->origin->side.fd) == OUTBOX_BROKEN)
-		session_finish(s, FAULT_ORIGIN_RESET);
-	else
-		peek_read(s);
+	if (pass_on(s, buf_span(&s->in)))
+		peek_pump(s);
 }
 
 void
 peek_on_timeout(struct session *s)
 {
-	uint64_t waited_ms = (loop_now_us(s->gw->loop) - s->active_us) / 1000, most_ms = s->req->snap->set->head_timeout_ms;
+	uint64_t left = left_ms(s);
 
-	if (waited_ms >= most_ms) {
-		settle(s, FAULT_GUARD_TIMEOUT);
-		return;
-	}
-	session_deadline(s, most_ms - waited_ms);
+	if (left)
+		session_deadline(s, left);
 	peek_read(s);
 }

@@ -141,51 +141,32 @@ on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
 	connected(s);
 }
 
-/* The connection that is kept for this client: use it when it leads where the request goes (and to an address that was judged), else drop it. */
+/* The addresses are known: judge them, by the rules as well when these asked for them. False: refused. */
 static bool
-use_kept(struct session *s, bool judged)
-{
-	struct request *r = s->req;
-	unsigned        i = 0;
-	bool            fits;
-
-	if (!s->origin)
-		return false;
-	fits = !r->is_connect && s->origin->port == r->at.port && origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation);
-	while (judged && i < r->n_addr && !addr_eq(&r->addr[i], &s->origin->addr))
-		i++;
-	if (!fits || (judged && i == r->n_addr)) {
-		session_drop_origin(s);
-		return false;
-	}
-	r->pinned = true;
-	r->has_to = true;
-	r->to = s->origin->addr;
-	forward_begin(s);
-	return true;
-}
-
-/* The addresses are known: back to gate when it asked for them, else on. */
-static void
-have_addresses(struct session *s, const struct resolved *res)
+addresses_pass(struct session *s, const struct addr *a, unsigned n)
 {
 	struct request *r = s->req;
 	bool            by_rule = !r->has_verdict;
-	enum fault      fault = judge_addresses(r, res->addr, res->n, by_rule);
+	enum fault      fault = judge_addresses(r, a, n, by_rule);
 
 	if (fault != FAULT_NONE) {
 		if (by_rule && r->has_verdict)
 			s->gw->count->by_action[r->verdict.action]++;
 		reply_fault(s, fault);
-		return;
+		return false;
 	}
 	if (by_rule) {
 		r->reported_only = r->verdict.action == ACTION_DENY;
 		s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
-		if (use_kept(s, true))
-			return;
 	}
-	start_dial(s);
+	return true;
+}
+
+static void
+have_addresses(struct session *s, const struct resolved *res)
+{
+	if (addresses_pass(s, res->addr, res->n))
+		start_dial(s);
 }
 
 static void
@@ -204,6 +185,25 @@ on_resolved(void *arg, enum fault fault, struct resolved *res)
 		have_addresses(s, res);
 }
 
+/* Is there a connection, kept for this client alone, that leads where the request wants to go? */
+static bool
+has_kept(const struct session *s)
+{
+	const struct request *r = s->req;
+
+	return s->origin && !r->is_connect && s->origin->port == r->at.port &&
+	    origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation);
+}
+
+/* Over the connection that is there. */
+static void
+use_origin(struct session *s)
+{
+	s->req->has_to = true;
+	s->req->to = s->origin->addr;
+	forward_begin(s);
+}
+
 void
 reach_lookup(struct session *s)
 {
@@ -211,6 +211,13 @@ reach_lookup(struct session *s)
 	enum fault       fault = FAULT_NONE;
 	struct span      name = host_span(&r->at.host);
 
+	if (has_kept(s)) { /* its address is the one that matters */
+		r->pinned = true;
+		if (addresses_pass(s, &s->origin->addr, 1))
+			use_origin(s);
+		return;
+	}
+	session_drop_origin(s);
 	resolved_unref(r->resolved);
 	r->resolved = resolver_cached(s->gw->resolver, name, &fault);
 	if (r->resolved) {
@@ -229,27 +236,23 @@ reach_lookup(struct session *s)
 		reply_fault(s, FAULT_NO_MEMORY);
 }
 
-static bool
-is_repeatable(enum method_id m)
-{
-	return m == METHOD_GET || m == METHOD_HEAD || m == METHOD_OPTIONS || m == METHOD_TRACE || m == METHOD_PUT || m == METHOD_DELETE;
-}
-
 void
 reach_begin(struct session *s)
 {
 	struct request *r = s->req;
 	enum fault      fault;
 
-	if (use_kept(s, false))
+	if (has_kept(s)) {
+		r->pinned = true;
+		use_origin(s);
 		return;
+	}
+	session_drop_origin(s);
 	if (!r->is_connect && !r->retried) {
 		s->origin = origin_take(s->gw, s, host_span(&r->at.host), r->at.port, r->snap->set->generation,
-		    is_repeatable(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS);
+		    method_is_idempotent(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS);
 		if (s->origin) {
-			r->has_to = true;
-			r->to = s->origin->addr;
-			forward_begin(s);
+			use_origin(s);
 			return;
 		}
 	}

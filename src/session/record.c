@@ -69,14 +69,15 @@ static void
 fill_texts(const struct session *s, const struct request *r, struct span text[RT_COUNT], struct scratch_texts *t)
 {
 	const struct snapshot *snap = r->snap ? r->snap : s->gw->snap;
+	uint16_t               listener = r->snap ? r->listener : gateway_listener(s->gw, s->slot); /* of that snapshot */
 	size_t                 at = 0;
 	struct field           f;
 
 	for (unsigned i = 0; i < RT_COUNT; i++)
 		text[i] = SPAN("");
-	if (s->gw->slot[s->slot].index < snap->set->listeners.n) {
+	if (listener < snap->set->listeners.n) {
 		const struct snapshot_listener *l = snapshot_at(snap, snap->set->listeners.off);
-		text[RT_LISTENER] = snapshot_text(snap, l[s->gw->slot[s->slot].index].name);
+		text[RT_LISTENER] = snapshot_text(snap, l[listener].name);
 	}
 	if (!r->snap)
 		return; /* no whole head came */
@@ -170,7 +171,8 @@ record_request(struct session *s, enum fault fault)
 
 	r->fault = fault;
 	fill(s, r, &rec);
-	rec.bytes_in += s->up.bytes; /* what a guard that only reports has let pass */
+	/* under report bytes pass before the tunnel has begun */
+	rec.bytes_in += s->up.bytes;
 	rec.bytes_out += s->down.bytes;
 	fill_texts(s, r, text, &t);
 	commit(s, &rec, text, r->start_us);

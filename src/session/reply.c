@@ -162,9 +162,9 @@ reply_fault(struct session *s, enum fault fault)
 	n_page = page_render(snap, row->status, field, page, PAGE_ROOM);
 	no_content = r->has_target && r->head.method_id == METHOD_HEAD;
 	n_head = (size_t)snprintf(head, 4096,
-	    "HTTP/1.1 %u %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/html; charset=utf-8\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
 	    "X-Content-Type-Options: nosniff\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\nConnection: %s\r\n\r\n",
-	    row->status, status_phrase(row->status), n_page, SPAN_ARG(snapshot_text(snap, snap->set->proxy_status)), row->token, row->word,
+	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(s->gw)), n_page, SPAN_ARG(snapshot_text(snap, snap->set->proxy_status)), row->token, row->word,
 	    s->keep ? "keep-alive" : "close");
 	send_reply(s, span_of(head, n_head), no_content ? SPAN("") : span_of(page, n_page));
 }
@@ -181,8 +181,8 @@ reply_trace(struct session *s)
 	r->fault = FAULT_NONE;
 	s->keep = can_keep(s, r);
 	if (r->head.method_id == METHOD_OPTIONS) {
-		n_head = (size_t)snprintf(head, 4096, "HTTP/1.1 200 OK\r\nAllow: GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH\r\nContent-Length: 0\r\nConnection: %s\r\n\r\n",
-		    s->keep ? "keep-alive" : "close");
+		n_head = (size_t)snprintf(head, 4096, "HTTP/1.1 200 OK\r\n%.*sAllow: GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH\r\nContent-Length: 0\r\nConnection: %s\r\n\r\n",
+		    SPAN_ARG(gateway_date(s->gw)), s->keep ? "keep-alive" : "close");
 		send_reply(s, span_of(head, n_head), SPAN(""));
 		return;
 	}
@@ -197,7 +197,8 @@ reply_trace(struct session *s)
 		memcpy(page + n, f.line.p, f.line.n);
 		n += f.line.n;
 	}
-	n_head = (size_t)snprintf(head, 4096, "HTTP/1.1 200 OK\r\nContent-Type: message/http\r\nContent-Length: %zu\r\nConnection: %s\r\n\r\n", n,
+	n_head = (size_t)snprintf(head, 4096, "HTTP/1.1 200 OK\r\n%.*sContent-Type: message/http\r\nContent-Length: %zu\r\nConnection: %s\r\n\r\n",
+	    SPAN_ARG(gateway_date(s->gw)), n,
 	    s->keep ? "keep-alive" : "close");
 	send_reply(s, span_of(head, n_head), span_of(page, n));
 }

@@ -10,7 +10,7 @@
 #include "session/compose.h"
 #include "session/session.h"
 
-#define READS 8 /* from one origin in one turn */
+#define READS 8 /* in one turn, before others get theirs */
 
 static struct span
 compose_head(const struct session *s, const struct head *h)
@@ -18,17 +18,24 @@ compose_head(const struct session *s, const struct head *h)
 	const struct request *r = s->req;
 	struct compose            o = {.p = s->gw->compose, .room = s->gw->compose_size};
 	bool                  interim = h->status < 200 && h->status != 101;
+	bool                  bodiless = h->status < 200 || h->status == 204; /* RFC 9112 6.1, RFC 9110 8.6: they name no length at all */
 	size_t                at = 0;
 	struct field          f;
 	char                  status[16];
+	bool                  has_date = false;
 
 	put(&o, SPAN("HTTP/1.1 "));
 	put(&o, span_of(status, (size_t)snprintf(status, sizeof status, "%03u ", h->status)));
 	put(&o, h->reason);
 	put(&o, SPAN("\r\n"));
-	while (head_field_next(h, &at, &f))
-		if (!head_field_is_hop(h, &f))
-			put(&o, f.line);
+	while (head_field_next(h, &at, &f)) {
+		if (head_field_is_hop(h, &f) || (bodiless && f.id == FIELD_CONTENT_LENGTH))
+			continue;
+		has_date |= span_eq_nocase(f.name, SPAN("date"));
+		put(&o, f.line);
+	}
+	if (!has_date && h->status >= 200)
+		put(&o, gateway_date(s->gw)); /* RFC 9110 6.6.1 */
 	if (r->snap->set->via) {
 		put(&o, h->minor ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
 		put(&o, snapshot_text(r->snap, r->snap->set->visible_name));
@@ -39,8 +46,8 @@ compose_head(const struct session *s, const struct head *h)
 		put(&o, h->upgrade_to.n ? h->upgrade_to : r->head.upgrade_to);
 		put(&o, SPAN("\r\n"));
 	} else if (!interim) {
-		/* HEAD, 204 and 304 may name a coding that no body follows (RFC 9112 6.1) */
-		if (h->body == BODY_CHUNKED && r->head.minor > 0)
+		/* HEAD and 304 may name a coding that no body follows, but never to HTTP/1.0 (RFC 9112 6.1) */
+		if (h->body == BODY_CHUNKED && !bodiless && r->head.minor > 0)
 			put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
 		if (!s->keep)
 			put(&o, SPAN("Connection: close\r\n"));
@@ -71,7 +78,7 @@ send_down(struct session *s, struct span a, struct span b)
 	return true;
 }
 
-/* What of the bytes at `in` belongs to the body, as it shall reach the client: decoding moves the data to the front. False: not valid. */
+/* What of the n_in bytes at `in` belongs to the body, as it shall reach the client: decoded in place if need be. False: not valid. */
 static bool
 take_back(struct request *r, char *in, size_t n_in, size_t *used, struct span *pass)
 {
@@ -140,16 +147,6 @@ switch_protocols(struct session *s, const struct head *h)
 		tunnel_begin(s);
 }
 
-/* The final head cannot be passed on; nothing of it has been. */
-static bool
-refuse_head(struct session *s, enum fault fault)
-{
-	s->req->replied = false;
-	s->req->n_content_type = 0;
-	forward_origin_failed(s, fault);
-	return false;
-}
-
 /* A head stands in back_in. False: the session moved on, or must wait. */
 static bool
 pass_head(struct session *s, const struct head *h)
@@ -172,10 +169,16 @@ pass_head(struct session *s, const struct head *h)
 	}
 	note_final(s, h);
 	head = compose_head(s, h);
-	if (!head.p)
-		return refuse_head(s, FAULT_RESPONSE_TOO_LARGE);
-	if (!r->back_whole && !take_back(r, r->back_in.p + r->back_in.at, buf_size(&r->back_in), &used, &pass))
-		return refuse_head(s, FAULT_BAD_RESPONSE);
+	if (!head.p) {
+		r->replied = false;
+		forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
+		return false;
+	}
+	if (!r->back_whole && !take_back(r, r->back_in.p + r->back_in.at, buf_size(&r->back_in), &used, &pass)) {
+		r->replied = false;
+		forward_origin_failed(s, FAULT_BAD_RESPONSE);
+		return false;
+	}
 	buf_use(&r->back_in, used);
 	if (r->back_whole && buf_size(&r->back_in))
 		r->back_keep = false; /* bytes that nobody asked for */
@@ -193,20 +196,23 @@ read_head(struct session *s)
 {
 	struct request *r = s->req;
 
-	for (int i = 0;; i++) {
+	for (int reads = 0;;) {
 		if (buf_size(&r->back_in) > r->back_seen) {
 			struct head h;
 			size_t      used = 0;
 			enum fault  fault = FAULT_NONE;
 			switch (head_parse_response(buf_span(&r->back_in), r->back_seen, &h, &used, &fault)) {
 			case PARSE_OK:
+				if (used > r->snap->set->max_head) {
+					forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
+					return false;
+				}
 				r->back_seen = 0;
 				buf_use(&r->back_in, used);
 				if (!pass_head(s, &h))
 					return false;
 				if (r->replied)
 					return true;
-				i--; /* no read */
 				continue;
 			case PARSE_BAD:
 				forward_origin_failed(s, fault);
@@ -216,10 +222,10 @@ read_head(struct session *s)
 				break;
 			}
 		}
-		/* interim heads have no end of their own: the client must keep up, and others want a turn */
-		if (!s->origin->side.readable || !outbox_is_empty(&s->down.kept))
+		/* interim heads may come without end */
+		if (!outbox_is_empty(&s->down.kept) || !s->origin->side.readable)
 			return false;
-		if (i >= READS) {
+		if (reads++ == READS) {
 			watch_again(&s->origin->side.watch, WATCH_READ);
 			return false;
 		}

@@ -150,9 +150,8 @@ session_finish(struct session *s, enum fault fault)
 {
 	struct gateway *gw = s->gw;
 	/* what broke off must not look complete: bytes in a tunnel, or a response that only the end of the connection ends */
-	bool broken = fault != FAULT_NONE &&
-	    (s->state == SESSION_TUNNEL || s->state == SESSION_PEEK ||
-		(s->state == SESSION_FORWARD && (s->req->back.kind == BODY_TO_CLOSE || s->req->decode)));
+	bool broken = fault != FAULT_NONE && (s->state == SESSION_TUNNEL || s->state == SESSION_PEEK ||
+	                                         (s->state == SESSION_FORWARD && (s->req->back.kind == BODY_TO_CLOSE || s->req->decode)));
 	bool            client_left = fault == FAULT_CLIENT_ABORTED, origin_left = fault == FAULT_ORIGIN_RESET;
 
 	if (s->state == SESSION_DONE)
@@ -206,7 +205,7 @@ on_client(void *arg, unsigned what)
 		reply_continue(s);
 		break;
 	case SESSION_PEEK:
-		peek_on_client(s);
+		peek_pump(s);
 		break;
 	case SESSION_TUNNEL:
 		tunnel_on_client(s, what);
@@ -231,14 +230,14 @@ session_on_origin(struct session *s, unsigned what)
 		forward_on_origin(s);
 		break;
 	case SESSION_PEEK:
-		peek_on_origin(s);
+		peek_pump(s);
 		break;
 	case SESSION_TUNNEL:
 		tunnel_on_origin(s, what);
 		break;
 	default:
 		/* kept for this client's next request: a server that speaks or leaves in between is of no more use */
-		if (what & (WATCH_READ | WATCH_CLOSED))
+		if (!origin_is_quiet(s->origin))
 			session_drop_origin(s);
 		break;
 	}

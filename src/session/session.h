@@ -44,6 +44,7 @@ enum session_state {
 /* One request under way. Lives from its first byte to its log line, or to the start of its tunnel. */
 struct request {
 	struct snapshot *snap; /* a reference; null until the head is complete */
+	uint16_t         listener; /* index in snap, or LISTENER_NONE */
 	uint64_t         id, start_us;
 	uint64_t         bytes_in, bytes_out;
 
@@ -53,6 +54,8 @@ struct request {
 	struct url       url;
 	bool             is_connect;
 	bool             has_target; /* at is set */
+	bool             has_hops; /* TRACE or OPTIONS: hops is how many more may pass it on (RFC 9110 7.6.2) */
+	uint32_t         hops;
 	bool             reported_only; /* run --report-only let it pass */
 	struct facts     facts;
 	struct verdict   verdict;
@@ -167,9 +170,7 @@ void response_read(struct session *s);                       /* response.c */
 void forward_done(struct session *s);                        /* both ways are through */
 void forward_origin_failed(struct session *s, enum fault f); /* before, or while, the response came */
 void peek_begin(struct session *s);                          /* peek.c */
-void peek_read(struct session *s);
-void peek_on_client(struct session *s);
-void peek_on_origin(struct session *s);
+void peek_pump(struct session *s); /* either socket has something to say */
 void peek_on_timeout(struct session *s);
 void tunnel_begin(struct session *s);                        /* tunnel.c */
 void tunnel_on_client(struct session *s, unsigned what);

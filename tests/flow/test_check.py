@@ -101,6 +101,12 @@ def test_a_long_list_with_one_bad_line_names_that_line(write):
     assert "long.list:234568:" in done.stderr and done.stderr.count("\n") < 10
 
 
+def test_a_section_that_is_not_whole_is_an_error_not_a_crash(write):
+    for section in ("[log access]", "[listener other]", "[list names]", "[rule x]", "[log access]\nformat = %ts"):
+        done = g.command("check", "-c", write(f"[listener edge]\naddress = 127.0.0.1:3128\n{section}\n"))
+        assert done.returncode == 1 and "postern.ini:3:" in done.stderr, (section, done)
+
+
 def test_rules_of_later_parts_are_refused_by_line(write):
     path = write("[listener edge]\naddress = 127.0.0.1:3128\n[rule a]\nhosts = *\naction = inspect\n\n[rule b]\nusers = bob\naction = deny\n\n[rule c]\n"
                  "hosts = x.example.net\naction = tunnel\n")

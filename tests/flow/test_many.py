@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Nine thousand tunnels at once, each alive, and no growth while they are held."""
+"""Nine thousand tunnels at once, each alive, and no growth while they are held for a minute; readers that stall."""
 
+import itertools
 import multiprocessing
 import resource
 import selectors
 import socket
+import time
 
+import origin as origins
 import pytest
 import wire
 import world as w
@@ -64,13 +67,16 @@ def test_nine_thousand_tunnels_are_held_without_growth(gateway):
             tunnels += batch
         held = gw.worker_memory()
         print(f"{(held - before) / MANY:.0f} bytes for each tunnel")
-        for turn in range(5):
+        begin = time.monotonic()
+        for turn in itertools.count():
             for t in tunnels:
-                t.send(bytes((turn,)))
+                t.send(bytes((turn % 256,)))
             for t in tunnels:
-                assert t.exactly(1) == bytes((turn,))
+                assert t.exactly(1) == bytes((turn % 256,))
             if turn == 0:
                 first = gw.worker_memory()
+            if time.monotonic() - begin > 60:
+                break
         last = gw.worker_memory()
         assert last - first < 1 << 20, f"grew from {first} to {last}"
         for t in tunnels:
@@ -81,3 +87,34 @@ def test_nine_thousand_tunnels_are_held_without_growth(gateway):
             t.close()
         server.terminate()
         server.join(20)
+
+
+def test_a_stalled_reader_costs_at_most_its_buffer(gateway, serve):
+    """The origin sends without end; the client reads nothing. What the gateway keeps is bounded by tunnel-buffer."""
+    stalled, buffer = 40, 65536
+
+    def flood(wire_):
+        chunk = b"x" * 65536
+        try:
+            while True:
+                wire_.sock.sendall(chunk)
+        except OSError:
+            pass
+
+    serve(origins.Server, flood, w.ORIGIN, 443)
+    gw = gateway(workers=1, tunnel_buffer="64k")
+    with gw.tunnel("origin.example.net:443") as t:  # warm: scratch buffers, pools
+        t.exactly(8 << 20)
+    before = gw.worker_memory()
+    tunnels = [gw.tunnel("origin.example.net:443") for _ in range(stalled)]
+    try:
+        # each reads a little, so that the flood has begun, and then no more; another tunnel that reads on proves that the worker turned many times
+        for t in tunnels:
+            t.exactly(1 << 16)
+        with gw.tunnel("origin.example.net:443") as busy:
+            busy.exactly(64 << 20)
+        after = gw.worker_memory()
+        assert after - before < stalled * (buffer + 4096) + (1 << 20), f"{(after - before) // stalled} bytes for each stalled reader"
+    finally:
+        for t in tunnels:
+            t.close()

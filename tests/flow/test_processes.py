@@ -138,17 +138,18 @@ def test_sigterm_lets_what_is_under_way_end(gateway, serve):
     wire_go = threading.Semaphore(0)
     serve(origins.Script, play, w.ORIGIN, 80)
     serve(origins.Echo, w.ORIGIN, 443)
-    gw = gateway(drain_timeout="20s")
+    gw = gateway(drain_timeout="60s")
     t = gw.tunnel("origin.example.net:443")
     c = gw.connect()
     c.send(wire.get(URL))
     wire.wait_until(lambda: answered, "the request at the origin")
     gw.signal(signal.SIGTERM)
+    gw.says("draining")
 
     def refused():
         try:
             with wire.connect(gw.address) as d:
-                return d.send(wire.get(URL)).rest() == b""
+                return d.rest() == b""  # one that came in just before ends at once: it has asked for nothing
         except OSError:
             return True
 

@@ -34,6 +34,9 @@ def test_a_bad_file_changes_nothing_and_says_why(gateway, origin):
     said = gw.reload(ok=False)
     assert "postern.ini:" in said and "frobnicate" in said and "host" in said
     assert gw.get(URL).status == 200
+    gw.write(DENY + "[log half]\nformat = json\n")
+    assert "no file" in gw.reload(ok=False)
+    assert gw.get(URL).status == 200
     gw.file.unlink()
     gw.reload(ok=False)
     assert gw.get(URL).status == 200
@@ -101,3 +104,21 @@ def test_reload_under_load_costs_not_one_request(gateway, serve, origin):
     for c in kept.values():
         c.close()
     assert {line["rule"] for line in gw.records()} == {"all", "every"}
+
+
+def test_a_change_of_etc_hosts_is_noticed_without_a_reload(gateway, serve, world):
+    """And the tunnels under way stay."""
+    serve(origins.Echo, w.ORIGIN, 443)
+    serve(origins.Http, w.ORIGIN, 80)
+    hosts = world.folder / "etc-etc-hosts"
+    before = hosts.read_text()
+    gw = gateway()
+    try:
+        with gw.tunnel("origin.example.net:443") as t:
+            assert gw.get("http://new-in-hosts.example.org/").status == 502
+            hosts.write_text(before + f"{w.ORIGIN} new-in-hosts.example.org\n")
+            gw.says("/etc/hosts changed")
+            wire.wait_until(lambda: gw.get("http://new-in-hosts.example.org/").status == 200, "the new line of /etc/hosts")
+            assert t.send("still").exactly(5) == b"still"
+    finally:
+        hosts.write_text(before)

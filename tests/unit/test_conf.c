@@ -102,8 +102,8 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\naction = deny\nhosts = 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
 		 "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\n  a\n", {"3: continue it on an indented next line"}},
 		/* values */
-		{"[gateway]\nworkers = 0\n", {"2: want a number from 1 to 1024, or auto"}},
-		{"[gateway]\nworkers = 1025\n", {"2: want a number"}},
+		{"[gateway]\nworkers = 0\n", {"2: want a number from 1 to 128, or auto"}},
+		{"[gateway]\nworkers = 129\n", {"2: want a number"}},
 		{"[gateway]\nworkers = two\n", {"2: workers = two: want a number"}},
 		{"[gateway]\nworkers =\n", {"2: has no value; want a number"}},
 		{"[gateway]\nworkers = 1\n  2\n", {"3: \"workers\" takes one value"}},
@@ -276,7 +276,7 @@ test_without_options_the_defaults_hold(void **state)
 	assert_int_equal(g->drain_timeout_ms, 30000);
 	assert_int_equal(g->max_head, 65536);
 	assert_int_equal(g->max_request_body, 0);
-	assert_int_equal(g->tunnel_buffer, 65536);
+	assert_int_equal(g->tunnel_buffer, 262144);
 	assert_int_equal(g->pool_per_host, 64);
 	assert_int_equal(g->pool_total, 1024);
 	assert_int_equal(g->connect_ports.n, 1);

@@ -179,7 +179,7 @@ test_rotated_log_goes_on_in_a_new_file(void **state)
 }
 
 static void
-test_failed_reopen_keeps_the_old_file(void **state)
+test_failed_reopen_keeps_the_old_file_until_it_works(void **state)
 {
 	struct sink *s;
 
@@ -190,10 +190,18 @@ test_failed_reopen_keeps_the_old_file(void **state)
 	assert_int_equal(rename("sub", "gone"), 0);
 	sink_reopen(s);
 	put(s, 2, 0);
-	assert_true(sink_flush(s, 0));
+	assert_false(sink_flush(s, 0)); /* written, but not where it should be */
 	check_file("gone/log", "line 1\nline 2\n");
-	assert_int_equal(sink_counts_take(s).errors, 1);
-	assert_int_equal(sink_free(s, 0), 0);
+	assert_int_equal(sink_counts_take(s).errors, 2);
+	assert_int_equal(mkdir("sub", 0700), 0);
+	put(s, 3, 0);
+	assert_false(sink_flush(s, SECOND - 1));
+	put(s, 4, 0);
+	assert_true(sink_flush(s, SECOND));
+	put(s, 5, 0);
+	assert_int_equal(sink_free(s, SECOND), 0);
+	check_file("gone/log", "line 1\nline 2\nline 3\n");
+	check_file("sub/log", "line 4\nline 5\n");
 }
 
 static void
@@ -473,7 +481,7 @@ main(void)
 		SINK_TEST(test_much_is_written_before_the_flush),
 		SINK_TEST(test_standard_output_is_a_log_too),
 		SINK_TEST(test_rotated_log_goes_on_in_a_new_file),
-		SINK_TEST(test_failed_reopen_keeps_the_old_file),
+		SINK_TEST(test_failed_reopen_keeps_the_old_file_until_it_works),
 		SINK_TEST(test_missing_directory_is_tried_again_each_second),
 		SINK_TEST(test_line_torn_by_a_killed_logger_is_ended),
 		SINK_TEST(test_lines_kept_on_a_full_device_go_to_the_next_file),

@@ -1,0 +1,27 @@
+# Every call that can fail fails once in turn; see README. Needs a build configured with --enable-fault-injection, and root.
+#   make check-faults                      all of them
+#   make check-faults FAULTS_SAMPLE=50     every 50th; FAULTS_START in the environment says which is the first (0)
+FAULTS_SAMPLE = 1
+FAULTS_FLAGS =
+WRAPPED = malloc calloc realloc reallocarray aligned_alloc strdup vasprintf mmap mremap memfd_create ftruncate \
+	open fstat stat lseek opendir readdir fopen chdir glob fflush read write \
+	epoll_create1 epoll_ctl epoll_wait eventfd signalfd pipe2 dup2 poll fcntl \
+	socket socketpair bind listen accept4 connect setsockopt getsockopt getsockname getifaddrs if_nametoindex gethostname \
+	recv send recvfrom sendmsg recvmsg splice shutdown \
+	fork fexecve setgroups setresgid setresuid getpwnam getrlimit setrlimit sysconf getrandom prctl \
+	ini_parse_stream idn2_lookup_u8 psl_latest psl_registrable_domain sd_notify \
+	seccomp_init seccomp_attr_set seccomp_load seccomp_rule_add \
+	ares_init_options ares_set_servers_ports ares_create_query ares_send \
+	pcre2_general_context_create_8 pcre2_match_context_create_8 pcre2_match_data_create_8 pcre2_jit_compile_8 pcre2_callout_enumerate_8 \
+	pcre2_match_8 pcre2_serialize_encode_8 pcre2_serialize_decode_8 pcre2_serialize_get_number_of_codes_8 pcre2_compile_8
+if FAULT_INJECTION
+postern_SOURCES += tests/faults/inject.c
+postern_LDFLAGS = $(AM_LDFLAGS) $(WRAPPED:%=-Wl,--wrap=%)
+check-faults: postern
+	@cd $(srcdir) && PYTHONDONTWRITEBYTECODE=1 POSTERN="$(abs_builddir)/postern" POSTERN_WRAPPED="$(WRAPPED)" \
+	  $(PYTHON3) tests/faults/run_faults.py --sample "$(FAULTS_SAMPLE)" $(FAULTS_FLAGS)
+else
+check-faults:
+	@echo "this build has no fault injection: configure --enable-fault-injection" >&2; exit 1
+endif
+.PHONY: check-faults

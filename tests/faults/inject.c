@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inject: stands between the program and every call that can fail (the linker's --wrap; the names are in faults.mk), and has one of them fail.
+ *   POSTERN_FAIL=ROLE:N[/VARIANT]            the N-th wrapped call of that role (parent, forked, worker, logger, command)
+ *   POSTERN_FAIL=ROLE:FUNCTION:N[/VARIANT]   the N-th call of that function
+ *   POSTERN_FAIL_LOG=FILE                    every call is written down there, in a file as large as its maker likes (struct log)
+ * FILE is shared by all processes of one gateway: calls are counted over all workers that there ever were, so that just one call fails. Without it each
+ * process counts for itself. A variant is another way for the same call to fail; 0 is the first.
+ * Leaves judging what happens to run_faults.py.
+ */
+#include <ares.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <idn2.h>
+#include <ifaddrs.h>
+#include <ini.h>
+#include <libpsl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <dirent.h>
+#include <pcre2.h>
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+enum { ROLE_NONE, ROLE_PARENT, ROLE_FORKED, ROLE_WORKER, ROLE_LOGGER, ROLE_COMMAND, ROLES };
+static const char *const role_names[ROLES] = {"", "parent", "forked", "worker", "logger", "command"};
+
+/* As run_faults.py reads it. */
+struct entry {
+	char     role[8], function[32];
+	uint32_t variants, failed; /* failed: variant + 1 */
+	uint64_t site;             /* return address, less where the program begins */
+};
+
+struct log {
+	_Atomic uint32_t n;
+	_Atomic uint32_t seen; /* calls that were asked for */
+	struct entry     entry[];
+};
+
+static struct log  own;
+static struct log *calls = &own;
+static uint32_t    room;
+static unsigned    role = ROLE_NONE;
+
+static unsigned wanted_role = ROLE_NONE, wanted_n, wanted_variant;
+static char     wanted_function[32]; /* "": any */
+
+extern char __executable_start[];
+
+#define EDGES 8192
+static struct {
+	int                epoll;
+	struct epoll_event event;
+} edges[EDGES];
+
+#define REAL(ret, name, ...)          \
+	ret __real_##name(__VA_ARGS__); \
+	ret __wrap_##name(__VA_ARGS__)
+
+REAL(int, open, const char *path, int flags, ...);
+REAL(ssize_t, write, int fd, const void *p, size_t n);
+REAL(void *, mmap, void *at, size_t n, int prot, int flags, int fd, off_t off);
+REAL(int, fstat, int fd, struct stat *st);
+REAL(int, epoll_ctl, int epoll, int op, int fd, struct epoll_event *e);
+
+/* --- who, and which call --- */
+
+static void
+read_wish(const char *text)
+{
+	char  copy[80], *colon, *slash, *function = NULL;
+	char *at = copy;
+
+	if (strlen(text) >= sizeof copy)
+		return;
+	strcpy(copy, text);
+	if ((slash = strchr(copy, '/'))) {
+		*slash = '\0';
+		wanted_variant = (unsigned)strtoul(slash + 1, NULL, 10);
+	}
+	if (!(colon = strchr(at, ':')))
+		return;
+	*colon = '\0';
+	for (unsigned i = 1; i < ROLES; i++)
+		if (strcmp(at, role_names[i]) == 0)
+			wanted_role = i;
+	at = colon + 1;
+	if ((colon = strchr(at, ':'))) {
+		*colon = '\0';
+		function = at;
+		at = colon + 1;
+	}
+	if (function)
+		snprintf(wanted_function, sizeof wanted_function, "%s", function);
+	wanted_n = (unsigned)strtoul(at, NULL, 10);
+}
+
+static void __attribute__((constructor))
+begin(int argc, char **argv)
+{
+	const char *wish = getenv("POSTERN_FAIL"), *file = getenv("POSTERN_FAIL_LOG");
+	struct stat st;
+	void       *p;
+	int         fd;
+
+	if (argc < 2 || (!wish && !file))
+		return;
+	role = strcmp(argv[1], "run") == 0 ? ROLE_PARENT : ROLE_COMMAND;
+	if (argc > 2 && strcmp(argv[1], "--child") == 0)
+		role = strcmp(argv[2], "worker") == 0 ? ROLE_WORKER : ROLE_LOGGER;
+	if (wish)
+		read_wish(wish);
+	fd = file ? __real_open(file, O_RDWR | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return;
+	if (__real_fstat(fd, &st) == 0 && st.st_size > (off_t)sizeof *calls) {
+		p = __real_mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (p != MAP_FAILED) {
+			calls = p;
+			room = (uint32_t)(((size_t)st.st_size - sizeof *calls) / sizeof *calls->entry);
+		}
+	}
+	close(fd);
+}
+
+/* The variant that this call is to fail with; -1: let it do its work. */
+static int
+fails(const char *function, unsigned variants, const void *site)
+{
+	int      saved = errno, variant = -1;
+	uint32_t i;
+	char     line[128];
+
+	if (role == ROLE_NONE)
+		return -1;
+	if (role == wanted_role && (!*wanted_function || strcmp(function, wanted_function) == 0) && atomic_fetch_add(&calls->seen, 1) + 1 == wanted_n) {
+		int n = snprintf(line, sizeof line, "inject: %s: %s number %u fails, variant %u\n", role_names[role], function, wanted_n, wanted_variant);
+		variant = wanted_variant < variants ? (int)wanted_variant : 0;
+		if (__real_write(STDERR_FILENO, line, (size_t)n) < 0)
+			errno = saved;
+	}
+	if (room && (i = atomic_fetch_add(&calls->n, 1)) < room) {
+		struct entry *e = &calls->entry[i];
+		snprintf(e->role, sizeof e->role, "%s", role_names[role]);
+		snprintf(e->function, sizeof e->function, "%s", function);
+		e->variants = variants;
+		e->failed = (uint32_t)(variant + 1);
+		e->site = (uint64_t)(uintptr_t)site - (uint64_t)(uintptr_t)__executable_start;
+	}
+	errno = saved;
+	return variant;
+}
+
+#define SITE       __builtin_return_address(0)
+#define COUNT(a)   (sizeof(a) / sizeof *(a))
+
+/* A function that says `bad` and sets errno to one of those named. */
+#define FAILS(ret, name, params, args, bad, ...)                                   \
+	ret __real_##name params;                                                  \
+	ret __wrap_##name params;                                                  \
+	ret __wrap_##name params                                                   \
+	{                                                                          \
+		static const int why[] = {__VA_ARGS__};                            \
+		int              v = fails(#name, (unsigned)COUNT(why), SITE);     \
+		if (v < 0)                                                         \
+			return __real_##name args;                                 \
+		errno = why[v];                                                    \
+		return bad;                                                        \
+	}
+/* A function of a library that says what is wrong itself. */
+#define SAYS(ret, name, params, args, bad)                                         \
+	ret __real_##name params;                                                  \
+	ret __wrap_##name params;                                                  \
+	ret __wrap_##name params                                                   \
+	{                                                                          \
+		return fails(#name, 1, SITE) < 0 ? __real_##name args : (bad);     \
+	}
+
+/* --- memory --- */
+
+FAILS(void *, malloc, (size_t n), (n), NULL, ENOMEM)
+FAILS(void *, calloc, (size_t n, size_t size), (n, size), NULL, ENOMEM)
+FAILS(void *, realloc, (void *p, size_t n), (p, n), NULL, ENOMEM)
+FAILS(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size), NULL, ENOMEM)
+FAILS(void *, aligned_alloc, (size_t to, size_t n), (to, n), NULL, ENOMEM)
+FAILS(char *, strdup, (const char *s), (s), NULL, ENOMEM)
+FAILS(int, vasprintf, (char **out, const char *fmt, va_list ap), (out, fmt, ap), -1, ENOMEM)
+FAILS(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t off), (at, n, prot, flags, fd, off), MAP_FAILED, ENOMEM, EPERM)
+FAILS(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1, ENOMEM, EMFILE)
+FAILS(int, ftruncate, (int fd, off_t n), (fd, n), -1, ENOSPC, EINTR)
+
+void *__real_mremap(void *p, size_t old, size_t n, int flags, ...);
+void *__wrap_mremap(void *p, size_t old, size_t n, int flags, ...);
+void *
+__wrap_mremap(void *p, size_t old, size_t n, int flags, ...)
+{
+	if (fails("mremap", 1, SITE) < 0)
+		return __real_mremap(p, old, n, flags);
+	errno = ENOMEM;
+	return MAP_FAILED;
+}
+
+/* --- files --- */
+
+int
+__wrap_open(const char *path, int flags, ...)
+{
+	static const int why[] = {EMFILE, EACCES, EINTR};
+	mode_t           mode = 0;
+	va_list          ap;
+	int              v = fails("open", COUNT(why), SITE);
+
+	if (v >= 0) {
+		errno = why[v];
+		return -1;
+	}
+	va_start(ap, flags);
+	if (flags & O_CREAT)
+		mode = va_arg(ap, mode_t);
+	va_end(ap);
+	return __real_open(path, flags, mode);
+}
+
+FAILS(int, fstat, (int fd, struct stat *st), (fd, st), -1, EIO, ENOMEM)
+FAILS(int, stat, (const char *path, struct stat *st), (path, st), -1, EACCES, ENOMEM)
+FAILS(off_t, lseek, (int fd, off_t off, int whence), (fd, off, whence), -1, ESPIPE)
+FAILS(DIR *, opendir, (const char *path), (path), NULL, EMFILE, EACCES)
+FAILS(struct dirent *, readdir, (DIR *d), (d), NULL, EIO)
+FAILS(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL, EMFILE, EACCES)
+FAILS(int, chdir, (const char *path), (path), -1, EACCES)
+SAYS(int, glob, (const char *pattern, int flags, int (*on_error)(const char *, int), glob_t *g), (pattern, flags, on_error, g), GLOB_NOSPACE)
+
+/* The answer of a command; the gateway itself says nothing on stdout. */
+int __real_fflush(FILE *f);
+int __wrap_fflush(FILE *f);
+int
+__wrap_fflush(FILE *f)
+{
+	return role != ROLE_COMMAND || fails("fflush", 1, SITE) < 0 ? __real_fflush(f) : EOF;
+}
+
+ssize_t __real_read(int fd, void *p, size_t n);
+ssize_t __wrap_read(int fd, void *p, size_t n);
+ssize_t
+__wrap_read(int fd, void *p, size_t n)
+{
+	static const int why[] = {EINTR, EIO};
+	struct stat      st;
+	int              v = fails("read", COUNT(why) + 1, SITE);
+
+	if (v < 0)
+		return __real_read(fd, p, n);
+	if (v < (int)COUNT(why)) {
+		errno = why[v];
+		return -1;
+	}
+	/* less than there is: files only, an eventfd gives all or nothing */
+	if (n > 1 && __real_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		n = 1;
+	return __real_read(fd, p, n);
+}
+
+/* What goes to stderr is let alone: the driver reads it. */
+ssize_t
+__wrap_write(int fd, const void *p, size_t n)
+{
+	static const int why[] = {EINTR, ENOSPC, EAGAIN};
+	struct stat      st;
+	int              v = fd == STDERR_FILENO ? -1 : fails("write", COUNT(why) + 1, SITE);
+
+	if (v < 0)
+		return __real_write(fd, p, n);
+	if (v < (int)COUNT(why)) {
+		errno = why[v];
+		return -1;
+	}
+	if (n > 1 && __real_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		n = 1;
+	return __real_write(fd, p, n);
+}
+
+/* --- descriptors and events --- */
+
+FAILS(int, epoll_create1, (int flags), (flags), -1, EMFILE, ENOMEM)
+FAILS(int, epoll_wait, (int epoll, struct epoll_event *e, int n, int ms), (epoll, e, n, ms), -1, EINTR)
+FAILS(int, eventfd, (unsigned n, int flags), (n, flags), -1, EMFILE)
+FAILS(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), -1, EMFILE)
+FAILS(int, pipe2, (int fd[2], int flags), (fd, flags), -1, EMFILE)
+FAILS(int, dup2, (int from, int to), (from, to), -1, EINTR, EMFILE)
+FAILS(int, poll, (struct pollfd *p, nfds_t n, int ms), (p, n, ms), -1, EINTR)
+
+/* Taking a descriptor out cannot fail; what is in is remembered for edge(). */
+int
+__wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *e)
+{
+	static const int why[] = {ENOMEM, ENOSPC};
+	int              v = op == EPOLL_CTL_DEL ? -1 : fails("epoll_ctl", COUNT(why), SITE);
+
+	if (v >= 0) {
+		errno = why[v];
+		return -1;
+	}
+	if (fd >= 0 && fd < EDGES) {
+		edges[fd].epoll = op == EPOLL_CTL_DEL ? 0 : epoll;
+		if (e)
+			edges[fd].event = *e;
+	}
+	return __real_epoll_ctl(epoll, op, fd, e);
+}
+
+/* A socket that seemed to have, or to take, less than it does: the kernel would tell when there is more, so it is made to. */
+static void
+edge(int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0 && fd < EDGES && edges[fd].epoll)
+		__real_epoll_ctl(edges[fd].epoll, EPOLL_CTL_MOD, fd, &edges[fd].event);
+	errno = saved;
+}
+
+int __real_fcntl(int fd, int what, ...);
+int __wrap_fcntl(int fd, int what, ...);
+int
+__wrap_fcntl(int fd, int what, ...)
+{
+	va_list ap;
+	long    arg;
+
+	if (fails("fcntl", 1, SITE) >= 0) {
+		errno = EPERM;
+		return -1;
+	}
+	va_start(ap, what);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	return __real_fcntl(fd, what, arg);
+}
+
+/* --- sockets --- */
+
+FAILS(int, socket, (int family, int type, int protocol), (family, type, protocol), -1, EMFILE, ENOBUFS, EAFNOSUPPORT)
+FAILS(int, socketpair, (int family, int type, int protocol, int fd[2]), (family, type, protocol, fd), -1, EMFILE, ENOBUFS)
+FAILS(int, bind, (int fd, const struct sockaddr *sa, socklen_t n), (fd, sa, n), -1, EADDRINUSE)
+FAILS(int, listen, (int fd, int n), (fd, n), -1, EADDRINUSE)
+FAILS(int, accept4, (int fd, struct sockaddr *sa, socklen_t *n, int flags), (fd, sa, n, flags), -1, ECONNABORTED, EINTR, EMFILE, ENOMEM, EAGAIN)
+FAILS(int, connect, (int fd, const struct sockaddr *sa, socklen_t n), (fd, sa, n), -1, ENETUNREACH, ECONNREFUSED, EADDRNOTAVAIL)
+FAILS(int, setsockopt, (int fd, int level, int name, const void *p, socklen_t n), (fd, level, name, p, n), -1, ENOPROTOOPT)
+FAILS(int, getsockopt, (int fd, int level, int name, void *p, socklen_t *n), (fd, level, name, p, n), -1, ENOBUFS)
+FAILS(int, getsockname, (int fd, struct sockaddr *sa, socklen_t *n), (fd, sa, n), -1, ENOBUFS)
+FAILS(int, getifaddrs, (struct ifaddrs **out), (out), -1, ENOMEM)
+FAILS(unsigned, if_nametoindex, (const char *name), (name), 0, ENODEV)
+FAILS(int, gethostname, (char *p, size_t n), (p, n), -1, EPERM)
+
+enum { WAY_EINTR, WAY_BROKEN, WAY_NO_MEMORY, WAY_LATER, WAY_SHORT, WAYS };
+
+static bool
+is_stream(int fd)
+{
+	int       type = 0;
+	socklen_t n = sizeof type;
+
+	return __real_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM;
+}
+
+/* The failures of a socket's transfers, but for less than all: true when it is to be done with one byte. */
+static bool
+transfer_short(int fd, int way, ssize_t *answer)
+{
+	static const int why[] = {EINTR, ECONNRESET, ENOBUFS, EAGAIN};
+
+	if (way == WAY_SHORT && is_stream(fd))
+		return true;
+	*answer = -1;
+	errno = way == WAY_SHORT ? EINTR : why[way];
+	return false;
+}
+
+#define TRANSFERS(name, params, args, fd_shown, cut)                               \
+	ssize_t __real_##name params;                                              \
+	ssize_t __wrap_##name params;                                              \
+	ssize_t __wrap_##name params                                               \
+	{                                                                          \
+		int     way = fails(#name, WAYS, SITE);                            \
+		ssize_t r;                                                         \
+		if (way < 0)                                                       \
+			return __real_##name args;                                 \
+		if (transfer_short(fd_shown, way, &r)) {                           \
+			cut;                                                       \
+			r = __real_##name args;                                    \
+		}                                                                  \
+		edge(fd_shown);                                                    \
+		return r;                                                          \
+	}
+
+TRANSFERS(recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags), fd, n = n ? 1 : 0)
+TRANSFERS(send, (int fd, const void *p, size_t n, int flags), (fd, p, n, flags), fd, n = n ? 1 : 0)
+TRANSFERS(recvfrom, (int fd, void *p, size_t n, int flags, struct sockaddr *sa, socklen_t *sa_n), (fd, p, n, flags, sa, sa_n), fd, n = n ? 1 : 0)
+
+/* The first block alone. */
+TRANSFERS(sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags), fd, struct msghdr one = *m; one.msg_iovlen = 1; m = &one)
+
+/* Between processes only, where a message comes whole or not. */
+FAILS(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags), -1, EINTR, EAGAIN, ENOMEM, ECONNRESET)
+
+ssize_t __real_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsigned flags);
+ssize_t __wrap_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsigned flags);
+ssize_t
+__wrap_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsigned flags)
+{
+	int     way = fails("splice", WAYS, SITE);
+	ssize_t r = -1;
+
+	if (way < 0)
+		return __real_splice(from, from_at, to, to_at, n, flags);
+	if (way == WAY_SHORT)
+		r = __real_splice(from, from_at, to, to_at, n ? 1 : 0, flags);
+	else
+		transfer_short(from, way, &r);
+	edge(from);
+	edge(to);
+	return r;
+}
+
+/* It fails on a connection that is gone already, and what it was to do is then done. */
+int __real_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how);
+int
+__wrap_shutdown(int fd, int how)
+{
+	int v = fails("shutdown", 1, SITE), r = __real_shutdown(fd, how);
+
+	if (v < 0)
+		return r;
+	errno = ENOTCONN;
+	return -1;
+}
+
+/* --- processes --- */
+
+FAILS(int, fexecve, (int fd, char *const argv[], char *const env[]), (fd, argv, env), -1, ENOMEM, EACCES)
+FAILS(int, setgroups, (size_t n, const gid_t *list), (n, list), -1, EPERM)
+FAILS(int, setresgid, (gid_t r, gid_t e, gid_t s), (r, e, s), -1, EAGAIN)
+FAILS(int, setresuid, (uid_t r, uid_t e, uid_t s), (r, e, s), -1, EAGAIN)
+FAILS(struct passwd *, getpwnam, (const char *name), (name), NULL, EIO, 0)
+FAILS(int, getrlimit, (__rlimit_resource_t what, struct rlimit *out), (what, out), -1, EPERM)
+FAILS(int, setrlimit, (__rlimit_resource_t what, const struct rlimit *in), (what, in), -1, EPERM)
+FAILS(long, sysconf, (int what), (what), -1, EINVAL)
+FAILS(ssize_t, getrandom, (void *p, size_t n, unsigned flags), (p, n, flags), -1, ENOSYS, EINTR)
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+pid_t
+__wrap_fork(void)
+{
+	pid_t pid;
+
+	if (fails("fork", 1, SITE) >= 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	pid = __real_fork();
+	if (pid == 0 && role != ROLE_NONE)
+		role = ROLE_FORKED;
+	return pid;
+}
+
+int __real_prctl(int what, ...);
+int __wrap_prctl(int what, ...);
+int
+__wrap_prctl(int what, ...)
+{
+	va_list       ap;
+	unsigned long a[4];
+
+	if (fails("prctl", 1, SITE) >= 0) {
+		errno = EPERM;
+		return -1;
+	}
+	va_start(ap, what);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+#ifdef WITH_SANITIZERS
+	/* the look for leaks is a kind of tracing, which this would forbid */
+	if (what == PR_SET_DUMPABLE && role != ROLE_NONE)
+		return 0;
+#endif
+	return __real_prctl(what, a[0], a[1], a[2], a[3]);
+}
+
+/* --- libraries --- */
+
+SAYS(int, ini_parse_stream, (ini_reader reader, void *stream, ini_handler handler, void *user), (reader, stream, handler, user), -2)
+SAYS(int, idn2_lookup_u8, (const uint8_t *in, uint8_t **out, int flags), (in, out, flags), IDN2_MALLOC)
+SAYS(const psl_ctx_t *, psl_latest, (const char *file), (file), NULL)
+SAYS(const char *, psl_registrable_domain, (const psl_ctx_t *psl, const char *name), (psl, name), NULL)
+#ifdef HAVE_SYSTEMD
+SAYS(int, sd_notify, (int unset, const char *state), (unset, state), -ENOMEM)
+#endif
+
+SAYS(scmp_filter_ctx, seccomp_init, (uint32_t action), (action), NULL)
+SAYS(int, seccomp_attr_set, (scmp_filter_ctx ctx, enum scmp_filter_attr attr, uint32_t value), (ctx, attr, value), -EINVAL)
+SAYS(int, seccomp_load, (const scmp_filter_ctx ctx), (ctx), -ENOMEM)
+int __real_seccomp_rule_add(scmp_filter_ctx ctx, uint32_t action, int call, unsigned n, ...);
+int __wrap_seccomp_rule_add(scmp_filter_ctx ctx, uint32_t action, int call, unsigned n, ...);
+int
+__wrap_seccomp_rule_add(scmp_filter_ctx ctx, uint32_t action, int call, unsigned n, ...)
+{
+	struct scmp_arg_cmp arg[6];
+	va_list             ap;
+
+	if (fails("seccomp_rule_add", 1, SITE) >= 0 || n > COUNT(arg))
+		return -ENOMEM;
+	va_start(ap, n);
+	for (unsigned i = 0; i < n; i++)
+		arg[i] = va_arg(ap, struct scmp_arg_cmp);
+	va_end(ap);
+	return seccomp_rule_add_array(ctx, action, call, n, arg);
+}
+
+SAYS(int, ares_init_options, (ares_channel *out, struct ares_options *o, int given), (out, o, given), ARES_ENOMEM)
+SAYS(int, ares_set_servers_ports, (ares_channel ch, struct ares_addr_port_node *node), (ch, node), ARES_ENOMEM)
+SAYS(int, ares_create_query, (const char *name, int class, int type, unsigned short id, int rd, unsigned char **out, int *n, int udp),
+    (name, class, type, id, rd, out, n, udp), ARES_ENOMEM)
+void __real_ares_send(ares_channel ch, const unsigned char *query, int n, ares_callback fn, void *arg);
+void __wrap_ares_send(ares_channel ch, const unsigned char *query, int n, ares_callback fn, void *arg);
+void
+__wrap_ares_send(ares_channel ch, const unsigned char *query, int n, ares_callback fn, void *arg)
+{
+	if (fails("ares_send", 1, SITE) < 0)
+		__real_ares_send(ch, query, n, fn, arg);
+	else
+		fn(arg, ARES_ENOMEM, 0, NULL, 0); /* at once, as c-ares does */
+}
+
+SAYS(pcre2_general_context *, pcre2_general_context_create_8, (void *(*get)(size_t, void *), void (*give)(void *, void *), void *data), (get, give, data), NULL)
+SAYS(pcre2_match_context *, pcre2_match_context_create_8, (pcre2_general_context * g), (g), NULL)
+SAYS(pcre2_match_data *, pcre2_match_data_create_8, (uint32_t n, pcre2_general_context *g), (n, g), NULL)
+SAYS(int, pcre2_jit_compile_8, (pcre2_code * code, uint32_t how), (code, how), PCRE2_ERROR_NOMEMORY)
+SAYS(int, pcre2_callout_enumerate_8, (const pcre2_code *code, int (*fn)(pcre2_callout_enumerate_block *, void *), void *arg), (code, fn, arg), PCRE2_ERROR_NOMEMORY)
+SAYS(int, pcre2_match_8, (const pcre2_code *code, PCRE2_SPTR8 s, PCRE2_SIZE n, PCRE2_SIZE at, uint32_t how, pcre2_match_data *m, pcre2_match_context *c),
+    (code, s, n, at, how, m, c), PCRE2_ERROR_NOMEMORY)
+SAYS(int32_t, pcre2_serialize_encode_8, (const pcre2_code **codes, int32_t n, uint8_t **out, PCRE2_SIZE *size, pcre2_general_context *g),
+    (codes, n, out, size, g), PCRE2_ERROR_NOMEMORY)
+SAYS(int32_t, pcre2_serialize_decode_8, (pcre2_code * *codes, int32_t n, const uint8_t *bytes, pcre2_general_context *g), (codes, n, bytes, g), PCRE2_ERROR_NOMEMORY)
+SAYS(int32_t, pcre2_serialize_get_number_of_codes_8, (const uint8_t *bytes), (bytes), PCRE2_ERROR_BADMAGIC)
+pcre2_code *__real_pcre2_compile_8(PCRE2_SPTR8 p, PCRE2_SIZE n, uint32_t how, int *error, PCRE2_SIZE *at, pcre2_compile_context *c);
+pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR8 p, PCRE2_SIZE n, uint32_t how, int *error, PCRE2_SIZE *at, pcre2_compile_context *c);
+pcre2_code *
+__wrap_pcre2_compile_8(PCRE2_SPTR8 p, PCRE2_SIZE n, uint32_t how, int *error, PCRE2_SIZE *at, pcre2_compile_context *c)
+{
+	if (fails("pcre2_compile_8", 1, SITE) < 0)
+		return __real_pcre2_compile_8(p, n, how, error, at, c);
+	*error = PCRE2_ERROR_HEAP_FAILED;
+	*at = 0;
+	return NULL;
+}

@@ -1,0 +1,636 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""run_faults: every call that can fail fails once in turn, and the gateway must bear it; see README.
+
+Python's own library only. Each lane (--jobs) is a process in a network namespace of its own, with a name server, an origin, and traps where nothing may
+ever arrive. A case is one gateway, from its start to its end, with one call that fails.
+"""
+
+import argparse
+import ctypes
+import functools
+import mmap
+import multiprocessing
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flow"))
+
+import origin as origins  # noqa: E402
+import wire  # noqa: E402
+
+PROGRAM = Path(os.environ.get("POSTERN", "build/postern")).resolve()
+ORIGIN, TRAP, RESOLVER = "20.42.0.20", "20.42.0.66", "127.0.0.53"
+PORT, PORT2 = 3128, 3129
+STEP_S, START_S, RELOAD_S, AGAIN_S, END_S = 8, 15, 13, 15, 10  # until something counts as a hang
+ENTRY = struct.Struct("=8s32sIIQ")
+ENTRIES = 60000
+NAMES = {
+    "ok.example.net": ORIGIN, "late.example.net": ORIGIN, "x-allowed1.example.net": ORIGIN,
+    "secret.example.net": TRAP, "x-forbidden7.example.net": TRAP, "other.example.net": TRAP, "private.example.net": "127.0.0.1",
+}
+INI = """
+[gateway]
+workers = 1
+user = nobody
+visible-name = gw.example.net
+resolver = 127.0.0.53
+head-timeout = 1s
+connect-timeout = 2s
+response-timeout = 2s
+keepalive-timeout = 4s
+idle-timeout = 3s
+dns-timeout = 1s
+drain-timeout = 1s
+tunnel-buffer = 16k
+connect-ports = 443
+http-ports = 80
+
+[listener edge]
+address = 127.0.0.1:3128
+clients = 127.0.0.1
+{listener}
+[list good]
+file = good.list
+host = *.nowhere.example.net
+address = 192.0.2.0/24
+
+[rule forbidden]
+hosts = secret.example.net re:.*forbidden[0-9]+\\.example\\.net {late}
+action = deny
+reason = "not from here"
+
+[rule bypassed]
+hosts = @good
+ports = 443
+action = bypass
+
+[rule plain]
+hosts = ok.example.net late.example.net private.example.net
+clients = 127.0.0.0/8
+methods = GET POST CONNECT
+auth = none
+action = tunnel
+
+[rule pattern]
+hosts = re:x-[a-z]+[0-9]\\.example\\.net
+auth = none
+action = tunnel
+
+[log access]
+file = {folder}/access.json
+format = json
+
+[log native]
+file = {folder}/access.log
+format = squid
+"""
+REPORTS = re.compile(r"ERROR: \w*Sanitizer|runtime error:|LeakSanitizer|Assertion .* failed|stack smashing|free\(\): |malloc\(\): |double free")
+CRASH = re.compile(r"signal (?!9\b)\d+")
+BODY = bytes(range(256)) * 40
+BULK = bytes(range(251)) * 900
+
+
+class Bad(Exception):
+    """What the gateway must not do."""
+
+
+def wait(ask, seconds, what):
+    end = time.monotonic() + seconds
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise Bad(f"{what} not within {seconds} s")
+        time.sleep(0.004)
+
+
+# --- the world of a lane ---
+
+
+class Echo(origins.Server):
+    """Sends back what it gets; keeps the first bytes of each connection."""
+
+    def __init__(self, address, port):
+        self.heads = []
+        super().__init__(self.echo, address, port)
+
+    def echo(self, w):
+        first = b""
+        while w.more():
+            if len(first) < 4096:
+                first += w.kept
+                self.heads.append(first)
+            w.send(w.kept)
+            w.kept = b""
+
+
+class Lane:
+    """Where cases are run, one after the other."""
+
+    def __init__(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(0x40020000) != 0:  # CLONE_NEWNET, CLONE_NEWNS
+            raise SystemExit(f"run_faults: no namespaces: {os.strerror(ctypes.get_errno())}")
+        if libc.mount(None, b"/", None, ctypes.c_ulong(0x44000), None) != 0:  # MS_REC, MS_PRIVATE
+            raise SystemExit(f"run_faults: / cannot be made private: {os.strerror(ctypes.get_errno())}")
+        libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: who outlives the parent becomes ours
+        for words in (("link", "set", "lo", "up"), ("addr", "add", f"{ORIGIN}/32", "dev", "lo"), ("addr", "add", f"{TRAP}/32", "dev", "lo")):
+            subprocess.run(("ip", *words), check=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="postern-faults-"))
+        self.folder.chmod(0o755)
+        for path, text in (("/etc/hosts", "127.0.0.1 localhost\n"), ("/etc/resolv.conf", f"nameserver {RESOLVER}\n")):
+            own = self.folder / Path(path).name
+            own.write_text(text)
+            subprocess.run(("mount", "--bind", str(own), os.path.realpath(path)), check=True)
+        self.dns = origins.Dns(lambda name, kind: [NAMES[name]] if name in NAMES else "nxdomain", RESOLVER)
+        self.http = origins.Http(ORIGIN, 80)
+        self.echo = Echo(ORIGIN, 443)
+        self.traps = [origins.Server(lambda w: w.rest(), address, port)
+                      for address, port in ((ORIGIN, 444), (TRAP, 80), (TRAP, 443), ("127.0.0.1", 80), ("127.0.0.1", 443))]
+        self.hello = {name: wire.client_hello(name) for name in ("ok.example.net", "evil.example.net")}
+        wire.PATIENCE = STEP_S
+
+    def forget(self):
+        self.http.requests.clear()
+        self.echo.heads.clear()
+        for trap in self.traps:
+            trap.connections = 0
+
+    def judge(self):
+        """Nothing forbidden was ever reached."""
+        for trap in self.traps:
+            if trap.connections:
+                raise Bad(f"something reached the trap at {trap.address}")
+        for request in list(self.http.requests):
+            path = request.target
+            if request["host"] not in ("ok.example.net", "late.example.net", "x-allowed1.example.net") or path.startswith("/never"):
+                raise Bad(f"the origin got {request}")
+            if request.method == "POST" and request.body != BODY:
+                raise Bad(f"the origin got another body: {len(request.body)} bytes")
+        good = self.hello["ok.example.net"]
+        for head in list(self.echo.heads):
+            if not (head.startswith(good) or good.startswith(head)):
+                raise Bad(f"the origin got what the guard was to stop: {head[:60]!r}")
+
+
+# --- one case ---
+
+
+class Case:
+    """One gateway, and what happens to it. `wish`: what POSTERN_FAIL says; empty: nothing fails, all calls are counted."""
+
+    def __init__(self, lane, wish):
+        self.lane, self.wish = lane, wish
+        self.folder = lane.folder / "case"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(mode=0o755)
+        nobody = pwd.getpwnam("nobody")
+        os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+        (self.folder / "good.list").write_text("# shipped by nobody\nok.example.net\n*.good.example.net\nhttps://b.good.example.org/\n")
+        self.log = self.folder / "calls"
+        with open(self.log, "wb") as f:
+            f.truncate(8 + ENTRY.size * (ENTRIES if not wish else 8000))
+        self.stderr = self.folder / "stderr"
+        self.child = None
+        self.notes = []
+
+    def write(self, reloaded=False):
+        (self.folder / "postern.ini").write_text(INI.format(
+            folder=self.folder, late="late.example.net" if reloaded else "",
+            listener="[listener two]\naddress = 127.0.0.1:3129\nclients = 127.0.0.0/8\n" if reloaded else ""))
+
+    def said(self):
+        return self.stderr.read_text(errors="replace")
+
+    def popen(self, *words):
+        env = {**os.environ, "POSTERN_FAIL": self.wish, "POSTERN_FAIL_LOG": str(self.log)}
+        with open(self.stderr, "ab") as out:
+            return subprocess.Popen([str(PROGRAM), *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=self.folder)
+
+    def calls(self):
+        """(role, function, variants, failed, site) of each call, in order."""
+        with open(self.log, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as m:
+            n = min(struct.unpack_from("=I", m, 0)[0], (len(m) - 8) // ENTRY.size)
+            rows = [ENTRY.unpack_from(m, 8 + i * ENTRY.size) for i in range(n)]
+        return [(role.rstrip(b"\0").decode(), function.rstrip(b"\0").decode(), variants, failed, site)
+                for role, function, variants, failed, site in rows if function.strip(b"\0")]
+
+    # Each step says what came of it; anything is borne but what raises Bad.
+
+    def step(self, function, *words):
+        begun = time.monotonic()
+        try:
+            return function(*words)
+        except (socket.timeout, TimeoutError):
+            raise Bad(f"{function.__name__}{words}: no answer for {STEP_S} s") from None
+        except (OSError, AssertionError, ValueError, IndexError) as e:
+            if time.monotonic() - begun > STEP_S:
+                raise Bad(f"{function.__name__}{words}: took {time.monotonic() - begun:.1f} s") from None
+            return f"broke off: {e!r:.120}"
+
+    def connect(self, source=None, port=PORT):
+        w = wire.connect(("127.0.0.1", port), source)
+        w.sock.settimeout(STEP_S)
+        return w
+
+    def tunnel(self):
+        hello = self.lane.hello["ok.example.net"]
+        with self.connect() as w:
+            w.send("CONNECT ok.example.net:443 HTTP/1.1\r\nHost: ok.example.net:443\r\n\r\n")
+            status = w.response("CONNECT").status
+            if status != 200:
+                return status
+            if w.send(hello).exactly(len(hello)) != hello:
+                raise Bad("the tunnel changed bytes")
+            sender = threading.Thread(target=self.pour, args=(w,), daemon=True)
+            sender.start()
+            came = w.exactly(len(BULK))
+            sender.join()
+            if came != BULK:
+                raise Bad("the tunnel changed bytes")
+            return 200 if w.shut().ended() else "no end"
+
+    @staticmethod
+    def pour(w):
+        try:
+            w.send(BULK)
+        except OSError:
+            pass
+
+    def refused_tunnel(self, target):
+        with self.connect() as w:
+            w.send(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n")
+            status = w.response("CONNECT").status
+            if status < 400:
+                raise Bad(f"CONNECT {target} got {status}")
+            return status
+
+    def refused_hello(self):
+        with self.connect() as w:
+            w.send("CONNECT ok.example.net:443 HTTP/1.1\r\nHost: ok.example.net:443\r\n\r\n")
+            if w.response("CONNECT").status == 200 and w.send(self.lane.hello["evil.example.net"]).rest():
+                raise Bad("the guard let a wrong name through")
+
+    def fetch(self, *paths, host="ok.example.net", port=PORT):
+        status = None
+        with self.connect(port=port) as w:
+            for path in paths:
+                w.send(wire.get(f"http://{host}{path}"))
+                answer = w.response()
+                status = answer.status
+                if status == 200 and f"GET {path} HTTP/1.1".encode() not in answer.body:
+                    raise Bad(f"GET {path} got the answer {answer}")
+        return status
+
+    def post(self):
+        with self.connect() as w:
+            w.send(b"POST http://ok.example.net/post HTTP/1.1\r\nHost: ok.example.net\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for i in range(0, len(BODY), 3000):
+                part = BODY[i:i + 3000]
+                w.send(b"%x\r\n%b\r\n" % (len(part), part))
+            return w.send(b"0\r\n\r\n").response("POST").status
+
+    def refused_fetch(self, host):
+        with self.connect() as w:
+            status = w.send(wire.get(f"http://{host}/never")).response().status
+            if status < 400:
+                raise Bad(f"GET http://{host}/ got {status}")
+            return status
+
+    def stranger(self):
+        with self.connect(source="127.0.0.2") as w:
+            w.send(wire.get("http://ok.example.net/never"))
+            if w.rest():
+                raise Bad("a client that may not come was answered")
+
+    # --- the course of things ---
+
+    def start(self):
+        """False: it refused to start, as it may."""
+        self.write()
+        self.child = self.popen("run", "-c", str(self.folder / "postern.ini"))
+        wait(lambda: "postern: ready" in self.said() or self.child.poll() is not None, START_S, "neither ready nor refused:")
+        if self.child.poll() is None:
+            return True
+        own = [line for line in self.said().split("\n") if line and not line.startswith("inject:")]
+        if self.child.returncode not in (1, 2) or not own:
+            raise Bad(f"the start ended with {self.child.returncode} and said {own}")
+        self.notes.append("start refused")
+        return False
+
+    def expect(self, want, got, what):
+        """Without a fault all must go well; with one it may not."""
+        if not self.wish and got != want:
+            raise Bad(f"{what}: {got}, not {want}")
+
+    def requests(self):
+        self.expect(200, self.step(self.tunnel), "tunnel")
+        for target in ("secret.example.net:443", "x-forbidden7.example.net:443", "ok.example.net:444", "other.example.net:443"):
+            self.expect(403, self.step(self.refused_tunnel, target), target)
+        self.expect(None, self.step(self.refused_hello), "guard")
+        self.expect(200, self.step(self.fetch, "/one", "/two"), "fetch")
+        self.expect(200, self.step(lambda: self.fetch("/pattern", host="x-allowed1.example.net")), "pattern")
+        self.expect(200, self.step(self.post), "post")
+        for host in ("private.example.net", "secret.example.net"):
+            self.expect(403, self.step(self.refused_fetch, host), host)
+        self.step(self.stranger)
+
+    def reload(self):
+        since = len(self.said())
+        self.child.send_signal(signal.SIGHUP)
+        pattern = re.compile(r"reloaded: |reload failed|reload refused")
+        wait(lambda: pattern.search(self.said(), since) or self.child.poll() is not None, RELOAD_S, "the end of a reload")
+        return "reloaded: " in self.said()[since:]
+
+    def reload_and_look(self):
+        self.write(reloaded=True)
+        for _ in range(2):
+            if self.reload():
+                break
+            self.expect(True, False, "reload")
+            self.notes.append("reload failed")
+        else:
+            raise Bad("a second reload failed too")
+        # children apply it in their own time
+        wait(lambda: self.step(lambda: self.fetch("/late", host="late.example.net")) == 403, AGAIN_S, "the new rule in use")
+        if self.step(lambda: self.fetch("/late", host="late.example.net")) == 200:
+            raise Bad("the old rules are back")
+        wait(lambda: self.step(lambda: self.fetch("/second", port=PORT2)) == 200, AGAIN_S, "the new listener answering")
+
+    def rotate(self):
+        (self.folder / "access.json").rename(self.folder / "access.json.1") if (self.folder / "access.json").exists() else None
+        self.child.send_signal(signal.SIGUSR1)
+
+    def again(self):
+        """Whatever failed, it works again."""
+        wait(lambda: self.step(lambda: self.fetch("/again")) == 200, AGAIN_S, "a fresh request answered")
+        wait(lambda: self.step(self.tunnel) == 200, AGAIN_S, "a fresh tunnel")
+        self.step(self.refused_tunnel, "secret.example.net:443")
+        self.step(self.refused_hello)
+        logs = ("access.json", "access.json.1")
+        wait(lambda: any(b"/again" in (self.folder / name).read_bytes() for name in logs if (self.folder / name).exists()), AGAIN_S, "a line in the access log")
+
+    def end(self):
+        with self.connect() as idle, self.connect() as waiting:
+            idle.send(wire.get("http://ok.example.net/idle"))
+            waiting.send("GET http://ok.example.net/half")
+            self.step(idle.response)
+            if self.child.poll() is not None:
+                raise Bad(f"the parent ended by itself: {self.child.returncode}")
+            self.child.send_signal(signal.SIGTERM)
+            wait(lambda: self.child.poll() is not None, END_S, "the end after SIGTERM")
+        if self.child.returncode != 0:
+            raise Bad(f"exit code {self.child.returncode} after SIGTERM")
+
+    def descriptors(self):
+        """What each process has open: (role, kind) -> how many. Sockets of origins come and go, so they are left out."""
+        found = Counter()
+        for pid in [self.child.pid, *children(self.child.pid)]:
+            try:
+                role = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2].decode().rpartition("/")[2]
+                for entry in os.scandir(f"/proc/{pid}/fd"):
+                    target = re.sub(r"[0-9]+", "", os.readlink(entry.path))
+                    if not target.startswith("socket"):
+                        found[f"{role} {Path(target).name[:24]}"] += 1
+            except OSError:
+                continue
+        return dict(found)
+
+    def run(self, descriptors=None):
+        """None, or why not."""
+        self.lane.forget()
+        try:
+            if self.start():
+                self.requests()
+                self.reload_and_look()
+                self.rotate()
+                self.again()
+                self.look_at_descriptors(descriptors)
+                self.end()
+            wait(lambda: not children(os.getpid(), but=self.child.pid), END_S, "the end of all processes")
+            self.lane.judge()
+            text = self.said()
+            if REPORTS.search(text) or CRASH.search(text):
+                raise Bad("a crash or a report of a sanitizer")
+            deaths = len(re.findall(r"(?<!logger 0 )\(pid \d+\) ended by", text))
+            if deaths:
+                self.notes.append("process started again" if deaths == 1 else f"{deaths} processes started again")
+            return None
+        except Bad as e:
+            return str(e)
+        finally:
+            self.sweep()
+
+    def look_at_descriptors(self, want):
+        if want is None:
+            self.open = self.descriptors()
+            return
+
+        def fits():
+            self.open = self.descriptors()
+            # pipes for bulk are kept for the next tunnel
+            return all(n <= want.get(key, 0) + (4 if "pipe" in key else 0) for key, n in self.open.items())
+        try:
+            wait(fits, 4, "")
+        except Bad:
+            raise Bad(f"more descriptors than without a fault: { {k: n for k, n in self.open.items() if n > want.get(k, 0)} }") from None
+
+    def sweep(self):
+        if self.child and self.child.poll() is None:
+            self.child.kill()
+            self.child.wait()
+        for pid in children(os.getpid()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except OSError:
+                pass
+
+
+def children(parent, but=0):
+    """Living children of a process; those that are only to be reaped are."""
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and int(entry.name) != but:
+            try:
+                state, ppid = Path(f"/proc/{entry.name}/stat").read_text().rsplit(")", 1)[1].split()[:2]
+            except (OSError, ValueError):
+                continue
+            if int(ppid) == parent:
+                if state == "Z" and parent == os.getpid():
+                    try:
+                        os.waitpid(int(entry.name), os.WNOHANG)
+                    except OSError:
+                        pass
+                elif state != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+class Command(Case):
+    """Not the gateway: `check` and `explain`, which are over soon."""
+
+    def run(self, descriptors=None):
+        self.write()
+        ini = str(self.folder / "postern.ini")
+        try:
+            for words in (("check", "-c", ini), ("explain", "-c", ini, "secret.example.net:443")):
+                self.child = self.popen(*words)
+                wait(lambda: self.child.poll() is not None, START_S, f"the end of {words[0]}")
+                if self.child.returncode not in ((0, 1, 2) if self.wish else (0, 1)):
+                    raise Bad(f"{words[0]} ended with {self.child.returncode}")
+                text = self.said()
+                if REPORTS.search(text):
+                    raise Bad("a report of a sanitizer")
+                if words[0] == "explain" and "bypass" in text and "deny" not in text and "error" not in text:
+                    raise Bad(f"explain says another decision: {text}")
+            return None
+        except Bad as e:
+            return str(e)
+        finally:
+            self.sweep()
+
+
+# --- all cases ---
+
+lane = None
+baseline = None
+
+
+def lane_begin(descriptors):
+    global lane, baseline
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lane, baseline = Lane(), descriptors
+
+
+def kind(wish):
+    return Command if wish.startswith("command:") else Case
+
+
+def lane_run(wish):
+    case = kind(wish)(lane, wish)
+    begun = time.monotonic()
+    try:
+        why = case.run(baseline)
+    except Exception as e:  # our own mistake; one case, not the whole run
+        why = f"run_faults itself: {e!r}"
+    failed = [(site, function) for role, function, variants, fault, site in case.calls() if fault]
+    return wish, why, case.notes, failed, case.said()[-8000:] if why else "", time.monotonic() - begun
+
+
+def count(_):
+    """The run without a fault: every call of it, and what is open."""
+    case = Case(lane, "")
+    why = case.run(None)
+    if why:
+        return why, [], {}, case.said()
+    calls = case.calls()
+    commands = Command(lane, "")
+    why = commands.run()
+    return why, calls + commands.calls(), case.open, commands.said()
+
+
+def cases_of(calls):
+    """POSTERN_FAIL for each call and each way in which it fails."""
+    nth, out = Counter(), []
+    for role, function, variants, _, site in calls:
+        nth[role, function] += 1
+        out += [(f"{role}:{function}:{nth[role, function]}" + (f"/{v}" if v else ""), site) for v in range(variants)]
+    return out
+
+
+@functools.cache
+def where(site):
+    done = subprocess.run(["addr2line", "-sfe", str(PROGRAM), hex(site - 1)], capture_output=True, text=True, check=False) if shutil.which("addr2line") else None
+    return " ".join(done.stdout.split()) if done and done.returncode == 0 else hex(site)
+
+
+# What the program calls and cannot fail, or must not be seen to (setuid and seteuid are tried to see that they fail), or says so only by ferror.
+CANNOT_FAIL = set("""
+_GLOBAL_OFFSET_TABLE_ __assert_fail __ctype_b_loc __errno_location __popcountdi2 __stack_chk_fail _exit environ stderr stdout
+ares_destroy ares_free_string ares_process_fd ares_set_socket_functions clock_gettime close closedir ferror free freeifaddrs geteuid getpid globfree
+gmtime_r localtime_r idn2_free inet_ntop inet_pton kill memchr memcmp memcpy memmem memmove memrchr memset munmap
+pcre2_code_free_8 pcre2_general_context_free_8 pcre2_get_error_message_8 pcre2_match_context_free_8 pcre2_match_data_free_8 pcre2_serialize_free_8
+pcre2_set_depth_limit_8 pcre2_set_heap_limit_8 pcre2_set_match_limit_8 psl_is_public_suffix2 qsort seccomp_release
+setuid seteuid sigaddset sigemptyset sigprocmask signal snprintf vsnprintf strchr strcmp strcpy strcspn strerror strftime strlen strncmp strpbrk strrchr
+strstr strtoul tzset waitpid fprintf printf fputc fputs putc putchar puts fwrite vfprintf fclose fileno getopt_long optarg optind
+""".split())
+
+
+def unknown_calls():
+    """Calls of the program that are neither made to fail nor known not to."""
+    wrapped = set(os.environ.get("POSTERN_WRAPPED", "").split())
+    folder = PROGRAM.parent
+    objects = [folder / "libpostern.a", *sorted((folder / "src/cli").glob("*.o"))]
+    if not wrapped or not shutil.which("nm") or not all(path.exists() for path in objects):
+        return set()
+    rows = subprocess.run(["nm", *map(str, objects)], capture_output=True, text=True, check=True).stdout.split("\n")
+    words = [row.split() for row in rows]
+    asked = {w[1] for w in words if len(w) == 2 and w[0] == "U"}
+    own = {w[2] for w in words if len(w) == 3}
+    return {name for name in asked - own - wrapped - CANNOT_FAIL if not name.startswith(("__asan", "__ubsan", "__gcov", "__llvm"))}
+
+
+def main():
+    p = argparse.ArgumentParser(description="every call that can fail fails once in turn")
+    p.add_argument("--sample", type=int, default=1, help="run every n-th case only; FAULTS_START in the environment says which is the first")
+    p.add_argument("--jobs", type=int, default=os.cpu_count())
+    p.add_argument("--only", default="", help="run only the cases that begin so: ROLE[:FUNCTION[:N[/VARIANT]]]")
+    p.add_argument("--sites", action="store_true", help="run one case for each place in the program and each way to fail there")
+    p.add_argument("--list", action="store_true", help="print the cases")
+    o = p.parse_args()
+    if os.geteuid() != 0:
+        raise SystemExit("run_faults: needs root, for its network namespaces")
+    unknown = unknown_calls()
+    if unknown:
+        raise SystemExit(f"run_faults: neither made to fail nor known not to: {' '.join(sorted(unknown))}; see faults.mk and CANNOT_FAIL")
+    begun = time.monotonic()
+    with multiprocessing.Pool(1, lane_begin, (None,)) as pool:
+        why, calls, descriptors, said = pool.apply(count, (0,))
+    if why:
+        raise SystemExit(f"run_faults: without any fault: {why}\n{said}")
+    cases = [(wish, site) for wish, site in cases_of(calls) if wish.startswith(o.only)]
+    if o.sites:
+        seen = set()
+        cases = [(wish, site) for wish, site in cases if not ((key := (site, wish.partition("/")[2])) in seen or seen.add(key))]
+    total = len(cases)
+    if o.sample > 1:
+        cases = cases[int(os.environ.get("FAULTS_START", "0")) % o.sample::o.sample]
+    print(f"run_faults: {len(calls)} calls, {total} cases, {len(cases)} of them are run")
+    if o.list:
+        print("\n".join(f"{wish}\t{where(site)}" for wish, site in cases))
+        return 0
+    bad, fired, notes = 0, 0, Counter()
+    with multiprocessing.Pool(o.jobs, lane_begin, (descriptors,)) as pool:
+        for n, (wish, why, said, failed, text, seconds) in enumerate(pool.imap_unordered(lane_run, [wish for wish, _ in cases]), 1):
+            fired += bool(failed)
+            for note in said:
+                notes[note] += 1
+            if why:
+                bad += 1
+                print(f"FAILED {wish} at {', '.join(where(site) for site, _ in failed) or 'no call'} ({seconds:.1f} s): {why}")
+                print("".join(f"    {line}\n" for line in text.split("\n")[-40:]), flush=True)
+            elif sys.stdout.isatty() or n % 500 == 0:
+                print(f"{n}/{len(cases)}", end="\r" if sys.stdout.isatty() else "\n", flush=True)
+    for note, n in sorted(notes.items()):
+        print(f"run_faults: {note}: {n}")
+    print(f"run_faults: {len(cases)} cases, in {fired} of them the call was made, {bad} failed; {time.monotonic() - begun:.0f} s")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
