@@ -267,7 +267,8 @@ on_look(void *arg)
 	struct parent *p = arg;
 
 	timer_set(p->loop, &p->look, LOOK_MS);
-	if (p->state != PARENT_SERVING || !files_changed(p))
+	/* as in on_hup; asked again soon */
+	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation) || !files_changed(p))
 		return;
 	p->next_ports = ports_again(p->ports);
 	p->next_snapshot = p->next_ports ? snapshot_refresh(p->snapshot, p->generation + 1) : -1;

@@ -290,14 +290,14 @@ gateway_drain(struct gateway *gw, uint64_t within_ms)
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
 	origin_pool_clear(&gw->origins);
+	timer_clear(&gw->resume);
+	timer_init(&gw->resume, on_drain_deadline, gw);
+	timer_set(gw->loop, &gw->resume, within_ms);
+	drained(gw); /* when nobody is here; else the last one to leave tells */
 	for (s = TAILQ_FIRST(&gw->sessions); s; s = next) {
 		next = TAILQ_NEXT(s, link);
 		session_drain(s);
 	}
-	timer_clear(&gw->resume);
-	timer_init(&gw->resume, on_drain_deadline, gw);
-	timer_set(gw->loop, &gw->resume, within_ms);
-	drained(gw);
 }
 
 /* The logger sleeps when nothing comes; one wake-up for all lines of a turn. */

@@ -358,3 +358,26 @@ def test_a_client_over_its_limit_is_told_why(gateway):
         answer = c.response()
         assert answer.status == 429 and answer["proxy-status"] == 'gw.example.net; error=connection_limit_reached; details="client-limit"'
         assert b"Too many connections" in answer.body and answer["date"]
+
+
+def test_a_hello_in_too_many_records_is_the_clients_fault_however_fast_it_comes(gateway, serve):
+    serve(origins.Echo, w.ORIGIN, 443)
+    gw = gateway(rules=GUARD.format("enforce"))
+    hello = hello_without_end()
+    message = b"".join(hello[i + 5:i + 5 + 16384] for i in range(0, len(hello), 16389))
+    crumbs = b"".join(b"\x16\x03\x01\0\x01" + bytes([byte]) for byte in message)
+    with gw.tunnel("origin.example.net:443") as c, contextlib.suppress(OSError):
+        c.send(crumbs)
+        c.rest()
+    gw.record(guard="closed", fault="guard-bad-hello")
+
+
+def test_large_answers_do_not_cost_a_client_the_connection_that_knows_it(gateway, serve):
+    body = bytes(range(256)) * 4096 * 4
+    origin = serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(
+        b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM abcd\r\nContent-Length: %d\r\n\r\n" % len(body) + body) and None)
+    gw = gateway()
+    with gw.connect() as c:
+        for _ in range(60):
+            assert c.send(wire.get(f"{URL}/", fields="Authorization: NTLM abcd\r\n")).response().status == 401
+    assert origin.connections == 1
