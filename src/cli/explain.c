@@ -235,7 +235,7 @@ is_allowed(const struct answer *a)
 static int
 answer_code(const struct answer *a)
 {
-	if (a->client_allowed && a->port_allowed && a->rules != POLICY_VERDICT)
+	if (a->client_allowed && a->port_allowed && a->rules != POLICY_VERDICT && a->rules != POLICY_UNDECIDED)
 		return CLI_USAGE;
 	return is_allowed(a) ? CLI_FINE : CLI_NEGATIVE;
 }
@@ -250,7 +250,9 @@ end_print_json(const struct answer *a)
 		fputs(i ? "," : "", stdout);
 		cli_print_json(stdout, policy_rule_name(a->policy, a->verdict.reported[i]));
 	}
-	if (a->rules != POLICY_VERDICT) {
+	if (a->rules == POLICY_UNDECIDED) {
+		fputs("],\"undecided\":true,\"action\":null,\"rule\":null", stdout);
+	} else if (a->rules != POLICY_VERDICT) {
 		fputs("],\"needs\":\"address\",\"action\":null,\"rule\":null", stdout);
 	} else {
 		printf("],\"action\":\"%s\",\"rule\":", action_name(a->verdict.action));
@@ -272,6 +274,10 @@ verdict_print(const struct answer *a)
 {
 	struct span reason = policy_rule_reason(a->policy, a->verdict.rule);
 
+	if (a->rules == POLICY_UNDECIDED) {
+		puts("refused: a regex is too slow for this name and gave up, and the decision hangs on it; write it without nested repeats");
+		return;
+	}
 	if (a->rules != POLICY_VERDICT) {
 		puts("the rule needs an address: the gateway would resolve the name and ask again; say one with --address");
 		return;

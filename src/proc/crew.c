@@ -309,12 +309,14 @@ struct offer {
 	const struct ports *ports, *old;
 };
 
+/* One without a channel is on its way out; its successor begins with what is in use then. */
 static void
 offer(struct member *m, void *arg)
 {
 	struct offer *o = arg;
 
-	m->refused = !send_snapshot(m, o->snapshot, o->generation, o->ports, o->old);
+	if (m->channel >= 0)
+		m->refused = !send_snapshot(m, o->snapshot, o->generation, o->ports, o->old);
 }
 
 void
@@ -336,6 +338,10 @@ poll_member(struct member *m, void *arg)
 {
 	struct poll_all *p = arg;
 
+	if (m->channel < 0) {
+		p->applied = false;
+		return;
+	}
 	p->prepared &= m->prepared == p->generation;
 	p->applied &= m->applied == p->generation;
 	p->refused |= m->refused;
@@ -371,7 +377,7 @@ crew_has_refused(const struct crew *c)
 static void
 say_go(struct member *m, void *arg)
 {
-	if (!say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0))
+	if (m->channel >= 0 && !say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0))
 		member_stays_behind(m);
 }
 
@@ -403,7 +409,8 @@ crew_forget(struct crew *c)
 void
 crew_reopen(struct crew *c)
 {
-	say(&c->logger, MSG_REOPEN, 0, NULL, 0, NULL, 0);
+	if (!say(&c->logger, MSG_REOPEN, 0, NULL, 0, NULL, 0))
+		member_close(&c->logger); /* its successor opens them */
 }
 
 void
