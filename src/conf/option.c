@@ -66,7 +66,7 @@ static const struct option_word format_words[] = {
 static const struct option options[] = {
 	LIST(SECTION_TOP, "include", OPTION_INCLUDE, OPTION_NOWHERE, NULL, 0),
 
-	NUMBER("workers", workers, G(workers_at), 1, 1024, "auto", "auto"),
+	NUMBER("workers", workers, G(workers_at), 1, 128, "auto", "auto"),
 	TEXT(SECTION_GATEWAY, "user", OPTION_TEXT, G(user), G(user_at), "postern", 0),
 	TEXT(SECTION_GATEWAY, "visible-name", OPTION_TOKEN, G(visible_name), 0, NULL, 0), /* default: the host's name */
 	TEXT(SECTION_GATEWAY, "contact", OPTION_TEXT, G(contact), 0, NULL, OPTION_EMPTY_OK),

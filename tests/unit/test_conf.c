@@ -82,6 +82,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[listener a]\naddress = 127.0.0.1:0\n[listener a]\naddress = 127.0.0.1:0\n", {"3: [listener a] is given twice"}},
 		{"[listener a]\naddress = 127.0.0.1:9\n[listener b]\naddress = [::1]:9, 127.0.0.1:9\n",
 		    {"3: address 127.0.0.1:9 is given twice; the first is in the listener at postern.ini:1"}},
+		{"[gateway]\nworkers = 1 # one\n", {"2: a comment after a value begins with ;"}},
 		{"[gateway]\nworkers = 1\n[gateway]\nworkers = 2\n", {"4: \"workers\" is given twice in [gateway]; the first is at postern.ini:2"}},
 		{"[rule a]\naction = deny\naction = bypass\n", {"3: \"action\" is given twice in [rule NAME]; the first is at postern.ini:2"}},
 		/* lines that inih would misread */
@@ -102,14 +103,14 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\naction = deny\nhosts = 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
 		 "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\n  a\n", {"3: continue it on an indented next line"}},
 		/* values */
-		{"[gateway]\nworkers = 0\n", {"2: want a number from 1 to 1024, or auto"}},
+		{"[gateway]\nworkers = 0\n", {"2: want a number from 1 to 128, or auto"}},
 		{"[gateway]\nworkers = 1025\n", {"2: want a number"}},
 		{"[gateway]\nworkers = two\n", {"2: workers = two: want a number"}},
 		{"[gateway]\nworkers =\n", {"2: has no value; want a number"}},
 		{"[gateway]\nworkers = 1\n  2\n", {"3: \"workers\" takes one value"}},
 		{"[gateway]\nworkers = 1 2\n", {"2: workers = 1 2: want a number"}},
-		{"[gateway]\nuser =\n", {"2: user = has no value"}},
-		{"[gateway]\nuser = \"\"\n", {"2: user = has no value"}},
+		{"[gateway]\nuser =\n", {"2: user has no value"}},
+		{"[gateway]\nuser = \"\"\n", {"2: user has no value"}},
 		{"[gateway]\nvisible-name = a b\n", {"2: want a name such as proxy.example.com"}},
 		{"[gateway]\npages = nowhere\n", {"2: pages = nowhere: nowhere: No such file"}},
 		{"[gateway]\npages = postern.ini\n", {"2: postern.ini is not a directory"}},
@@ -155,10 +156,10 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\n", {"1: [rule a] has no action; want action = bypass, tunnel or deny"}},
 		{"[rule a]\naction = allow\n", {"2: action = allow: want bypass, tunnel, deny"}},
 		{"[rule a]\naction = bypass\nguard = on\n", {"3: want enforce, report, off"}},
-		{"[rule a]\naction = deny\nhosts =\n", {"3: hosts = has no value"}},
+		{"[rule a]\naction = deny\nhosts =\n", {"3: hosts has no value"}},
 		{"[rule a]\naction = deny\nreport = maybe\nforce = 1\n", {"3: report = maybe: want yes or no", "4: force = 1: want yes or no"}},
 		{"[log a]\n", {"1: [log a] has no file"}},
-		{"[log a]\nfile =\n", {"2: file = has no value"}},
+		{"[log a]\nfile =\n", {"2: file has no value"}},
 		{"[log a]\nfile = -\nformat = common\n", {"3: want squid, json, combined, or a format string with % codes"}},
 		/* what later versions have */
 		{"[gateway]\nadmin = 127.0.0.1:3180\ncontrol = /run/x\n", {"2: admin is not in this version", "3: control is not in this version"}},
