@@ -50,6 +50,23 @@ open_port(struct port *p, const struct endpoint *e, uint16_t index, uint32_t n_w
 	return true;
 }
 
+/* Sockets that share a port (SO_REUSEPORT) do not notice that another gateway of the same user has it, which would then get half of the clients.
+ * One that shares nothing does; where this gateway has the port already, under a wildcard or below one, that cannot be asked. */
+static bool
+is_taken(const struct endpoint *e, const struct ports *p, const struct ports *old, char *why, size_t why_n)
+{
+	int fd;
+
+	for (uint32_t i = 0; i < LISTENER_SLOTS; i++)
+		if ((p->slot[i].used && p->slot[i].bound.port == e->port) || (old && old->slot[i].used && old->slot[i].bound.port == e->port))
+			return false;
+	fd = listener_open(e, false, why, why_n);
+	if (fd < 0)
+		return true;
+	close(fd);
+	return false;
+}
+
 /* A slot that neither the new set nor the old one uses, so that workers never mix two sockets up. */
 static struct port *
 spare_slot(struct ports *p, const struct ports *old)
@@ -84,6 +101,8 @@ ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, st
 				slot = &p->slot[was - old->slot];
 				*slot = *was;
 				slot->index = index;
+			} else if (n_workers > 1 && is_taken(e, p, old, why, sizeof why)) {
+				report_error(r, l->at, "cannot listen: %s; is another program there, or this one already?", why);
 			} else if (!(slot = spare_slot(p, old))) {
 				report_error(r, l->at, "too many addresses: at most %u over all listeners", LISTENER_SLOTS);
 			} else if (!open_port(slot, e, index, n_workers, why, sizeof why)) {
