@@ -85,8 +85,7 @@ tally_add(struct shared *s, uint32_t worker, const struct addr *client)
 
 	tally_slots(s, client, slot);
 	for (int i = 0; i < 2; i++)
-		if (s->worker[worker].tally.count[i][slot[i]] < UINT16_MAX)
-			s->worker[worker].tally.count[i][slot[i]]++;
+		s->worker[worker].tally.count[i][slot[i]]++;
 }
 
 void

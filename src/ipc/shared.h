@@ -32,7 +32,7 @@ struct worker_counters {
 
 /* Connections of each client, counted twice under two hashes; the smaller count is the answer: never too low, seldom too high. */
 struct tally {
-	uint16_t count[2][TALLY_SLOTS];
+	uint32_t count[2][TALLY_SLOTS];
 };
 
 /* The logger's; only added to, so it outlives a logger that dies. */

@@ -400,8 +400,8 @@ is_local(const struct snapshot *s, const struct addr *a)
 	return false;
 }
 
-bool
-snapshot_is_self(const struct snapshot *s, const struct addr *a, uint16_t port)
+static bool
+is_self(const struct snapshot *s, const struct addr *a, uint16_t port)
 {
 	const struct endpoint *own = snapshot_at(s, s->set->own.off);
 
@@ -412,4 +412,12 @@ snapshot_is_self(const struct snapshot *s, const struct addr *a, uint16_t port)
 			return true;
 	}
 	return false;
+}
+
+bool
+snapshot_is_self(const struct snapshot *s, const struct addr *a, uint16_t port)
+{
+	struct addr inner;
+
+	return is_self(s, a, port) || (addr_embedded_v4(a, &inner) && is_self(s, &inner, port));
 }

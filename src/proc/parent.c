@@ -89,6 +89,7 @@ workers_of(const struct conf *c)
 {
 	long n = c->gateway.workers ? (long)c->gateway.workers : sysconf(_SC_NPROCESSORS_ONLN);
 
+	/* `auto` on a large machine; what is configured is in range */
 	return n < 1 ? 1 : n > SHARED_WORKERS_MAX ? SHARED_WORKERS_MAX : (uint32_t)n;
 }
 
@@ -297,7 +298,8 @@ on_look(void *arg)
 	struct parent *p = arg;
 
 	timer_set(p->loop, &p->look, LOOK_MS);
-	if (p->state != PARENT_SERVING || !files_changed(p))
+	/* as in on_hup; asked again soon */
+	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation) || !files_changed(p))
 		return;
 	p->next_ports = ports_again(p->ports);
 	p->next_snapshot = p->next_ports ? snapshot_refresh(p->snapshot, p->generation + 1) : -1;

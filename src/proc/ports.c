@@ -50,21 +50,24 @@ open_port(struct port *p, const struct endpoint *e, uint16_t index, uint32_t n_w
 	return true;
 }
 
-/* Sockets that share a port (SO_REUSEPORT) do not notice that another gateway of the same user has it, which would then get half of the clients.
- * One that shares nothing does; where this gateway has the port already, under a wildcard or below one, that cannot be asked. */
 static bool
-is_taken(const struct endpoint *e, const struct ports *p, const struct ports *old, char *why, size_t why_n)
+has_port(const struct ports *p, uint16_t port)
 {
-	int fd;
-
-	for (uint32_t i = 0; i < LISTENER_SLOTS; i++)
-		if ((p->slot[i].used && p->slot[i].bound.port == e->port) || (old && old->slot[i].used && old->slot[i].bound.port == e->port))
-			return false;
-	fd = listener_open(e, false, why, why_n);
-	if (fd < 0)
-		return true;
-	close(fd);
+	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
+		if (p->slot[i].used && p->slot[i].bound.port == port)
+			return true;
 	return false;
+}
+
+/* SO_REUSEPORT would let another gateway of the same user share the port, unseen: without it the kernel tells. */
+static bool
+is_free(const struct endpoint *e, char *why, size_t why_n)
+{
+	int fd = listener_open(e, false, why, why_n);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 /* A slot that neither the new set nor the old one uses, so that workers never mix two sockets up. */
@@ -96,16 +99,16 @@ ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, st
 			const struct endpoint *e = &l->address.v[i];
 			struct port           *was = find(old, e), *slot;
 			char                   why[160];
+			/* one that is ours already, at this address or a wider one, is in nobody's way */
+			bool probe = n_workers > 1 && e->port && !has_port(p, e->port) && !has_port(old, e->port);
 
 			if (was && find(p, e) == NULL) {
 				slot = &p->slot[was - old->slot];
 				*slot = *was;
 				slot->index = index;
-			} else if (n_workers > 1 && is_taken(e, p, old, why, sizeof why)) {
-				report_error(r, l->at, "cannot listen: %s; is another program there, or this one already?", why);
 			} else if (!(slot = spare_slot(p, old))) {
 				report_error(r, l->at, "too many addresses: at most %u over all listeners", LISTENER_SLOTS);
-			} else if (!open_port(slot, e, index, n_workers, why, sizeof why)) {
+			} else if ((probe && !is_free(e, why, sizeof why)) || !open_port(slot, e, index, n_workers, why, sizeof why)) {
 				report_error(r, l->at, "cannot listen: %s; is another program there, or are privileges missing?", why);
 			}
 		}

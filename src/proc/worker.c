@@ -50,6 +50,8 @@ name_slot(struct worker *w, struct message *m)
 	if (m->number >= LISTENER_SLOTS || m->n != sizeof index)
 		return;
 	memcpy(&index, m->data, sizeof index);
+	if (w->next.slot[m->number].fd >= 0)
+		close(w->next.slot[m->number].fd); /* of a snapshot that never came */
 	w->next.slot[m->number].named = true;
 	w->next.slot[m->number].index = index;
 	w->next.slot[m->number].fd = -1;

@@ -367,6 +367,7 @@ forward_origin_failed(struct session *s, enum fault fault)
 	}
 	r->retried = true;
 	r->sent_whole = false;
+	s->keep = r->head.keep_alive && !s->gw->draining; /* giving up on the old connection says nothing of the client's */
 	session_move(s, SESSION_GATE);
 	reach_begin(s);
 }

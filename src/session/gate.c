@@ -185,6 +185,7 @@ gate_decide(struct session *s)
 	r->has_verdict = true;
 	if (r->verdict.action == ACTION_DENY) {
 		if (!r->snap->set->report_only) {
+			s->gw->count->by_action[ACTION_DENY]++;
 			reply_fault(s, r->verdict.rule == RULE_NONE ? FAULT_NO_RULE : FAULT_DENIED);
 			return;
 		}

@@ -2,6 +2,7 @@
 #include "session/gateway.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -10,13 +11,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "session/page.h"
 #include "session/session.h"
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
 #define COMPOSE_EXTRA   (256u << 10) /* room beside the largest head: a page, or the fields that we add */
-
-static const char refusal[] = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 static void on_accept(void *arg, unsigned what);
 static void on_resume(void *arg);
@@ -174,6 +174,23 @@ on_resume(void *arg)
 	}
 }
 
+/* Nothing was asked, so nothing is rendered: a line of text. */
+static void
+refuse(struct gateway *gw, int fd, enum fault fault)
+{
+	const struct fault_row *row = fault_row(fault);
+	char                    text[2048];
+	int                     n;
+
+	n = snprintf(text, sizeof text,
+	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/plain\r\nContent-Length: %zu\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n"
+	    "Connection: close\r\n\r\n%s\n",
+	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(gw)), strlen(row->sentence) + 1,
+	    SPAN_ARG(snapshot_text(gw->snap, gw->snap->set->proxy_status)), row->token, row->word, row->sentence);
+	sock_write(fd, span_of(text, (size_t)n));
+	sock_close(fd);
+}
+
 /* Who may not come is closed before a byte is read; who has too many connections hears why. */
 static bool
 may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpoint *peer)
@@ -188,8 +205,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	}
 	if (set->max_connections_per_client && tally_count(gw->shared, &peer->addr) >= set->max_connections_per_client) {
 		gw->count->refused_limit++;
-		sock_write(fd, SPAN(refusal));
-		sock_close(fd);
+		refuse(gw, fd, FAULT_CLIENT_LIMIT);
 		return false;
 	}
 	return true;
@@ -274,14 +290,14 @@ gateway_drain(struct gateway *gw, uint64_t within_ms)
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
 	origin_pool_clear(&gw->origins);
+	timer_clear(&gw->resume);
+	timer_init(&gw->resume, on_drain_deadline, gw);
+	timer_set(gw->loop, &gw->resume, within_ms);
+	drained(gw); /* when nobody is here; else the last one to leave tells */
 	for (s = TAILQ_FIRST(&gw->sessions); s; s = next) {
 		next = TAILQ_NEXT(s, link);
 		session_drain(s);
 	}
-	timer_clear(&gw->resume);
-	timer_init(&gw->resume, on_drain_deadline, gw);
-	timer_set(gw->loop, &gw->resume, within_ms);
-	drained(gw);
 }
 
 /* The logger sleeps when nothing comes; one wake-up for all lines of a turn. */

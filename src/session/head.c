@@ -73,10 +73,19 @@ head_keep(struct session *s, size_t used)
 	return true;
 }
 
+/* RFC 9112 2.2: an empty line that old clients send after a body is no request, and must not make one wait for its end. */
+static void
+skip_empty_line(struct session *s)
+{
+	if (!s->req && span_eq(buf_span(&s->in), SPAN("\r\n")))
+		buf_use(&s->in, 2);
+}
+
 void
 head_read(struct session *s)
 {
 	for (;;) {
+		skip_empty_line(s);
 		if (buf_size(&s->in) > s->head_seen) {
 			enum fault  fault = FAULT_NONE;
 			size_t      used = 0;

@@ -57,6 +57,21 @@ unlist(struct origin_pool *p, struct pooled *e)
 	p->n--;
 }
 
+bool
+origin_is_quiet(struct origin *o)
+{
+	char byte;
+
+	if (o->side.closed)
+		return false;
+	if (!o->side.readable)
+		return true;
+	if (sock_read(o->side.fd, &byte, 1) >= 0 || errno != EAGAIN)
+		return false;
+	o->side.readable = false;
+	return true;
+}
+
 static void
 on_origin(void *arg, unsigned what)
 {
@@ -65,7 +80,7 @@ on_origin(void *arg, unsigned what)
 	side_note(&o->side, what);
 	if (o->user)
 		session_on_origin(o->user, what);
-	else if (what & (WATCH_READ | WATCH_CLOSED))
+	else if (!origin_is_quiet(o))
 		origin_free(o); /* an idle server that speaks or leaves is of no more use */
 }
 
@@ -169,26 +184,10 @@ origin_label(struct origin *o, struct span host, uint64_t generation)
 	return true;
 }
 
-/* Nothing unasked has come, no end, no byte. An edge whose bytes were not read to the last is not announced again: look. */
-static bool
-is_quiet(struct origin *o)
-{
-	char byte;
-
-	if (o->side.closed)
-		return false;
-	if (!o->side.readable)
-		return true;
-	if (sock_read(o->side.fd, &byte, 1) >= 0 || errno != EAGAIN)
-		return false;
-	o->side.readable = false;
-	return true;
-}
-
 bool
 origin_is_for(struct origin *o, struct span host, uint64_t generation)
 {
-	return o->pooled && o->pooled->generation == generation && span_eq(span_of(o->pooled->host, o->pooled->n), host) && is_quiet(o);
+	return o->pooled && o->pooled->generation == generation && span_eq(span_of(o->pooled->host, o->pooled->n), host) && origin_is_quiet(o);
 }
 
 void
@@ -200,7 +199,7 @@ origin_give(struct origin *o, struct span host, uint64_t generation)
 	uint16_t               bucket = bucket_of(p, host, o->port);
 	struct pooled         *e;
 
-	if (generation != set->generation || gw->draining || !is_quiet(o) || idle_for(p, bucket, host, o->port) >= set->pool_per_host ||
+	if (generation != set->generation || gw->draining || !origin_is_quiet(o) || idle_for(p, bucket, host, o->port) >= set->pool_per_host ||
 	    !origin_label(o, host, generation)) {
 		origin_free(o);
 		return;

@@ -56,6 +56,8 @@ struct origin *origin_take(struct gateway *gw, struct session *user, struct span
 bool origin_label(struct origin *o, struct span host, uint64_t generation);
 /* False as well when it has ended, or said what nobody asked for. */
 bool origin_is_for(struct origin *o, struct span host, uint64_t generation);
+/* Has nothing come that was not asked for, no end, no byte? Looks when its watch, or a turn put off, said that there may be. */
+bool origin_is_quiet(struct origin *o);
 /* Put it where others find it (or close it: when bytes came that nobody asked for, the pool is full or memory short). */
 void origin_give(struct origin *o, struct span host, uint64_t generation);
 

@@ -150,6 +150,8 @@ addresses_pass(struct session *s, const struct addr *a, unsigned n)
 	enum fault      fault = judge_addresses(r, a, n, by_rule);
 
 	if (fault != FAULT_NONE) {
+		if (by_rule && r->has_verdict)
+			s->gw->count->by_action[r->verdict.action]++;
 		reply_fault(s, fault);
 		return false;
 	}

@@ -46,8 +46,8 @@ compose_head(const struct session *s, const struct head *h)
 		put(&o, h->upgrade_to.n ? h->upgrade_to : r->head.upgrade_to);
 		put(&o, SPAN("\r\n"));
 	} else if (!interim) {
-		/* HEAD and 304 may name a coding that no body follows (RFC 9112 6.1) */
-		if (h->body == BODY_CHUNKED && !bodiless && !r->decode)
+		/* HEAD and 304 may name a coding that no body follows, but never to HTTP/1.0 (RFC 9112 6.1) */
+		if (h->body == BODY_CHUNKED && !bodiless && r->head.minor > 0)
 			put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
 		if (!s->keep)
 			put(&o, SPAN("Connection: close\r\n"));

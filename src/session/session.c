@@ -208,7 +208,7 @@ on_client(void *arg, unsigned what)
 		peek_pump(s);
 		break;
 	case SESSION_TUNNEL:
-		tunnel_pump(s);
+		tunnel_on_client(s, what);
 		break;
 	case SESSION_LINGER:
 		linger_read(s);
@@ -233,9 +233,12 @@ session_on_origin(struct session *s, unsigned what)
 		peek_pump(s);
 		break;
 	case SESSION_TUNNEL:
-		tunnel_pump(s);
+		tunnel_on_origin(s, what);
 		break;
-	default: /* remembered in origin->side */
+	default:
+		/* kept for this client's next request: a server that speaks or leaves in between is of no more use */
+		if (!origin_is_quiet(s->origin))
+			session_drop_origin(s);
 		break;
 	}
 }

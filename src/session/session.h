@@ -173,7 +173,8 @@ void peek_begin(struct session *s);                          /* peek.c */
 void peek_pump(struct session *s); /* either socket has something to say */
 void peek_on_timeout(struct session *s);
 void tunnel_begin(struct session *s);                        /* tunnel.c */
-void tunnel_pump(struct session *s);
+void tunnel_on_client(struct session *s, unsigned what);
+void tunnel_on_origin(struct session *s, unsigned what);
 void tunnel_on_timeout(struct session *s);
 
 /* --- record.c: the log line --- */

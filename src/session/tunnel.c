@@ -23,6 +23,8 @@ arm(struct session *s)
 	session_deadline(s, left);
 }
 
+static void tunnel_pump(struct session *s);
+
 void
 tunnel_begin(struct session *s)
 {
@@ -81,36 +83,39 @@ pump(struct session *s, struct lane *l, struct side *from, struct side *to, enum
 	return true;
 }
 
-/* After a FIN only a failure makes a side readable again (side_note). */
-static bool
-is_gone(const struct lane *from_it, struct side *side)
-{
-	if (from_it->state != LANE_SHUT || !side->readable)
-		return false;
-	side->readable = false;
-	return sock_failed(side->fd);
-}
-
-void
+static void
 tunnel_pump(struct session *s)
 {
 	struct side *origin = &s->origin->side;
 
 	s->active_us = loop_now_us(s->gw->loop);
-	/* a side that has said all is not read any more: ask whether it is still there */
-	if (is_gone(&s->up, &s->client)) {
-		session_finish(s, FAULT_CLIENT_ABORTED);
-		return;
-	}
-	if (is_gone(&s->down, origin)) {
-		session_finish(s, FAULT_ORIGIN_RESET);
-		return;
-	}
 	if (!pump(s, &s->up, &s->client, origin, FAULT_CLIENT_ABORTED, FAULT_ORIGIN_RESET) ||
 	    !pump(s, &s->down, origin, &s->client, FAULT_ORIGIN_RESET, FAULT_CLIENT_ABORTED))
 		return;
 	if (s->up.state == LANE_SHUT && s->down.state == LANE_SHUT)
 		session_finish(s, FAULT_NONE);
+}
+
+/* A reset is seen by the lane that reads; where none does, because its end came before or its writer is slow, ask. */
+void
+tunnel_on_client(struct session *s, unsigned what)
+{
+	bool ended = s->up.state == LANE_SHUT;
+
+	tunnel_pump(s);
+	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && (ended || s->up.in_pipe || !outbox_is_empty(&s->up.kept)) && sock_failed(s->client.fd))
+		session_finish(s, FAULT_CLIENT_ABORTED);
+}
+
+/* What a server said before its reset goes out first. */
+void
+tunnel_on_origin(struct session *s, unsigned what)
+{
+	bool ended = s->down.state == LANE_SHUT;
+
+	tunnel_pump(s);
+	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && ended && sock_failed(s->origin->side.fd))
+		session_finish(s, FAULT_ORIGIN_RESET);
 }
 
 void

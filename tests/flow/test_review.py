@@ -324,3 +324,60 @@ def test_bytes_that_passed_under_report_are_counted_though_no_hello_came(gateway
     c.reset()
     line = gw.record(fault="client-aborted")
     assert line["bytes_in"] > 500 and line["bytes_out"] > 1500
+
+
+def test_two_gateways_do_not_share_a_port(gateway):
+    gw = gateway(workers=2)
+    other = gateways.command("run", "-c", gw.file)
+    assert other.returncode == 2 and "cannot listen" in other.stderr and f":{gw.port}" in other.stderr, other
+
+
+def test_an_empty_line_alone_is_no_request(gateway, origin):
+    gw = gateway(head_timeout="200ms", keepalive_timeout="1s")
+    with gw.connect() as c:
+        assert c.send(wire.get(f"{URL}/", "POST", "Content-Length: 2\r\n") + b"ok\r\n").response().status == 200
+        c.send(b"\r\n")
+        assert c.ended()  # at the end of keepalive-timeout, without a word
+    gw.get(f"{URL}/")
+    gw.record(2, status=200)
+    assert len(gw.records()) == 2
+
+
+def test_no_wrapping_of_its_own_address_leads_back_to_the_gateway(gateway):
+    port = gateways.free_port(w.EDGE)
+    gw = gateway(address=f"127.0.0.1:{gateways.free_port()} {w.EDGE}:{port}")
+    gw.address = (w.EDGE, port)
+    for wrapped in ("::ffff:20.42.0.40", "64:ff9b::20.42.0.40", "2002:142a:28::1"):
+        assert gw.get(f"http://[{wrapped}]:{port}/").status == 403
+    gw.record(3, fault="self-target")
+
+
+def test_a_client_over_its_limit_is_told_why(gateway):
+    gw = gateway(max_connections_per_client=1)
+    with gw.connect(), gw.connect() as c:
+        answer = c.response()
+        assert answer.status == 429 and answer["proxy-status"] == 'gw.example.net; error=connection_limit_reached; details="client-limit"'
+        assert b"Too many connections" in answer.body and answer["date"]
+
+
+def test_a_hello_in_too_many_records_is_the_clients_fault_however_fast_it_comes(gateway, serve):
+    serve(origins.Echo, w.ORIGIN, 443)
+    gw = gateway(rules=GUARD.format("enforce"))
+    hello = hello_without_end()
+    message = b"".join(hello[i + 5:i + 5 + 16384] for i in range(0, len(hello), 16389))
+    crumbs = b"".join(b"\x16\x03\x01\0\x01" + bytes([byte]) for byte in message)
+    with gw.tunnel("origin.example.net:443") as c, contextlib.suppress(OSError):
+        c.send(crumbs)
+        c.rest()
+    gw.record(guard="closed", fault="guard-bad-hello")
+
+
+def test_large_answers_do_not_cost_a_client_the_connection_that_knows_it(gateway, serve):
+    body = bytes(range(256)) * 4096 * 4
+    origin = serve(origins.Http, w.ORIGIN, 80, answer=lambda request, wire: wire.send(
+        b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM abcd\r\nContent-Length: %d\r\n\r\n" % len(body) + body) and None)
+    gw = gateway()
+    with gw.connect() as c:
+        for _ in range(60):
+            assert c.send(wire.get(f"{URL}/", fields="Authorization: NTLM abcd\r\n")).response().status == 401
+    assert origin.connections == 1

@@ -158,6 +158,23 @@ show(struct span s, char *buf, size_t n)
 	buf[at] = '\0';
 }
 
+/* How much of `got` is `want`, a Date that `want` does not name passed over (the gateway adds one to answers that have none). *same: bytes of both that
+ * are alike. 0: not all of it. */
+static size_t
+match_bytes(struct span got, struct span want, size_t *same)
+{
+	size_t g = 0, w = 0;
+
+	for (; w < want.n; g++, w++) {
+		if (g > 1 && got.p[g - 1] == '\n' && got.n - g > 6 && memcmp(got.p + g, "Date: ", 6) == 0 && (want.n - w < 6 || memcmp(want.p + w, "Date: ", 6) != 0))
+			g = (size_t)((const char *)memchr(got.p + g, '\n', got.n - g) + 1 - got.p);
+		if (g >= got.n || got.p[g] != want.p[w])
+			break;
+	}
+	*same = w;
+	return w == want.n ? g : 0;
+}
+
 static void
 expect_bytes(struct play *p, struct fake_sock *s, const struct step *l, unsigned at)
 {
@@ -165,20 +182,19 @@ expect_bytes(struct play *p, struct fake_sock *s, const struct step *l, unsigned
 	struct span  got = bytes_left(&s->out), w;
 	const char  *why = step_bytes(l, at, &want, NULL);
 	char         text[2][400];
-	size_t       same = 0;
+	size_t       same = 0, used;
 
 	w = bytes_left(&want);
+	used = match_bytes(got, w, &same);
 	if (why) {
 		play_fail(p, "%s", why);
-	} else if (got.n < w.n || (w.n && memcmp(got.p, w.p, w.n) != 0)) {
-		while (same < got.n && same < w.n && got.p[same] == w.p[same])
-			same++;
-		show(span_of(got.p + same, got.n - same), text[0], sizeof text[0]);
+	} else if (w.n && !used) {
+		show(span_of(got.p + (same < got.n ? same : got.n), got.n - (same < got.n ? same : got.n)), text[0], sizeof text[0]);
 		show(span_of(w.p + same, w.n - same), text[1], sizeof text[1]);
 		play_fail(p, "%s got %zu bytes; after %zu as expected\n    got:      %s\n    expected: %s", s->name, got.n, same, text[0], text[1]);
-		w.n = got.n;
+		used = got.n;
 	}
-	s->out.at += w.n;
+	s->out.at += used;
 	free(want.p);
 }
 
@@ -265,6 +281,9 @@ expect_sock(struct play *p, struct fake_sock *s, const struct step *l)
 	} else if (strcmp(verb, "is") == 0 && strcmp(what, "unread") == 0) {
 		if (s->n_read)
 			play_fail(p, "%llu bytes of %s were read", (unsigned long long)s->n_read, s->name);
+	} else if (strcmp(verb, "has") == 0 && strcmp(what, "more") == 0) { /* than was read of it */
+		if (!bytes_left(&s->in).n)
+			play_fail(p, "all of %s was read", s->name);
 	} else if (strcmp(verb, "has") == 0 && strcmp(what, "keepalive") == 0) {
 		if (!s->keepalive)
 			play_fail(p, "%s has not", s->name);

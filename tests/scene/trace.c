@@ -15,7 +15,7 @@ static const char *const names[SESSION_STATES] = {
 	"ACCEPTED", "HEAD", "GATE", "LOOKUP", "DIAL", "FORWARD", "REPLY", "PEEK", "TUNNEL", "LINGER", "DONE"};
 
 #define TO(state) (1u << SESSION_##state)
-/* What session.c allows and a scene must show. */
+/* What scenes must show, and nothing else. session.c allows a little more, for what cannot happen today. */
 static const unsigned wanted[SESSION_STATES] = {
 	[SESSION_ACCEPTED] = TO(HEAD),
 	[SESSION_HEAD] = TO(GATE) | TO(REPLY) | TO(DONE),

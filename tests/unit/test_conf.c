@@ -104,7 +104,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		 "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\n  a\n", {"3: continue it on an indented next line"}},
 		/* values */
 		{"[gateway]\nworkers = 0\n", {"2: want a number from 1 to 128, or auto"}},
-		{"[gateway]\nworkers = 1025\n", {"2: want a number"}},
+		{"[gateway]\nworkers = 129\n", {"2: want a number"}},
 		{"[gateway]\nworkers = two\n", {"2: workers = two: want a number"}},
 		{"[gateway]\nworkers =\n", {"2: has no value; want a number"}},
 		{"[gateway]\nworkers = 1\n  2\n", {"3: \"workers\" takes one value"}},
