@@ -47,6 +47,7 @@ enum fault_tag {
 	X(SELF_TARGET, "self-target", 403, "destination_ip_prohibited", TAG_DENIED, "The request leads back to this gateway itself.") \
 	X(VIA_LOOP, "via-loop", 508, "proxy_loop_detected", TAG_DENIED, "The request has passed this gateway before.") \
 	X(USER_UNKNOWN, "user-unknown", 403, "http_request_denied", TAG_DENIED, "A rule needs to know the user, and the user cannot be asked here.") \
+	X(UNDECIDED, "undecided", 503, "http_request_denied", TAG_DENIED, "A pattern of this network's policy gave up on this name, so nothing could be decided.") \
 	X(CLIENT_LIMIT, "client-limit", 429, "connection_limit_reached", TAG_DENIED, "Too many connections from this client.") \
 	X(MAX_FORWARDS, "max-forwards", 200, "", TAG_NONE, "") \
 	/* the guard of a bypass rule */ \

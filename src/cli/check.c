@@ -22,29 +22,6 @@ usage(FILE *to)
 	    to);
 }
 
-struct tally {
-	size_t rules, lists, entries, listeners;
-};
-
-static struct tally
-tally_of(const struct conf *c)
-{
-	struct tally                t = {0};
-	const struct conf_rule     *rule;
-	const struct conf_list     *list;
-	const struct conf_listener *listener;
-
-	TAILQ_FOREACH (rule, &c->rules, link)
-		t.rules++;
-	TAILQ_FOREACH (list, &c->lists, link) {
-		t.lists++;
-		t.entries += list->hosts.n + list->addresses.n;
-	}
-	TAILQ_FOREACH (listener, &c->listeners, link)
-		t.listeners++;
-	return t;
-}
-
 static int
 line_order(const void *a, const void *b)
 {
@@ -77,7 +54,7 @@ lines_json(const struct conf *c, const struct report_line **line, size_t n, bool
 static bool
 print_json(const char *path, const struct conf *c, const struct report *r)
 {
-	struct tally               t = tally_of(c);
+	struct conf_counts         t = conf_count(c);
 	const struct report_line **line = calloc(r->n + 1, sizeof *line);
 
 	if (!line)
@@ -99,14 +76,18 @@ print_json(const char *path, const struct conf *c, const struct report *r)
 static void
 print_text(const char *path, const struct conf *c, const struct report *r)
 {
-	struct tally t = tally_of(c);
+	struct conf_counts t = conf_count(c);
+	char               text[160];
 
 	report_print(r, c, stderr);
-	if (r->errors)
+	if (r->errors) {
+		fputs("postern: ", stderr);
+		cli_print(stderr, span_str(path));
+		fprintf(stderr, ": not usable: %zu error%s, %zu warning%s\n", r->errors, r->errors == 1 ? "" : "s", r->warnings, r->warnings == 1 ? "" : "s");
 		return;
+	}
 	cli_print(stdout, span_str(path));
-	printf(": OK: %zu rule%s, %zu list%s with %zu entr%s, %zu listener%s", t.rules, t.rules == 1 ? "" : "s", t.lists, t.lists == 1 ? "" : "s",
-	    t.entries, t.entries == 1 ? "y" : "ies", t.listeners, t.listeners == 1 ? "" : "s");
+	printf(": OK: %s", conf_counts_print(&t, text, sizeof text));
 	if (r->warnings)
 		printf("; %zu warning%s", r->warnings, r->warnings == 1 ? "" : "s");
 	putchar('\n');

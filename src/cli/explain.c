@@ -6,13 +6,15 @@
 #include <getopt.h>
 #include <stdlib.h>
 
+#include <unistd.h>
+
+#include "audit/check.h"
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "conf/conf.h"
-#include "policy/compile.h"
-#include "policy/egress.h"
-#include "policy/policy.h"
 #include "policy/rule.h"
+#include "policy/snapshot.h"
+#include "session/gateway.h"
 
 struct question {
 	const char      *path;
@@ -26,14 +28,13 @@ struct question {
 /* What was found, before it is printed. */
 struct answer {
 	const struct question *q;
-	const struct conf     *conf;
 	const struct policy   *policy;
-	const struct egress   *egress;
 	enum policy_answer     rules;
 	struct verdict         verdict;
 	bool                   client_allowed, port_allowed;
 	const struct addr     *address; /* literal or given; null: would be resolved */
 	bool                   address_allowed;
+	bool                   is_self;
 	const char            *sep; /* JSON */
 };
 
@@ -42,14 +43,15 @@ usage(FILE *to)
 {
 	fputs("usage: postern explain [-c FILE] [--client IP] [--method M] [--address IP] [--listener NAME] [--at 'mon 09:00'] [--json] TARGET\n"
 	      "Says what would happen to a request and why. TARGET is HOST:PORT or HOST (a CONNECT, port 443) or http://HOST/ (a plain GET).\n"
+	      "Resolves nothing and connects nowhere.\n"
 	      "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
 	      "      --client IP      from this client (127.0.0.1)\n"
-	      "      --method M       with this method\n"
+	      "      --method M       with this method, for a plain request\n"
 	      "      --address IP     as if HOST had resolved to this address\n"
 	      "      --listener NAME  at this listener (the first)\n"
 	      "      --at 'mon 09:00' at this local time (now)\n"
 	      "      --json           one JSON object on standard output\n"
-	      "exit code: 0 it would be let through, 1 refused, 2 usage, unreadable file, or an address is needed to tell\n",
+	      "exit code: 0 it would be let through, 1 refused, 2 usage, unreadable or wrong file, or an address is needed to tell\n",
 	    to);
 }
 
@@ -70,27 +72,36 @@ guard_name(enum guard_mode g)
 }
 
 /* HOST:PORT, HOST, a bare IPv6 address, or a URL. */
-static bool
+static int
 target_read(struct question *q, const char *text)
 {
 	struct span s = span_str(text);
 	struct url  url;
 	struct addr addr;
 	char        bracketed[ADDR_TEXT_MAX + 2];
+	bool        ok;
 
 	q->connect = true;
 	if (strstr(text, "://")) {
-		if (!url_parse(s, &url) || url.scheme == SCHEME_OTHER || url.scheme == SCHEME_NONE)
-			return false;
-		q->target = url.at;
-		q->connect = url.scheme == SCHEME_HTTPS;
+		ok = url_parse(s, &url);
+		if (ok && url.scheme != SCHEME_HTTP && url.scheme != SCHEME_HTTPS)
+			return cli_usage_error("only http and https are spoken here; the gateway would answer 501 (fault bad-scheme)");
+		if (ok)
+			q->target = url.at;
+		q->connect = ok && url.scheme == SCHEME_HTTPS;
 	} else if (addr_parse(s, &addr) && !addr_is_v4(&addr)) {
 		snprintf(bracketed, sizeof bracketed, "[%s]", text);
-		if (!authority_parse(span_str(bracketed), &q->target))
-			return false;
-	} else if (!authority_parse(s, &q->target)) {
-		return false;
+		ok = authority_parse(span_str(bracketed), &q->target);
+	} else {
+		ok = authority_parse(s, &q->target);
 	}
+	if (!ok)
+		return cli_usage_error("the target is no host that could be asked for: the gateway would answer 400 (fault bad-target); say HOST:PORT, HOST or "
+		                       "http://HOST/, without a user, and an address in full");
+	if (q->connect && q->facts.method.n && !span_eq(q->facts.method, SPAN("CONNECT")))
+		return cli_usage_error("--method goes with http://HOST/; HOST:PORT and https:// are a CONNECT");
+	if (!q->connect && span_eq(q->facts.method, SPAN("CONNECT")))
+		return cli_usage_error("--method CONNECT goes with HOST:PORT, not with a URL");
 	if (q->target.port == 0)
 		q->target.port = q->connect ? 443 : 80;
 	q->facts.host = &q->target.host;
@@ -98,7 +109,7 @@ target_read(struct question *q, const char *text)
 	q->facts.scheme = q->connect ? SCHEME_HTTPS : SCHEME_HTTP;
 	if (q->facts.method.n == 0)
 		q->facts.method = q->connect ? SPAN("CONNECT") : SPAN("GET");
-	return true;
+	return CLI_FINE;
 }
 
 /* Options to q; CLI_FINE: go on. -1: help was printed. */
@@ -157,9 +168,7 @@ options_read(struct question *q, int argc, char **argv)
 		usage(stderr);
 		return CLI_USAGE;
 	}
-	if (!target_read(q, argv[optind]))
-		return cli_usage_error("the target is not a host that could be asked for; say HOST:PORT, HOST or http://HOST/");
-	return CLI_FINE;
+	return target_read(q, argv[optind]);
 }
 
 /* --- what each rule said --- */
@@ -229,13 +238,14 @@ on_rule(void *arg, const struct trace_rule *t)
 static bool
 is_allowed(const struct answer *a)
 {
-	return a->client_allowed && a->port_allowed && a->rules == POLICY_VERDICT && a->verdict.action != ACTION_DENY && (!a->address || a->address_allowed);
+	return a->client_allowed && a->port_allowed && !a->is_self && a->rules == POLICY_VERDICT && a->verdict.action != ACTION_DENY &&
+	    (!a->address || a->address_allowed);
 }
 
 static int
 answer_code(const struct answer *a)
 {
-	if (a->client_allowed && a->port_allowed && a->rules != POLICY_VERDICT)
+	if (a->client_allowed && a->port_allowed && a->rules != POLICY_VERDICT && a->rules != POLICY_UNDECIDED)
 		return CLI_USAGE;
 	return is_allowed(a) ? CLI_FINE : CLI_NEGATIVE;
 }
@@ -250,7 +260,9 @@ end_print_json(const struct answer *a)
 		fputs(i ? "," : "", stdout);
 		cli_print_json(stdout, policy_rule_name(a->policy, a->verdict.reported[i]));
 	}
-	if (a->rules != POLICY_VERDICT) {
+	if (a->rules == POLICY_UNDECIDED) {
+		fputs("],\"undecided\":true,\"action\":null,\"rule\":null", stdout);
+	} else if (a->rules != POLICY_VERDICT) {
 		fputs("],\"needs\":\"address\",\"action\":null,\"rule\":null", stdout);
 	} else {
 		printf("],\"action\":\"%s\",\"rule\":", action_name(a->verdict.action));
@@ -262,7 +274,7 @@ end_print_json(const struct answer *a)
 	printf(",\"client_allowed\":%s,\"port_allowed\":%s", a->client_allowed ? "true" : "false", a->port_allowed ? "true" : "false");
 	if (a->address) {
 		addr_print(a->address, text);
-		printf(",\"address\":\"%s\",\"address_allowed\":%s", text, a->address_allowed ? "true" : "false");
+		printf(",\"address\":\"%s\",\"address_allowed\":%s", text, a->address_allowed && !a->is_self ? "true" : "false");
 	}
 	printf(",\"allowed\":%s}\n", answer_code(a) == CLI_USAGE ? "null" : is_allowed(a) ? "true" : "false");
 }
@@ -272,6 +284,10 @@ verdict_print(const struct answer *a)
 {
 	struct span reason = policy_rule_reason(a->policy, a->verdict.rule);
 
+	if (a->rules == POLICY_UNDECIDED) {
+		puts("refused: a regex is too slow for this name and gave up, and the decision hangs on it; write it without nested repeats");
+		return;
+	}
 	if (a->rules != POLICY_VERDICT) {
 		puts("the rule needs an address: the gateway would resolve the name and ask again; say one with --address");
 		return;
@@ -299,12 +315,16 @@ end_print_text(const struct answer *a)
 
 	verdict_print(a);
 	if (!a->client_allowed)
-		puts("but the listener's `clients` do not hold for this client: it is closed unread");
+		puts("but the listener's `clients` do not hold for this client: its connection is closed unread, without a line in the access log");
 	if (!a->port_allowed)
-		printf("but port %u is not in %s: refused\n", a->q->facts.port, a->q->connect ? "connect-ports" : "http-ports");
-	if (a->address && !a->address_allowed) {
+		printf("but port %u is not in %s: refused before any rule is asked (fault port-denied)\n", a->q->facts.port,
+		    a->q->connect ? "connect-ports" : "http-ports");
+	if (a->is_self) {
 		addr_print(a->address, text);
-		printf("but address %s is forbidden by egress-deny: refused\n", text);
+		printf("but the gateway itself listens on %s port %u: refused (fault self-target)\n", text, a->q->facts.port);
+	} else if (a->address && !a->address_allowed) {
+		addr_print(a->address, text);
+		printf("but address %s is forbidden by egress-deny: refused (fault egress-denied)\n", text);
 	} else if (!a->address && is_allowed(a)) {
 		puts("each address of the name is judged by egress-deny before it is connected to; see with --address");
 	}
@@ -366,42 +386,66 @@ listener_find(const struct conf *c, struct question *q)
 }
 
 static int
-ask(struct question *q, const struct conf *c, const struct flat *f, uint32_t policy, uint32_t egress)
+ask(struct question *q, const struct conf *c, const struct snapshot *s)
 {
 	const struct conf_listener *l = listener_find(c, q);
-	struct answer               a = {.q = q, .conf = c};
-	struct policy              *p;
-	int                         code;
+	const struct egress        *egress = egress_at(s->block, s->set->egress);
+	struct answer               a = {.q = q, .policy = s->policy};
 
 	if (q->listener && !l)
 		return cli_usage_error("--listener: the configuration has no such listener");
-	p = policy_open(f->base, f->used, policy, false);
-	if (!p)
-		return cli_usage_error("out of memory");
-	a.policy = p;
-	a.egress = egress_at(f->base, egress);
 	a.client_allowed = !q->has_client || !l || cidrs_have(&l->clients, &q->facts.client);
-	a.port_allowed = egress_port_allowed(a.egress, q->connect, q->facts.port);
+	a.port_allowed = egress_port_allowed(egress, q->connect, q->facts.port);
 	if (q->facts.host->kind == HOST_ADDR)
 		a.address = &q->facts.host->addr;
 	else if (q->facts.known & FACT_ADDRESS)
 		a.address = &q->facts.address;
-	a.address_allowed = a.address && egress_allows(a.egress, a.address);
+	a.address_allowed = a.address && egress_allows(egress, a.address);
+	a.is_self = a.address && snapshot_is_self(s, a.address, q->facts.port);
 	answer_print(&a);
-	code = answer_code(&a);
-	policy_close(p);
-	return code;
+	return answer_code(&a);
+}
+
+/* Where the gateway would listen; ports that the kernel is to choose are not known. */
+static size_t
+own_places(const struct conf *c, struct endpoint own[LISTENER_SLOTS])
+{
+	const struct conf_listener *l;
+	size_t                      n = 0;
+
+	TAILQ_FOREACH (l, &c->listeners, link)
+		for (size_t i = 0; i < l->address.n && n < LISTENER_SLOTS; i++)
+			if (l->address.v[i].port)
+				own[n++] = l->address.v[i];
+	return n;
+}
+
+/* As the parent would build it; null: what is wrong is in `r`. */
+static struct snapshot *
+snapshot_of(const struct conf *c, struct report *r)
+{
+	struct endpoint        own[LISTENER_SLOTS];
+	struct snapshot_inputs in = {.generation = 1, .own = own, .n_own = own_places(c, own)};
+	struct snapshot       *s;
+	int                    block;
+
+	log_formats_check(c, r);
+	block = snapshot_build(c, &in, r);
+	if (block < 0)
+		return NULL;
+	s = snapshot_open(block, true);
+	close(block);
+	return s;
 }
 
 int
 cli_explain(int argc, char **argv)
 {
-	struct question q = {.path = CLI_DEFAULT_CONF};
-	struct report   r;
-	struct flat     f;
-	struct conf    *c;
-	uint32_t        policy, egress;
-	int             code;
+	struct question  q = {.path = CLI_DEFAULT_CONF};
+	struct report    r;
+	struct conf     *c;
+	struct snapshot *s;
+	int              code;
 
 	q.facts.client = addr_from_v4(0x7f000001);
 	q.facts.week_minute = policy_week_minute(clock_real_us());
@@ -411,19 +455,17 @@ cli_explain(int argc, char **argv)
 	if (!cli_file_readable(q.path))
 		return CLI_USAGE;
 	report_init(&r);
-	flat_init(&f);
 	c = conf_load(q.path, &r);
-	policy = c ? policy_compile(c, &f, &r) : 0;
-	egress = policy ? egress_compile(c, &f) : 0;
-	if (egress && r.errors == 0) {
-		code = ask(&q, c, &f, policy, egress);
+	s = c ? snapshot_of(c, &r) : NULL;
+	if (s) {
+		code = ask(&q, c, s);
 	} else {
 		if (c)
 			report_print(&r, c, stderr);
-		code = cli_usage_error("the configuration has errors; postern check lists them");
+		code = cli_usage_error(r.errors ? "the configuration has errors: nothing can be explained by it" : "out of memory");
 	}
+	snapshot_unref(s);
 	conf_free(c);
-	flat_clear(&f);
 	report_clear(&r);
 	return code;
 }

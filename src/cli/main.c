@@ -2,6 +2,7 @@
 /*
  * main: finds the subcommand and leaves everything to it.
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,10 +13,11 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 	const char *what;
+	const char *called; /* by getopt, when it complains */
 } commands[] = {
-	{"run", cli_run, "the gateway, in the foreground"},
-	{"check", cli_check, "read and compile the configuration, print every error and warning"},
-	{"explain", cli_explain, "what would happen to a request, and why"},
+	{"run", cli_run, "the gateway, in the foreground", "postern run"},
+	{"check", cli_check, "read and compile the configuration, print every error and warning", "postern check"},
+	{"explain", cli_explain, "what would happen to a request, and why", "postern explain"},
 };
 
 static void
@@ -49,6 +51,7 @@ main(int argc, char **argv)
 		return child_main(argv[2]);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
+			argv[1] = (char *)(uintptr_t)commands[i].called;
 			code = commands[i].run(argc - 1, argv + 1);
 			/* an answer that could not be written is no answer */
 			return fflush(stdout) == 0 && !ferror(stdout) ? code : CLI_USAGE;

@@ -8,8 +8,11 @@
 
 static const char usage[] =
     "usage: postern run [-c FILE] [--report-only]\n"
-    "  -c FILE        the configuration (" CLI_DEFAULT_CONF ")\n"
-    "  --report-only  what the rules deny or inspect passes as a tunnel, and the log says which rule it was\n";
+    "The gateway, in the foreground. Its operations log goes to standard error; SIGHUP reloads, SIGUSR1 opens the access logs anew,\n"
+    "SIGTERM or SIGINT lets what is under way end and stops it, the same once more cuts it off.\n"
+    "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
+    "      --report-only    what the rules deny passes as a tunnel, and the access log says which rule it was\n"
+    "exit code: 0 told to stop, 1 could not start, 2 usage, or a configuration that is unreadable or wrong\n";
 
 int
 cli_run(int argc, char **argv)
@@ -18,11 +21,12 @@ cli_run(int argc, char **argv)
 		{"config", required_argument, NULL, 'c'},
 		{"report-only", no_argument, NULL, 'r'},
 		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	struct parent_options o = {.conf = CLI_DEFAULT_CONF};
 
-	for (int c; (c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1;) {
+	for (int c; (c = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1;) {
 		switch (c) {
 		case 'c':
 			o.conf = optarg;
@@ -32,15 +36,18 @@ cli_run(int argc, char **argv)
 			break;
 		case 'h':
 			fputs(usage, stdout);
-			return 0;
+			return CLI_FINE;
+		case 'V':
+			puts("postern " PACKAGE_VERSION);
+			return CLI_FINE;
 		default:
 			fputs(usage, stderr);
-			return 2;
+			return CLI_USAGE;
 		}
 	}
 	if (optind != argc) {
 		fputs(usage, stderr);
-		return 2;
+		return CLI_USAGE;
 	}
-	return parent_run(&o);
+	return cli_file_readable(o.conf) ? parent_run(&o) : CLI_USAGE;
 }

@@ -175,6 +175,13 @@ void report_print(const struct report *r, const struct conf *c, FILE *to);
 /* "FILE:LINE", or "FILE" for a line of 0, "-" for no file; cut to n. Returns buf. */
 const char *where_print(const struct conf *c, struct where at, char *buf, size_t n);
 
+struct conf_counts {
+	size_t rules, lists, entries, listeners, logs;
+};
+struct conf_counts conf_count(const struct conf *c);
+/* "2 rules, 3 lists with 22 entries, 1 listener, 1 log"; cut to n. Returns buf. */
+const char *conf_counts_print(const struct conf_counts *t, char *buf, size_t n);
+
 /* Read FILE and all that it includes. Gives a conf (possibly partial) for report_print; it may be run by only when r->errors is 0. A partial one is
  * whole in itself, so that policy_compile can add its own errors to the same report. NULL when out of memory at any point, with an error in the report. */
 struct conf *conf_load(const char *path, struct report *r);

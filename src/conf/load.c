@@ -54,7 +54,7 @@ pending_end(struct load *l)
 		value = unquote(value);
 		is_empty = option_is_list(o) ? p->items == 0 : value.n == 0;
 		if (is_empty && !(o->flags & OPTION_EMPTY_OK))
-			report_error(l->r, p->at, "%s = has no value; want %s", o->key, option_wants(o, wants));
+			report_error(l->r, p->at, "%s has no value; want %s", o->key, option_wants(o, wants));
 		else if (!is_empty && !option_is_list(o))
 			set_value(l, o, l->f->section.base, value, p->at);
 	}

@@ -134,3 +134,39 @@ report_print(const struct report *r, const struct conf *c, FILE *to)
 		fprintf(to, "postern: %zu more problems are not shown: too many, or no memory for them\n", untold);
 	free(order);
 }
+
+struct conf_counts
+conf_count(const struct conf *c)
+{
+	struct conf_counts          t = {0};
+	const struct conf_rule     *rule;
+	const struct conf_list     *list;
+	const struct conf_listener *listener;
+	const struct conf_log      *log;
+
+	TAILQ_FOREACH (rule, &c->rules, link)
+		t.rules++;
+	TAILQ_FOREACH (list, &c->lists, link) {
+		t.lists++;
+		t.entries += list->hosts.n + list->addresses.n;
+	}
+	TAILQ_FOREACH (listener, &c->listeners, link)
+		t.listeners++;
+	TAILQ_FOREACH (log, &c->logs, link)
+		t.logs++;
+	return t;
+}
+
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+const char *
+conf_counts_print(const struct conf_counts *t, char *buf, size_t n)
+{
+	snprintf(buf, n, "%zu rule%s, %zu list%s with %zu entr%s, %zu listener%s, %zu log%s", t->rules, plural(t->rules), t->lists, plural(t->lists),
+	    t->entries, t->entries == 1 ? "y" : "ies", t->listeners, plural(t->listeners), t->logs, plural(t->logs));
+	return buf;
+}

@@ -22,8 +22,9 @@ static void
 bad_value(struct load *l, const struct option *o, struct span value, struct where at)
 {
 	char wants[OPTION_WANTS];
+	bool hash = value.n && memchr(value.p, '#', value.n);
 
-	report_error(l->r, at, "%s = %.*s: want %s", o->key, SHOW(value), option_wants(o, wants));
+	report_error(l->r, at, "%s = %.*s: want %s%s", o->key, SHOW(value), option_wants(o, wants), hash ? "; a comment after a value begins with ;" : "");
 }
 
 /* --- items of lists --- */

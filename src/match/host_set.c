@@ -92,6 +92,13 @@ host_set_limit_hits(const struct host_set *h)
 	return h->loose ? loose_limit_hits(h->loose) : 0;
 }
 
+void
+host_set_assume(struct host_set *h, bool match)
+{
+	if (h->loose)
+		loose_assume(h->loose, match);
+}
+
 uint32_t
 host_set_count(const struct host_set *h)
 {

@@ -71,6 +71,8 @@ fail_name(struct span x, char why[HOST_SPEC_WHY])
 
 	if (x.n == 0)
 		return fail(why, "no name is left of the item; write a name such as www.example.com");
+	if (x.p[0] == '#')
+		return fail(why, "'%s' holds a byte that no host name has, '#'; a comment after an item begins with ;", show(x).text);
 	for (size_t i = 0; i < x.n; i++)
 		if (!is_name_byte(x.p[i]) && (unsigned char)x.p[i] < 0x80)
 			return fail(why, "'%s' holds a byte that no host name has, '%c'; letters, digits, '-', '_' and '.' are right", show(x).text,
@@ -291,7 +293,7 @@ parse_url(struct span s, size_t colon, struct host_spec *out, char why[HOST_SPEC
 	if (at.n == 0)
 		return fail(why, "'%s' names no host; write one after '://'", show(s).text);
 	if (path.n && !span_eq(path, SPAN("/")))
-		return fail(why, "a host item takes no path; leave '%s' out, or use the condition `url`", show(path).text);
+		return fail(why, "a host item takes no path; leave '%s' out: what stands behind the host is not looked at", show(path).text);
 	if (span_find(at, '@', &user))
 		return fail(why, "a host item takes no user; leave '%s@' out", show(span_of(at.p, user)).text);
 	if (!parse_host_port(at, true, out, why))
@@ -326,7 +328,7 @@ parse_cidr(struct span s, size_t slash, struct host_spec *out, char why[HOST_SPE
 		return fail(why, "'%s' is a CIDR in brackets; write it without them, as 2001:db8::/32", show(s).text);
 	if (addr_parse(span_of(s.p, slash), &a))
 		return fail(why, "'%s' has no valid prefix length; /0 to /%d is right", show(s).text, addr_is_v4(&a) ? 32 : 128);
-	return fail(why, "a host item takes no path; leave '%s' out, or use the condition `url`", show(span_from(s, slash)).text);
+	return fail(why, "a host item takes no path; leave '%s' out: what stands behind the host is not looked at", show(span_from(s, slash)).text);
 }
 
 bool
@@ -347,6 +349,8 @@ host_spec_parse(struct span item, struct host_spec *out, char why[HOST_SPEC_WHY]
 		out->regex = span_from(item, 3);
 		return item.n > 3 || fail(why, "no regex follows re:; write one, as re:v[0-9]+\\.example\\.com");
 	}
+	if (item.n > 3 && span_eq_nocase(span_of(item.p, 3), SPAN("re:")) && !is_digit(item.p[3]))
+		return fail(why, "'%s': a regex begins with re: in lower case", show(item).text);
 	if (!span_find(item, '/', &at))
 		return parse_host_port(item, false, out, why);
 	if (at > 0 && item.p[at - 1] == ':' && at + 1 < item.n && item.p[at + 1] == '/')

@@ -67,6 +67,13 @@ loose_limit_hits(const struct loose *l)
 	return l->regexes ? pattern_set_limit_hits(l->regexes) : 0;
 }
 
+void
+loose_assume(struct loose *l, bool match)
+{
+	if (l->regexes)
+		pattern_set_assume(l->regexes, match);
+}
+
 static bool
 matches(struct loose *l, uint32_t i, struct span name)
 {

@@ -36,6 +36,7 @@ bool loose_has_jit(const struct loose *l);
 uint32_t loose_find(struct loose *l, struct span name, const uint32_t *but, uint32_t n_but, uint32_t *tag);
 /* Origins of patterns that match and have the tag, as they were added; returns how many there are, writes at most `room`. */
 uint32_t loose_origins(struct loose *l, struct span name, uint32_t tag, uint32_t *origin, uint32_t room);
+void     loose_assume(struct loose *l, bool match);
 uint64_t loose_limit_hits(const struct loose *l);
 
 #define LOOSE_RUN_MIN 2

@@ -36,6 +36,7 @@ struct pattern_set {
 	pcre2_match_context   *limits;
 	pcre2_match_data      *match;
 	uint64_t               limit_hits;
+	bool                   assume; /* that a match which hits a bound is one */
 };
 
 static int
@@ -203,9 +204,16 @@ pattern_set_matches(struct pattern_set *s, uint32_t i, struct span name)
 {
 	int rc = pcre2_match(s->code[i], (PCRE2_SPTR)name.p, name.n, 0, 0, s->match, s->limits);
 
-	if (rc < PCRE2_ERROR_PARTIAL)
-		s->limit_hits++;
-	return rc >= 0;
+	if (rc >= PCRE2_ERROR_PARTIAL)
+		return rc >= 0;
+	s->limit_hits++;
+	return s->assume;
+}
+
+void
+pattern_set_assume(struct pattern_set *s, bool match)
+{
+	s->assume = match;
 }
 
 uint64_t

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pattern: regexes that must match a whole name. The only file that knows which library does it (PCRE2).
- * Private to match/. Case does not matter. Every match is bounded in steps and memory; one that hits a bound counts as none.
+ * Private to match/. Case does not matter. Every match is bounded in steps and memory; one that hits a bound counts as none, unless told otherwise.
  */
 #ifndef POSTERN_MATCH_PATTERN_H
 #define POSTERN_MATCH_PATTERN_H
@@ -27,7 +27,9 @@ struct pattern_set *pattern_set_open(const void *bytes, uint32_t n, bool jit);
 void                pattern_set_close(struct pattern_set *s);
 bool                pattern_set_has_jit(const struct pattern_set *s);
 /* No allocation. */
-bool     pattern_set_matches(struct pattern_set *s, uint32_t i, struct span name);
+bool pattern_set_matches(struct pattern_set *s, uint32_t i, struct span name);
+/* What a match that hits a bound counts as from now on; false at first. */
+void     pattern_set_assume(struct pattern_set *s, bool match);
 uint64_t pattern_set_limit_hits(const struct pattern_set *s);
 
 #endif

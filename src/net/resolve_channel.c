@@ -21,6 +21,7 @@ struct dns_socket {
 	LIST_ENTRY(dns_socket) link;
 	struct channel *channel;
 	int             fd;
+	unsigned        what; /* that c-ares waits for */
 	struct watch    watch;
 };
 
@@ -140,19 +141,26 @@ on_send(ares_socket_t fd, const struct iovec *v, int n, void *arg)
 
 static const struct ares_socket_functions socket_functions = {on_open, on_close, on_connect, on_recv, on_send};
 
-/* c-ares says what it waits for. Without memory for the watch the question runs into its timeout. */
+/* A watch that could not be had is tried again by on_tick: c-ares keeps the socket for later questions and does not ask twice. */
+static void
+socket_watch(struct dns_socket *s)
+{
+	if (s->what && !watch_is_set(&s->watch))
+		watch_init_level(&s->watch, s->channel->upstream->loop, s->fd, s->what, on_socket, s);
+}
+
+/* c-ares says what it waits for. */
 static void
 on_interest(void *arg, ares_socket_t fd, int readable, int writable)
 {
 	struct channel    *ch = arg;
 	struct dns_socket *s = socket_find(ch, fd);
-	unsigned           what = (readable ? WATCH_READ : 0) | (writable ? WATCH_WRITE : 0);
 
 	if (!s)
 		return;
 	watch_clear(&s->watch);
-	if (what)
-		watch_init_level(&s->watch, ch->upstream->loop, fd, what, on_socket, s);
+	s->what = (readable ? WATCH_READ : 0) | (writable ? WATCH_WRITE : 0);
+	socket_watch(s);
 }
 
 /* --- channels --- */
@@ -255,12 +263,16 @@ channel_pick(struct upstream *u, bool in_ares)
 static void
 on_tick(void *arg)
 {
-	struct upstream *u = arg;
-	struct channel  *ch;
+	struct upstream   *u = arg;
+	struct channel    *ch;
+	struct dns_socket *s;
 
-	TAILQ_FOREACH(ch, &u->channels, link)
-	if (ch->pending)
-		ares_process_fd(ch->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	TAILQ_FOREACH(ch, &u->channels, link) {
+		LIST_FOREACH(s, &ch->sockets, link)
+		socket_watch(s);
+		if (ch->pending)
+			ares_process_fd(ch->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	}
 	if (u->pending)
 		timer_set(u->loop, &u->tick, u->try_ms / 4 < 200 ? u->try_ms / 4 : 200);
 	u->settle(u->arg);

@@ -49,6 +49,7 @@ struct view {
 	unsigned                n_rows;
 	bool                    has_address;
 	uint32_t                place;
+	uint64_t                given_up; /* regexes that hit their limit: whether they hold for the host is not known */
 };
 
 static inline const void *
@@ -66,8 +67,10 @@ prog_holds(const struct policy *p, uint32_t prog, uint32_t place)
 }
 
 void view_init(const struct policy *p, const struct facts *f, struct view *v);
-/* The rules for which this host makes a difference, RULE_NONE last; lives until the next call. */
-const struct candidate *candidates_find(const struct policy *p, const struct host *host, enum url_scheme scheme, uint16_t port);
+/* The rules for which this host makes a difference, RULE_NONE last; lives until the next call. *given_up: see struct view. */
+const struct candidate *candidates_find(const struct policy *p, const struct host *host, enum url_scheme scheme, uint16_t port, uint64_t *given_up);
+/* `v` is the verdict with every regex that gave up taken for one that does not hold: is it the same when it holds? */
+bool verdict_is_sure(const struct policy *p, const struct facts *f, const struct verdict *v, enum policy_answer answer, uint64_t given_up);
 
 /* Does the host's list, walked in rule order from *own, let `rule` hold? Moves *own to it. */
 static inline bool

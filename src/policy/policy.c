@@ -69,11 +69,13 @@ candidates_merge(const struct policy *p, const struct candidate *own, const stru
 }
 
 const struct candidate *
-candidates_find(const struct policy *p, const struct host *host, enum url_scheme scheme, uint16_t port)
+candidates_find(const struct policy *p, const struct host *host, enum url_scheme scheme, uint16_t port, uint64_t *given_up)
 {
+	uint64_t                before = host_set_limit_hits(p->hosts);
 	struct host_hit         hit = host_look_up(p, host);
 	const struct candidate *own = policy_at(p, p->lists[hit.set]);
 
+	*given_up = host_set_limit_hits(p->hosts) - before;
 	return hit.n_loose ? candidates_merge(p, own, &hit, scheme, port) : own;
 }
 
@@ -122,7 +124,7 @@ view_init(const struct policy *p, const struct facts *f, struct view *v)
 {
 	const struct addr *address = f->host->kind == HOST_ADDR ? &f->host->addr : f->known & FACT_ADDRESS ? &f->address : NULL;
 
-	v->own = candidates_find(p, f->host, f->scheme, f->port);
+	v->own = candidates_find(p, f->host, f->scheme, f->port, &v->given_up);
 	v->has_address = address != NULL;
 	v->place = p->head->n_progs ? place_number(p->places, f->scheme, f->port) : 0;
 	v->n_rows = 0;
@@ -213,20 +215,19 @@ verdict_decide(const struct policy *p, struct verdict *v, uint32_t rule)
 	v->auth = r->auth;
 }
 
-enum policy_answer
-policy_decide(const struct policy *p, const struct facts *f, struct verdict *v)
+static enum policy_answer
+decide(const struct policy *p, const struct facts *f, struct verdict *v, struct view *view)
 {
-	struct view        view;
 	const struct fold *fold;
 	const uint32_t    *base;
 	uint32_t           rule;
 
 	verdict_init(v);
-	view_init(p, f, &view);
-	fold = fold_find(p, &view);
+	view_init(p, f, view);
+	fold = fold_find(p, view);
 	base = fold->base;
-	while ((rule = view_next(p, &view, &base, fold->bits)) != RULE_NONE) {
-		switch (rule_settle(p, &view, rule)) {
+	while ((rule = view_next(p, view, &base, fold->bits)) != RULE_NONE) {
+		switch (rule_settle(p, view, rule)) {
 		case SETTLE_NEXT:
 			break;
 		case SETTLE_REPORT:
@@ -243,6 +244,33 @@ policy_decide(const struct policy *p, const struct facts *f, struct verdict *v)
 }
 
 bool
+verdict_is_sure(const struct policy *p, const struct facts *f, const struct verdict *v, enum policy_answer answer, uint64_t given_up)
+{
+	struct verdict other;
+	struct view    view;
+	bool           same;
+
+	if (given_up != 1)
+		return given_up == 0; /* two could differ from one another: nobody tries all ways */
+	host_set_assume(p->hosts, true);
+	same = decide(p, f, &other, &view) == answer && other.rule == v->rule && view.given_up <= 1;
+	host_set_assume(p->hosts, false);
+	return same;
+}
+
+enum policy_answer
+policy_decide(const struct policy *p, const struct facts *f, struct verdict *v)
+{
+	struct view        view;
+	enum policy_answer answer = decide(p, f, v, &view);
+
+	if (!view.given_up || verdict_is_sure(p, f, v, answer, view.given_up))
+		return answer;
+	verdict_init(v);
+	return POLICY_UNDECIDED;
+}
+
+bool
 policy_rule_has_hosts(const struct policy *p, uint32_t rule)
 {
 	assert(rule < p->head->n_rules);
@@ -252,10 +280,11 @@ policy_rule_has_hosts(const struct policy *p, uint32_t rule)
 bool
 policy_rule_host_holds(const struct policy *p, uint32_t rule, const struct host *host, enum url_scheme scheme, uint16_t port)
 {
-	const struct candidate *own = candidates_find(p, host, scheme, port);
+	uint64_t                given_up;
+	const struct candidate *own = candidates_find(p, host, scheme, port, &given_up);
 
 	assert(rule < p->head->n_rules);
-	return candidates_hold(p, &own, rule, place_number(p->places, scheme, port));
+	return !given_up && candidates_hold(p, &own, rule, place_number(p->places, scheme, port));
 }
 
 uint32_t

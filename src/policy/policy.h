@@ -39,7 +39,8 @@ struct facts {
 	struct addr address;
 };
 
-enum policy_answer { POLICY_VERDICT, POLICY_NEED_ADDRESS, POLICY_NEED_USER, POLICY_NEED_RESPONSE };
+/* UNDECIDED: the verdict hangs on a regex that hit its limit, so the request must be refused. */
+enum policy_answer { POLICY_VERDICT, POLICY_NEED_ADDRESS, POLICY_NEED_USER, POLICY_NEED_RESPONSE, POLICY_UNDECIDED };
 
 #define VERDICT_REPORTS 8
 
@@ -52,7 +53,7 @@ struct verdict {
 	uint32_t        n_reported;
 };
 
-/* Is the guard's question of a rule: would host (the SNI) match a host item of rule `rule` for this port? */
+/* Is the guard's question of a rule: would host (the SNI) match a host item of rule `rule` for this port? Not when that is not sure. */
 bool policy_rule_has_hosts(const struct policy *p, uint32_t rule);
 bool policy_rule_host_holds(const struct policy *p, uint32_t rule, const struct host *host, enum url_scheme scheme, uint16_t port);
 

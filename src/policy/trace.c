@@ -59,7 +59,8 @@ trace_failed(const struct trace_rule *t)
 enum policy_answer
 policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg)
 {
-	struct view view;
+	struct view        view;
+	enum policy_answer answer = POLICY_VERDICT;
 
 	verdict_init(v);
 	view_init(p, f, &view);
@@ -78,11 +79,14 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 			verdict_decide(p, v, rule);
 		each(arg, &t);
 		if (settle == SETTLE_ADDRESS)
-			return POLICY_NEED_ADDRESS;
-		if (t.decided)
+			answer = POLICY_NEED_ADDRESS;
+		if (settle == SETTLE_ADDRESS || t.decided)
 			break;
 	}
-	return POLICY_VERDICT;
+	if (verdict_is_sure(p, f, v, answer, view.given_up))
+		return answer;
+	verdict_init(v);
+	return POLICY_UNDECIDED;
 }
 
 static size_t

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,8 +49,12 @@ child_say(enum message_type type, uint64_t number)
 {
 	struct message m = {.type = type, .number = number};
 
-	if (!channel_send(CHILD_CHANNEL, &m) && errno != EPIPE)
+	if (channel_send(CHILD_CHANNEL, &m))
+		return;
+	if (errno != EPIPE)
 		log_warn("cannot answer the parent: %s", strerror(errno));
+	/* it would wait for ever: both sides now see the end, this process drains, and another one is started */
+	shutdown(CHILD_CHANNEL, SHUT_RDWR);
 }
 
 static bool

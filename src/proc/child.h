@@ -42,6 +42,7 @@ struct child {
 bool child_begin(struct child *c, const char *role);
 /* Listen to the parent. */
 bool child_listen(struct child *c);
+/* Answer the parent; when that fails, it is as if the parent were gone. */
 void child_say(enum message_type type, uint64_t number);
 void child_end(struct child *c);
 

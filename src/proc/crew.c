@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -27,6 +28,10 @@ static void
 member_init(struct member *m, struct crew *c, const char *role, uint32_t index)
 {
 	*m = (struct member){.crew = c, .role = role, .index = index, .channel = -1};
+	if (strcmp(role, "worker") == 0)
+		snprintf(m->name, sizeof m->name, "worker %u", index);
+	else
+		snprintf(m->name, sizeof m->name, "the %s", role);
 	timer_init(&m->again, on_again, m);
 }
 
@@ -102,7 +107,7 @@ say(struct member *m, enum message_type type, uint64_t number, const void *data,
 		msg.fd[i] = fd[i];
 	if (channel_send(m->channel, &msg))
 		return true;
-	log_warn("cannot reach the %s %u (pid %d): %s", m->role, m->index, (int)m->pid, strerror(errno));
+	log_warn("cannot reach %s (pid %d): %s", m->name, (int)m->pid, strerror(errno));
 	return false;
 }
 
@@ -173,6 +178,7 @@ spawn(struct member *m)
 	m->pid = pid;
 	m->channel = end[0];
 	m->since_us = clock_mono_us();
+	m->starts++;
 	m->state = MEMBER_STARTING;
 	m->prepared = m->applied = 0;
 	m->refused = false;
@@ -199,7 +205,7 @@ member_start(struct member *m)
 	}
 	if (spawn(m))
 		return;
-	log_error("cannot start the %s %u: %s", m->role, m->index, strerror(errno));
+	log_error("cannot start %s: %s", m->name, strerror(errno));
 	if (!m->pid) {
 		m->deaths++;
 		timer_set(m->crew->loop, &m->again, pause_ms(m));
@@ -253,7 +259,7 @@ heard(struct member *m, const struct message *msg)
 		break;
 	case MSG_REFUSED:
 		if (msg->number == m->crew->generation) {
-			log_warn("the %s %u (pid %d) cannot use the configuration yet", m->role, m->index, (int)m->pid);
+			log_warn("%s (pid %d) cannot use the configuration yet", m->name, (int)m->pid);
 			member_stays_behind(m);
 		} else {
 			m->refused = true;
@@ -261,6 +267,8 @@ heard(struct member *m, const struct message *msg)
 		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
+		if (m->state != MEMBER_SERVING && m->starts > 1)
+			log_info("%s (pid %d) is there again", m->name, (int)m->pid);
 		m->state = MEMBER_SERVING;
 		break;
 	default:
@@ -309,12 +317,14 @@ struct offer {
 	const struct ports *ports, *old;
 };
 
+/* One without a channel is on its way out; its successor begins with what is in use then. */
 static void
 offer(struct member *m, void *arg)
 {
 	struct offer *o = arg;
 
-	m->refused = !send_snapshot(m, o->snapshot, o->generation, o->ports, o->old);
+	if (m->channel >= 0)
+		m->refused = !send_snapshot(m, o->snapshot, o->generation, o->ports, o->old);
 }
 
 void
@@ -336,6 +346,10 @@ poll_member(struct member *m, void *arg)
 {
 	struct poll_all *p = arg;
 
+	if (m->channel < 0) {
+		p->applied = false;
+		return;
+	}
 	p->prepared &= m->prepared == p->generation;
 	p->applied &= m->applied == p->generation;
 	p->refused |= m->refused;
@@ -371,7 +385,7 @@ crew_has_refused(const struct crew *c)
 static void
 say_go(struct member *m, void *arg)
 {
-	if (!say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0))
+	if (m->channel >= 0 && !say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0))
 		member_stays_behind(m);
 }
 
@@ -403,7 +417,8 @@ crew_forget(struct crew *c)
 void
 crew_reopen(struct crew *c)
 {
-	say(&c->logger, MSG_REOPEN, 0, NULL, 0, NULL, 0);
+	if (!say(&c->logger, MSG_REOPEN, 0, NULL, 0, NULL, 0))
+		member_close(&c->logger); /* its successor opens them */
 }
 
 void
@@ -444,7 +459,7 @@ kill_late(struct member *m, void *arg)
 {
 	if (m->applied == *(uint64_t *)arg)
 		return;
-	log_warn("the %s %u (pid %d) takes too long to start", m->role, m->index, (int)m->pid);
+	log_warn("%s (pid %d) takes too long to start", m->name, (int)m->pid);
 	kill(m->pid, SIGKILL);
 }
 
@@ -464,22 +479,51 @@ crew_workers_alive(const struct crew *c)
 	return n;
 }
 
+/* Client connections that a worker had when it ended. */
+static uint64_t
+connections_of(const struct member *m)
+{
+	struct shared *s = is_logger(m) ? NULL : shared_open(m->crew->shared_fd);
+	uint64_t       n = s ? s->worker[m->index].counters.open : 0;
+
+	shared_close(s);
+	return n;
+}
+
+/* How it ended, for a person. */
+static const char *
+end_text(int status, char *buf, size_t n)
+{
+	if (WIFSIGNALED(status))
+		snprintf(buf, n, "was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127)
+		snprintf(buf, n, "could not be executed");
+	else
+		snprintf(buf, n, "ended with exit code %d", WEXITSTATUS(status));
+	return buf;
+}
+
 static void
 ended(struct member *m, int status)
 {
 	struct crew *c = m->crew;
+	char         how[80], lost[64] = "", when[32] = "at once";
+	uint64_t     n = connections_of(m);
 
+	end_text(status, how, sizeof how);
+	if (n)
+		snprintf(lost, sizeof lost, " with %llu connection%s", (unsigned long long)n, n == 1 ? "" : "s");
 	if (c->leaving) {
 		if (!(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-			log_warn("the %s %u (pid %d) ended badly while draining: %s %d", m->role, m->index, (int)m->pid,
-			    WIFSIGNALED(status) ? "signal" : "code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+			log_warn("%s (pid %d) %s while draining%s", m->name, (int)m->pid, how, lost);
 		m->pid = 0;
 		member_close(m);
 		return;
 	}
 	m->deaths = clock_mono_us() - m->since_us > STEADY_US ? 0 : m->deaths + 1;
-	log_warn("the %s %u (pid %d) ended by %s %d; another one starts in %llu ms", m->role, m->index, (int)m->pid,
-	    WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned long long)pause_ms(m));
+	if (pause_ms(m))
+		snprintf(when, sizeof when, "in %llu ms", (unsigned long long)pause_ms(m));
+	log_warn("%s (pid %d) %s%s; another one starts %s", m->name, (int)m->pid, how, lost, when);
 	m->pid = 0;
 	member_close(m);
 	timer_set(c->loop, &m->again, pause_ms(m));

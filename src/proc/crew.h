@@ -22,12 +22,14 @@ struct crew;
 struct member {
 	struct crew      *crew;
 	const char       *role; /* "worker" or "logger" */
+	char              name[16]; /* "worker 3", "the logger" */
 	uint32_t          index;
 	pid_t             pid;     /* 0: none */
 	int               channel; /* -1: none */
 	struct watch      watch;
 	struct timer      again;   /* to be started again; while it lives: to be offered the snapshot in use again */
 	uint64_t          since_us;
+	unsigned          starts;
 	unsigned          deaths;  /* in a row, soon after the start */
 	enum member_state state;
 	uint64_t          prepared, applied; /* generations */

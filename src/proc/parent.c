@@ -44,6 +44,7 @@ struct parent {
 	uint64_t      drain_ms;
 	char         *user;
 	uint32_t      workers; /* as configured, `auto` resolved */
+	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
 	struct stat  seen[2]; /* the system's files, when the snapshot in use read them */
 	struct timer look;    /* at them again */
@@ -147,28 +148,48 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	return false;
 }
 
+static bool
+has_place(const struct ports *p, const struct endpoint *e)
+{
+	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
+		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope)
+			return true;
+	return false;
+}
+
+/* Where `p` listens and `other` does not. `c` may be null: without the listeners' names. */
 static void
-say_listening(const struct parent *p, const struct conf *c)
+say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
-		const struct port    *port = &p->ports->slot[i];
-		struct conf_listener *l;
-		uint16_t              index = 0;
-		if (!port->used)
+		const struct port          *port = &p->slot[i];
+		const struct conf_listener *l = NULL;
+		uint16_t                    index = 0;
+		if (!port->used || has_place(other, &port->bound))
 			continue;
-		TAILQ_FOREACH(l, &c->listeners, link)
-		{
-			if (index++ != port->index)
-				continue;
-			endpoint_print(&port->bound, text);
-			log_info("listening on %s (%.*s)", text, SPAN_ARG(l->name));
-		}
+		endpoint_print(&port->bound, text);
+		if (c)
+			TAILQ_FOREACH(l, &c->listeners, link)
+				if (index++ == port->index)
+					break;
+		if (l)
+			log_info("%s %s (%.*s)", what, text, SPAN_ARG(l->name));
+		else
+			log_info("%s %s", what, text);
 	}
 }
 
 /* --- reload --- */
+
+static void
+note_counts(const struct conf *c, char *buf, size_t n)
+{
+	struct conf_counts t = conf_count(c);
+
+	conf_counts_print(&t, buf, n);
+}
 
 static void
 reload_drop(struct parent *p)
@@ -178,6 +199,7 @@ reload_drop(struct parent *p)
 	if (p->next_snapshot >= 0)
 		close(p->next_snapshot);
 	p->next_snapshot = -1;
+	p->will_hold[0] = '\0';
 	timer_clear(&p->deadline);
 	p->state = PARENT_SERVING;
 	notify("READY=1");
@@ -197,10 +219,18 @@ reload_finish(struct parent *p)
 	close(p->snapshot);
 	p->snapshot = p->next_snapshot;
 	p->next_snapshot = -1;
+	say_listening(p->ports, old, "listening on", NULL);
+	say_listening(old, p->ports, "no longer listening on", NULL);
 	ports_free(old, p->ports);
 	timer_clear(&p->deadline);
 	p->state = PARENT_SERVING;
-	log_info("reloaded: generation %" PRIu64 " is in use", p->generation);
+	if (p->will_hold[0] && strcmp(p->holds, p->will_hold) != 0)
+		log_info("reloaded: generation %" PRIu64 " is in use: %s; before: %s", p->generation, p->will_hold, p->holds);
+	else
+		log_info("reloaded: generation %" PRIu64 " is in use: %s", p->generation, p->holds);
+	if (p->will_hold[0])
+		memcpy(p->holds, p->will_hold, sizeof p->holds);
+	p->will_hold[0] = '\0';
 	notify("READY=1");
 	if (p->again)
 		on_hup(p);
@@ -209,7 +239,7 @@ reload_finish(struct parent *p)
 static void
 reload_abort(struct parent *p, const char *why)
 {
-	log_error("reload failed: %s; the old configuration stays in use", why);
+	log_error("reload failed: %s; generation %" PRIu64 " stays in use", why, p->generation);
 	crew_forget(&p->crew);
 	reload_drop(p);
 	if (p->again)
@@ -247,11 +277,12 @@ on_hup(void *arg)
 		if (strcmp(c->gateway.user, p->user) != 0 || workers_of(c) != p->workers)
 			report_warn(&r, c->gateway.user_at, "user and workers take effect at the next start only");
 		report_print(&r, c, stderr);
+		note_counts(c, p->will_hold, sizeof p->will_hold);
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		reload_begin(p);
 	} else {
 		report_print(&r, c, stderr);
-		log_error("reload refused: %zu errors in %s; the old configuration stays in use", r.errors, p->options.conf);
+		log_error("reload refused: %zu error%s in %s; generation %" PRIu64 " stays in use", r.errors, r.errors == 1 ? "" : "s", p->options.conf, p->generation);
 		notify("READY=1");
 	}
 	conf_free(c);
@@ -296,7 +327,7 @@ on_term(void *arg)
 	if (p->state == PARENT_RELOADING)
 		reload_drop(p);
 	notify("STOPPING=1");
-	log_info("draining: connections under way get %" PRIu64 " ms", p->drain_ms);
+	log_info("told to stop: draining; what is under way gets %" PRIu64 ".%03" PRIu64 " s", p->drain_ms / 1000, p->drain_ms % 1000);
 	p->state = PARENT_DRAINING;
 	timer_set(p->loop, &p->deadline, p->drain_ms + LATE_MS);
 	crew_drain_workers(&p->crew, p->drain_ms);
@@ -323,9 +354,9 @@ say_totals(const struct parent *p)
 		guard += c->guard_closed;
 	}
 	full = s->logger.dropped + s->logger.ring_dropped;
-	log_info("served %" PRIu64 " requests, %" PRIu64 " tunnels among them; closed unread %" PRIu64 " clients, %" PRIu64
-	         " over the limit; the guard closed %" PRIu64 " tunnels; %" PRIu64 " log lines lost",
-	    requests, tunnels, unread, limit, guard, full);
+	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", tunnels that the guard closed %" PRIu64
+	         ", clients closed unread %" PRIu64 ", clients over their limit %" PRIu64 ", log lines lost %" PRIu64,
+	    requests, tunnels, guard, unread, limit, full);
 	shared_close(s);
 }
 
@@ -358,7 +389,8 @@ on_change(void *arg)
 		if (!crew_has_applied(&p->crew, p->generation) || crew_workers_alive(&p->crew) == 0)
 			break;
 		p->state = PARENT_SERVING;
-		log_info("ready");
+		log_info("ready: generation %" PRIu64 " is in use: %s; workers: %" PRIu32 "%s", p->generation, p->holds, p->workers,
+		    p->options.report_only ? "; --report-only: nothing is denied by a rule" : "");
 		notify("READY=1\nSTATUS=serving");
 		if (p->again)
 			on_hup(p);
@@ -401,6 +433,7 @@ on_usr1(void *arg)
 {
 	struct parent *p = arg;
 
+	log_info("the files of the access logs are opened anew");
 	crew_reopen(&p->crew);
 }
 
@@ -422,6 +455,7 @@ parent_begin(struct parent *p)
 	struct conf  *c;
 	bool          ok = false;
 
+	log_info("version " PACKAGE_VERSION " starts, with %s", p->options.conf);
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
@@ -441,7 +475,8 @@ parent_begin(struct parent *p)
 		p->code = 1;
 		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start);
 		if (ok) {
-			say_listening(p, c);
+			note_counts(c, p->holds, sizeof p->holds);
+			say_listening(p->ports, NULL, "listening on", c);
 			p->crew.on_change = on_change;
 			p->crew.arg = p;
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);

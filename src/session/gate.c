@@ -174,6 +174,9 @@ gate_decide(struct session *s)
 		/* nobody can be asked here: never as if the rule did not hold */
 		reply_fault(s, FAULT_USER_UNKNOWN);
 		return;
+	case POLICY_UNDECIDED:
+		reply_fault(s, FAULT_UNDECIDED);
+		return;
 	case POLICY_VERDICT:
 		break;
 	}

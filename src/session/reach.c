@@ -46,8 +46,9 @@ judge_addresses(struct request *r, const struct addr *a, unsigned n, bool by_rul
 		if (by_rule) {
 			r->facts.address = a[i];
 			r->facts.known |= FACT_ADDRESS;
-			if (policy_decide(r->snap->policy, &r->facts, &v) != POLICY_VERDICT) {
-				worst = FAULT_USER_UNKNOWN;
+			enum policy_answer answer = policy_decide(r->snap->policy, &r->facts, &v);
+			if (answer != POLICY_VERDICT) {
+				worst = answer == POLICY_UNDECIDED ? FAULT_UNDECIDED : FAULT_USER_UNKNOWN;
 				continue;
 			}
 			if (r->n_addr == 0 && (!r->has_verdict || r->verdict.action == ACTION_DENY)) {

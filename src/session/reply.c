@@ -106,14 +106,22 @@ send_reply(struct session *s, struct span head, struct span content)
 static struct span
 target_text(const struct request *r, char *buf, size_t n)
 {
-	int len;
+	bool        is_https = r->url.scheme == SCHEME_HTTPS;
+	const char *scheme = r->is_connect ? "" : is_https ? "https://" : r->url.scheme == SCHEME_HTTP ? "http://" : "";
+	const char *open = "", *close = "";
+	char        port[8] = "";
+	int         len;
 
 	if (!r->has_target)
 		return SPAN("-");
-	if (r->is_connect)
-		len = snprintf(buf, n, "%s:%u", r->at.host.text, r->at.port);
-	else
-		len = snprintf(buf, n, "http://%s%.*s", r->at.host.text, (int)(r->url.path.n > 512 ? 512 : r->url.path.n), r->url.path.n ? r->url.path.p : "");
+	if (r->at.host.kind == HOST_ADDR && !addr_is_v4(&r->at.host.addr)) {
+		open = "[";
+		close = "]";
+	}
+	if (r->is_connect || (r->at.port && r->at.port != (is_https ? 443 : 80)))
+		snprintf(port, sizeof port, ":%u", r->at.port);
+	len = snprintf(buf, n, "%s%s%s%s%s%.*s", scheme, open, r->at.host.text, close, port,
+	    (int)(r->is_connect ? 0 : r->url.path.n > 512 ? 512 : r->url.path.n), r->url.path.n ? r->url.path.p : "");
 	return span_of(buf, len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1);
 }
 

@@ -406,7 +406,7 @@ class Case:
                     target = re.sub(r"[0-9]+", "", os.readlink(entry.path))
                     if not target.startswith("socket"):
                         found[f"{role} {Path(target).name[:24]}"] += 1
-            except OSError:
+            except (OSError, IndexError):  # it has ended meanwhile
                 continue
         return dict(found)
 

@@ -1,13 +1,18 @@
 # Flow tests: the built program between real clients and real origins, in a network namespace that the session makes. They come after the other
-# kinds. FLOW_FLAGS: more words for pytest (make check FLOW_FLAGS='-k guard').
+# kinds; make check-flow runs nothing else. FLOW_FLAGS: more words for pytest (make check FLOW_FLAGS='-k guard').
 FLOW_FLAGS =
 if HAVE_PYTEST
 check-local: check-TESTS postern
+	@$(MAKE) -s check-flow
+check-flow: postern
 	@if test "$(FLOW_FLAGS)" = none; then echo "flow tests left out: FLOW_FLAGS=none"; else \
 	  cd $(srcdir) && PYTHONDONTWRITEBYTECODE=1 POSTERN="$(abs_builddir)/postern" POSTERN_SRC="$(abs_srcdir)" \
 	  $(PYTHON3) -m pytest -p no:cacheprovider -q -rs --junit-xml="$(abs_builddir)/flow.xml" tests/flow $(FLOW_FLAGS); fi
 else
 check-local: check-TESTS
+	@$(MAKE) -s check-flow
+check-flow:
 	@echo "flow tests left out: python3-pytest is not installed"
 endif
 CLEANFILES += flow.xml
+.PHONY: check-flow

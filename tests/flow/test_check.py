@@ -55,6 +55,7 @@ def test_every_error_is_named_in_one_go_with_file_and_line(write):
     found = {int(m[1]) for line in lines if (m := re.match(r"postern: \S*postern\.ini:(\d+): ", line))}
     wanted = {2, 3, 4, 5, 8, 10, 13, 16, 19, 20, 24, 25, 26}
     assert wanted <= found, (sorted(wanted - found), done.stderr)
+    assert re.search(r"postern\.ini: not usable: \d+ errors, \d+ warnings?$", lines[-1]), lines[-1]
 
 
 def test_the_shipped_configuration_is_fine(write):
@@ -77,9 +78,11 @@ def test_a_file_that_is_not_there_is_unreadable_input(folder):
 def test_wrong_usage_is_2(words):
     done = g.command(*words)
     assert done.returncode == 2 and done.stderr
+    assert done.stderr.startswith(("postern", "usage:"))
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["check", "--version"]],
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["run", "--version"],
+                                   ["check", "--version"], ["explain", "--version"]],
                          ids=" ".join)
 def test_help_and_version_work_on_each(words):
     done = g.command(*words)

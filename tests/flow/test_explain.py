@@ -151,6 +151,23 @@ def test_wrong_words_are_2(folder, words):
     assert done.returncode == 2 and done.stderr and not done.stdout, done
 
 
+def test_a_method_goes_with_a_url_and_connect_with_a_host(folder):
+    path = folder / "postern.ini"
+    path.write_text(INI)
+    for words in (["--method", "PUT", "a.example.net"], ["--method", "GET", "https://a.example.net/"], ["--method", "CONNECT", "http://a.example.net/"]):
+        done = g.command("explain", "-c", path, *words)
+        assert done.returncode == 2 and "--method" in done.stderr, done
+
+
+def test_what_leads_back_to_the_gateway_is_refused(folder):
+    path = folder / "postern.ini"
+    path.write_text("[gateway]\negress-deny = none\nhttp-ports = 3128 3129\n[listener edge]\naddress = 127.0.0.1:3128\n[rule all]\naction = tunnel\nauth = none\n")
+    done = g.command("explain", "-c", path, "http://127.0.0.1:3128/")
+    assert done.returncode == 1 and "self-target" in done.stdout, done
+    assert g.command("explain", "-c", path, "--address", "127.0.0.1", "http://a.example.net:3128/").returncode == 1
+    assert g.command("explain", "-c", path, "http://127.0.0.1:3129/").returncode == 0
+
+
 def test_a_configuration_with_errors_is_not_explained(folder):
     path = folder / "postern.ini"
     path.write_text(INI + "[rule bad]\nhosts = a..b\naction = deny\n")

@@ -22,7 +22,7 @@ play_fail(struct play *p, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (p->memory)
+	if (p->troubled)
 		return;
 	p->failed = true;
 	fprintf(stderr, "%s:%u: %s: ", p->file, p->line, p->title);
@@ -62,48 +62,40 @@ fault_find(const char *word)
 
 /* --- configurations --- */
 
-static struct snapshot *
-snapshot_of(struct play *p, const struct config *c)
+/* Compile it, once; false when it is wrong. Each has a generation of its own. */
+static bool
+config_build(struct play *p, struct config *c)
 {
 	struct report          r;
 	struct endpoint        own = {.port = 443};
-	struct snapshot_inputs in = {.generation = ++p->generation, .workers = 1, .own = &own, .n_own = 1};
+	struct snapshot_inputs in = {.generation = (uint64_t)(c - p->config) + 1, .workers = 1, .own = &own, .n_own = 1};
 	struct conf           *conf;
-	struct snapshot       *s = NULL;
-	int                    fd = -1;
 
+	if (c->block >= 0)
+		return true;
 	addr_parse(SPAN(SELF), &own.addr);
 	report_init(&r);
 	conf = conf_load_memory(p->file, bytes_left(&c->ini), &r);
 	if (conf && r.errors == 0)
-		fd = snapshot_build(conf, &in, &r);
-	if (fd >= 0)
-		s = snapshot_open(fd, true);
-	if (!s) {
+		c->block = snapshot_build(conf, &in, &r);
+	if (c->block < 0)
 		report_print(&r, conf, stderr);
-		play_fail(p, "the configuration `%s` cannot be used", c->name);
-	}
-	if (fd >= 0)
-		close(fd);
 	conf_free(conf);
 	report_clear(&r);
-	return s;
+	return c->block >= 0;
 }
 
 static void
 use(struct play *p, const char *name)
 {
-	struct snapshot *s = NULL;
+	struct config   *c = p->config;
+	struct snapshot *s;
 
-	for (unsigned i = 0; i < p->n_configs; i++)
-		if (strcmp(p->config[i].name, name) == 0) {
-			s = snapshot_of(p, &p->config[i]);
-			if (!s)
-				return;
-			break;
-		}
+	while (c < p->config + p->n_configs && strcmp(c->name, name) != 0)
+		c++;
+	s = c < p->config + p->n_configs && config_build(p, c) ? snapshot_open(c->block, true) : NULL;
 	if (!s) {
-		play_fail(p, "there is no configuration `%s`", name);
+		play_fail(p, "the configuration `%s` is not there, or cannot be used", name);
 		return;
 	}
 	fake.may_fail = p->gw.snap != NULL; /* the first one must do */
@@ -248,7 +240,7 @@ play_step(struct play *p, const struct step *l)
 	uint64_t          ms;
 
 	if (strcmp(who, "expect") == 0) {
-		if (!p->memory)
+		if (!p->troubled)
 			play_expect(p, l);
 		return;
 	}
@@ -281,22 +273,63 @@ play_step(struct play *p, const struct step *l)
 		fake_settle(p->loop);
 }
 
+/* To all clients, or all origins. */
+static void
+befall(enum fake_kind kind, void (*what)(struct fake_sock *s))
+{
+	struct fake_sock *s;
+
+	TAILQ_FOREACH (s, &fake.socks, link)
+		if (s->kind == kind && s->accepted && !s->closed && !s->connecting)
+			what(s);
+}
+
+static void
+stall(struct fake_sock *s)
+{
+	s->window = 0;
+}
+
+void
+play_mishap(struct play *p, unsigned kind)
+{
+	static void (*const does[])(struct fake_sock *) = {fake_reset, fake_finish, stall};
+	static const struct addr nowhere;
+
+	if (kind < 6)
+		befall(kind % 2 ? FAKE_ORIGIN : FAKE_CLIENT, does[kind / 2]);
+	else if (kind == 6)
+		gateway_drain(&p->gw, 1);
+	else if (kind == 7)
+		use(p, p->config[p->n_configs - 1].name);
+	else
+		while (fake_answer(NULL, &nowhere, 1, FAULT_NONE) || fake_dialled(NULL, FAULT_CONNECT_FAILED))
+			;
+	fake_settle(p->loop);
+}
+
 /* --- begin and end --- */
 
 void
 play_begin(struct play *p)
 {
-	int fd = shared_create(1);
+	static struct shared *shared;
 
+	if (!shared) {
+		int fd = shared_create(1);
+		shared = fd >= 0 ? shared_open(fd) : NULL;
+		close(fd);
+	}
 	fake_begin();
 	playing = p;
 	p->failed = p->together = false;
 	p->n_requests = p->n_drained = 0;
 	p->loop = loop_new();
-	p->shared = fd >= 0 ? shared_open(fd) : NULL;
+	p->shared = shared;
 	if (!p->shared || !gateway_init(&p->gw, p->loop, 0))
 		abort();
-	close(fd);
+	memset(&shared->worker[0].counters, 0, sizeof shared->worker[0].counters);
+	shared_worker_reset(shared, 0);
 	p->gw.shared = p->shared;
 	p->gw.count = &p->shared->worker[0].counters;
 	p->gw.ring = ring_open(-1);
@@ -365,13 +398,12 @@ play_end(struct play *p)
 			fake_wrong("a client is still counted");
 	if (fake.stack_least != UINTPTR_MAX && fake.stack_base > fake.stack_least && fake.stack_base - fake.stack_least > STACK_MOST)
 		fake_wrong("calls went %zu bytes deep", (size_t)(fake.stack_base - fake.stack_least));
-	if (!p->memory)
+	if (!p->troubled)
 		check_bytes(refused);
 	fake_end(p->loop);
 	loop_free(p->loop);
-	shared_close(p->shared);
 	if (fake.wrong[0]) {
 		p->failed = true;
-		fprintf(stderr, "%s:%u: %s: %s%s\n", p->file, p->line, p->title, fake.wrong, p->memory ? " (an allocation had failed)" : "");
+		fprintf(stderr, "%s:%u: %s: %s%s\n", p->file, p->line, p->title, fake.wrong, p->troubled ? p->trouble : "");
 	}
 }

@@ -11,10 +11,12 @@
 #include "session/gateway.h"
 
 #define CONFIGS_MAX 8
+#define MISHAPS     9
 
 struct config {
 	char         name[32];
 	struct bytes ini;
+	int          block; /* compiled; -1: not yet */
 };
 
 struct play {
@@ -24,12 +26,12 @@ struct play {
 	struct config  config[CONFIGS_MAX];
 	unsigned       n_configs;
 	bool           failed;
-	bool           memory; /* an allocation will fail: nothing is expected but that all is given back */
+	bool           troubled; /* something that the script does not know happens: nothing is expected but that all is given back */
+	char           trouble[80]; /* what */
 	/* of the scene */
 	struct loop   *loop;
 	struct gateway gw;
 	struct shared *shared;
-	uint64_t       generation;
 	uint64_t       n_requests; /* begun */
 	unsigned       n_drained;
 	bool           together;
@@ -39,6 +41,8 @@ void play_fail(struct play *p, const char *fmt, ...) __attribute__((format(print
 /* One line: who does what, or what is expected. */
 void play_step(struct play *p, const struct step *l);
 void play_expect(struct play *p, const struct step *l); /* expect.c */
+/* Trouble of kind 0 .. MISHAPS - 1. */
+void play_mishap(struct play *p, unsigned kind);
 void play_begin(struct play *p);
 void play_end(struct play *p);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * run_scenes: plays the scenes of the files named, or all of them; see README. Each is played once as it stands; then again and again while one
- * allocation after the other fails, to see that all is given back and each request still has its one record.
+ * allocation after the other fails, and with every kind of mishap after every line, to see that all is given back and each request still has its one
+ * record.
  */
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "play.h"
@@ -63,10 +65,11 @@ starts(const char *line, const char *word)
 	return strncmp(line, word, n) == 0 && (line[n] == '\0' || line[n] == ' ');
 }
 
-/* Lines from `at` to the end of the scene. */
-static void
-scene_play(struct play *p, const struct script *s, size_t at)
+/* Lines from `at` to the end of the scene; after line `when` (0: never) a mishap. Returns how many lines there were. */
+static size_t
+scene_play(struct play *p, const struct script *s, size_t at, size_t when, unsigned mishap)
 {
+	size_t      from = at;
 	struct step l;
 	const char *why;
 
@@ -79,30 +82,40 @@ scene_play(struct play *p, const struct script *s, size_t at)
 		else if (l.n)
 			play_step(p, &l);
 		step_clear(&l);
+		if (at - from + 1 == when)
+			play_mishap(p, mishap);
 	}
 	play_end(p);
+	return at - from;
 }
 
 static bool
 scene_run(struct play *p, const struct script *s, size_t at)
 {
 	unsigned allocs;
+	size_t   lines;
 	bool     failed;
 
 	p->line = (unsigned)at + 1;
 	snprintf(p->title, sizeof p->title, "%s", start_of(s->line[at]) + strlen("scene "));
-	p->memory = false;
-	scene_play(p, s, at + 1);
+	p->troubled = false;
+	lines = scene_play(p, s, at + 1, 0, 0);
 	failed = p->failed;
 	allocs = fake.n_allocs < FAILS_MOST ? fake.n_allocs : FAILS_MOST;
-	p->memory = true;
+	p->troubled = true;
 	for (unsigned i = 1; i <= allocs && !failed; i++) {
 		fake.alloc_next = i;
-		scene_play(p, s, at + 1);
+		snprintf(p->trouble, sizeof p->trouble, " (allocation %u had failed)", i);
+		scene_play(p, s, at + 1, 0, 0);
 		failed = p->failed;
 	}
 	fake.alloc_next = 0;
-	p->memory = false;
+	for (size_t i = 0; i < lines * MISHAPS && !failed; i++) {
+		snprintf(p->trouble, sizeof p->trouble, " (mishap %zu after line %zu)", i % MISHAPS, at + 2 + i / MISHAPS);
+		scene_play(p, s, at + 1, i / MISHAPS + 1, i % MISHAPS);
+		failed = p->failed;
+	}
+	p->troubled = false;
 	return !failed;
 }
 
@@ -114,7 +127,7 @@ config_read(struct play *p, const struct script *s, size_t at)
 
 	if (p->n_configs == CONFIGS_MAX)
 		abort();
-	*c = (struct config){0};
+	*c = (struct config){.block = -1};
 	snprintf(c->name, sizeof c->name, "%s", start_of(s->line[at]) + strlen("config "));
 	/* one empty line for each that stands before: problems are told by their line in the file */
 	for (size_t i = 0; i <= at; i++)
@@ -154,8 +167,11 @@ file_run(const char *path, unsigned *played)
 	}
 	printf("%s: %u scenes, %u failed\n", path, n, failed);
 	*played += n;
-	for (unsigned i = 0; i < p->n_configs; i++)
+	for (unsigned i = 0; i < p->n_configs; i++) {
 		free(p->config[i].ini.p);
+		if (p->config[i].block >= 0)
+			close(p->config[i].block);
+	}
 	script_close(&s);
 	free(p);
 	return failed;

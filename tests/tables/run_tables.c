@@ -5,7 +5,7 @@
  *   host=NAME port=N ... -> rule=NAME action=bypass ...
  *       Keys before the arrow: host, port (443), scheme (https), method (CONNECT, or GET for http), client (10.0.0.1), listener (the first),
  *       address (not known), at (mon,00:00), of. After it, each that is given must come out: rule, action, guard, auth, reason, reported
- *       (names joined by commas, - none), entry (FILE:LINE, its end), need=address, host=CANONICAL, host=bad; with of=RULE: holds=yes or no, what the
+ *       (names joined by commas, - none), entry (FILE:LINE, its end), need=address or undecided, host=CANONICAL, host=bad; with of=RULE: holds=yes or no, what the
  *       guard of that rule says of such a server name.
  *   error LINE WORDS        the ini must be refused, for this reason at this line; every error must be named
  *   warning LINE WORDS      the same for a warning; warnings may go unnamed
@@ -162,7 +162,7 @@ outcome(const struct table *t, const struct given *g, const char *key, char *buf
 		return buf;
 	}
 	if (strcmp(key, "need") == 0)
-		return answer == POLICY_VERDICT ? "nothing" : answer == POLICY_NEED_ADDRESS ? "address" : "something else";
+		return answer == POLICY_VERDICT ? "nothing" : answer == POLICY_NEED_ADDRESS ? "address" : answer == POLICY_UNDECIDED ? "undecided" : "something else";
 	if (answer != POLICY_VERDICT)
 		return "(a fact is needed)";
 	if (strcmp(key, "rule") == 0)

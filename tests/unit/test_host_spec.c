@@ -107,7 +107,7 @@ test_a_wrong_item_is_refused_with_a_remedy(void **state)
 	static const struct {
 		const char *item, *says; /* part of the sentence */
 	} rows[] = {
-		{"", "empty"}, {"re:", "write one"}, {"https://x.com/path", "leave '/path' out"}, {"https://x.com/?q", "leave '/?q' out"},
+		{"", "empty"}, {"re:", "write one"}, {"RE:v[0-9]+", "lower case"}, {"#", "begins with ;"}, {"https://x.com/path", "leave '/path' out"}, {"https://x.com/?q", "leave '/?q' out"},
 		{"https://x.com?q", "leave '?q' out"}, {"https://x.com#f", "leave '#f' out"}, {"https://u@x.com/", "leave 'u@' out"},
 		{"ftp://x.com/", "http://, https://"}, {"://x.com", "http://, https://"}, {"https://", "write one after"}, {"https:///x", "write one after"},
 		{"x.com/", "leave '/' out"}, {"x.com/a", "leave '/a' out"}, {"x.com:", "from 1 to 65535"}, {"x.com:0", "from 1 to 65535"},
