@@ -274,8 +274,11 @@ on_hup(void *arg)
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
 	if (c && build(p, c, &r, &p->next_ports, &p->next_snapshot)) {
-		if (strcmp(c->gateway.user, p->user) != 0 || workers_of(c) != p->workers)
-			report_warn(&r, c->gateway.user_at, "user and workers take effect at the next start only");
+		if (strcmp(c->gateway.user, p->user) != 0)
+			report_warn(&r, c->gateway.user_at, "user = %s takes effect at the next start only; it is %s now", c->gateway.user, p->user);
+		if (workers_of(c) != p->workers)
+			report_warn(&r, c->gateway.workers_at, "workers = %" PRIu32 " takes effect at the next start only; there are %" PRIu32 " now",
+			    workers_of(c), p->workers);
 		report_print(&r, c, stderr);
 		note_counts(c, p->will_hold, sizeof p->will_hold);
 		p->drain_ms = c->gateway.drain_timeout_ms;
