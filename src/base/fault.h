@@ -49,7 +49,6 @@ enum fault_tag {
 	X(USER_UNKNOWN, "user-unknown", 403, "http_request_denied", TAG_DENIED, "A rule needs to know the user, and the user cannot be asked here.") \
 	X(UNDECIDED, "undecided", 503, "http_request_denied", TAG_DENIED, "A pattern of this network's policy gave up on this name, so nothing could be decided.") \
 	X(CLIENT_LIMIT, "client-limit", 429, "connection_limit_reached", TAG_DENIED, "Too many connections from this client.") \
-	X(MAX_FORWARDS, "max-forwards", 200, "", TAG_NONE, "") \
 	/* the guard of a bypass rule */ \
 	X(GUARD_NOT_TLS, "guard-not-tls", 0, "", TAG_DENIED, "The tunnel does not carry TLS.") \
 	X(GUARD_NO_SNI, "guard-no-sni", 0, "", TAG_DENIED, "The ClientHello names no server.") \
