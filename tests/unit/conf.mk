@@ -19,3 +19,8 @@ test_conf_option_LDADD = $(UNIT_LDADD)
 test_conf_value_SOURCES = tests/unit/test_conf_value.c
 test_conf_value_CFLAGS = $(UNIT_CFLAGS)
 test_conf_value_LDADD = $(UNIT_LDADD)
+# the manuals and the sample against the tables
+check_PROGRAMS += test_docs
+test_docs_SOURCES = tests/unit/test_docs.c
+test_docs_CFLAGS = $(UNIT_CFLAGS)
+test_docs_LDADD = $(UNIT_LDADD)
