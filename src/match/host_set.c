@@ -136,6 +136,7 @@ host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 	hit->set = 0;
 	hit->node = UINT32_MAX;
 	hit->n_loose = 0;
+	hit->given_up = 0;
 	if (name.n == 0 || name.n > HOSTNAME_MAX)
 		return;
 	w = name_search(x, &words, name);
@@ -150,7 +151,9 @@ host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 	if (h->loose) {
 		uint32_t        n_set;
 		const uint32_t *set = tag_sets_read(h->block, &h->flat->sets, hit->set, &n_set);
+		hit->given_up = loose_limit_hits(h->loose);
 		hit->n_loose = loose_find(h->loose, name, set, n_set, hit->loose);
+		hit->given_up = loose_limit_hits(h->loose) - hit->given_up;
 	}
 }
 
@@ -162,6 +165,7 @@ host_set_find_addr(const struct host_set *h, const struct addr *a, struct host_h
 	hit->set = set ? h->flat->sets.n + set - 1 : 1;
 	hit->node = UINT32_MAX;
 	hit->n_loose = 0;
+	hit->given_up = 0;
 }
 
 static void

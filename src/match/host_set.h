@@ -53,14 +53,15 @@ struct host_hit {
 	uint32_t node;    /* number of the longest known name, for hit counters; UINT32_MAX none */
 	uint32_t n_loose; /* tags that globs and regexes add, unique, ascending, not already in `set`; in `loose` */
 	uint32_t *loose;  /* the caller's, of room host_set_loose_tags(h) */
+	uint64_t  given_up; /* regexes that hit their limit: policy refuses what hangs on them */
 };
 /* How many distinct tags loose patterns have: the room that host_hit.loose needs; 0: may be null. */
 uint32_t host_set_loose_tags(const struct host_set *h);
 /* Number of nodes (for counters). */
 uint32_t host_set_nodes(const struct host_set *h);
 
-/* Look up a canonical name (parse/hostname). Never fails; a regex that hits its match limit counts as not matching and adds to
- * host_set_limit_hits (policy then refuses what hangs on it). No allocation, no system call, no lock. */
+/* Look up a canonical name (parse/hostname). Never fails; a regex that hits its match limit counts as not matching and is counted in
+ * hit->given_up and host_set_limit_hits. No allocation, no system call, no lock. */
 void host_set_find(const struct host_set *h, struct span name, struct host_hit *hit);
 void host_set_find_addr(const struct host_set *h, const struct addr *a, struct host_hit *hit);
 uint64_t host_set_limit_hits(const struct host_set *h);

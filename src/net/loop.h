@@ -2,7 +2,7 @@
 /*
  * loop: one event loop for each process, on epoll(7); timers on a wheel of our own.
  * Straight on epoll because the path that moves bytes needs the kernel's own words: an edge-triggered read that comes up short may stop there only
- * when no FIN and no reset came with the data, and libraries fold those into plain readiness. A watch costs 56 bytes.
+ * when no FIN and no reset came with the data, and libraries fold those into plain readiness. A watch costs 48 bytes.
  * The clock is read once for each turn. What is handed to loop_bury is freed at the end of the turn, so that no callback returns into
  * freed memory.
  */

@@ -71,11 +71,10 @@ candidates_merge(const struct policy *p, const struct candidate *own, const stru
 const struct candidate *
 candidates_find(const struct policy *p, const struct host *host, enum url_scheme scheme, uint16_t port, uint64_t *given_up)
 {
-	uint64_t                before = host_set_limit_hits(p->hosts);
 	struct host_hit         hit = host_look_up(p, host);
 	const struct candidate *own = policy_at(p, p->lists[hit.set]);
 
-	*given_up = host_set_limit_hits(p->hosts) - before;
+	*given_up = hit.given_up;
 	return hit.n_loose ? candidates_merge(p, own, &hit, scheme, port) : own;
 }
 

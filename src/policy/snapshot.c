@@ -223,21 +223,25 @@ add_pages(struct flat *f, const struct conf *c, struct settings *set, struct rep
 /* Share out the descriptors that a worker may have: each client connection takes two, its own and the origin's; what idles in the pool and the
  * pipes of bulk tunnels must leave these alone. */
 static void
-share_descriptors(struct settings *set, const struct conf_gateway *g)
+share_descriptors(struct settings *set, const struct conf_gateway *g, struct report *r)
 {
 	struct rlimit rl;
 	uint64_t      all = 1000000, most;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY)
-		all = rl.rlim_cur > DESCRIPTORS_KEPT + 64 ? rl.rlim_cur - DESCRIPTORS_KEPT : 64;
-	set->pool_total = (uint32_t)(g->pool_total < all / 4 ? g->pool_total : all / 4);
-	set->conduits = (uint32_t)(all / 16 < CONDUITS_MOST ? all / 16 : CONDUITS_MOST);
+	/* the hard limit: the parent raises the soft one to it */
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_max != RLIM_INFINITY)
+		all = rl.rlim_max > DESCRIPTORS_KEPT + 64 ? rl.rlim_max - DESCRIPTORS_KEPT : 64;
+	set->pool_total = (uint32_t)(g->pool_total < all / 32 ? g->pool_total : all / 32);
+	set->conduits = (uint32_t)(all / 64 < CONDUITS_MOST ? all / 64 : CONDUITS_MOST);
 	most = (all - set->pool_total - 2 * set->conduits) / 2;
+	if (g->max_connections > most)
+		report_warn(r, (struct where){0, 0}, "max-connections = %u is more than the open-file limit leaves room for: %llu are taken; raise LimitNOFILE", g->max_connections,
+		    (unsigned long long)most);
 	set->max_connections = (uint32_t)(g->max_connections && g->max_connections < most ? g->max_connections : most);
 }
 
 static void
-fill_values(struct settings *set, const struct conf_gateway *g, const struct snapshot_inputs *in)
+fill_values(struct settings *set, const struct conf_gateway *g, const struct snapshot_inputs *in, struct report *r)
 {
 	set->magic = SNAPSHOT_MAGIC;
 	set->generation = in->generation;
@@ -255,7 +259,7 @@ fill_values(struct settings *set, const struct conf_gateway *g, const struct sna
 	set->max_connections_per_client = g->max_connections_per_client;
 	set->pool_per_host = g->pool_per_host;
 	set->dns_cache = g->dns_cache;
-	share_descriptors(set, g);
+	share_descriptors(set, g, r);
 	set->host_mismatch = g->host_mismatch;
 	set->x_forwarded_for = g->x_forwarded_for;
 	set->via = g->via;
@@ -273,7 +277,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	memset(&set, 0, sizeof set); /* padding too */
 	if (!head)
 		return false;
-	fill_values(&set, g, in);
+	fill_values(&set, g, in, r);
 	if (gethostname(host, sizeof host - 1) != 0)
 		snprintf(host, sizeof host, "postern");
 	struct span name = span_str(g->visible_name && *g->visible_name ? g->visible_name : host);

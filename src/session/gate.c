@@ -148,11 +148,6 @@ gate_enter(struct session *s)
 		reply_fault(s, fault);
 		return;
 	}
-	/* RFC 9110 7.6.2: the last hop that a TRACE or OPTIONS may make answers itself */
-	if (r->has_hops && r->hops == 0) {
-		reply_trace(s);
-		return;
-	}
 	r->facts = (struct facts){
 		.host = &r->at.host,
 		.port = r->at.port,
@@ -195,5 +190,8 @@ gate_decide(struct session *s)
 		r->reported_only = true;
 	}
 	s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
-	reach_begin(s);
+	if (request_ends_here(r))
+		reply_trace(s);
+	else
+		reach_begin(s);
 }

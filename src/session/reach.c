@@ -142,7 +142,7 @@ on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
 	connected(s);
 }
 
-/* The addresses are known: judge them, by the rules as well when these asked for them. False: refused. */
+/* The addresses are known: judge them, by the rules as well when these asked for them. False: answered. */
 static bool
 addresses_pass(struct session *s, const struct addr *a, unsigned n)
 {
@@ -159,6 +159,10 @@ addresses_pass(struct session *s, const struct addr *a, unsigned n)
 	if (by_rule) {
 		r->reported_only = r->verdict.action == ACTION_DENY;
 		s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
+	}
+	if (request_ends_here(r)) {
+		reply_trace(s);
+		return false;
 	}
 	return true;
 }

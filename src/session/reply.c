@@ -205,6 +205,8 @@ reply_trace(struct session *s)
 		memcpy(page + n, f.line.p, f.line.n);
 		n += f.line.n;
 	}
+	memcpy(page + n, "\r\n", 2);
+	n += 2;
 	n_head = (size_t)snprintf(head, 4096, "HTTP/1.1 200 OK\r\n%.*sContent-Type: message/http\r\nContent-Length: %zu\r\nConnection: %s\r\n\r\n",
 	    SPAN_ARG(gateway_date(s->gw)), n,
 	    s->keep ? "keep-alive" : "close");

@@ -100,6 +100,13 @@ struct request {
 	uint64_t         peeked_us; /* when the ClientHello was last looked at */
 };
 
+/* RFC 9110 7.6.2: the last hop that a TRACE or OPTIONS may make answers itself. */
+static inline bool
+request_ends_here(const struct request *r)
+{
+	return r->has_hops && r->hops == 0;
+}
+
 /* What the log line of a tunnel needs, kept small while it lives. */
 struct memo;
 

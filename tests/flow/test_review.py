@@ -381,3 +381,13 @@ def test_large_answers_do_not_cost_a_client_the_connection_that_knows_it(gateway
         for _ in range(60):
             assert c.send(wire.get(f"{URL}/", fields="Authorization: NTLM abcd\r\n")).response().status == 401
     assert origin.connections == 1
+
+
+@pytest.mark.parametrize("rules", ["", f"[rule address]\naddresses = {w.OTHER}\naction = tunnel\nauth = none\n"])
+def test_a_trace_that_ends_here_is_decided_like_any_other(gateway, rules):
+    gw = gateway(rules=rules + "[rule host]\nhosts = other.example.net\naction = tunnel\nauth = none\n")
+    assert gw.get(f"{URL}/", method="TRACE", fields="Max-Forwards: 0\r\n").status == 403
+    answer = gw.get("http://other.example.net/", method="TRACE", fields="Cookie: a=b\r\nMax-Forwards: 0\r\nProxy-Authorization: Basic eA==\r\n")
+    assert answer.status == 200
+    assert answer.body == b"TRACE http://other.example.net/ HTTP/1.1\r\nHost: other.example.net\r\nMax-Forwards: 0\r\n\r\n"
+    gw.record(status=200, action="tunnel", method="TRACE")
