@@ -567,7 +567,7 @@ gmtime_r localtime_r idn2_free inet_ntop inet_pton kill memchr memcmp memcpy mem
 pcre2_code_free_8 pcre2_general_context_free_8 pcre2_get_error_message_8 pcre2_match_context_free_8 pcre2_match_data_free_8 pcre2_serialize_free_8
 pcre2_set_depth_limit_8 pcre2_set_heap_limit_8 pcre2_set_match_limit_8 psl_is_public_suffix2 qsort seccomp_release
 setuid seteuid sigaddset sigemptyset sigprocmask signal snprintf vsnprintf strchr strcmp strcpy strcspn strerror strftime strlen strncmp strpbrk strrchr
-strstr strtoul tzset waitpid fprintf printf fputc fputs putc putchar puts fwrite vfprintf fclose fileno getopt_long optarg optind
+strsignal strstr strtoul tzset waitpid fprintf printf fputc fputs putc putchar puts fwrite vfprintf fclose fileno getopt_long optarg optind
 """.split())
 
 
