@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "proc/child.h"
+#include "proc/roles.h"
 
 static const struct {
 	const char *name;
@@ -48,7 +48,7 @@ main(int argc, char **argv)
 	}
 	/* how the parent starts the other processes: from this very binary */
 	if (argc == 3 && strcmp(argv[1], "--child") == 0)
-		return child_main(argv[2]);
+		return role_main(argv[2]);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			argv[1] = (char *)(uintptr_t)commands[i].called;

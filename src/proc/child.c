@@ -115,13 +115,3 @@ child_end(struct child *c)
 	loop_free(c->loop);
 	shared_close(c->shared);
 }
-
-int
-child_main(const char *role)
-{
-	if (strcmp(role, "worker") == 0)
-		return worker_main();
-	if (strcmp(role, "logger") == 0)
-		return logger_main();
-	return 2;
-}

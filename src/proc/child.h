@@ -24,10 +24,6 @@ struct start {
 	bool     has_ring;
 };
 
-/* Runs as the child that the parent named in argv ("worker", "logger"); returns the exit code. 2: not started by a parent. */
-int child_main(const char *role);
-
-/* --- for the children themselves --- */
 struct child {
 	struct loop   *loop;
 	struct watch   watch; /* of the channel */
@@ -45,8 +41,5 @@ bool child_listen(struct child *c);
 /* Answer the parent; when that fails, it is as if the parent were gone. */
 void child_say(enum message_type type, uint64_t number);
 void child_end(struct child *c);
-
-int worker_main(void);
-int logger_main(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include "policy/snapshot.h"
 #include "proc/child.h"
 #include "proc/logger.h"
+#include "proc/roles.h"
 #include "proc/sandbox.h"
 
 struct logging {

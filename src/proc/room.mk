@@ -5,5 +5,6 @@ libpostern_a_SOURCES += \
 	src/proc/logger_main.c \
 	src/proc/parent.c src/proc/parent.h \
 	src/proc/ports.c src/proc/ports.h \
+	src/proc/roles.c src/proc/roles.h \
 	src/proc/sandbox.c src/proc/sandbox.h \
 	src/proc/worker.c

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "proc/child.h"
+#include "proc/roles.h"
 #include "proc/sandbox.h"
 #include "session/gateway.h"
 

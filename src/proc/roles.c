@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc/roles.h"
+
+#include <string.h>
+
+int
+role_main(const char *role)
+{
+	if (strcmp(role, "worker") == 0)
+		return worker_main();
+	if (strcmp(role, "logger") == 0)
+		return logger_main();
+	return 2;
+}
