@@ -18,12 +18,6 @@ outbox_clear(struct outbox *o)
 	o->kept = NULL;
 }
 
-size_t
-outbox_size(const struct outbox *o)
-{
-	return o->kept ? o->kept->n - o->kept->at : 0;
-}
-
 static enum outbox_state
 keep(struct outbox *o, struct span a, struct span b)
 {

@@ -31,7 +31,6 @@ outbox_is_empty(const struct outbox *o)
 {
 	return o->kept == NULL;
 }
-size_t outbox_size(const struct outbox *o);
 void   outbox_clear(struct outbox *o);
 
 #endif

@@ -99,12 +99,3 @@ sock_failed(int fd)
 
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0;
 }
-
-bool
-sock_local(int fd, struct endpoint *out)
-{
-	struct sockaddr_storage ss;
-	socklen_t               n = sizeof ss;
-
-	return getsockname(fd, (struct sockaddr *)&ss, &n) == 0 && endpoint_from_sockaddr((const struct sockaddr *)&ss, out);
-}

@@ -29,8 +29,6 @@ void    sock_close(int fd);
 void sock_reset(int fd);
 /* Has the connection failed (a reset came)? Clears the error. */
 bool sock_failed(int fd);
-/* Our own end. False: not connected any more. */
-bool sock_local(int fd, struct endpoint *out);
 
 
 #endif

@@ -393,10 +393,17 @@ policy_hosts(const struct policy *p)
 uint32_t
 policy_week_minute(uint64_t real_us)
 {
-	time_t    t = (time_t)(real_us / 1000000);
-	struct tm tm;
+	/* asked for each request: the calendar is looked at once a minute (one thread in each process) */
+	static uint64_t last = UINT64_MAX;
+	static uint32_t answer;
+	time_t          t = (time_t)(real_us / 1000000);
+	struct tm       tm;
 
+	if (real_us / 60000000 == last)
+		return answer;
 	if (!localtime_r(&t, &tm))
 		return 0;
-	return (uint32_t)((tm.tm_wday + 6) % 7) * DAY_MINUTES + (uint32_t)tm.tm_hour * 60 + (uint32_t)tm.tm_min;
+	last = real_us / 60000000;
+	answer = (uint32_t)((tm.tm_wday + 6) % 7) * DAY_MINUTES + (uint32_t)tm.tm_hour * 60 + (uint32_t)tm.tm_min;
+	return answer;
 }

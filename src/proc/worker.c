@@ -72,6 +72,19 @@ prepare(struct worker *w, struct message *m)
 		pending_clear(&w->next);
 }
 
+/* Executable memory may be forbidden here (kernel hardening): said once, by one worker. */
+static void
+note_jit(const struct worker *w)
+{
+	static bool            said;
+	const struct snapshot *s = w->gw.snap;
+
+	if (said || w->child.start.index != 0 || !s->set->jit || host_set_has_jit(policy_hosts(s->policy)))
+		return;
+	said = true;
+	log_info("regular expressions are interpreted, which is slower: this system allows no executable memory; regex-jit = no is quiet about it");
+}
+
 /* From here on new requests are decided by the new snapshot; nothing under way is touched. */
 static void
 apply(struct worker *w, uint64_t number)
@@ -89,6 +102,7 @@ apply(struct worker *w, uint64_t number)
 		return;
 	}
 	p->snap = NULL; /* the gateway's now */
+	note_jit(w);
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		if (!p->slot[i].named) {
 			gateway_remove(&w->gw, i);
