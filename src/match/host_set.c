@@ -86,12 +86,6 @@ host_set_has_jit(const struct host_set *h)
 	return !h->loose || loose_has_jit(h->loose);
 }
 
-uint64_t
-host_set_limit_hits(const struct host_set *h)
-{
-	return h->loose ? loose_limit_hits(h->loose) : 0;
-}
-
 void
 host_set_assume(struct host_set *h, bool match)
 {

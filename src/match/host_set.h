@@ -61,10 +61,9 @@ uint32_t host_set_loose_tags(const struct host_set *h);
 uint32_t host_set_nodes(const struct host_set *h);
 
 /* Look up a canonical name (parse/hostname). Never fails; a regex that hits its match limit counts as not matching and is counted in
- * hit->given_up and host_set_limit_hits. No allocation, no system call, no lock. */
+ * hit->given_up. No allocation, no system call, no lock. */
 void host_set_find(const struct host_set *h, struct span name, struct host_hit *hit);
 void host_set_find_addr(const struct host_set *h, const struct addr *a, struct host_hit *hit);
-uint64_t host_set_limit_hits(const struct host_set *h);
 /* What a regex that hits its limit counts as from now on: matching or not (as at first). */
 void host_set_assume(struct host_set *h, bool match);
 
