@@ -17,6 +17,7 @@
 enum record_text { /* variable texts of a record */
 	RT_METHOD, RT_HOST, RT_URL, /* url: as logged in squid's %ru: host:port for CONNECT, else scheme://host[:port]/path?query; the formatter cuts the query */
 	RT_LISTENER, RT_RULE, RT_LIST_ENTRY, RT_REPORTED, RT_USER, RT_USER_AGENT, RT_CONTENT_TYPE, RT_SNI, RT_ALPN, RT_PARENT, RT_REFERER,
+	RT_GROUPS, RT_AUTH_DETAIL, /* names, separated by commas; why authentication failed */
 	RT_COUNT
 };
 
@@ -42,11 +43,12 @@ struct record {
 	uint8_t  scheme; /* enum url_scheme */
 	uint8_t  action; /* enum action */
 	uint8_t  guard;  /* enum guard_word */
+	uint8_t  auth_way; /* enum auth_way */
 	uint8_t  minor;  /* HTTP/1.minor of the request; 255 none */
 	uint16_t fault;  /* enum fault */
 	uint16_t status; /* sent to the client; 0 none */
 	uint16_t port, worker;
-	uint32_t resolve_ms, connect_ms, tls_ms, first_byte_ms; /* MS_NONE: did not happen */
+	uint32_t resolve_ms, connect_ms, tls_ms, first_byte_ms, auth_ms; /* MS_NONE: did not happen */
 	uint16_t len[RT_COUNT]; /* texts follow the struct, one after the other, without NUL; each cut to RECORD_TEXT_MAX */
 };
 

@@ -47,6 +47,14 @@ enum fault_tag {
 	X(SELF_TARGET, "self-target", 403, "destination_ip_prohibited", TAG_DENIED, "The request leads back to this gateway itself.") \
 	X(VIA_LOOP, "via-loop", 508, "proxy_loop_detected", TAG_DENIED, "The request has passed this gateway before.") \
 	X(USER_UNKNOWN, "user-unknown", 403, "http_request_denied", TAG_DENIED, "A rule needs to know the user, and the user cannot be asked here.") \
+	/* who asks (the token of a 407 is one of ours: RFC 9209 has none) */ \
+	X(AUTH_REQUIRED, "auth-required", 407, "http_request_denied", TAG_DENIED, "This network's policy needs to know who you are.") \
+	X(AUTH_CONTINUES, "auth-continues", 407, "http_request_denied", TAG_DENIED, "The log-on goes on with the next request.") \
+	X(AUTH_FAILED, "auth-failed", 407, "http_request_denied", TAG_DENIED, "The user name or the password is not right, or the account may not log on.") \
+	X(AUTH_BAD_TOKEN, "auth-bad-token", 407, "http_request_denied", TAG_DENIED, "The credentials cannot be read, or do not belong to this log-on.") \
+	X(AUTH_EXPIRED, "auth-expired", 407, "http_request_denied", TAG_DENIED, "The log-on of this connection is too old; it is asked for again.") \
+	X(AUTH_LIMITED, "auth-limited", 429, "http_request_denied", TAG_DENIED, "Too many log-ons of this user failed; wait before the next one.") \
+	X(AUTH_UNAVAILABLE, "auth-unavailable", 503, "proxy_internal_error", TAG_DENIED, "Nobody can say at the moment whether you are who you say; try again soon.") \
 	X(UNDECIDED, "undecided", 503, "http_request_denied", TAG_DENIED, "A pattern of this network's policy gave up on this name, so nothing could be decided.") \
 	X(CLIENT_LIMIT, "client-limit", 429, "connection_limit_reached", TAG_DENIED, "Too many connections from this client.") \
 	/* the guard of a bypass rule */ \
@@ -71,6 +79,7 @@ enum fault_tag {
 	X(BAD_RESPONSE, "bad-response", 502, "http_protocol_error", TAG_NONE, "The server's answer is not valid HTTP.") \
 	X(RESPONSE_TOO_LARGE, "response-head-too-large", 502, "http_response_header_section_size", TAG_NONE, "The header of the server's answer is too large.") \
 	X(RESPONSE_INCOMPLETE, "response-incomplete", 502, "http_response_incomplete", TAG_ABORTED, "The server's answer broke off.") \
+	X(ORIGIN_407, "origin-407", 502, "http_protocol_error", TAG_NONE, "The server asks for proxy authentication, which only a proxy may do.") \
 	X(BAD_UPGRADE, "bad-upgrade", 502, "http_upgrade_failed", TAG_NONE, "The server changed to a protocol that nobody asked for.") \
 	/* how a session may end later */ \
 	X(CLIENT_ABORTED, "client-aborted", 0, "", TAG_ABORTED, "") \

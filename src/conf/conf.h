@@ -86,6 +86,46 @@ struct conf_gateway {
 	struct where       user_at, workers_at;
 };
 
+/* What a Proxy-Authenticate field may offer. */
+enum auth_scheme { AUTH_SCHEME_NONE, AUTH_SCHEME_BASIC, AUTH_SCHEME_NTLM, AUTH_SCHEME_NEGOTIATE, AUTH_SCHEMES };
+/* How somebody was found good, as logs say it. */
+enum auth_way { AUTH_WAY_NONE, AUTH_WAY_BASIC, AUTH_WAY_NTLM, AUTH_WAY_NEGOTIATE_NTLM, AUTH_WAY_KERBEROS };
+
+/* What can say whether somebody is who they say; one process each. */
+enum back_kind {
+	BACK_NTLM_FILE,  /* NT hashes in a file */
+	BACK_BASIC_FILE, /* crypt(3) hashes in a file */
+	BACK_KERBEROS,   /* a keytab */
+	BACK_WINBIND,    /* Samba's winbindd: NTLM, Basic, and what a ticket's PAC says */
+	BACK_LDAP,       /* simple bind */
+	BACK_PAM,
+	BACK_KINDS       /* none */
+};
+
+/* "4 per 30m" */
+struct conf_rate {
+	uint32_t count;
+	uint64_t per_ms;
+};
+
+struct conf_auth {
+	bool             present; /* there is an [auth] section */
+	struct where     at;
+	uint8_t          scheme[AUTH_SCHEMES]; /* enum auth_scheme, in the order offered */
+	uint32_t         n_schemes;
+	char            *realm;
+	char            *basic_file, *ntlm_file, *keytab; /* null: none */
+	struct where     basic_file_at, ntlm_file_at, keytab_at, ldap_url_at;
+	enum back_kind   basic;   /* whom Basic asks: file (default), winbind, ldap, pam */
+	enum back_kind   domain;  /* BACK_WINBIND, or BACK_KINDS for `none` */
+	bool             basic_without_tls;
+	char            *pam_service;
+	char            *ldap_url, *ldap_name, *ldap_ca; /* ldaps://HOST or ldap://HOST (then StartTLS); the DN or name to bind as, with %u; a PEM file */
+	uint64_t         success_ttl_ms, max_age_ms, timeout_ms;
+	uint32_t         queue; /* asks that wait at one back end */
+	struct conf_rate max_failures, max_failures_user;
+};
+
 struct conf_listener {
 	TAILQ_ENTRY(conf_listener) link;
 	struct span           name;
@@ -117,7 +157,7 @@ struct conf_rule {
 	enum auth_mode    auth;
 	bool              report, force;
 	struct span       reason;
-	struct conf_items hosts, ports, schemes, methods, clients, listeners, addresses, times; /* raw items; policy/rule gives them meaning */
+	struct conf_items hosts, ports, schemes, methods, clients, listeners, addresses, users, groups, times; /* raw items; policy/rule gives them meaning */
 	struct where      action_at;
 };
 
@@ -144,6 +184,7 @@ struct conf_file {
 
 struct conf {
 	struct conf_gateway gateway;
+	struct conf_auth    auth;
 	TAILQ_HEAD(, conf_listener) listeners;
 	TAILQ_HEAD(, conf_list) lists;
 	TAILQ_HEAD(, conf_rule) rules;

@@ -12,6 +12,9 @@
 
 #include "base/addr.h"
 #include "base/fault.h"
+#include "conf/conf.h"
+#include "ipc/failures.h"
+#include "ipc/names.h"
 
 #define SHARED_WORKERS_MAX 128
 #define TALLY_SLOTS        8192u /* for each of the two hashes; power of two */
@@ -28,6 +31,7 @@ struct worker_counters {
 	uint64_t open;           /* client connections now */
 	uint64_t by_action[4];   /* enum action */
 	uint64_t by_fault[FAULT_COUNT];
+	uint64_t auth_asked, auth_cached; /* errands to auth processes; Basic passwords known already */
 };
 
 /* Connections of each client, counted twice under two hashes; the smaller count is the answer: never too low, seldom too high. */
@@ -43,6 +47,22 @@ struct logger_stats {
 	_Atomic uint64_t errors;       /* failed opens and writes */
 };
 
+/* Of one auth process; only added to, so it outlives one that dies. */
+struct auth_stats {
+	_Atomic uint64_t asked, ok, refused, bad, limited, unavailable;
+	_Atomic uint64_t dropped; /* the queue was full, or the asker had gone */
+	_Atomic uint64_t busy_us; /* in the back end */
+	_Atomic uint32_t is_down; /* the breaker is open */
+};
+
+struct shared_auth {
+	_Atomic uint32_t    epoch; /* goes up when a file of users changed: what was remembered of before is void */
+	struct shared_names names;
+	struct auth_stats   stats[BACK_KINDS];
+	struct failures     failed;  /* log-ons, by user and client, and by user */
+	struct failures     refused; /* Basic passwords, by user and password */
+};
+
 struct shared_worker {
 	_Alignas(4096) struct worker_counters counters;
 	_Alignas(4096) struct tally tally;
@@ -52,6 +72,7 @@ struct shared {
 	uint32_t n_workers;
 	uint64_t tally_key;
 	_Alignas(64) struct logger_stats logger;
+	_Alignas(64) struct shared_auth auth;
 	struct shared_worker worker[];
 };
 

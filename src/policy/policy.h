@@ -24,6 +24,16 @@ struct policy; /* an opened block; one for each process and snapshot */
 
 /* Bits of facts.known beyond those that are always there. */
 #define FACT_ADDRESS (1u << 0) /* one resolved address of the target */
+#define FACT_USER    (1u << 1) /* who asks: user_row */
+
+/* Who asks, as authentication found out. Texts are UTF-8; rules compare them without regard to case, as directories do. */
+struct who {
+	struct span        account; /* "alice", "WS01$" */
+	struct span        domain;  /* NetBIOS, "CORP"; "": none, or not known */
+	struct span        realm;   /* "CORP.EXAMPLE"; "": likewise */
+	const struct span *group;   /* SIDs "S-1-5-21-..." and names "CORP\\Proxy Users" */
+	size_t             n_groups;
+};
 
 struct facts {
 	/* always there */
@@ -35,8 +45,10 @@ struct facts {
 	uint16_t           listener; /* index in the snapshot */
 	uint32_t           week_minute; /* local time: minutes since Monday 00:00; policy_week_minute */
 	/* asked for when a rule needs them */
-	uint32_t    known;
-	struct addr address;
+	uint32_t        known;
+	struct addr     address;
+	const uint64_t *user_row; /* of policy_user_row, for this policy; borrowed */
+	bool            bare;     /* FACT_USER is not known, and the request came without credentials: `nobody` holds */
 };
 
 /* UNDECIDED: the verdict hangs on a regex that hit its limit, so the request must be refused. */
@@ -57,7 +69,12 @@ struct verdict {
 bool policy_rule_has_hosts(const struct policy *p, uint32_t rule);
 bool policy_rule_host_holds(const struct policy *p, uint32_t rule, const struct host *host, enum url_scheme scheme, uint16_t port);
 
+/* NEED_USER: a rule cannot be judged, or its action not be taken (auth), without FACT_USER. */
 enum policy_answer policy_decide(const struct policy *p, const struct facts *f, struct verdict *v);
+
+/* For each rule a bit: do its users and groups conditions hold for this person? Computed once for each person and snapshot, kept by the caller. */
+size_t policy_row_words(const struct policy *p);
+void   policy_user_row(const struct policy *p, const struct who *who, uint64_t *row);
 
 uint32_t    policy_rule_count(const struct policy *p);
 struct span policy_rule_name(const struct policy *p, uint32_t rule);   /* "-" for RULE_NONE */
@@ -75,7 +92,7 @@ const struct host_set *policy_hosts(const struct policy *p);
 uint32_t policy_week_minute(uint64_t real_us);
 
 /* --- trace: why. The same rows, read aloud. --- */
-enum condition { COND_HOSTS, COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENTS, COND_LISTENERS, COND_ADDRESSES, COND_TIMES, COND_COUNT };
+enum condition { COND_HOSTS, COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENTS, COND_LISTENERS, COND_ADDRESSES, COND_TIMES, COND_USERS, COND_GROUPS, COND_COUNT };
 enum trace_state { TRACE_ABSENT, TRACE_HELD, TRACE_FAILED, TRACE_UNKNOWN };
 struct trace_rule {
 	uint32_t         rule;

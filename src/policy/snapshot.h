@@ -33,6 +33,22 @@ struct snapshot_page {
 	struct flat_ref html;
 };
 
+/* What [auth] says. */
+struct auth_settings {
+	uint8_t          scheme[AUTH_SCHEMES]; /* enum auth_scheme, in the order offered */
+	uint32_t         n_schemes;            /* 0: nobody can be asked */
+	uint32_t         kinds;                /* bit 1 << enum back_kind: which processes run */
+	uint32_t         ntlm, basic;          /* enum back_kind that each scheme asks; BACK_KINDS: none */
+	bool             basic_without_tls;
+	bool             wants_groups;         /* some rule names groups */
+	uint64_t         success_ttl_ms, max_age_ms, timeout_ms;
+	uint32_t         queue;
+	struct conf_rate max_failures, max_failures_user; /* count 0: no limit */
+	struct flat_ref  realm;
+	struct flat_ref  pam_service, ldap_url, ldap_name;
+	struct flat_ref  ldap_ca; /* PEM; empty: the system's */
+};
+
 /* The head of the block. Arrays and texts are named by flat_ref. */
 struct settings {
 	uint64_t magic;
@@ -47,6 +63,8 @@ struct settings {
 	bool     log_entry; /* some log wants the list entry that matched */
 	bool     log_any;
 	bool     log_referer; /* some log wants the Referer */
+
+	struct auth_settings auth;
 
 	struct flat_ref visible_name, contact;
 	struct flat_ref proxy_status; /* visible_name as RFC 9209 spells it: a token or a quoted string */
