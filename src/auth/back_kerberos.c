@@ -210,7 +210,7 @@ explain_rest(OM_uint32 major, const char *text, struct answer *out)
 	else if (!replay_cache_works(why))
 		refuse(out, ASK_UNAVAILABLE, HINT_OURS, "%s", why);
 	else if (is_our_trouble(text))
-		refuse(out, ASK_UNAVAILABLE, HINT_OURS, "%s", text);
+		refuse(out, ASK_UNAVAILABLE, HINT_OURS, "the replay cache or memory fails: %s", text);
 	else if (major == GSS_S_BAD_BINDINGS) {
 		out->result = ASK_REFUSED;
 		answer_detail(out, "channel bindings do not fit: the client's TLS does not end here");
