@@ -5,10 +5,16 @@ libpostern_a_SOURCES += \
 	src/auth/back.c src/auth/back.h src/auth/back_ops.h \
 	src/auth/back_basic_file.c \
 	src/auth/back_ntlm_file.c \
+	src/auth/challenge.c src/auth/challenge.h \
+	src/auth/credential.c src/auth/credential.h \
 	src/auth/ldap_name.c src/auth/ldap_name.h \
+	src/auth/ntlm.c src/auth/ntlm.h \
 	src/auth/ntlm_back.c src/auth/ntlm_back.h \
 	src/auth/ntlm_client.c src/auth/ntlm_client.h \
+	src/auth/ntlm_proof.c src/auth/ntlm_proof.h \
+	src/auth/ntlm_text.c src/auth/ntlm_text.h \
 	src/auth/sid_names.c src/auth/sid_names.h \
+	src/auth/spnego.c src/auth/spnego.h \
 	src/auth/user_file.c src/auth/user_file.h
 # those that configure found libraries for
 if HAVE_WINBIND
