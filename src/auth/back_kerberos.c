@@ -4,7 +4,6 @@
  * Leaves the keys to keyring and what is between two messages to contexts.
  * Always true: the replay cache has seen each ticket that is found good; no mechanism but Kerberos is ever loaded or asked.
  */
-#ifdef HAVE_KERBEROS
 #include <errno.h>
 #include <fcntl.h>
 #include <gssapi/gssapi_ext.h>
@@ -478,4 +477,3 @@ const struct back_ops back_kerberos_ops = {
 	.check = kerberos_check,
 	.ping = kerberos_ping,
 };
-#endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * back_ops: the back ends' tables, for back.c alone; what is not built in is not there.
+ * back_ops: the back ends that are built in, for back.c alone; everybody else asks back_ops().
  */
 #ifndef POSTERN_AUTH_BACK_OPS_H
 #define POSTERN_AUTH_BACK_OPS_H

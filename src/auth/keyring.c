@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#ifdef HAVE_KERBEROS
 #include "auth/keyring.h"
 
 #include <errno.h>
@@ -273,4 +272,3 @@ keyring_principals(const struct keyring *r, char *out, size_t room)
 	if (left)
 		snprintf(out + at, room - at, " and %u more", left);
 }
-#endif

@@ -20,6 +20,8 @@ condition_name(enum condition c)
 		[COND_LISTENERS] = "listeners",
 		[COND_ADDRESSES] = "addresses",
 		[COND_TIMES] = "times",
+		[COND_USERS] = "users",
+		[COND_GROUPS] = "groups",
 	};
 
 	assert((unsigned)c < COND_COUNT);

@@ -2,9 +2,9 @@
 /*
  * kerberos_probe: plays client and gateway to the kerberos back end, each with real tokens.
  *
- *   kerberos_probe KEYTAB WORD...
+ *   kerberos_probe KEYTAB [as UID] WORD...
  *
- * Words, in order: to NAME (HTTP@proxy.corp.example); bare, spnego: how tokens are dressed from here on; ask: one ticket, checked; twice: the same
+ * `as`: opens the keytab, then becomes that user, undumpable, as the auth process does. Words, in order: to NAME (HTTP@proxy.corp.example); bare, spnego: how tokens are dressed from here on; ask: one ticket, checked; twice: the same
  * ticket twice; legs: a log-on of three messages, with a reload of the keytab between; reload KEYTAB; stranger: legs, but the answer comes from
  * another address; damaged; pac; keys; mechs: foreign mechanisms in this process; cache: does a ping say well?; bench N (tickets made beforehand).
  * One line of output for each check: result account realm token-bytes pac-bytes detail.
@@ -12,8 +12,10 @@
 #include <fcntl.h>
 #include <gssapi/gssapi.h>
 #include <gssapi/gssapi_ext.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "auth/back_ops.h"
@@ -40,6 +42,25 @@ open_back(const char *file)
 	int          fd = open(file, O_RDONLY | O_CLOEXEC);
 	struct back *b = fd < 0 ? NULL : back_kerberos_ops.open(NULL, fd, why);
 
+	if (!b)
+		die(file, why);
+	close(fd);
+	return b;
+}
+
+/* As the parent does: the descriptor outlives the right to open the path. */
+static struct back *
+open_as(const char *file, uid_t uid)
+{
+	char         why[BACK_WHY_MAX] = "";
+	int          fd = open(file, O_RDONLY | O_CLOEXEC);
+	struct back *b;
+
+	if (fd < 0 || setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		die(file, "cannot change over");
+	if (open(file, O_RDONLY | O_CLOEXEC) >= 0)
+		die(file, "can be opened by anybody");
+	b = back_kerberos_ops.open(NULL, fd, why);
 	if (!b)
 		die(file, why);
 	close(fd);
@@ -182,11 +203,16 @@ main(int argc, char **argv)
 {
 	const char *keytab = argc > 1 ? argv[1] : "";
 	char        why[BACK_WHY_MAX] = "";
+	int         first = 2;
 
 	if (!back_kerberos_ops.load(why))
 		die("load", why);
-	back = open_back(keytab);
-	for (int i = 2; i < argc; i++) {
+	if (argc > 3 && strcmp(argv[2], "as") == 0) {
+		back = open_as(keytab, (uid_t)strtoul(argv[3], NULL, 10));
+		first = 4;
+	} else
+		back = open_back(keytab);
+	for (int i = first; i < argc; i++) {
 		const char *word = argv[i];
 
 		if (strcmp(word, "to") == 0 && i + 1 < argc)
