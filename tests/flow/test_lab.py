@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The lab itself: domain, clients and origins work together, before anybody has to log on."""
 
+import shutil
+
+import pytest
+
 import gateway as gateways
 import lab as labs
 import origin as origins
@@ -52,3 +56,17 @@ def test_winbindd_stands_still_and_goes_on(lab):
     finally:
         lab.thaw_winbindd()
     assert lab.run("wbinfo", "-p").returncode == 0
+
+
+@pytest.mark.parametrize("program", ["chromium", "cntlm", pytest.param("wine", marks=pytest.mark.slow)])
+def test_other_clients_come_through(lab, lab_gateway, program):
+    if not shutil.which(program) or (program == "wine" and not shutil.which("x86_64-w64-mingw32-gcc")):
+        pytest.skip(f"not installed: {program}")
+    gw = lab_gateway()
+    if program == "chromium":
+        assert lab.chromium(gw=gw) == 200
+    elif program == "cntlm":
+        assert lab.curl("-x", lab.cntlm(gw), f"http://{labs.ORIGIN}/").status == 200
+    else:
+        assert lab.wine_winhttp(gw) == 200
+    assert gw.record(host=labs.ORIGIN, status=200)
