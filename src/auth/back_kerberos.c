@@ -124,13 +124,16 @@ ticket_try(const struct keyring *keys, struct span message, char text[256])
 	krb5_context      context;
 	krb5_keytab       keytab = NULL;
 	krb5_auth_context auth = NULL;
-	krb5_data         data = {.magic = KV5M_DATA, .length = (unsigned)message.n, .data = (char *)(uintptr_t)message.p};
+	krb5_data         data;
 	krb5_error_code   code = krb5_init_context(&context);
 	const char       *said;
 
 	snprintf(text, 256, "no memory");
 	if (code != 0)
 		return ENOMEM;
+	data.magic = KV5M_DATA;
+	data.length = (unsigned)message.n;
+	data.data = (char *)(uintptr_t)message.p;
 	code = krb5_kt_resolve(context, keys->name, &keytab);
 	if (code == 0)
 		code = krb5_auth_con_init(context, &auth);
