@@ -1,11 +1,13 @@
 # files of this room are named here, one a line, as in the others
 libpostern_a_SOURCES += \
 	src/auth/ad_words.c src/auth/ad_words.h \
+	src/auth/ap_req.c src/auth/ap_req.h \
 	src/auth/ask.c src/auth/ask.h \
 	src/auth/back.c src/auth/back.h src/auth/back_ops.h \
 	src/auth/back_basic_file.c \
 	src/auth/back_ntlm_file.c \
 	src/auth/challenge.c src/auth/challenge.h \
+	src/auth/contexts.c src/auth/contexts.h \
 	src/auth/credential.c src/auth/credential.h \
 	src/auth/ldap_name.c src/auth/ldap_name.h \
 	src/auth/ntlm.c src/auth/ntlm.h \
@@ -13,10 +15,14 @@ libpostern_a_SOURCES += \
 	src/auth/ntlm_client.c src/auth/ntlm_client.h \
 	src/auth/ntlm_proof.c src/auth/ntlm_proof.h \
 	src/auth/ntlm_text.c src/auth/ntlm_text.h \
+	src/auth/principal.c src/auth/principal.h \
 	src/auth/sid_names.c src/auth/sid_names.h \
 	src/auth/spnego.c src/auth/spnego.h \
 	src/auth/user_file.c src/auth/user_file.h
 # those that configure found libraries for
+if HAVE_KERBEROS
+libpostern_a_SOURCES += src/auth/back_kerberos.c src/auth/keyring.c src/auth/keyring.h
+endif
 if HAVE_WINBIND
 libpostern_a_SOURCES += src/auth/back_winbind.c
 endif
