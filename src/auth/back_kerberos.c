@@ -456,8 +456,8 @@ kerberos_ping(struct back *b, unsigned thread, char why[BACK_WHY_MAX])
 	return replay_cache_works(why);
 }
 
-void
-back_kerberos_describe(const struct back *b, void (*line)(void *arg, const char *text), void *arg)
+static void
+kerberos_describe(struct back *b, void (*say)(void *arg, bool fault, const char *line), void *arg)
 {
 	for (size_t i = 0; i < b->keys->n_keys; i++) {
 		const struct keyring_key *k = &b->keys->key[i];
@@ -465,7 +465,7 @@ back_kerberos_describe(const struct back *b, void (*line)(void *arg, const char 
 
 		keyring_etype_name(k->etype, type);
 		snprintf(text, sizeof text, "%s, version %u, %s%s", k->principal, k->kvno, type, k->strong ? "" : " (weak: not used)");
-		line(arg, text);
+		say(arg, false, text);
 	}
 }
 
@@ -479,4 +479,5 @@ const struct back_ops back_kerberos_ops = {
 	.close = kerberos_close,
 	.check = kerberos_check,
 	.ping = kerberos_ping,
+	.describe = kerberos_describe,
 };

@@ -165,8 +165,9 @@ connect_tls(const struct back *b, LDAP **out_ld, struct answer *out)
 	if (ld)
 		text = diagnostic_of(ld);
 	out->result = ASK_UNAVAILABLE;
-	answer_detail(out, "%s: %s%s%s", b->start_tls ? "no connection with StartTLS" : "no TLS connection", ldap_err2string(code), text && *text ? ": " : "",
-	    text ? text : "");
+	/* of a certificate that does not verify libldap says no more than that something was there */
+	answer_detail(out, "%s: %s%s", b->start_tls ? "no connection with StartTLS" : "no TLS connection", ldap_err2string(code),
+	    text && *text ? "; does the server's certificate bear its name, and is its issuer in ldap-ca?" : "");
 	ldap_memfree(text);
 	if (ld)
 		ldap_unbind_ext_s(ld, NULL, NULL);
@@ -224,24 +225,29 @@ bind_once(struct back *b, unsigned thread, const char *name, struct span passwor
 	return code;
 }
 
+/* "CORP\alice" or "alice". */
+static void
+name_split(struct span name, struct answer *out)
+{
+	const char *slash = memchr(name.p, '\\', name.n);
+
+	if (slash) {
+		answer_name(out->domain, span_of(name.p, (size_t)(slash - name.p)));
+		name = span_of(slash + 1, (size_t)(name.p + name.n - slash - 1));
+	}
+	answer_name(out->account, name);
+}
+
 /* "u:CORP\alice" is Active Directory's; others say "dn:...", as it was sent. */
 static void
 who_put(LDAP *ld, struct answer *out)
 {
 	struct berval *who = NULL;
-	const char    *slash, *user;
 
 	if (ldap_whoami_s(ld, &who, NULL, NULL) != LDAP_SUCCESS || !who)
 		return;
-	if (who->bv_len > 2 && strncmp(who->bv_val, "u:", 2) == 0) {
-		user = who->bv_val + 2;
-		slash = memchr(user, '\\', who->bv_len - 2);
-		if (slash) {
-			answer_name(out->domain, span_of(user, (size_t)(slash - user)));
-			user = slash + 1;
-		}
-		answer_name(out->account, span_of(user, who->bv_len - (size_t)(user - who->bv_val)));
-	}
+	if (who->bv_len > 2 && strncmp(who->bv_val, "u:", 2) == 0)
+		name_split(span_of(who->bv_val + 2, who->bv_len - 2), out);
 	ber_bvfree(who);
 }
 
@@ -295,7 +301,7 @@ check(struct back *b, unsigned thread, const struct ask *ask, struct answer *out
 			answer_detail(out, "the directory does not tell how it spells a name with letters beyond ASCII");
 			return;
 		}
-		answer_name(out->account, user);
+		name_split(user, out);
 	}
 	out->result = ASK_OK;
 }

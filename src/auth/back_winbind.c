@@ -33,6 +33,7 @@ static struct {
 	wbcErr (*ping_dc)(struct wbcContext *, const char *, struct wbcAuthErrorInfo **);
 	wbcErr (*details)(struct wbcContext *, struct wbcInterfaceDetails **);
 	wbcErr (*check)(struct wbcContext *, const struct wbcAuthUserParams *, struct wbcAuthUserInfo **, struct wbcAuthErrorInfo **);
+	wbcErr (*sid_name)(struct wbcContext *, const struct wbcDomainSid *, char **, char **, enum wbcSidType *);
 	wbcErr (*sids_name)(struct wbcContext *, const struct wbcDomainSid *, int, struct wbcDomainInfo **, int *, struct wbcTranslatedName **);
 } wbc;
 
@@ -58,6 +59,7 @@ load(char why[BACK_WHY_MAX])
 		{"wbcCtxPingDc", (void **)&wbc.ping_dc},
 		{"wbcCtxInterfaceDetails", (void **)&wbc.details},
 		{"wbcCtxAuthenticateUserEx", (void **)&wbc.check},
+		{"wbcCtxLookupSid", (void **)&wbc.sid_name},
 		{"wbcCtxLookupSids", (void **)&wbc.sids_name},
 	};
 	void *lib = dlopen("libwbclient.so.0", RTLD_NOW | RTLD_LOCAL);
@@ -124,43 +126,82 @@ ctx_drop(struct back *b, unsigned thread)
 
 /* --- groups --- */
 
-/* Ask for the names of all these SIDs at once; they go to `text` (ASK_NAME_MAX each) and to the cache. */
+struct groups {
+	char                (*name)[ASK_NAME_MAX]; /* "": has none */
+	struct wbcDomainSid *unknown; /* SIDs whose names have to be asked for, and which they are */
+	size_t              *place;
+	int                  n_unknown;
+};
+
+/* "CORP\\Proxy Users"; kept for those who come after. */
+static void
+name_found(struct back *b, struct groups *g, int i, const char *domain, const char *name)
+{
+	char  sid[WBC_SID_STRING_BUFLEN], full[2 * ASK_NAME_MAX + 2];
+	char *out = g->name[g->place[i]];
+
+	snprintf(full, sizeof full, "%.*s%s%.*s", (int)ASK_NAME_MAX, domain, *domain && *name ? "\\" : "", (int)ASK_NAME_MAX, name);
+	answer_name(out, *name ? span_str(full) : SPAN(""));
+	wbc.sid_print(&g->unknown[i], sid, sizeof sid);
+	sid_names_add(b->names, sid, out, clock_mono_us());
+}
+
+static const char *
+text_of(const char *s)
+{
+	return s ? s : "";
+}
+
 static bool
-names_ask(struct back *b, struct wbcContext *ctx, const struct wbcDomainSid *sid, const size_t *place, int n, char (*text)[ASK_NAME_MAX])
+has_name(enum wbcSidType type)
+{
+	return type != WBC_SID_NAME_UNKNOWN && type != WBC_SID_NAME_INVALID && type != WBC_SID_NAME_DELETED;
+}
+
+/* All at once: one errand of the domain controller. One odd SID among them (of a domain that is gone, or of none) and the whole fails. */
+static bool
+names_ask(struct back *b, struct wbcContext *ctx, struct groups *g)
 {
 	struct wbcDomainInfo     *domain = NULL;
 	struct wbcTranslatedName *name = NULL;
-	int                       n_domains = 0;
-	uint64_t                  now = clock_mono_us();
-	bool                      ok = wbc.sids_name(ctx, sid, n, &domain, &n_domains, &name) == WBC_ERR_SUCCESS && name;
+	int                       unused; /* libwbclient does not set it; it has seen to it that each domain_index is one of the array's */
+	bool                      ok = wbc.sids_name(ctx, g->unknown, g->n_unknown, &domain, &unused, &name) == WBC_ERR_SUCCESS;
 
-	for (int i = 0; ok && i < n; i++) {
-		char  sid_text[WBC_SID_STRING_BUFLEN], full[2 * ASK_NAME_MAX];
-		int   at = name[i].domain_index;
-		char *out = text[place[i]];
-		bool  known = name[i].type != WBC_SID_NAME_UNKNOWN && name[i].type != WBC_SID_NAME_INVALID && name[i].name && *name[i].name;
-
-		out[0] = '\0';
-		if (known && at >= 0 && at < n_domains && domain[at].short_name && *domain[at].short_name) {
-			snprintf(full, sizeof full, "%s\\%s", domain[at].short_name, name[i].name);
-			answer_name(out, span_str(full));
-		} else if (known) {
-			answer_name(out, span_str(name[i].name));
-		}
-		wbc.sid_print(&sid[i], sid_text, sizeof sid_text);
-		sid_names_add(b->names, sid_text, out, now);
-	}
+	for (int i = 0; ok && i < g->n_unknown; i++)
+		name_found(b, g, i, text_of(domain[name[i].domain_index].short_name), has_name(name[i].type) ? text_of(name[i].name) : "");
 	wbc.free_memory(domain);
 	wbc.free_memory(name);
 	return ok;
 }
 
-struct groups {
-	char                (*name)[ASK_NAME_MAX];
-	struct wbcDomainSid *unknown; /* SIDs whose names have to be asked for, and which they are */
-	size_t              *place;
-	int                  n_unknown;
-};
+/* One by one. That a SID has no name and that nobody could be asked for it comes as the same error: then the domain controller must be there. */
+static bool
+names_ask_each(struct back *b, struct wbcContext *ctx, struct groups *g)
+{
+	bool there = false;
+
+	for (int i = 0; i < g->n_unknown; i++) {
+		char           *domain = NULL, *name = NULL;
+		enum wbcSidType type = WBC_SID_NAME_UNKNOWN;
+		wbcErr          err = wbc.sid_name(ctx, &g->unknown[i], &domain, &name, &type);
+
+		there = there || err == WBC_ERR_SUCCESS || wbc.ping_dc(ctx, NULL, NULL) == WBC_ERR_SUCCESS;
+		if (there)
+			name_found(b, g, i, text_of(domain), err == WBC_ERR_SUCCESS && has_name(type) ? text_of(name) : "");
+		wbc.free_memory(domain);
+		wbc.free_memory(name);
+		if (!there)
+			return false;
+	}
+	return true;
+}
+
+/* The primary group stands among the others once more. */
+static bool
+is_repeated(const struct wbcAuthUserInfo *info, uint32_t i)
+{
+	return i > 1 && memcmp(&info->sids[i].sid, &info->sids[1].sid, sizeof info->sids[i].sid) == 0;
+}
 
 /* Every SID, then every name that is known. False: the answer would not be whole. */
 static bool
@@ -170,11 +211,11 @@ groups_put(const struct wbcAuthUserInfo *info, const struct groups *g, struct an
 
 	for (uint32_t i = 1; i < info->num_sids; i++) {
 		wbc.sid_print(&info->sids[i].sid, text, sizeof text);
-		if (!answer_group(out, span_str(text)))
+		if (!is_repeated(info, i) && !answer_group(out, span_str(text)))
 			return false;
 	}
 	for (uint32_t i = 1; i < info->num_sids; i++)
-		if (g->name[i][0] && !answer_group(out, span_str(g->name[i])))
+		if (!is_repeated(info, i) && g->name[i][0] && !answer_group(out, span_str(g->name[i])))
 			return false;
 	return true;
 }
@@ -183,8 +224,9 @@ groups_put(const struct wbcAuthUserInfo *info, const struct groups *g, struct an
 static bool
 groups_add(struct back *b, unsigned thread, const struct wbcAuthUserInfo *info, struct answer *out)
 {
-	struct groups g = {0};
-	bool          ok = false;
+	struct wbcContext *ctx = ctx_of(b, thread);
+	struct groups      g = {0};
+	bool               ok = false;
 
 	if (info->num_sids > GROUPS_MAX) {
 		answer_detail(out, "the user is in more than %u groups", GROUPS_MAX);
@@ -200,12 +242,12 @@ groups_add(struct back *b, unsigned thread, const struct wbcAuthUserInfo *info, 
 	for (uint32_t i = 1; i < info->num_sids; i++) {
 		char text[WBC_SID_STRING_BUFLEN];
 		wbc.sid_print(&info->sids[i].sid, text, sizeof text);
-		if (sid_names_find(b->names, text, clock_mono_us(), g.name[i]))
+		if (is_repeated(info, i) || sid_names_find(b->names, text, clock_mono_us(), g.name[i]))
 			continue;
 		g.unknown[g.n_unknown] = info->sids[i].sid;
 		g.place[g.n_unknown++] = i;
 	}
-	if (g.n_unknown > 0 && !names_ask(b, ctx_of(b, thread), g.unknown, g.place, g.n_unknown, g.name)) {
+	if (g.n_unknown > 0 && (!ctx || (!names_ask(b, ctx, &g) && !names_ask_each(b, ctx, &g)))) {
 		ctx_drop(b, thread);
 		answer_detail(out, "winbindd could not tell what the user's groups are called");
 		goto out;

@@ -4,13 +4,14 @@
 #include <nettle/hmac.h>
 
 #include "auth/ntlm_proof.h"
+#include "auth/ntlm_text.h"
 
 /* MS-NLMP 2.2.2.5: Unicode, request target, sign, NTLM, always sign, extended session security, target info, version, 128, 56 */
 #define FLAGS (0x1u | 0x4u | 0x10u | 0x200u | 0x8000u | 0x80000u | 0x800000u | 0x2000000u | 0x20000000u | 0x80000000u)
 
 #define HEAD     88u /* of an AUTHENTICATE with version and MIC */
 #define MIC_AT   72u
-#define NAME_MAX_BYTES 256u
+#define NAME_MOST 256u /* characters */
 #define INFO_MAX 1024u
 
 enum { AV_EOL = 0, AV_FLAGS = 6, AV_TIMESTAMP = 7 };
@@ -59,13 +60,15 @@ ntlm_client_negotiate(char out[NTLM_CLIENT_NEGOTIATE])
 	version_put(out + 32);
 }
 
-/* ASCII to UTF-16LE. */
+/* To UTF-16LE; SIZE_MAX: no UTF-8, or too long. */
 static size_t
 wide(char *to, struct span s, bool upper)
 {
-	for (size_t i = 0; i < s.n; i++)
-		put16(to + 2 * i, (uint8_t)(upper && s.p[i] >= 'a' && s.p[i] <= 'z' ? s.p[i] - 32 : s.p[i]));
-	return 2 * s.n;
+	size_t n = ntlm_text_utf16(s, to, 2 * NAME_MOST);
+
+	for (size_t i = 0; upper && n != SIZE_MAX && i < n; i += 2)
+		put16(to + i, ntlm_text_upper((uint16_t)get16(to + i)));
+	return n;
 }
 
 static void
@@ -115,7 +118,7 @@ info_make(struct span challenge, char *out, char time[8])
 static size_t
 response_make(struct span challenge, struct span domain, struct span user, const uint8_t hash[16], const uint8_t nonce[8], char *out, uint8_t key[16])
 {
-	char    names[4 * NAME_MAX_BYTES];
+	char    names[4 * NAME_MOST];
 	uint8_t ntowf[16];
 	size_t  n = wide(names, user, true), info;
 
@@ -151,7 +154,7 @@ ntlm_client_authenticate(struct span negotiate, struct span challenge, struct sp
 	uint8_t hash[16], mic[16];
 	size_t  n = HEAD, one;
 
-	if (challenge.n < 48 || domain.n > NAME_MAX_BYTES || user.n > NAME_MAX_BYTES || !ntlm_hash(password, hash))
+	if (challenge.n < 48 || !ntlm_hash(password, hash))
 		return 0;
 	memset(out, 0, HEAD);
 	memcpy(out, "NTLMSSP", 8);
@@ -159,9 +162,13 @@ ntlm_client_authenticate(struct span negotiate, struct span challenge, struct sp
 	put32(out + 60, FLAGS & get32(challenge.p + 20));
 	version_put(out + 64);
 	one = wide(out + n, domain, false);
+	if (one == SIZE_MAX)
+		return 0;
 	field_put(out, 28, one, n);
 	n += one;
 	one = wide(out + n, user, false);
+	if (one == SIZE_MAX)
+		return 0;
 	field_put(out, 36, one, n);
 	n += one;
 	field_put(out, 44, 0, n); /* no workstation */

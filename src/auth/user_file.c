@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/ntlm_text.h"
+
 /* --- one line --- */
 
 /* Bytes that a name of these files may not have: the rest of the line would be read another way. */
@@ -173,13 +175,33 @@ line_read(enum user_file_kind kind, char *p, char *end, struct user_row *row, ch
 
 /* --- the order of rows --- */
 
+/* The next character, upper case; a byte that is no UTF-8 comes after all of them. */
+static uint32_t
+upper_take(struct span *s)
+{
+	uint32_t c;
+
+	if (ntlm_text_take(s, &c))
+		return c < 0x10000 ? ntlm_text_upper((uint16_t)c) : c;
+	c = 0x110000 + (uint8_t)s->p[0];
+	*s = span_of(s->p + 1, s->n - 1);
+	return c;
+}
+
 static int
 text_order(struct span a, struct span b, bool fold)
 {
-	size_t n = a.n < b.n ? a.n : b.n;
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned char x = (unsigned char)(fold ? ascii_lower(a.p[i]) : a.p[i]), y = (unsigned char)(fold ? ascii_lower(b.p[i]) : b.p[i]);
+	while (a.n > 0 && b.n > 0) {
+		uint32_t x, y;
+		if (fold) {
+			x = upper_take(&a);
+			y = upper_take(&b);
+		} else {
+			x = (uint8_t)*a.p;
+			y = (uint8_t)*b.p;
+			a = span_of(a.p + 1, a.n - 1);
+			b = span_of(b.p + 1, b.n - 1);
+		}
 		if (x != y)
 			return x < y ? -1 : 1;
 	}
@@ -192,6 +214,12 @@ row_order(const struct user_row *a, const struct user_row *b, bool fold)
 	int o = text_order(a->user, b->user, fold);
 
 	return o ? o : text_order(a->domain, b->domain, fold);
+}
+
+bool
+user_name_same(enum user_file_kind kind, struct span a, struct span b)
+{
+	return text_order(a, b, kind == USER_FILE_NTLM) == 0;
 }
 
 /* Rows of one name in the order of their lines. */

@@ -47,5 +47,7 @@ const struct user_row *user_file_find(const struct user_file *f, struct span dom
 const char *crypt_hash_fault(const char *hash);
 /* NULL: good as a user's name in such a file (a domain in front allowed for NTLM); else what is wrong with it. */
 const char *user_name_fault(enum user_file_kind kind, struct span name);
+/* Do they name the same user? */
+bool user_name_same(enum user_file_kind kind, struct span a, struct span b);
 
 #endif

@@ -192,9 +192,10 @@ mechs(void)
 }
 
 static void
-say(void *arg, const char *text)
+say(void *arg, bool fault, const char *text)
 {
 	(void)arg;
+	(void)fault;
 	puts(text);
 }
 
@@ -232,7 +233,7 @@ main(int argc, char **argv)
 		else if (strcmp(word, "pac") == 0)
 			ask.wants_pac = true;
 		else if (strcmp(word, "keys") == 0)
-			back_kerberos_describe(back, say, NULL);
+			back_kerberos_ops.describe(back, say, NULL);
 		else if (strcmp(word, "mechs") == 0)
 			mechs();
 		else if (strcmp(word, "cache") == 0)

@@ -183,7 +183,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\naction = deny\nusers = ! a\nauth = none\n", {"3: users: after \"!\" the name follows at once"}},
 		{"[rule a]\naction = deny\nusers = a \"b\"\nauth = none\n", {"3: users: a quote stands inside a name"}},
 		{"[rule a]\naction = deny\nusers = \"a\nauth = none\n", {"3: the quote is not closed"}},
-		{"[rule a]\naction = deny\nusers = a, !, b\nauth = none\n", {"3: users: \"!\" stands alone"}},
+		{"[auth]\ndomain = winbind\n[rule a]\naction = deny\nusers = a, !, b\n", {"5: users: \"!\" stands alone"}},
 		{"[rule a]\naction = deny\nusers =\n", {"3: users has no value; want names such as CORP\\alice"}},
 		{"[auth]\n", {"1: [auth] has nobody to ask; want ntlm-file, keytab, domain = winbind"}},
 		{"[auth x]\ndomain = winbind\n", {"1: [auth] takes no name; write [auth]"}},
