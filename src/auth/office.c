@@ -80,6 +80,7 @@ struct office {
 	pthread_mutex_t  lock; /* fresh, finished, leaving */
 	struct work_list finished;
 	bool             leaving;
+	bool             counts; /* failed log-ons are counted: of directories, which lock accounts, and of files, at which one could guess for ever */
 };
 
 static void dispatch(struct office *o);
@@ -358,7 +359,7 @@ work_done(struct work *w)
 	} else if (w->probe) {
 		breaker_retry(&o->breaker, loop_now_us(o->loop));
 	}
-	if (o->c.ops->counts && w->packet)
+	if (o->counts && w->packet)
 		lockout_note(o->c.shared, &o->set, &w->lockout, &w->ask.client, a, lockout_now_s());
 	work_tell(w, a);
 }
@@ -467,7 +468,7 @@ judge(struct office *o, struct work *w)
 	bool                 same;
 	enum lockout_verdict v;
 
-	if (!o->c.ops->counts)
+	if (!o->counts)
 		return LOCKOUT_ASK;
 	same = count_under_way(o, w, &pair, &user);
 	v = lockout_judge(o->c.shared, &o->set, &w->lockout, pair, user, lockout_now_s(), &retry_after_s);
@@ -647,7 +648,7 @@ take(struct work *w)
 		work_refuse(w, ASK_UNAVAILABLE, 0, "too many wait for it");
 		return;
 	}
-	if (o->c.ops->counts) {
+	if (o->counts) {
 		lockout_keys(o->c.shared, o->c.kind, &w->ask, &w->lockout);
 		enum lockout_verdict v = judge(o, w);
 		if (v == LOCKOUT_LIMITED || v == LOCKOUT_REFUSED)
@@ -728,6 +729,7 @@ office_new(struct loop *loop, const struct office_config *c)
 		return NULL;
 	o->loop = loop;
 	o->c = *c;
+	o->counts = c->ops->counts || c->kind == BACK_NTLM_FILE || c->kind == BACK_BASIC_FILE;
 	TAILQ_INIT(&o->queue);
 	TAILQ_INIT(&o->held);
 	TAILQ_INIT(&o->finished);
