@@ -2,3 +2,7 @@
 libpostern_a_SOURCES += \
 	src/auth/ask.h \
 	src/auth/back.h
+libpostern_a_SOURCES += \
+	src/auth/basic_cache.c src/auth/basic_cache.h \
+	src/auth/handshake.c src/auth/handshake.h \
+	src/auth/identity.c src/auth/identity.h
