@@ -8,6 +8,7 @@
  * A challenge is good for one answer. A back end that cannot be asked is a 503, never a 407, never a yes.
  */
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include "auth/basic_cache.h"
@@ -216,7 +217,10 @@ choose_ntlm(struct session *s, const struct credential *c)
 	char                   out[SPNEGO_ROOM(0)];
 	size_t                 n = spnego_write(SPNEGO_INCOMPLETE, true, SPAN(""), SPAN(""), out, sizeof out);
 
-	challenge(s, &p, span_of(out, n));
+	if (c->mech_list.n > HANDSHAKE_MECH_LIST_MAX)
+		refuse(s, FAULT_AUTH_BAD_TOKEN, "the list of mechanisms is too long");
+	else
+		challenge(s, &p, span_of(out, n));
 }
 
 static void
@@ -296,10 +300,7 @@ try_ntlm(struct session *s, const struct credential *c, const struct handshake *
 	if (c->scheme == AUTH_SCHEME_NEGOTIATE && set->kinds & 1u << BACK_KERBEROS)
 		hint_no_ticket(s);
 	if (c->kind == CREDENTIAL_NEGOTIATE) {
-		if (c->mech_list.n > HANDSHAKE_MECH_LIST_MAX)
-			refuse(s, FAULT_AUTH_BAD_TOKEN, "the list of mechanisms is too long");
-		else
-			choose_ntlm(s, c);
+		choose_ntlm(s, c);
 		return;
 	}
 	switch (ntlm_message(c->token)) {
@@ -323,6 +324,11 @@ try_kerberos(struct session *s, const struct credential *c, const struct handsha
 	const struct auth_settings *set = &s->req->snap->set->auth;
 	struct ask                  a = {.op = ASK_KERBEROS, .part = {c->token}};
 
+	if (!(set->kinds & 1u << BACK_KERBEROS) && c->offers_ntlm && set->ntlm != BACK_KINDS && !request_is_relayed(s->req)) {
+		s->req->logon->way = AUTH_WAY_NEGOTIATE_NTLM;
+		choose_ntlm(s, c); /* its second choice */
+		return;
+	}
 	s->req->logon->way = AUTH_WAY_KERBEROS;
 	if (!(set->kinds & 1u << BACK_KERBEROS)) {
 		refuse_scheme(s, AUTH_SCHEME_NEGOTIATE, "a Kerberos ticket came, and there is no keytab");
@@ -379,6 +385,7 @@ authenticate(struct session *s)
 	struct span       value = r->head.proxy_authorization;
 	struct handshake *before = s->handshake; /* used up by whatever came */
 	struct credential c = {0};
+	char             *scratch;
 
 	if (r->facts.known & FACT_USER || !offered) {
 		reply_fault(s, FAULT_USER_UNKNOWN); /* nobody can be asked here: never as if the rule did not hold */
@@ -391,16 +398,18 @@ authenticate(struct session *s)
 	s->handshake = NULL;
 	authenticate_forget(s);
 	r->logon = logon_new();
-	if (r->logon && value.n <= s->gw->compose_size) {
-		credential_read(value, s->gw->compose, value.n, &c);
+	scratch = malloc(value.n + 1); /* not the gateway's own: it is where the answer will be written */
+	if (r->logon && scratch) {
+		credential_read(value, scratch, value.n, &c);
 		/* nobody reads it again: it need not lie about in memory */
 		memset(r->text.p + (value.p - r->text.p), '*', value.n);
 		try_credential(s, &c, offered, before);
 	} else {
 		reply_fault(s, FAULT_NO_MEMORY);
 	}
-	if (c.kind == CREDENTIAL_BASIC)
-		explicit_bzero(s->gw->compose, value.n);
+	if (scratch)
+		explicit_bzero(scratch, value.n);
+	free(scratch);
 	handshake_free(before);
 }
 

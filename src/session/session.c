@@ -271,6 +271,7 @@ on_deadline(void *arg)
 		reply_fault(s, FAULT_DNS_TIMEOUT);
 		break;
 	case SESSION_AUTH:
+		logon_explain(s->req->logon, "no answer");
 		reply_fault(s, FAULT_AUTH_UNAVAILABLE);
 		break;
 	case SESSION_DIAL:
