@@ -215,7 +215,7 @@ rule_bury(const struct graves *g, uint32_t rule)
 		bool some = true;
 		if (c == COND_HOSTS)
 			some = bit_has(b->base, rule) || g->seen[rule] || rule_is_loose(b, rule, false);
-		else if (b->dim[c].used)
+		else if (b->dim[c].used && !(1u << c & COND_PEOPLE))
 			some = dim_narrow(g, c, rule);
 		if (some)
 			continue;
@@ -224,7 +224,8 @@ rule_bury(const struct graves *g, uint32_t rule)
 		return;
 	}
 	for (uint32_t i = 0; i < rule; i++) {
-		if (!bit_has(g->dead, i) || b->rule[i]->report || !host_covers(g, i, rule))
+		/* whom a rule means is not looked into: one with users or groups buries none */
+		if (!bit_has(g->dead, i) || b->rule[i]->report || (b->has[i] & COND_PEOPLE) || !host_covers(g, i, rule))
 			continue;
 		where_print(b->conf, b->rule[i]->at, at, sizeof at);
 		report_warn(b->report, b->rule[rule]->at,
