@@ -6,11 +6,14 @@ libpostern_a_SOURCES += \
 	src/auth/back.c src/auth/back.h src/auth/back_ops.h \
 	src/auth/back_basic_file.c \
 	src/auth/back_ntlm_file.c \
+	src/auth/basic_cache.c src/auth/basic_cache.h \
 	src/auth/breaker.c src/auth/breaker.h \
 	src/auth/challenge.c src/auth/challenge.h \
 	src/auth/contexts.c src/auth/contexts.h \
 	src/auth/credential.c src/auth/credential.h \
 	src/auth/desk.c src/auth/desk.h \
+	src/auth/handshake.c src/auth/handshake.h \
+	src/auth/identity.c src/auth/identity.h \
 	src/auth/ldap_name.c src/auth/ldap_name.h \
 	src/auth/lockout.c src/auth/lockout.h \
 	src/auth/ntlm.c src/auth/ntlm.h \
