@@ -29,7 +29,7 @@ bool ntlm_negotiate_read(struct span m, struct ntlm_negotiate *out);
 size_t ntlm_challenge_write(const struct ntlm_negotiate *n, const struct ntlm_names *names, bool in_domain, const uint8_t challenge[8], uint64_t time, char out[NTLM_CHALLENGE_MAX]);
 
 struct ntlm_authenticate {
-	uint32_t    flags;
+	uint32_t    flags;                       /* agreed on: what the client says here, as far as the CHALLENGE granted it */
 	struct span lm, nt;                      /* responses; nt: proof (16), then the blob */
 	struct span domain, user, workstation;   /* as sent: UTF-16LE when `unicode`, else OEM */
 	bool        unicode;
@@ -39,7 +39,8 @@ struct ntlm_authenticate {
 	struct span binding;                     /* MsvChannelBindings, 16 bytes, or "" */
 	char        domain_utf8[256], user_utf8[256], workstation_utf8[256]; /* no control bytes in them */
 };
-/* Refuses NTLMv1, LM and anonymous, fields out of bounds, bad text; `*why` says which, in a few words. `challenge` is the message we sent. */
+/* Refuses NTLMv1, LM and anonymous, fields out of bounds, bad text, a MIC that is promised and has no place; `*why` says which, in a few words that
+ * live for ever. `challenge` is the message we sent; its use for one AUTHENTICATE only is the caller's to see to. Spans point into `m`. */
 bool ntlm_authenticate_read(struct span m, struct span challenge, struct ntlm_authenticate *out, const char **why);
 
 #endif
