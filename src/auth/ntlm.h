@@ -12,6 +12,13 @@
 #include "ipc/names.h"
 #include "base/span.h"
 
+/* Flags (2.2.2.5) on which the keys depend. */
+#define NTLM_FLAG_SIGN     0x10u
+#define NTLM_FLAG_SEAL     0x20u
+#define NTLM_FLAG_128      0x20000000u
+#define NTLM_FLAG_KEY_EXCH 0x40000000u
+#define NTLM_FLAG_56       0x80000000u
+
 #define NTLM_CHALLENGE_MAX 2048u
 #define NTLM_NEGOTIATE_MAX 1024u /* longer ones are refused: nothing of use can stand in them */
 
