@@ -195,6 +195,7 @@ test_no_prefix_and_no_mutated_field_is_read_beyond(void **state)
 					for (size_t j = 0; j < ROWS(parts); j++)
 						assert_true(parts[j].n == 0 || (parts[j].p >= in.p && parts[j].p + parts[j].n <= in.p + in.n));
 					assert_true(!a.has_mic || a.mic_at + 16 <= in.n);
+					assert_true(get(in, field, 2) == 0 || get(in, field + 4, 4) >= 64); /* no field lies in the head */
 				} else {
 					assert_non_null(why);
 				}
