@@ -84,7 +84,7 @@ refuse(struct answer *out, enum ask_result result, enum hint hint, const char *f
 	pthread_mutex_unlock(&hint_lock);
 }
 
-/* Where MIT's replay cache is kept ("dfl", rcache/rc_dfl.c): of this user, in a folder that survives a restart unless the site says otherwise. */
+/* Where MIT's replay cache is kept ("dfl", rcache/rc_dfl.c): this user's, in a folder that outlives us unless the site says otherwise. */
 static void
 replay_cache_path(char *out, size_t room)
 {
@@ -107,13 +107,15 @@ replay_cache_works(char why[BACK_WHY_MAX])
 	replay_cache_path(path, sizeof path);
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		snprintf(why, BACK_WHY_MAX, "the replay cache %s cannot be written (%s); tickets are refused until it can", path, strerror(errno));
+		snprintf(why, BACK_WHY_MAX, "the replay cache %s cannot be written (%s); tickets are refused until it can", path,
+		    strerror(errno));
 		return false;
 	}
 	own = fstat(fd, &st) == 0 && st.st_uid == geteuid() && S_ISREG(st.st_mode);
 	close(fd);
 	if (!own)
-		snprintf(why, BACK_WHY_MAX, "the replay cache %s belongs to somebody else; remove it; tickets are refused until then", path);
+		snprintf(
+		    why, BACK_WHY_MAX, "the replay cache %s belongs to somebody else; remove it; tickets are refused until then", path);
 	return own;
 }
 
@@ -124,13 +126,16 @@ ticket_try(const struct keyring *keys, struct span message, char text[256])
 	krb5_context      context;
 	krb5_keytab       keytab = NULL;
 	krb5_auth_context auth = NULL;
-	krb5_data         data = {.magic = KV5M_DATA, .length = (unsigned)message.n, .data = (char *)(uintptr_t)message.p};
+	krb5_data         data;
 	krb5_error_code   code = krb5_init_context(&context);
 	const char       *said;
 
 	snprintf(text, 256, "no memory");
 	if (code != 0)
 		return ENOMEM;
+	data.magic = KV5M_DATA;
+	data.length = (unsigned)message.n;
+	data.data = (char *)(uintptr_t)message.p;
 	code = krb5_kt_resolve(context, keys->name, &keytab);
 	if (code == 0)
 		code = krb5_auth_con_init(context, &auth);
@@ -169,28 +174,32 @@ explain_key(const struct keyring *keys, const struct ap_req *req, struct answer 
 	}
 	if (!principal) {
 		keyring_principals(keys, have, sizeof have);
-		refuse(out, ASK_REFUSED, HINT_NO_KEY, "the ticket is for %s, the keytab has %s: use that name as the proxy's in clients, or add the key",
-		       req->server, have);
+		refuse(out, ASK_REFUSED, HINT_NO_KEY,
+		    "the ticket is for %s, the keytab has %s: use that name as the proxy's in clients, or add the key", req->server, have);
 		return;
 	}
 	if (!version && req->kvno) {
-		refuse(out, ASK_REFUSED, HINT_STALE_KEY, "the ticket for %s is under key version %u, the keytab has %u: one of them is out of date, export it again",
-		       req->server, req->kvno, newest);
+		refuse(out, ASK_REFUSED, HINT_STALE_KEY,
+		    "the ticket for %s is under key version %u, the keytab has %u: one of them is out of date, export it again",
+		    req->server, req->kvno, newest);
 		return;
 	}
 	keyring_etype_name(req->etype, type);
 	if (!fits)
-		refuse(out, ASK_REFUSED, HINT_STALE_KEY, "the ticket for %s is under a key of type %s, which the keytab has not: export it again", req->server, type);
+		refuse(out, ASK_REFUSED, HINT_STALE_KEY,
+		    "the ticket for %s is under a key of type %s, which the keytab has not: export it again", req->server, type);
 	else
-		refuse(out, ASK_REFUSED, HINT_STALE_KEY, "the ticket for %s does not open with the keytab's key of version %u: a forgery, or export it again",
-		       req->server, req->kvno);
+		refuse(out, ASK_REFUSED, HINT_STALE_KEY,
+		    "the ticket for %s does not open with the keytab's key of version %u: a forgery, or export it again", req->server,
+		    req->kvno);
 }
 
 /* Trouble of ours has a system error's text, which is all that passes through SPNEGO. */
 static bool
 is_our_trouble(const char *text)
 {
-	static const int code[] = {ENOMEM, ENOSPC, EDQUOT, EIO, EROFS, EACCES, EPERM, EMFILE, ENFILE, EFBIG, EOVERFLOW, ENOENT, ENOTDIR, ELOOP, EISDIR};
+	static const int code[] = {
+	    ENOMEM, ENOSPC, EDQUOT, EIO, EROFS, EACCES, EPERM, EMFILE, ENFILE, EFBIG, EOVERFLOW, ENOENT, ENOTDIR, ELOOP, EISDIR};
 
 	for (size_t i = 0; i < sizeof code / sizeof *code; i++)
 		if (strstr(text, strerrordesc_np(code[i])))
@@ -205,7 +214,8 @@ explain_rest(OM_uint32 major, const char *text, struct answer *out)
 	char why[BACK_WHY_MAX];
 
 	if (major == GSS_S_DUPLICATE_TOKEN || strstr(text, "Request is a replay"))
-		refuse(out, ASK_REFUSED, HINT_REPLAY, "the ticket was used before (replay): a copied message, or a request that was sent twice");
+		refuse(out, ASK_REFUSED, HINT_REPLAY,
+		    "the ticket was used before (replay): a copied message, or a request that was sent twice");
 	else if (!replay_cache_works(why))
 		refuse(out, ASK_UNAVAILABLE, HINT_OURS, "%s", why);
 	else if (is_our_trouble(text))
@@ -243,7 +253,8 @@ explain(const struct keyring *keys, OM_uint32 major, OM_uint32 minor, const stru
 		refuse(out, ASK_UNAVAILABLE, HINT_OURS, "no memory");
 		return;
 	case KRB5KRB_AP_ERR_SKEW:
-		refuse(out, ASK_REFUSED, HINT_SKEW, "clock skew too great: the clocks of the client, this machine and the domain must agree within five minutes");
+		refuse(out, ASK_REFUSED, HINT_SKEW,
+		    "clock skew too great: the clocks of the client, this machine and the domain must agree within five minutes");
 		return;
 	case KRB5KRB_AP_WRONG_PRINC:
 	case KRB5KRB_AP_ERR_NOT_US:
@@ -293,7 +304,7 @@ static bool
 pac_get(gss_name_t name, struct answer *out)
 {
 	static const char whole[] = "urn:mspac:";
-	gss_buffer_desc   attribute = {sizeof whole - 1, (void *)(uintptr_t)whole}, value = GSS_C_EMPTY_BUFFER, display = GSS_C_EMPTY_BUFFER;
+	gss_buffer_desc attribute = {sizeof whole - 1, (void *)(uintptr_t)whole}, value = GSS_C_EMPTY_BUFFER, display = GSS_C_EMPTY_BUFFER;
 	OM_uint32       minor, major;
 	int             authenticated = 0, complete = 0, more = -1;
 	bool            ok = true;
@@ -314,14 +325,15 @@ finish(gss_ctx_id_t context, gss_name_t name, OM_uint32 flags, bool wants_pac, s
 	OM_uint32       minor;
 
 	out->result = ASK_REFUSED;
-	if (gss_display_name(&minor, name, &text, NULL) != GSS_S_COMPLETE || !principal_split(span_of(text.value, text.length), out->account, out->realm)) {
+	if (gss_display_name(&minor, name, &text, NULL) != GSS_S_COMPLETE ||
+	    !principal_split(span_of(text.value, text.length), out->account, out->realm)) {
 		out->account[0] = out->realm[0] = '\0';
 		answer_detail(out, "the ticket's name cannot be used here");
 	} else if ((flags & GSS_C_ANON_FLAG) || principal_is_anonymous(out->account, out->realm))
 		answer_detail(out, "an anonymous ticket");
 	else if (!session_is_strong(context))
-		refuse(out, ASK_REFUSED, HINT_WEAK, "the session key of %.*s is RC4 or DES: the domain and the client must allow AES", (int)text.length,
-		       (const char *)text.value);
+		refuse(out, ASK_REFUSED, HINT_WEAK, "the session key of %.*s is RC4 or DES: the domain and the client must allow AES",
+		    (int)text.length, (const char *)text.value);
 	else if (wants_pac && !pac_get(name, out)) {
 		out->result = ASK_UNAVAILABLE;
 		answer_detail(out, "no memory");
@@ -334,14 +346,14 @@ finish(gss_ctx_id_t context, gss_name_t name, OM_uint32 flags, bool wants_pac, s
 static void
 step(struct exchange *x, const struct ask *ask, const struct ap_req *req, struct answer *out)
 {
-	struct span                    bound = ask->part[1];
+	struct span                        bound = ask->part[1];
 	struct gss_channel_bindings_struct bindings = {.application_data = {bound.n, (void *)(uintptr_t)bound.p}};
-	gss_buffer_desc                in = {ask->part[0].n, (void *)(uintptr_t)ask->part[0].p}, token = GSS_C_EMPTY_BUFFER;
-	gss_name_t                     name = GSS_C_NO_NAME;
-	OM_uint32                      major, minor, none, flags = 0;
+	gss_buffer_desc                    in = {ask->part[0].n, (void *)(uintptr_t)ask->part[0].p}, token = GSS_C_EMPTY_BUFFER;
+	gss_name_t                         name = GSS_C_NO_NAME;
+	OM_uint32                          major, minor, none, flags = 0;
 
-	major = gss_accept_sec_context(&minor, &x->context, x->keys->cred, &in, ask->has_binding ? &bindings : GSS_C_NO_CHANNEL_BINDINGS, &name, NULL,
-	                               &token, &flags, NULL, NULL);
+	major = gss_accept_sec_context(&minor, &x->context, x->keys->cred, &in, ask->has_binding ? &bindings : GSS_C_NO_CHANNEL_BINDINGS,
+	    &name, NULL, &token, &flags, NULL, NULL);
 	if (GSS_ERROR(major))
 		explain(x->keys, major, minor, req, out);
 	else if (token.length > ASK_TOKEN_MAX || (token.length && !answer_token(out, span_of(token.value, token.length)))) {
@@ -382,8 +394,9 @@ kerberos_check(struct back *b, unsigned thread, const struct ask *ask, struct an
 	if (has_req && !keyring_is_strong(req.etype)) {
 		keyring_etype_name(req.etype, type);
 		refuse(out, ASK_REFUSED, HINT_WEAK,
-		       "the ticket for %s is under a weak key (%s): let its account use AES (msDS-SupportedEncryptionTypes 24) and export the keytab again",
-		       req.server, type);
+		    "the ticket for %s is under a weak key (%s): let its account use AES (msDS-SupportedEncryptionTypes 24) and export the "
+		    "keytab again",
+		    req.server, type);
 		return;
 	}
 	x = ask->handle ? contexts_take(waiting, ask->handle, &ask->client, clock_mono_us()) : exchange_new(b->keys);
@@ -467,14 +480,14 @@ kerberos_describe(struct back *b, void (*say)(void *arg, bool fault, const char 
 }
 
 const struct back_ops back_kerberos_ops = {
-	.word = "kerberos",
-	.threads = 2,
-	.may_repeat = false,
-	.counts = false,
-	.load = kerberos_load,
-	.open = kerberos_open,
-	.close = kerberos_close,
-	.check = kerberos_check,
-	.ping = kerberos_ping,
-	.describe = kerberos_describe,
+    .word = "kerberos",
+    .threads = 2,
+    .may_repeat = false,
+    .counts = false,
+    .load = kerberos_load,
+    .open = kerberos_open,
+    .close = kerberos_close,
+    .check = kerberos_check,
+    .ping = kerberos_ping,
+    .describe = kerberos_describe,
 };

@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static gss_OID_desc mech_kerberos = {9, (void *)(uintptr_t)"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"};
-static gss_OID_desc mech_spnego = {6, (void *)(uintptr_t)"\x2b\x06\x01\x05\x05\x02"};
+static gss_OID_desc mech_kerberos = {9, (void *)(uintptr_t) "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"};
+static gss_OID_desc mech_spnego = {6, (void *)(uintptr_t) "\x2b\x06\x01\x05\x05\x02"};
 
 bool
 keyring_is_strong(int32_t etype)
@@ -160,7 +160,8 @@ keys_are_fit(const struct keyring *r, char why[BACK_WHY_MAX])
 		return false;
 	}
 	keyring_etype_name(r->key[0].etype, type);
-	snprintf(why, BACK_WHY_MAX, "holds only weak keys (%s): let the account use AES (msDS-SupportedEncryptionTypes 24) and export the keytab again", type);
+	snprintf(why, BACK_WHY_MAX,
+	    "holds only weak keys (%s): let the account use AES (msDS-SupportedEncryptionTypes 24) and export the keytab again", type);
 	return false;
 }
 
@@ -168,12 +169,12 @@ keys_are_fit(const struct keyring *r, char why[BACK_WHY_MAX])
 static bool
 credentials_acquire(struct keyring *r, char why[BACK_WHY_MAX])
 {
-	gss_OID_desc                        mechs[2] = {mech_kerberos, mech_spnego};
-	gss_OID_set_desc                    wanted = {2, mechs}, inner = {1, &mech_kerberos};
-	gss_key_value_element_desc          where[2] = {{"keytab", r->name}, {"rcache", "dfl:"}};
-	const gss_key_value_set_desc        store = {2, where};
-	gss_buffer_desc                     text = GSS_C_EMPTY_BUFFER;
-	OM_uint32                           major, minor, none, more = 0;
+	gss_OID_desc                 mechs[2] = {mech_kerberos, mech_spnego};
+	gss_OID_set_desc             wanted = {2, mechs}, inner = {1, &mech_kerberos};
+	gss_key_value_element_desc   where[2] = {{"keytab", r->name}, {"rcache", "dfl:"}};
+	const gss_key_value_set_desc store = {2, where};
+	gss_buffer_desc              text = GSS_C_EMPTY_BUFFER;
+	OM_uint32                    major, minor, none, more = 0;
 
 	major = gss_acquire_cred_from(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE, &wanted, GSS_C_ACCEPT, &store, &r->cred, NULL, NULL);
 	if (major == GSS_S_COMPLETE)
