@@ -97,6 +97,14 @@ def test_ldap_asks_nobody_whose_certificate_does_not_verify(slapd, ask):
         assert done.returncode == 1 and "unavailable" in done.stdout and "certificate" in done.stdout, done
 
 
+def test_ldap_asks_the_next_server_when_one_cannot_be_reached(slapd, ask):
+    os.chmod(slapd.ca, 0o644)
+    nobody = g.free_port()
+    for urls in (f"ldaps://127.0.0.1:{nobody} {slapd.ldap}", f"ldap://127.0.0.1:{nobody} {slapd.ldaps}"):
+        done = ask(f"schemes = basic\nbasic = ldap\nldap-url = {urls}\nldap-name = cn=%u,dc=example\nldap-ca = {slapd.ca}\n", "alice", "Secret-alice")
+        assert done.returncode == 0 and "let in as alice" in done.stdout, done
+
+
 def test_ldap_that_is_gone_is_unavailable_not_a_wrong_password(slapd, ask):
     os.chmod(slapd.ca, 0o644)
     slapd.kill()
