@@ -24,10 +24,10 @@
 struct back {
 	char          *url;
 	char          *template;
-	bool           start_tls; /* ldap:// */
 	int            ca;        /* memory file with the PEM, or -1 */
 	char           roots[64]; /* file of the roots */
-	struct timeval timeout;
+	struct timeval timeout; /* of an answer */
+	struct timeval patience; /* with one server of the list, so that the next one still has its turn */
 	LDAP          *ld[THREADS]; /* null: not connected */
 };
 
@@ -83,13 +83,34 @@ roots_make(struct back *b, struct span pem)
 	return true;
 }
 
+static struct timeval
+time_of(uint64_t ms)
+{
+	return (struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+}
+
+/* How many servers the list names; 0: something else stands in it. */
+static size_t
+urls_count(const char *urls)
+{
+	size_t n = 0;
+
+	for (const char *p = urls + strspn(urls, " ,"); *p; p += strspn(p, " ,")) {
+		if (strncmp(p, "ldaps://", 8) != 0 && strncmp(p, "ldap://", 7) != 0)
+			return 0;
+		n++;
+		p += strcspn(p, " ,");
+	}
+	return n;
+}
+
 static struct back *
 open_ldap(const struct snapshot *snap, int fd, char why[BACK_WHY_MAX])
 {
 	const struct auth_settings *set = &snap->set->auth;
 	struct span                 name = snapshot_text(snap, set->ldap_name);
 	struct back                *b = calloc(1, sizeof *b);
-	bool                        tls;
+	size_t                      n;
 
 	(void)fd;
 	if (!b) {
@@ -99,20 +120,19 @@ open_ldap(const struct snapshot *snap, int fd, char why[BACK_WHY_MAX])
 	b->ca = -1;
 	b->url = text_copy(snapshot_text(snap, set->ldap_url));
 	b->template = text_copy(name.n ? name : SPAN("%u"));
-	b->timeout.tv_sec = (time_t)(set->timeout_ms / 1000);
-	b->timeout.tv_usec = (suseconds_t)(set->timeout_ms % 1000 * 1000);
+	b->timeout = time_of(set->timeout_ms);
 	if (!b->url || !b->template || !roots_make(b, snapshot_text(snap, set->ldap_ca))) {
 		snprintf(why, BACK_WHY_MAX, "out of memory");
 		close_ldap(b);
 		return NULL;
 	}
-	tls = strncmp(b->url, "ldaps://", 8) == 0;
-	b->start_tls = strncmp(b->url, "ldap://", 7) == 0;
-	if (!tls && !b->start_tls) {
+	n = urls_count(b->url);
+	if (n == 0) {
 		snprintf(why, BACK_WHY_MAX, "ldap-url is not ldaps://HOST or ldap://HOST (which then must take StartTLS)");
 		close_ldap(b);
 		return NULL;
 	}
+	b->patience = time_of(set->timeout_ms / n);
 	return b;
 }
 
@@ -124,7 +144,7 @@ options_set(const struct back *b, LDAP *ld)
 	int version = LDAP_VERSION3, demand = LDAP_OPT_X_TLS_DEMAND, no = 0, least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2;
 
 	return ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &version) == LDAP_OPT_SUCCESS &&
-	    ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &b->timeout) == LDAP_OPT_SUCCESS &&
+	    ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &b->patience) == LDAP_OPT_SUCCESS &&
 	    ldap_set_option(ld, LDAP_OPT_TIMEOUT, &b->timeout) == LDAP_OPT_SUCCESS &&
 	    ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
 	    ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) == LDAP_OPT_SUCCESS &&
@@ -154,7 +174,10 @@ connect_tls(const struct back *b, LDAP **out_ld, struct answer *out)
 	if (code == LDAP_SUCCESS && !options_set(b, ld))
 		code = LDAP_LOCAL_ERROR;
 	if (code == LDAP_SUCCESS)
-		code = b->start_tls ? ldap_start_tls_s(ld, NULL, NULL) : ldap_connect(ld);
+		code = ldap_connect(ld);
+	/* an ldap:// server of the list */
+	if (code == LDAP_SUCCESS && !ldap_tls_inplace(ld))
+		code = ldap_start_tls_s(ld, NULL, NULL);
 	/* never a password in the clear, whatever the calls above say */
 	if (code == LDAP_SUCCESS && !ldap_tls_inplace(ld))
 		code = LDAP_CONFIDENTIALITY_REQUIRED;
@@ -166,7 +189,7 @@ connect_tls(const struct back *b, LDAP **out_ld, struct answer *out)
 		text = diagnostic_of(ld);
 	out->result = ASK_UNAVAILABLE;
 	/* of a certificate that does not verify libldap says no more than that something was there */
-	answer_detail(out, "%s: %s%s", b->start_tls ? "no connection with StartTLS" : "no TLS connection", ldap_err2string(code),
+	answer_detail(out, "no TLS connection: %s%s", ldap_err2string(code),
 	    text && *text ? "; does the server's certificate bear its name, and is its issuer in ldap-ca?" : "");
 	ldap_memfree(text);
 	if (ld)
@@ -327,8 +350,7 @@ describe(struct back *b, void (*say)(void *arg, bool fault, const char *line), v
 {
 	char text[512];
 
-	snprintf(text, sizeof text, "%.200s%s, roots of %s, binds as %.200s", b->url, b->start_tls ? " with StartTLS" : "", b->ca >= 0 ? "ldap-ca" : SYSTEM_ROOTS,
-	    b->template);
+	snprintf(text, sizeof text, "%.200s, roots of %s, binds as %.200s", b->url, b->ca >= 0 ? "ldap-ca" : SYSTEM_ROOTS, b->template);
 	say(arg, false, text);
 }
 

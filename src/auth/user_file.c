@@ -307,10 +307,11 @@ rows_read(struct user_file *f, user_file_say say, void *arg)
 
 	while (p < stop) {
 		char           *end = memchr(p, '\n', (size_t)(stop - p)), *next;
-		struct user_row row = {.line = ++line};
+		struct user_row row = {.line = line + 1};
 		char            text[BACK_WHY_MAX + ASK_NAME_MAX];
 		const char     *fault;
 
+		line++;
 		if (!end)
 			end = stop;
 		next = end < stop ? end + 1 : stop;

@@ -261,12 +261,14 @@ passwd(struct job *j)
 {
 	static const char *const said[] = {[ADDED] = "added", [CHANGED] = "has a new password", [REMOVED] = "removed", [NOT_THERE] = "is not in it"};
 	enum outcome             outcome = NOT_THERE;
-	int                      code;
+	int                      code = CLI_FINE;
 
 	j->folder = -1;
-	code = old_open(j);
-	if (code == CLI_FINE && !j->removes && !hash_make(j))
+	/* first, so that nobody waits for the lock while a person types */
+	if (!j->removes && !hash_make(j))
 		code = CLI_USAGE;
+	if (code == CLI_FINE)
+		code = old_open(j);
 	if (code == CLI_FINE)
 		code = new_write(j, &outcome);
 	if (code != CLI_USAGE) {
