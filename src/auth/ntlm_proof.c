@@ -11,13 +11,6 @@
 
 #define KEY 16
 
-/* MS-NLMP 2.2.2.5 */
-#define FLAG_SIGN     0x10u
-#define FLAG_SEAL     0x20u
-#define FLAG_128      0x20000000u
-#define FLAG_KEY_EXCH 0x40000000u
-#define FLAG_56       0x80000000u
-
 static const uint8_t *
 bytes(struct span s)
 {
@@ -145,8 +138,8 @@ proof_holds(const struct ntlm_authenticate *a, const uint8_t challenge[8], const
 
 /* With the domain as sent, in upper case, and without. */
 static bool
-user_holds(const struct ntlm_authenticate *a, const uint8_t challenge[8], const uint8_t hash[16], const struct name *user, struct name *domain, bool ascii_only,
-    uint8_t base_key[16])
+user_holds(const struct ntlm_authenticate *a, const uint8_t challenge[8], const uint8_t hash[16], const struct name *user, struct name *domain,
+    bool ascii_only, uint8_t base_key[16])
 {
 	struct name before = *domain;
 
@@ -187,7 +180,7 @@ static const char *
 exchange_key(const struct ntlm_authenticate *a, const uint8_t base_key[16], uint8_t exported_key[16])
 {
 	struct arcfour_ctx rc4;
-	bool               may = (a->flags & FLAG_KEY_EXCH) != 0, must = may && (a->flags & (FLAG_SIGN | FLAG_SEAL)) != 0;
+	bool               may = (a->flags & NTLM_FLAG_KEY_EXCH) != 0, must = may && (a->flags & (NTLM_FLAG_SIGN | NTLM_FLAG_SEAL)) != 0;
 
 	if (must && a->session_key.n != KEY)
 		return "session key missing";
@@ -258,8 +251,8 @@ ntlm_sign(const uint8_t exported_key[16], uint32_t flags, bool by_client, struct
 
 	derive(exported_key, KEY, sign_text, sign_key);
 	hmac(sign_key, part, 2, sum);
-	if (flags & FLAG_KEY_EXCH) {
-		derive(exported_key, flags & FLAG_128 ? 16 : flags & FLAG_56 ? 7 : 5, seal_text, seal_key);
+	if (flags & NTLM_FLAG_KEY_EXCH) {
+		derive(exported_key, flags & NTLM_FLAG_128 ? 16 : flags & NTLM_FLAG_56 ? 7 : 5, seal_text, seal_key);
 		/* RC4 begins anew for each side's MIC (MS-SPNG 3.2.5.1) */
 		arcfour_set_key(&rc4, KEY, seal_key);
 		arcfour_crypt(&rc4, 8, sum, sum);
