@@ -5,7 +5,7 @@ FAULTS_SAMPLE = 1
 FAULTS_FLAGS =
 WRAPPED = malloc calloc realloc reallocarray aligned_alloc strdup vasprintf mmap mremap memfd_create ftruncate \
 	open fstat stat lseek opendir readdir fopen chdir glob fflush read write \
-	epoll_create1 epoll_ctl epoll_wait eventfd signalfd pipe2 dup2 poll fcntl \
+	epoll_create1 epoll_ctl epoll_wait eventfd inotify_init1 inotify_add_watch signalfd pipe2 dup2 poll fcntl \
 	socket socketpair bind listen accept4 connect setsockopt getsockopt getsockname getifaddrs if_nametoindex gethostname \
 	recv send recvfrom sendmsg recvmsg splice shutdown \
 	fork fexecve setgroups setresgid setresuid getpwnam getrlimit setrlimit sysconf getrandom prctl \

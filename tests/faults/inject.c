@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -307,6 +308,8 @@ __wrap_write(int fd, const void *p, size_t n)
 FAILS(int, epoll_create1, (int flags), (flags), -1, EMFILE, ENOMEM)
 FAILS(int, epoll_wait, (int epoll, struct epoll_event *e, int n, int ms), (epoll, e, n, ms), -1, EINTR)
 FAILS(int, eventfd, (unsigned n, int flags), (n, flags), -1, EMFILE)
+FAILS(int, inotify_init1, (int flags), (flags), -1, EMFILE)
+FAILS(int, inotify_add_watch, (int fd, const char *path, uint32_t what), (fd, path, what), -1, ENOSPC)
 FAILS(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), -1, EMFILE)
 FAILS(int, pipe2, (int fd[2], int flags), (fd, flags), -1, EMFILE)
 FAILS(int, dup2, (int from, int to), (from, to), -1, EINTR, EMFILE)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Auth processes: killed, frozen, given another file; nobody waits for them."""
+
+import base64
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+import wire
+
+from gateway import sanitized
+from test_processes import status
+
+URL = "http://origin.example.net/"
+RULES = """
+[auth]
+schemes = basic
+basic-file = {file}
+basic-without-tls = yes
+timeout = 2s
+[rule open]
+methods = HEAD
+action = tunnel
+auth = none
+[rule all]
+action = tunnel
+"""
+
+
+def put(path, user, password, mode=0o600):
+    """As an editor does it: another file of that name."""
+    hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password, capture_output=True, text=True, check=True).stdout
+    new = path.with_suffix(".new")
+    new.write_text(f"{user}:{hashed}")
+    new.chmod(mode)
+    new.rename(path)
+
+
+@pytest.fixture
+def users(folder):
+    own = folder / "secret"
+    own.mkdir(mode=0o755)
+    path = own / "users.htpasswd"
+    put(path, "alice", "first")
+    return path
+
+
+def ask(gw, user, password):
+    word = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return gw.get(URL, fields=f"Proxy-Authorization: Basic {word}\r\n").status
+
+
+def open_takes(gw):
+    """Seconds that a request takes which needs no user."""
+    began = time.monotonic()
+    assert gw.get(URL, method="HEAD").status == 200
+    return time.monotonic() - began
+
+
+def auth_pid(gw, but=()):
+    return wire.wait_until(lambda: [pid for pid in gw.pids("--child auth") if pid not in but], "an auth process")[0]
+
+
+def test_auth_processes_have_no_privileges_and_a_filter(gateway, origin, users):
+    gw = gateway(RULES.format(file=users))
+    s = status(auth_pid(gw))
+    assert set(s["Uid"].split()) == {"65534"} and int(s["CapEff"], 16) == int(s["CapPrm"], 16) == 0 and s["NoNewPrivs"] == "1"
+    if not sanitized():
+        assert s["Seccomp"] == "2"
+    assert ask(gw, "alice", "first") == 200
+    assert ask(gw, "alice", "wrong") == 407
+
+
+def test_who_asks_while_the_process_is_started_again_waits_for_it(gateway, origin, users):
+    gw = gateway(RULES.format(file=users))
+    pid = auth_pid(gw)
+    os.kill(pid, signal.SIGKILL)
+    assert ask(gw, "alice", "first") == 200
+    assert auth_pid(gw) != pid
+
+
+def test_a_frozen_process_costs_a_503_and_delays_nobody_else(gateway, origin, users):
+    gw = gateway(RULES.format(file=users))
+    os.kill(auth_pid(gw), signal.SIGSTOP)
+    with gw.connect() as c:
+        word = base64.b64encode(b"alice:first").decode()
+        c.send(wire.get(URL, fields=f"Proxy-Authorization: Basic {word}\r\n"))
+        assert max(open_takes(gw) for _ in range(20)) < 1
+        assert c.response().status == 503
+
+
+def test_a_reload_does_not_wait_for_a_frozen_process_and_replaces_it(gateway, origin, users):
+    gw = gateway(RULES.format(file=users))
+    pid = auth_pid(gw)
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    gw.reload()
+    assert time.monotonic() - began < 1.5
+    gw.says(rf"auth basic-file \(pid {pid}\) does not follow; it is ended")
+    auth_pid(gw, but=[pid])
+    gw.says(r"auth basic-file \(pid \d+\) is there again")
+    assert ask(gw, "alice", "first") == 200
+
+
+def test_the_end_does_not_wait_for_a_frozen_process(gateway, origin, users):
+    gw = gateway(RULES.format(file=users))
+    os.kill(auth_pid(gw), signal.SIGSTOP)
+    began = time.monotonic()
+    gw.stop()
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_changed_file_is_in_use_at_once_and_a_bad_one_never(gateway, origin, users):
+    gw = gateway(RULES.format(file=users))
+    assert ask(gw, "alice", "first") == 200
+    put(users, "alice", "second")
+    gw.says("the file has changed, and is in use")
+    assert ask(gw, "alice", "first") == 407
+    assert ask(gw, "alice", "second") == 200
+    put(users, "alice", "third", 0o644)
+    gw.says(r"users\.htpasswd: others than its owner can read")
+    assert ask(gw, "alice", "second") == 200
+    users.unlink()
+    gw.says(r"users\.htpasswd: No such file or directory; what was read of it before stays in use")
+    assert ask(gw, "alice", "second") == 200
+
+
+def test_a_process_that_is_no_longer_needed_ends_and_a_new_one_begins(gateway, origin, users):
+    gw = gateway()
+    assert not gw.pids("--child auth")
+    gw.write(RULES.format(file=users))
+    gw.reload()
+    pid = auth_pid(gw)
+    assert ask(gw, "alice", "first") == 200
+    gw.write("[rule all]\naction = tunnel\nauth = none\n")
+    gw.reload()
+    wire.wait_until(lambda: not gw.pids("--child auth"), "the auth process to end")
+    assert gw.get(URL).status == 200
+    assert f"pid {pid}" not in gw.said()
