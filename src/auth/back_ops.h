@@ -14,4 +14,7 @@ extern const struct back_ops back_winbind_ops;
 extern const struct back_ops back_ldap_ops;
 extern const struct back_ops back_pam_ops;
 
+/* For `postern auth test`: what is in the keytab, one line a key: "HTTP/proxy.corp.example@CORP.EXAMPLE, version 2, aes256-cts-hmac-sha1-96". */
+void back_kerberos_describe(const struct back *b, void (*line)(void *arg, const char *text), void *arg);
+
 #endif

@@ -101,7 +101,7 @@ struct trace_rule {
 	bool             held;     /* all conditions hold */
 	bool             decided;  /* and it decided */
 	bool             reported; /* and it only reports */
-	bool             needs_user; /* its action needs to know who asks, and that is not known */
+	bool             needs_address, needs_user; /* it decides, or not, once that is known */
 };
 /* Calls `each` for every rule in order until one decides (or a fact is missing); answers as policy_decide does, by the same evaluation. */
 enum policy_answer policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);

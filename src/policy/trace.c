@@ -48,7 +48,6 @@ people_trace(const struct policy *p, const struct facts *f, const struct people_
 			t->cond[c] = bit_has(rows->row[i], rule) ? TRACE_HELD : TRACE_FAILED;
 		t->held &= t->cond[c] == TRACE_HELD;
 	}
-	t->needs_user = p->rules[rule].auth == AUTH_REQUIRED && !(f->known & FACT_USER);
 }
 
 static void
@@ -110,8 +109,11 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 
 		rule_trace(p, &view, rule, &t);
 		people_trace(p, f, &people, rule, &t);
-		if (!trace_failed(&t))
+		if (!trace_failed(&t)) {
 			settle = rule_settle(p, f, &view, rule);
+			t.needs_user = settle == SETTLE_USER;
+			t.needs_address = settle == SETTLE_ADDRESS;
+		}
 		t.decided = settle == SETTLE_DECIDE;
 		t.reported = settle == SETTLE_REPORT;
 		if (t.reported)
