@@ -199,8 +199,8 @@ lockout_delay_ms(const struct shared_auth *s, const struct lockout *l, uint32_t 
 static bool
 is_about_the_account(const char *detail)
 {
-	static const char *const words[] = {"locked", "disabled", "expired", "must_change", "must change", "restriction", "logon_hours", "workstation",
-		"not_granted", "not allowed"};
+	static const char *const words[] = {"locked", "disabled", "expired", "must_change", "must change", "must be changed", "restriction", "logon_hours",
+		"logon hours", "may not log on", "not_granted", "not allowed", "too many groups", "firewall", "ntlm_blocked"};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strcasestr(detail, words[i]))

@@ -19,6 +19,7 @@
 
 #define PING_AGAIN_MS 1000u
 #define TIMEOUT_MS    5000u /* before there is a snapshot */
+#define QUEUE         100u  /* likewise */
 
 /* A back end, for as long as somebody checks with it. Counted by the loop's thread alone. */
 struct opened {
@@ -84,6 +85,7 @@ struct office {
 };
 
 static void dispatch(struct office *o);
+static void refuse_queue(struct office *o);
 
 /* --- opened --- */
 
@@ -110,15 +112,18 @@ office_open(struct office *o, const struct snapshot *snap, int fd, char why[BACK
 	if (!b || !b->back) {
 		if (!b)
 			snprintf(why, BACK_WHY_MAX, "out of memory");
-		if (!o->opened)
-			memcpy(o->why, why, sizeof o->why);
 		free(b);
+		if (!o->opened) {
+			snprintf(o->why, sizeof o->why, "%s", why[0] ? why : "it says not why");
+			refuse_queue(o);
+		}
 		return false;
 	}
 	b->ops = o->c.ops;
 	b->refs = 1;
 	opened_unref(o->opened);
 	o->opened = b;
+	dispatch(o);
 	return true;
 }
 
@@ -615,7 +620,7 @@ static const char *
 is_closed(struct office *o, uint64_t now_us)
 {
 	if (!o->opened)
-		return o->why[0] ? o->why : "it is not open yet";
+		return o->why[0] ? o->why : NULL; /* about to be opened: they wait */
 	if (all_stuck(o)) {
 		if (breaker_trip(&o->breaker, now_us))
 			go_down(o, "all its threads are stuck in it");
@@ -642,7 +647,7 @@ take(struct work *w)
 		work_refuse(w, ASK_UNAVAILABLE, 0, closed);
 		return;
 	}
-	if (o->n_queue >= (o->set.queue ? o->set.queue : 1) || o->bytes > OFFICE_BYTES_MAX) {
+	if (o->n_queue >= (o->set.queue ? o->set.queue : QUEUE) || o->bytes > OFFICE_BYTES_MAX) {
 		o->c.shared->stats[o->c.kind].dropped++;
 		log_write_limited(&o->full, LOG_LEVEL_WARN, "%u asks wait already: more are refused (503)", o->n_queue);
 		work_refuse(w, ASK_UNAVAILABLE, 0, "too many wait for it");

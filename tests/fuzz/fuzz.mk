@@ -100,3 +100,13 @@ fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/fuzz.h
 fuzz_config_LDADD = $(FUZZ_LIBS)
 fuzz_config_LDFLAGS = $(FUZZ_LINK)
 endif
+
+check_PROGRAMS += replay_wire
+replay_wire_SOURCES = tests/fuzz/fuzz_wire.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_wire_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_wire
+fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c tests/fuzz/fuzz.h
+fuzz_wire_LDADD = $(FUZZ_LIBS)
+fuzz_wire_LDFLAGS = $(FUZZ_LINK)
+endif

@@ -211,6 +211,8 @@ test_only_wrong_passwords_count(void **state)
 		{ASK_REFUSED, "NT_STATUS_PASSWORD_EXPIRED", false},
 		{ASK_REFUSED, "NT_STATUS_PASSWORD_MUST_CHANGE", false},
 		{ASK_REFUSED, "NT_STATUS_INVALID_LOGON_HOURS", false},
+		{ASK_REFUSED, "LDAP: the account may not log on from this workstation", false},
+		{ASK_REFUSED, "LDAP: wrong password", true},
 		{ASK_UNAVAILABLE, "no answer", false},
 		{ASK_BAD_TOKEN, "no MIC", false},
 		{ASK_LIMITED, "", false},
