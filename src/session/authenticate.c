@@ -237,6 +237,10 @@ begin_ntlm(struct session *s, const struct credential *c, const struct handshake
 		refuse(s, FAULT_AUTH_BAD_TOKEN, "the NTLM NEGOTIATE message cannot be read");
 		return;
 	}
+	if (!s->keep) { /* the client begins anew on a connection that stays, if it has one */
+		refuse(s, FAULT_AUTH_REQUIRED, "this connection ends, and NTLM would with it");
+		return;
+	}
 	if (!random_take(random, sizeof random)) {
 		refuse(s, FAULT_AUTH_UNAVAILABLE, "the system gives no random bytes");
 		return;
@@ -383,7 +387,7 @@ authenticate(struct session *s)
 	struct request   *r = s->req;
 	unsigned          offered = challenge_schemes(r->snap, !request_is_relayed(r), false);
 	struct span       value = r->head.proxy_authorization;
-	struct handshake *before = s->handshake; /* used up by whatever came */
+	struct handshake *before; /* used up by whatever came */
 	struct credential c = {0};
 	char             *scratch;
 
@@ -395,6 +399,9 @@ authenticate(struct session *s)
 		reply_fault(s, r->head.n_proxy_authorization ? FAULT_BAD_FIELD : r->expired ? FAULT_AUTH_EXPIRED : FAULT_AUTH_REQUIRED);
 		return;
 	}
+	if (request_is_relayed(r))
+		authenticate_break_off(s); /* it may be somebody else's */
+	before = s->handshake;
 	s->handshake = NULL;
 	authenticate_forget(s);
 	r->logon = logon_new();
@@ -470,7 +477,10 @@ on_answer(void *arg, const struct answer *a)
 		accepted(s, a);
 		break;
 	case ASK_CONTINUE:
-		challenge(s, &p, span_of(a->token, a->n_token));
+		if (request_is_relayed(s->req))
+			refuse_scheme(s, AUTH_SCHEME_NEGOTIATE, "a log-on of several messages through another proxy");
+		else
+			challenge(s, &p, span_of(a->token, a->n_token));
 		break;
 	case ASK_REFUSED:
 		refuse(s, FAULT_AUTH_FAILED, a->detail);

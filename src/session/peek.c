@@ -5,6 +5,7 @@
  * Alters no byte.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "net/sock.h"
 #include "parse/hello.h"
@@ -47,8 +48,10 @@ judge_hello(const struct request *r, const struct hello *h)
 static void
 note_hello(struct request *r, const struct hello *h)
 {
-	if (h->has_sni)
-		r->sni = h->sni;
+	if (h->has_sni) {
+		free(r->sni);
+		r->sni = strdup(h->sni.text);
+	}
 	r->ech = h->has_ech;
 	memcpy(r->alpn, h->alpn, sizeof r->alpn);
 }

@@ -85,7 +85,7 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 	text[RT_METHOD] = r->head.method;
 	text[RT_USER_AGENT] = r->head.user_agent;
 	text[RT_CONTENT_TYPE] = span_of(r->content_type, r->n_content_type);
-	text[RT_SNI] = span_of(r->sni.text, r->sni.n);
+	text[RT_SNI] = span_str(r->sni);
 	text[RT_ALPN] = span_str(r->alpn);
 	text[RT_URL] = url_text(r, t->url, sizeof t->url);
 	if (r->identity) {

@@ -114,6 +114,7 @@ request_free(struct session *s)
 	resolved_unref(r->resolved);
 	logon_free(r->logon);
 	identity_unref(r->identity);
+	free(r->sni);
 	buf_release(&r->back_in, &s->gw->bufs);
 	buf_release(&r->text, &s->gw->bufs);
 	snapshot_unref(r->snap);

@@ -114,7 +114,7 @@ struct request {
 	uint32_t         resolve_ms, connect_ms, first_byte_ms;
 	char             content_type[96];
 	uint8_t          n_content_type;
-	struct host      sni; /* n 0: none seen */
+	char            *sni; /* owned; null: none seen (or no memory to tell the log of it) */
 	char             alpn[64];
 	bool             ech;
 	uint64_t         peeked_us; /* when the ClientHello was last looked at */

@@ -49,10 +49,13 @@ number_text(uint64_t v, char *buf, size_t n)
 	return buf;
 }
 
+/* Blanks, which would end a word of the script, show as '_'. */
 static const char *
 text_of(struct span s, char *buf, size_t n)
 {
 	snprintf(buf, n, "%.*s", SPAN_ARG(s));
+	for (char *p = buf; (p = strchr(p, ' '));)
+		*p = '_';
 	return s.n ? buf : "-";
 }
 

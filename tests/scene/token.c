@@ -13,7 +13,7 @@ static void
 put_int(struct bytes *b, uint64_t v, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		char c = (char)(v >> 8 * i);
+		char c = i < 8 ? (char)(v >> 8 * i) : 0;
 		bytes_add(b, span_of(&c, 1));
 	}
 }
