@@ -162,3 +162,33 @@ def test_a_file_that_is_no_keytab_says_so(lab, keytab, folder, bytes_, why):
     (folder / "odd").write_bytes(bytes_)
     done = subprocess.run([PROBE, folder / "odd"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and why in done.stderr
+
+
+ASK_ALL = """
+[rule all]
+action = tunnel
+"""
+
+
+def test_curl_logs_on_with_a_ticket_through_the_gateway(lab, keytab, lab_gateway):
+    gw = lab_gateway(ASK_ALL, auth={"schemes": "negotiate", "keytab": keytab})
+    url = f"http://{labs.ORIGIN}/"
+    words = ("--proxy-negotiate", "-U", ":")
+    assert lab.curl(url, gw=gw).status == 407
+    assert lab.curl(*words, url, gw=gw, env=lab.kinit("alice")).status == 200
+    assert lab.curl(*words, f"https://{labs.ORIGIN}/", gw=gw, env=lab.kinit("WS01$")).status == 200
+    assert "alice" in gw.record(method="GET", status=200)["user"]
+    assert "WS01$" in gw.record(method="CONNECT", status=200)["user"]
+
+
+def test_a_new_keytab_takes_effect_by_a_reload(lab, keytab, lab_gateway, folder):
+    mine = folder / "mine.keytab"
+    shutil.copy(lab.folder / "px1.keytab", mine)
+    mine.chmod(0o600)
+    gw = lab_gateway(ASK_ALL, auth={"schemes": "negotiate", "keytab": mine})
+    words = ("--proxy-negotiate", "-U", ":", f"http://{labs.ORIGIN}/")
+    assert lab.curl(*words, gw=gw, env=lab.kinit("alice")).status == 407
+    gw.says(f"the ticket is for {PROXY}")
+    shutil.copy(keytab, mine)
+    gw.reload()
+    assert lab.curl(*words, gw=gw, env=lab.kinit("alice")).status == 200
