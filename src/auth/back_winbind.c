@@ -21,6 +21,7 @@
 
 #define THREADS    8u
 #define FIELD_MAX  255u  /* winbindd cuts what is longer */
+#define LATE_US    1000000u /* a refusal of the pipe comes at once */
 #define GROUPS_MAX 2048u /* Windows lets nobody log on with more than 1,024 or so */
 
 /* What of libwbclient is used. */
@@ -266,8 +267,9 @@ out:
 
 /* Neither winbindd nor a domain controller said anything about the user. */
 static void
-explain_unavailable(struct back *b, unsigned thread, wbcErr err, bool privileged, struct answer *out)
+explain_unavailable(struct back *b, unsigned thread, wbcErr err, bool privileged, uint64_t since_us, struct answer *out)
 {
+	bool late = clock_mono_us() - since_us > LATE_US;
 	struct wbcContext *ctx;
 
 	out->result = ASK_UNAVAILABLE;
@@ -275,8 +277,10 @@ explain_unavailable(struct back *b, unsigned thread, wbcErr err, bool privileged
 	ctx = ctx_of(b, thread);
 	switch (err) {
 	case WBC_ERR_WINBIND_NOT_AVAILABLE:
-		/* it answers, only not to this: then it is the privileged pipe */
-		if (privileged && ctx && wbc.ping(ctx) == WBC_ERR_SUCCESS)
+		/* it answers, only not to this: at once, then it is the privileged pipe; else it waits for somebody itself */
+		if (late && ctx && wbc.ping(ctx) == WBC_ERR_SUCCESS)
+			answer_detail(out, "winbindd is there, but had no answer in time; can it reach a domain controller?");
+		else if (privileged && ctx && wbc.ping(ctx) == WBC_ERR_SUCCESS)
 			answer_detail(out, "not allowed to use winbindd's privileged pipe; the user that Postern runs as must be in the group winbindd_priv");
 		else
 			answer_detail(out, "winbindd does not answer; is it running?");
@@ -317,6 +321,7 @@ user_check(struct back *b, unsigned thread, const struct wbcAuthUserParams *p, s
 	struct wbcContext       *ctx = ctx_of(b, thread);
 	struct wbcAuthUserInfo  *info = NULL;
 	struct wbcAuthErrorInfo *error = NULL;
+	uint64_t                 since_us = clock_mono_us();
 	wbcErr                   err;
 
 	if (!ctx) {
@@ -341,7 +346,7 @@ user_check(struct back *b, unsigned thread, const struct wbcAuthUserParams *p, s
 		out->result = ASK_REFUSED;
 		answer_detail(out, "unknown user");
 	} else {
-		explain_unavailable(b, thread, err, p->level != WBC_AUTH_USER_LEVEL_PLAIN, out);
+		explain_unavailable(b, thread, err, p->level != WBC_AUTH_USER_LEVEL_PLAIN, since_us, out);
 	}
 	wbc.free_memory(info);
 	wbc.free_memory(error);
@@ -481,6 +486,7 @@ ping(struct back *b, unsigned thread, char why[BACK_WHY_MAX])
 {
 	struct wbcAuthErrorInfo *error = NULL;
 	struct answer            a = {0};
+	uint64_t                 since_us = clock_mono_us();
 	struct wbcContext       *ctx = ctx_of(b, thread);
 	wbcErr                   err = ctx ? wbc.ping_dc(ctx, NULL, &error) : WBC_ERR_NO_MEMORY;
 
@@ -491,7 +497,7 @@ ping(struct back *b, unsigned thread, char why[BACK_WHY_MAX])
 	if (error && error->nt_status != 0)
 		nt_status_explain(error->nt_status, error->nt_string, &a);
 	else
-		explain_unavailable(b, thread, err, false, &a);
+		explain_unavailable(b, thread, err, false, since_us, &a);
 	ctx_drop(b, thread);
 	wbc.free_memory(error);
 	snprintf(why, BACK_WHY_MAX, "%s", a.detail);
