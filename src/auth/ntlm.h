@@ -12,6 +12,13 @@
 #include "ipc/names.h"
 #include "base/span.h"
 
+/* Flags (2.2.2.5) on which the keys depend. */
+#define NTLM_FLAG_SIGN     0x10u
+#define NTLM_FLAG_SEAL     0x20u
+#define NTLM_FLAG_128      0x20000000u
+#define NTLM_FLAG_KEY_EXCH 0x40000000u
+#define NTLM_FLAG_56       0x80000000u
+
 #define NTLM_CHALLENGE_MAX 2048u
 #define NTLM_NEGOTIATE_MAX 1024u /* longer ones are refused: nothing of use can stand in them */
 
@@ -29,7 +36,7 @@ bool ntlm_negotiate_read(struct span m, struct ntlm_negotiate *out);
 size_t ntlm_challenge_write(const struct ntlm_negotiate *n, const struct ntlm_names *names, bool in_domain, const uint8_t challenge[8], uint64_t time, char out[NTLM_CHALLENGE_MAX]);
 
 struct ntlm_authenticate {
-	uint32_t    flags;
+	uint32_t    flags;                       /* agreed on: what the client says here, as far as the CHALLENGE granted it */
 	struct span lm, nt;                      /* responses; nt: proof (16), then the blob */
 	struct span domain, user, workstation;   /* as sent: UTF-16LE when `unicode`, else OEM */
 	bool        unicode;
@@ -39,7 +46,8 @@ struct ntlm_authenticate {
 	struct span binding;                     /* MsvChannelBindings, 16 bytes, or "" */
 	char        domain_utf8[256], user_utf8[256], workstation_utf8[256]; /* no control bytes in them */
 };
-/* Refuses NTLMv1, LM and anonymous, fields out of bounds, bad text; `*why` says which, in a few words. `challenge` is the message we sent. */
+/* Refuses NTLMv1, LM and anonymous, fields out of bounds, bad text, a MIC that is promised and has no place; `*why` says which, in a few words that
+ * live for ever. `challenge` is the message we sent; its use for one AUTHENTICATE only is the caller's to see to. Spans point into `m`. */
 bool ntlm_authenticate_read(struct span m, struct span challenge, struct ntlm_authenticate *out, const char **why);
 
 #endif

@@ -11,15 +11,18 @@
 /* MD4 of the password in UTF-16LE. False: not UTF-8. */
 bool ntlm_hash(struct span password, uint8_t hash[16]);
 
-/* NTLMv2 by an NT hash; the session base key comes out. Tries the domain as sent and none (clients differ). */
+/* NTLMv2 by an NT hash; the session base key comes out. Clients differ in what they hash: the domain as sent, in upper case and none are tried; of
+ * names beyond ASCII also the bytes as sent, with only ASCII in upper case (curl). */
 bool ntlm_response_holds(const struct ntlm_authenticate *a, const uint8_t challenge[8], const uint8_t hash[16], uint8_t base_key[16]);
 
-/* After the response was found good (by a file or by winbindd): key exchange, MIC, channel binding. `binding` null: none is asked for.
- * False: `*why`. exported_key comes out (for mechListMIC). */
+/* After the response was found good (by a file or by winbindd): key exchange, MIC, channel binding. `binding` null: none is asked for, and what the
+ * client sent is not looked at; else MsvChannelBindings must be there and equal (as with Windows' "always": clients that know of no bindings send none,
+ * or zeros). False: `*why`. exported_key comes out (for mechListMIC). */
 bool ntlm_exchange_holds(const struct ntlm_authenticate *a, struct span negotiate, struct span challenge, struct span authenticate, const uint8_t base_key[16],
     const uint8_t *binding, uint8_t exported_key[16], const char **why);
 
-/* SPNEGO's mechListMIC over `mech_list` (RFC 4178 5; MS-NLMP 3.4.4, sequence number 0). `by_client`: which side signs. */
+/* SPNEGO's mechListMIC over `mech_list` (RFC 4178 5; MS-NLMP 3.4.4, sequence number 0). `by_client`: which side signs; `flags` as
+ * ntlm_authenticate_read gives them. Only as with extended session security, whatever the flags: without it no client's MIC will match. */
 void ntlm_sign(const uint8_t exported_key[16], uint32_t flags, bool by_client, struct span mech_list, uint8_t mic[16]);
 
 #endif

@@ -16,12 +16,16 @@
 #include "policy/snapshot.h"
 #include "session/gateway.h"
 
+#define GROUPS_MOST 256
+
 struct question {
 	const char      *path;
 	const char      *listener; /* null: any, the first */
 	struct authority target;
 	struct facts     facts;
 	bool             connect; /* else a plain request */
+	struct who       who;
+	struct span      group[GROUPS_MOST];
 	bool             has_client, json;
 };
 
@@ -35,23 +39,27 @@ struct answer {
 	const struct addr     *address; /* literal or given; null: would be resolved */
 	bool                   address_allowed;
 	bool                   is_self;
+	const struct auth_settings *auth;
 	const char            *sep; /* JSON */
 };
 
 static void
 usage(FILE *to)
 {
-	fputs("usage: postern explain [-c FILE] [--client IP] [--method M] [--address IP] [--listener NAME] [--at 'mon 09:00'] [--json] TARGET\n"
+	fputs("usage: postern explain [-c FILE] [--client IP] [--user NAME] [--group NAME] [--method M] [--address IP] [--listener NAME] [--at 'mon 09:00'] [--json] TARGET\n"
 	      "Says what would happen to a request and why. TARGET is HOST:PORT or HOST (a CONNECT, port 443) or http://HOST/ (a plain GET).\n"
 	      "Resolves nothing and connects nowhere.\n"
 	      "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
 	      "      --client IP      from this client (127.0.0.1)\n"
+	      "      --user NAME      asked by CORP\\alice, alice@CORP.EXAMPLE, alice or CORP\\WS01$, who is known to be that; or nobody: without credentials\n"
+	      "                       (again, with another spelling: the same user's realm)\n"
+	      "      --group NAME     who is in this group (again for more)\n"
 	      "      --method M       with this method, for a plain request\n"
 	      "      --address IP     as if HOST had resolved to this address\n"
 	      "      --listener NAME  at this listener (the first)\n"
 	      "      --at 'mon 09:00' at this local time (now)\n"
 	      "      --json           one JSON object on standard output\n"
-	      "exit code: 0 it would be let through, 1 refused, 2 usage, unreadable or wrong file, or an address is needed to tell\n",
+	      "exit code: 0 it would be let through, 1 refused, 2 usage, unreadable or wrong file, or an address or a user is needed to tell\n",
 	    to);
 }
 
@@ -112,13 +120,26 @@ target_read(struct question *q, const char *text)
 	return CLI_FINE;
 }
 
+/* `nobody`, or "": a request without credentials. */
+static bool
+user_read(struct question *q, struct span name)
+{
+	if (span_eq(name, SPAN("nobody")) || name.n == 0) {
+		q->facts.bare = true;
+		return !(q->facts.known & FACT_USER);
+	}
+	q->facts.known |= FACT_USER;
+	q->facts.who = &q->who;
+	return !q->facts.bare && who_read(name, &q->who);
+}
+
 /* Options to q; CLI_FINE: go on. -1: help was printed. */
 static int
 options_read(struct question *q, int argc, char **argv)
 {
-	enum { OPT_CLIENT = 256, OPT_METHOD, OPT_ADDRESS, OPT_LISTENER, OPT_AT, OPT_JSON };
+	enum { OPT_CLIENT = 256, OPT_USER, OPT_GROUP, OPT_METHOD, OPT_ADDRESS, OPT_LISTENER, OPT_AT, OPT_JSON };
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"client", required_argument, NULL, OPT_CLIENT},
-		{"method", required_argument, NULL, OPT_METHOD}, {"address", required_argument, NULL, OPT_ADDRESS},
+		{"user", required_argument, NULL, OPT_USER}, {"group", required_argument, NULL, OPT_GROUP}, {"method", required_argument, NULL, OPT_METHOD}, {"address", required_argument, NULL, OPT_ADDRESS},
 		{"listener", required_argument, NULL, OPT_LISTENER}, {"at", required_argument, NULL, OPT_AT}, {"json", no_argument, NULL, OPT_JSON},
 		{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
 	int o;
@@ -132,6 +153,15 @@ options_read(struct question *q, int argc, char **argv)
 			q->has_client = true;
 			if (!addr_parse(span_str(optarg), &q->facts.client))
 				return cli_usage_error("--client takes an IP address");
+			break;
+		case OPT_USER:
+			if (!user_read(q, span_str(optarg)))
+				return cli_usage_error("--user takes CORP\\alice, alice@CORP.EXAMPLE or alice, or nobody alone; given again, another spelling of the same");
+			break;
+		case OPT_GROUP:
+			if (q->who.n_groups == GROUPS_MOST || !*optarg)
+				return cli_usage_error("--group takes a group such as 'CORP\\Proxy Users' or a SID, at most %d of them", GROUPS_MOST);
+			q->group[q->who.n_groups++] = span_str(optarg);
 			break;
 		case OPT_METHOD:
 			q->facts.method = span_str(optarg);
@@ -168,6 +198,8 @@ options_read(struct question *q, int argc, char **argv)
 		usage(stderr);
 		return CLI_USAGE;
 	}
+	if (q->who.n_groups && !(q->facts.known & FACT_USER))
+		return cli_usage_error("--group goes with --user: who is in it?");
 	return target_read(q, argv[optind]);
 }
 
@@ -184,8 +216,9 @@ rule_print_json(struct answer *a, const struct trace_rule *t)
 	cli_print_json(stdout, policy_rule_name(a->policy, t->rule));
 	fputs(",\"where\":", stdout);
 	cli_print_json(stdout, policy_rule_where(a->policy, t->rule));
-	printf(",\"held\":%s,\"decided\":%s,\"reported\":%s,\"conditions\":{", t->held ? "true" : "false", t->decided ? "true" : "false",
+	printf(",\"held\":%s,\"decided\":%s,\"reported\":%s,", t->held ? "true" : "false", t->decided ? "true" : "false",
 	    t->reported ? "true" : "false");
+	fputs("\"conditions\":{", stdout);
 	for (unsigned c = 0; c < COND_COUNT; c++) {
 		if (t->cond[c] == TRACE_ABSENT)
 			continue;
@@ -204,7 +237,7 @@ rule_print_json(struct answer *a, const struct trace_rule *t)
 static void
 on_rule(void *arg, const struct trace_rule *t)
 {
-	static const char *const state[] = {[TRACE_HELD] = "holds", [TRACE_FAILED] = "does not hold", [TRACE_UNKNOWN] = "needs an address"};
+	static const char *const state[] = {[TRACE_HELD] = "holds", [TRACE_FAILED] = "does not hold", [TRACE_UNKNOWN] = "is not known"};
 	struct answer           *a = arg;
 	char                     where[4200];
 	bool                     any = false;
@@ -217,12 +250,12 @@ on_rule(void *arg, const struct trace_rule *t)
 	cli_print(stdout, policy_rule_name(a->policy, t->rule));
 	fputs(" (", stdout);
 	cli_print(stdout, policy_rule_where(a->policy, t->rule));
-	fputs(t->decided ? "): holds and decides\n" : t->reported ? "): holds and is only reported\n" : t->held ? "): holds\n" : "): does not hold\n", stdout);
+	fputs(t->decided ? "): holds and decides\n" : t->reported ? "): holds and is only reported\n" : t->held ? "): holds\n" : t->needs_address || t->needs_user ? "): may hold\n" : "): does not hold\n", stdout);
 	for (unsigned c = 0; c < COND_COUNT; c++) {
 		if (t->cond[c] == TRACE_ABSENT)
 			continue;
 		any = true;
-		printf("    %-9s %s", condition_name(c), state[t->cond[c]]);
+		printf("    %-9s %s", condition_name(c), t->cond[c] == TRACE_UNKNOWN ? c == COND_ADDRESSES ? "needs an address" : "needs to know who asks" : state[t->cond[c]]);
 		if (policy_condition_where(a->policy, t->rule, c, &a->q->facts, t->cond[c] == TRACE_FAILED, where, sizeof where)) {
 			fputs(t->cond[c] == TRACE_FAILED ? ", negated by " : ", by ", stdout);
 			cli_print(stdout, span_str(where));
@@ -231,6 +264,8 @@ on_rule(void *arg, const struct trace_rule *t)
 	}
 	if (!any)
 		puts("    no conditions");
+	if (t->needs_user && t->held)
+		puts("    auth      needs to know who asks");
 }
 
 /* --- the whole --- */
@@ -250,6 +285,25 @@ answer_code(const struct answer *a)
 	return is_allowed(a) ? CLI_FINE : CLI_NEGATIVE;
 }
 
+/* What a 407 would offer. */
+static void
+schemes_print(const struct answer *a, const char *before, const char *between, const char *after)
+{
+	static const char *const name[AUTH_SCHEMES] = {[AUTH_SCHEME_BASIC] = "basic", [AUTH_SCHEME_NTLM] = "ntlm", [AUTH_SCHEME_NEGOTIATE] = "negotiate"};
+	const char              *sep = before;
+
+	if (a->q->json)
+		fputs(",\"schemes\":", stdout);
+	for (uint32_t i = 0; i < a->auth->n_schemes; i++) {
+		/* no listener speaks TLS in this version */
+		if (a->auth->scheme[i] == AUTH_SCHEME_BASIC && !a->auth->basic_without_tls)
+			continue;
+		printf("%s%s", sep, name[a->auth->scheme[i]]);
+		sep = between;
+	}
+	fputs(sep == before ? a->q->json ? "[]" : "nothing" : after, stdout);
+}
+
 static void
 end_print_json(const struct answer *a)
 {
@@ -263,13 +317,15 @@ end_print_json(const struct answer *a)
 	if (a->rules == POLICY_UNDECIDED) {
 		fputs("],\"undecided\":true,\"action\":null,\"rule\":null", stdout);
 	} else if (a->rules != POLICY_VERDICT) {
-		fputs("],\"needs\":\"address\",\"action\":null,\"rule\":null", stdout);
+		printf("],\"needs\":\"%s\",\"action\":null,\"rule\":null", a->rules == POLICY_NEED_USER ? "user" : "address");
+		if (a->rules == POLICY_NEED_USER)
+			schemes_print(a, "[\"", "\",\"", "\"]");
 	} else {
 		printf("],\"action\":\"%s\",\"rule\":", action_name(a->verdict.action));
 		cli_print_json(stdout, policy_rule_name(a->policy, a->verdict.rule));
 		fputs(",\"reason\":", stdout);
 		cli_print_json(stdout, policy_rule_reason(a->policy, a->verdict.rule));
-		printf(",\"guard\":\"%s\"", guard_name(a->verdict.guard));
+		printf(",\"guard\":\"%s\",\"auth\":\"%s\"", guard_name(a->verdict.guard), a->verdict.auth == AUTH_REQUIRED ? "required" : "none");
 	}
 	printf(",\"client_allowed\":%s,\"port_allowed\":%s", a->client_allowed ? "true" : "false", a->port_allowed ? "true" : "false");
 	if (a->address) {
@@ -288,6 +344,12 @@ verdict_print(const struct answer *a)
 		puts("refused: a regex is too slow for this name and gave up, and the decision hangs on it; write it without nested repeats");
 		return;
 	}
+	if (a->rules == POLICY_NEED_USER) {
+		fputs("would be asked who it is (407), offered: ", stdout);
+		schemes_print(a, "", " ", "");
+		puts("; say who with --user");
+		return;
+	}
 	if (a->rules != POLICY_VERDICT) {
 		puts("the rule needs an address: the gateway would resolve the name and ask again; say one with --address");
 		return;
@@ -301,6 +363,8 @@ verdict_print(const struct answer *a)
 	if (a->verdict.action == ACTION_BYPASS && a->q->connect)
 		printf(", guard %s%s", guard_name(a->verdict.guard),
 		    a->verdict.guard == GUARD_ENFORCE ? " (the ClientHello must name a server for which the rule holds)" : "");
+	if (a->verdict.auth == AUTH_REQUIRED)
+		fputs(", by somebody who is known", stdout);
 	if (reason.n > 0) {
 		fputs(": ", stdout);
 		cli_print(stdout, reason);
@@ -390,7 +454,8 @@ ask(struct question *q, const struct conf *c, const struct snapshot *s)
 {
 	const struct conf_listener *l = listener_find(c, q);
 	const struct egress        *egress = egress_at(s->block, s->set->egress);
-	struct answer               a = {.q = q, .policy = s->policy};
+	struct answer               a = {.q = q, .policy = s->policy, .auth = &s->set->auth};
+	uint64_t                   *row = NULL;
 
 	if (q->listener && !l)
 		return cli_usage_error("--listener: the configuration has no such listener");
@@ -402,7 +467,15 @@ ask(struct question *q, const struct conf *c, const struct snapshot *s)
 		a.address = &q->facts.address;
 	a.address_allowed = a.address && egress_allows(egress, a.address);
 	a.is_self = a.address && snapshot_is_self(s, a.address, q->facts.port);
+	if (q->facts.known & FACT_USER) {
+		row = calloc(policy_row_words(s->policy), sizeof *row);
+		if (!row)
+			return cli_usage_error("out of memory");
+		policy_user_row(s->policy, &q->who, row);
+		q->facts.user_row = row;
+	}
 	answer_print(&a);
+	free(row);
 	return answer_code(&a);
 }
 
@@ -448,6 +521,7 @@ cli_explain(int argc, char **argv)
 	int              code;
 
 	q.facts.client = addr_from_v4(0x7f000001);
+	q.who.group = q.group;
 	q.facts.week_minute = policy_week_minute(clock_real_us());
 	code = options_read(&q, argc, argv);
 	if (code != CLI_FINE)

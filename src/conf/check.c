@@ -28,12 +28,6 @@ check_rule(struct load *l, const struct section *s)
 		rule->action_at = s->at;
 		report_error(l->r, s->at, "[rule %.*s] has no action; want action = bypass, tunnel or deny", SHOW(s->name));
 	}
-	/* a bad or refused auth has its own line in the report */
-	if (rule->action == ACTION_TUNNEL && !is_given(s, "auth"))
-		report_error(l->r, rule->action_at,
-		    "action = tunnel needs authentication, which this version does not have; add auth = none, or use bypass or deny");
-	if (rule->action == ACTION_TUNNEL)
-		rule->auth = AUTH_NONE;
 	if (has_action && rule->action != ACTION_BYPASS && is_given(s, "guard"))
 		report_warn(l->r, s->at, "[rule %.*s] has a guard, but only bypass rules are guarded", SHOW(s->name));
 }
@@ -178,4 +172,5 @@ check_whole(struct load *l)
 	CHECK_NAMES(l, conf_rule, &l->c->rules, "rule");
 	CHECK_NAMES(l, conf_log, &l->c->logs, "log");
 	check_addresses(l);
+	check_auth(l);
 }

@@ -158,7 +158,7 @@ struct conf_rule {
 	bool              report, force;
 	struct span       reason;
 	struct conf_items hosts, ports, schemes, methods, clients, listeners, addresses, users, groups, times; /* raw items; policy/rule gives them meaning */
-	struct where      action_at;
+	struct where      action_at, auth_at;
 };
 
 enum log_format_kind { LOG_SQUID, LOG_JSON, LOG_COMBINED, LOG_CUSTOM };

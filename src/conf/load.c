@@ -129,7 +129,7 @@ items_add(struct load *l, struct span value)
 	struct conf_item item = {.at = load_here(l)};
 	char             why[ITEM_WHY];
 
-	while (item_next(&value, &item, why)) {
+	while (p->option->type == OPTION_NAMES ? name_next(&value, &item, why) : item_next(&value, &item, why)) {
 		p->items++;
 		set_item(l, p->option, l->f->section.base, &item);
 	}
@@ -257,7 +257,7 @@ section_kind_find(struct load *l, struct span word)
 	else if (near)
 		report_error(l->r, load_here(l), "unknown section [%.*s]; did you mean [%s]?", SHOW(word), near);
 	else
-		report_error(l->r, load_here(l), "unknown section [%.*s]; there are gateway, listener, list, rule and log", SHOW(word));
+		report_error(l->r, load_here(l), "unknown section [%.*s]; there are gateway, auth, listener, list, rule and log", SHOW(word));
 	return SECTION_SKIP;
 }
 
@@ -274,9 +274,13 @@ section_begin(struct load *l)
 		return;
 	if (!section_row(s->kind)->named) {
 		if (name.n)
-			report_error(l->r, s->at, "[gateway] takes no name; write [gateway]");
-		s->base = &l->c->gateway;
-		s->seen = l->gateway_seen;
+			report_error(l->r, s->at, "%s takes no name; write %s", section_shape(s->kind), section_shape(s->kind));
+		s->base = s->kind == SECTION_AUTH ? (void *)&l->c->auth : &l->c->gateway;
+		s->seen = s->kind == SECTION_AUTH ? l->auth_seen : l->gateway_seen;
+		if (s->kind == SECTION_AUTH && !l->c->auth.present) {
+			l->c->auth.present = true;
+			l->c->auth.at = s->at;
+		}
 		return;
 	}
 	if (name.n == 0)
@@ -455,6 +459,7 @@ load_begin(struct load *l, struct report *r)
 	TAILQ_INIT(&c->rules);
 	TAILQ_INIT(&c->logs);
 	set_defaults(l, SECTION_GATEWAY, &c->gateway);
+	set_defaults(l, SECTION_AUTH, &c->auth);
 	return true;
 }
 

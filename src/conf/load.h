@@ -14,7 +14,7 @@
 /* One section head and what came under it so far. */
 struct section {
 	enum section_kind kind;
-	void             *base; /* its struct in the conf; where gateway lies; null for TOP and SKIP */
+	void             *base; /* its struct in the conf; where gateway or auth lies; null for TOP and SKIP */
 	struct span       name;
 	struct where      at;
 	struct where     *seen; /* OPTION_MAX of them, by row of the option table; line 0: not given */
@@ -42,7 +42,7 @@ struct load_file {
 	struct line       now;  /* that line */
 	bool              skip_more; /* continuations of a line that was refused go with it */
 	struct section    section;
-	struct where      seen[OPTION_MAX]; /* what section.seen points to, but for gateway */
+	struct where      seen[OPTION_MAX]; /* what section.seen points to, but for gateway and auth */
 	struct pending    pending;
 };
 
@@ -53,7 +53,7 @@ struct load {
 	unsigned          depth, n_ini;
 	bool              no_files; /* `include` and `file` open nothing */
 	bool              no_memory, gave_up; /* said */
-	struct where      gateway_seen[OPTION_MAX]; /* [gateway] may be in pieces */
+	struct where      gateway_seen[OPTION_MAX], auth_seen[OPTION_MAX]; /* these sections may be in pieces */
 	bool              none[OPTION_MAX]; /* the one item "none" was given there; options of gateway only */
 };
 
@@ -83,6 +83,8 @@ void list_parse(struct load *l, struct conf_items *to, struct span bytes, uint32
 /* --- check: what a section and the whole need --- */
 void check_section(struct load *l, const struct section *s);
 void check_whole(struct load *l);
+/* --- auth: what [auth] needs, and what rules need of it --- */
+void check_auth(struct load *l);
 
 /* Text of others in a message: not the whole of it. */
 #define SHOW(s) (int)((s).n > 80 ? 80 : (s).n), (s).p

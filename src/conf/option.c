@@ -14,10 +14,12 @@
 #define S(field) offsetof(struct conf_list, field)
 #define R(field) offsetof(struct conf_rule, field)
 #define A(field) offsetof(struct conf_log, field)
+#define U(field) offsetof(struct conf_auth, field)
 
 static const struct section_row sections[SECTION_KINDS] = {
 	[SECTION_TOP] = {"", false, 0},
 	[SECTION_GATEWAY] = {"gateway", false, 0},
+	[SECTION_AUTH] = {"auth", false, 0},
 	[SECTION_LISTENER] = {"listener", true, sizeof(struct conf_listener)},
 	[SECTION_LIST] = {"list", true, sizeof(struct conf_list)},
 	[SECTION_RULE] = {"rule", true, sizeof(struct conf_rule)},
@@ -37,12 +39,12 @@ static const struct option_word action_words[] = {
 	{"bypass", ACTION_BYPASS, NULL},
 	{"tunnel", ACTION_TUNNEL, NULL},
 	{"deny", ACTION_DENY, NULL},
-	{"inspect", ACTION_INSPECT, "action = inspect needs TLS inspection, which this version does not have; use tunnel with auth = none, bypass or deny"},
+	{"inspect", ACTION_INSPECT, "action = inspect needs TLS inspection, which this version does not have; use tunnel, bypass or deny"},
 	{0},
 };
 static const struct option_word auth_words[] = {
 	{"none", AUTH_NONE, NULL},
-	{"required", AUTH_REQUIRED, "auth = required needs authentication, which this version does not have; use auth = none, or action = deny"},
+	{"required", AUTH_REQUIRED, NULL},
 	{0},
 };
 static const struct option_word format_words[] = {
@@ -54,6 +56,21 @@ static const struct option_word format_words[] = {
 	{0},
 };
 
+static const struct option_word scheme_words[] = {
+	{"negotiate", AUTH_SCHEME_NEGOTIATE, NULL},
+	{"ntlm", AUTH_SCHEME_NTLM, NULL},
+	{"basic", AUTH_SCHEME_BASIC, NULL},
+	{0},
+};
+static const struct option_word basic_words[] = {
+	{"file", BACK_BASIC_FILE, NULL},
+	{"winbind", BACK_WINBIND, NULL},
+	{"ldap", BACK_LDAP, NULL},
+	{"pam", BACK_PAM, NULL},
+	{0},
+};
+static const struct option_word domain_words[] = {{"none", BACK_KINDS, NULL}, {"winbind", BACK_WINBIND, NULL}, {0}};
+
 #define TIME(key, field, most, def) {SECTION_GATEWAY, key, OPTION_TIME, G(field), 0, 1, most, def, NULL, NULL, 0}
 #define SIZE(key, field, least, most, def) {SECTION_GATEWAY, key, OPTION_SIZE, G(field), 0, least, most, def, NULL, NULL, 0}
 #define NUMBER(key, field, at, least, most, def, zero) {SECTION_GATEWAY, key, OPTION_NUMBER, G(field), at, least, most, def, zero, NULL, 0}
@@ -61,6 +78,9 @@ static const struct option_word format_words[] = {
 #define LIST(section, key, type, off, def, flags) {section, key, type, off, 0, 0, 0, def, NULL, NULL, flags}
 #define TEXT(section, key, type, off, at, def, flags) {section, key, type, off, at, 0, 0, def, NULL, NULL, flags}
 #define YESNO(section, key, off, def) {section, key, OPTION_BOOL, off, 0, 0, 0, def, NULL, NULL, 0}
+#define AUTH_TIME(key, field, most, def) {SECTION_AUTH, key, OPTION_TIME, U(field), 0, 1, most, def, NULL, NULL, 0}
+#define RATE(key, field, def) {SECTION_AUTH, key, OPTION_RATE, U(field), 0, SECOND_MS, DAY_MS, def, NULL, NULL, 0}
+#define NAMES(key, field) LIST(SECTION_RULE, key, OPTION_NAMES, R(field), NULL, OPTION_NEGATES)
 #define CONDITION(key, field) LIST(SECTION_RULE, key, OPTION_ITEMS, R(field), NULL, OPTION_NEGATES)
 
 static const struct option options[] = {
@@ -96,6 +116,25 @@ static const struct option options[] = {
 	NUMBER("dns-cache", dns_cache, 0, 0, 10000000, "10000", NULL),
 	WORD(SECTION_GATEWAY, "regex-jit", G(regex_jit), 0, "auto", tristate_words),
 
+	{SECTION_AUTH, "schemes", OPTION_SCHEMES, U(scheme), 0, 0, 0, NULL, NULL, scheme_words, 0}, /* default: what the back ends allow */
+	TEXT(SECTION_AUTH, "realm", OPTION_TEXT, U(realm), 0, NULL, 0),                             /* default: visible-name */
+	TEXT(SECTION_AUTH, "basic-file", OPTION_PATH, U(basic_file), U(basic_file_at), NULL, 0),
+	TEXT(SECTION_AUTH, "ntlm-file", OPTION_PATH, U(ntlm_file), U(ntlm_file_at), NULL, 0),
+	TEXT(SECTION_AUTH, "keytab", OPTION_PATH, U(keytab), U(keytab_at), NULL, 0),
+	WORD(SECTION_AUTH, "basic", U(basic), 0, "file", basic_words),
+	WORD(SECTION_AUTH, "domain", U(domain), 0, "none", domain_words),
+	YESNO(SECTION_AUTH, "basic-without-tls", U(basic_without_tls), "no"),
+	TEXT(SECTION_AUTH, "pam-service", OPTION_TEXT, U(pam_service), 0, "postern", 0),
+	TEXT(SECTION_AUTH, "ldap-url", OPTION_TEXT, U(ldap_url), U(ldap_url_at), NULL, 0),
+	TEXT(SECTION_AUTH, "ldap-name", OPTION_TEXT, U(ldap_name), 0, "%u", 0),
+	TEXT(SECTION_AUTH, "ldap-ca", OPTION_PATH, U(ldap_ca), 0, NULL, 0),
+	AUTH_TIME("success-ttl", success_ttl_ms, DAY_MS, "5m"),
+	AUTH_TIME("max-age", max_age_ms, DAY_MS, "1h"),
+	AUTH_TIME("timeout", timeout_ms, 60 * SECOND_MS, "5s"),
+	{SECTION_AUTH, "queue", OPTION_NUMBER, U(queue), 0, 1, 100000, "1000", NULL, NULL, 0},
+	RATE("max-failures", max_failures, "4 per 30m"),
+	RATE("max-failures-user", max_failures_user, "8 per 30m"),
+
 	LIST(SECTION_LISTENER, "address", OPTION_ENDPOINTS, L(address), NULL, 0),
 	LIST(SECTION_LISTENER, "clients", OPTION_CIDRS, L(clients), "private", 0),
 	WORD(SECTION_LISTENER, "mode", OPTION_NOWHERE, 0, "explicit", mode_words),
@@ -112,9 +151,11 @@ static const struct option options[] = {
 	CONDITION("listeners", listeners),
 	CONDITION("addresses", addresses),
 	CONDITION("times", times),
+	NAMES("users", users),
+	NAMES("groups", groups),
 	WORD(SECTION_RULE, "action", R(action), R(action_at), NULL, action_words),
 	WORD(SECTION_RULE, "guard", R(guard), 0, "enforce", guard_words),
-	WORD(SECTION_RULE, "auth", R(auth), 0, NULL, auth_words),
+	WORD(SECTION_RULE, "auth", R(auth), R(auth_at), NULL, auth_words),
 	YESNO(SECTION_RULE, "report", R(report), "no"),
 	YESNO(SECTION_RULE, "force", R(force), "no"),
 	TEXT(SECTION_RULE, "reason", OPTION_REASON, R(reason), 0, NULL, OPTION_EMPTY_OK),
@@ -134,7 +175,6 @@ static const struct later {
 	const char       *word;
 	const char       *why;
 } laters[] = {
-	{SECTION_TOP, "auth", "[auth] needs authentication, which this version does not have; remove the section"},
 	{SECTION_TOP, "inspection", "[inspection] needs TLS inspection, which this version does not have; remove the section"},
 	{SECTION_TOP, "parent", "[parent NAME] is not in this version, which connects to origins itself; remove the section"},
 	{SECTION_TOP, "pac", "[pac] is not in this version, which serves no proxy.pac; remove the section"},
@@ -144,8 +184,6 @@ static const struct later {
 	{SECTION_LISTENER, "tls-cert", "tls-cert is not in this version: clients speak plain HTTP to the proxy; remove the line"},
 	{SECTION_LISTENER, "tls-key", "tls-key is not in this version: clients speak plain HTTP to the proxy; remove the line"},
 	{SECTION_LISTENER, "proxy-protocol-from", "proxy-protocol-from is not in this version; remove the line"},
-	{SECTION_RULE, "users", "users needs authentication, which this version does not have; use clients"},
-	{SECTION_RULE, "groups", "groups needs authentication, which this version does not have; use clients"},
 	{SECTION_RULE, "url", "url is not in this version; use hosts"},
 	{SECTION_RULE, "headers", "headers is not in this version; use hosts, methods or clients"},
 	{SECTION_RULE, "content-types", "content-types is not in this version; use hosts"},
@@ -165,6 +203,7 @@ section_shape(enum section_kind kind)
 	static const char *const shapes[SECTION_KINDS] = {
 		[SECTION_TOP] = "the top, before the first section",
 		[SECTION_GATEWAY] = "[gateway]",
+		[SECTION_AUTH] = "[auth]",
 		[SECTION_LISTENER] = "[listener NAME]",
 		[SECTION_LIST] = "[list NAME]",
 		[SECTION_RULE] = "[rule NAME]",
@@ -244,6 +283,8 @@ option_wants(const struct option *o, char buf[OPTION_WANTS])
 		[OPTION_TOKEN] = "a name such as proxy.example.com: letters, digits, dots and hyphens",
 		[OPTION_DIR] = "a directory",
 		[OPTION_LOGFILE] = "a file such as access.log, or - for standard output",
+		[OPTION_PATH] = "a file",
+		[OPTION_RATE] = "a number of times such as 4 per 30m, or none for no limit",
 		[OPTION_INCLUDE] = "files such as conf.d/*.ini",
 		[OPTION_PORTS] = "ports such as 443 or 1025-65535",
 		[OPTION_CIDRS] = "networks such as 10.0.0.0/8 or 2001:db8::/32, or the groups private, loopback, any",
@@ -252,6 +293,7 @@ option_wants(const struct option *o, char buf[OPTION_WANTS])
 		[OPTION_ITEMS] = "items, separated by blanks or commas",
 		[OPTION_NETWORKS] = "networks such as 10.0.0.0/8 or 2001:db8::/32, or the groups private, loopback, any",
 		[OPTION_FILES] = "files, one host pattern a line in each",
+		[OPTION_NAMES] = "names such as CORP\\alice, separated by commas",
 	};
 	const char *example = o->type == OPTION_SIZE ? ", such as 64k" : ", such as 10s";
 	char        min[24], max[24];

@@ -11,6 +11,7 @@
 enum section_kind {
 	SECTION_TOP, /* before the first section head */
 	SECTION_GATEWAY,
+	SECTION_AUTH,
 	SECTION_LISTENER,
 	SECTION_LIST,
 	SECTION_RULE,
@@ -41,6 +42,8 @@ enum option_type {
 	OPTION_DIR,    /* char *: a directory, made relative to the file */
 	OPTION_LOGFILE, /* char *: "-", or made relative to LOG_DIR */
 	OPTION_FORMAT, /* of struct conf_log: one of `words`, or a format string */
+	OPTION_PATH,   /* char *: a file, made relative to the ini; looked at when all is read */
+	OPTION_RATE,   /* struct conf_rate: so many per so long */
 	/* lists: repeated keys add up, indented lines continue */
 	OPTION_INCLUDE,   /* stored nowhere: more files to read */
 	OPTION_PORTS,     /* struct conf_ports */
@@ -50,6 +53,8 @@ enum option_type {
 	OPTION_ITEMS,     /* struct conf_items; policy/ gives them meaning */
 	OPTION_NETWORKS,  /* struct conf_items; each is a network or a group */
 	OPTION_FILES,     /* struct conf_items; each is read, its lines go to the list's hosts */
+	OPTION_NAMES,     /* struct conf_items, separated by commas alone: names hold blanks */
+	OPTION_SCHEMES,   /* of struct conf_auth: some of `words`, each once */
 };
 
 #define OPTION_EMPTY_OK 1u /* no value: no text, no items */
@@ -72,14 +77,14 @@ struct option {
 	enum option_type          type;
 	size_t                    off;      /* in the section's struct; OPTION_NOWHERE: only checked */
 	size_t                    at_off;   /* of a struct where that tells the line; 0: none */
-	uint64_t                  min, max; /* NUMBER, SIZE, TIME */
+	uint64_t                  min, max; /* NUMBER, SIZE, TIME; RATE: of its time */
 	const char               *def;      /* as it would be written; NULL: none */
 	const char               *zero;     /* NUMBER: the word for 0 */
 	const struct option_word *words;    /* ends with a null word */
 	unsigned                  flags;
 };
 
-#define OPTION_MAX 64 /* rows, at most */
+#define OPTION_MAX 96 /* rows, at most */
 
 const struct option *option_table(size_t *n);
 const struct option *option_find(enum section_kind section, struct span key);

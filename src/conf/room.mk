@@ -1,5 +1,6 @@
 # files of this room
 libpostern_a_SOURCES += \
+	src/conf/auth.c \
 	src/conf/check.c \
 	src/conf/conf.h \
 	src/conf/file.c src/conf/file.h \

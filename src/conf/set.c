@@ -141,6 +141,23 @@ set_none(struct load *l, const struct option *o, const struct conf_item *item, s
 	return is_none;
 }
 
+static void
+set_scheme(struct load *l, const struct option *o, struct conf_auth *a, const struct conf_item *item)
+{
+	for (const struct option_word *w = o->words; w->word; w++) {
+		if (!span_eq(item->text, span_str(w->word)))
+			continue;
+		for (uint32_t i = 0; i < a->n_schemes; i++)
+			if (a->scheme[i] == w->value) {
+				report_error(l->r, item->at, "%s names %s twice; once is enough", o->key, w->word);
+				return;
+			}
+		a->scheme[a->n_schemes++] = (uint8_t)w->value;
+		return;
+	}
+	bad_value(l, o, item->text, item->at);
+}
+
 void
 set_item(struct load *l, const struct option *o, void *base, struct conf_item *item)
 {
@@ -161,6 +178,9 @@ set_item(struct load *l, const struct option *o, void *base, struct conf_item *i
 	switch (o->type) {
 	case OPTION_INCLUDE:
 		include_glob(l, item);
+		break;
+	case OPTION_SCHEMES:
+		set_scheme(l, o, base, item);
 		break;
 	case OPTION_PORTS:
 		set_ports(l, o, field(o, base), item);
@@ -271,6 +291,17 @@ is_token(struct span s)
 }
 
 static void
+set_rate(struct load *l, const struct option *o, struct conf_rate *to, struct span value, struct where at)
+{
+	struct conf_rate rate;
+
+	if (value_rate(value, &rate) && (!rate.count || (rate.per_ms >= o->min && rate.per_ms <= o->max)))
+		*to = rate;
+	else
+		bad_value(l, o, value, at);
+}
+
+static void
 set_dir(struct load *l, const struct option *o, char **to, struct span value, struct where at)
 {
 	char       *path = conf_path(l->c, l->c->files[at.file].path, value);
@@ -333,6 +364,13 @@ set_value(struct load *l, const struct option *o, void *base, struct span value,
 		break;
 	case OPTION_FORMAT:
 		set_format(l, o, base, value, at);
+		break;
+	case OPTION_RATE:
+		set_rate(l, o, to, value, at);
+		break;
+	case OPTION_PATH:
+		if (!(*(char **)to = conf_path(l->c, l->c->files[at.file].path, value)))
+			load_no_memory(l);
 		break;
 	default:
 		set_text(l, to, value);

@@ -112,7 +112,8 @@ lists_clear(struct conf *c)
 		free(s->addresses.v);
 	}
 	TAILQ_FOREACH(r, &c->rules, link) {
-		struct conf_items *const all[] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times};
+		struct conf_items *const all[] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times,
+			&r->users, &r->groups};
 		for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 			free(all[i]->v);
 	}

@@ -61,6 +61,37 @@ value_time(struct span s, uint64_t *ms)
 	return value_with_unit(s, units, sizeof units / sizeof *units, ms);
 }
 
+/* The word at the front of `s`, and the blanks after it, go. */
+static struct span
+word_take(struct span *s)
+{
+	size_t n = 0, at;
+
+	while (n < s->n && s->p[n] != ' ' && s->p[n] != '\t')
+		n++;
+	for (at = n; at < s->n && (s->p[at] == ' ' || s->p[at] == '\t'); at++)
+		;
+	struct span word = span_of(s->p, n);
+	*s = span_of(s->p + at, s->n - at);
+	return word;
+}
+
+bool
+value_rate(struct span s, struct conf_rate *out)
+{
+	struct span count = word_take(&s), per = word_take(&s), time = word_take(&s);
+	uint64_t    n, ms;
+
+	if (per.n == 0 && (span_eq(count, SPAN("0")) || span_eq(count, SPAN("none")))) {
+		*out = (struct conf_rate){0};
+		return true;
+	}
+	if (s.n || !span_eq(per, SPAN("per")) || !value_number(count, &n) || n > 1000000 || !value_time(time, &ms) || !ms)
+		return false;
+	*out = (struct conf_rate){(uint32_t)n, ms};
+	return true;
+}
+
 static bool
 value_port(struct span s, uint64_t least, uint16_t *out)
 {
@@ -187,5 +218,67 @@ item_next(struct span *rest, struct conf_item *out, char why[ITEM_WHY])
 		return item_fail(why, out->quoted ? "an item is empty" : "\"!\" stands alone; the item follows it at once");
 	if (out->negated && !out->quoted && out->text.p[0] == '!')
 		return item_fail(why, "\"!!\" is no negation; one \"!\" negates");
+	return true;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* What stands in quotes at *p, past its opening one; moves *p behind the closing one. */
+static bool
+quoted_take(const char **p, const char *end, struct conf_item *out, char why[ITEM_WHY])
+{
+	const char *start = *p, *close = memchr(start, '"', (size_t)(end - start));
+
+	if (!close)
+		return item_fail(why, "the quote is not closed on its line");
+	out->quoted = true;
+	out->text = span_of(start, (size_t)(close - start));
+	*p = close + 1;
+	while (*p < end && is_blank(**p))
+		++*p;
+	return *p == end || **p == ',' || item_fail(why, "after a closing quote comes a comma");
+}
+
+bool
+name_next(struct span *rest, struct conf_item *out, char why[ITEM_WHY])
+{
+	const char *p = rest->p, *end = p + rest->n, *start;
+
+	why[0] = '\0';
+	while (p < end && is_separator(*p))
+		p++;
+	out->negated = out->quoted = false;
+	out->text = span_of(p, 0);
+	if (p == end) {
+		*rest = span_of(p, 0);
+		return false;
+	}
+	if (*p == '!') {
+		out->negated = true;
+		p++;
+	}
+	if (p < end && *p == '"') {
+		p++;
+		if (!quoted_take(&p, end, out, why))
+			return false;
+	} else {
+		start = p;
+		while (p < end && *p != ',')
+			p++;
+		out->text = span_of(start, (size_t)(p - start));
+		while (out->text.n && is_blank(out->text.p[out->text.n - 1]))
+			out->text.n--;
+		if (memchr(start, '"', out->text.n))
+			return item_fail(why, "a quote stands inside a name; put the whole name in quotes, and a comma after it");
+	}
+	*rest = span_of(p, (size_t)(end - p));
+	if (out->text.n == 0)
+		return item_fail(why, out->quoted ? "an item is empty" : "\"!\" stands alone; the item follows it at once");
+	if (out->negated && !out->quoted && (out->text.p[0] == '!' || is_blank(out->text.p[0])))
+		return item_fail(why, out->text.p[0] == '!' ? "\"!!\" is no negation; one \"!\" negates" : "after \"!\" the name follows at once");
 	return true;
 }

@@ -1,4 +1,5 @@
 libpostern_a_SOURCES += \
 	src/ipc/channel.c src/ipc/channel.h \
+	src/ipc/names.c src/ipc/names.h \
 	src/ipc/ring.c src/ipc/ring.h \
 	src/ipc/shared.c src/ipc/shared.h

@@ -2,6 +2,7 @@
 libpostern_a_SOURCES += \
 	src/match/addr_group.c \
 	src/match/addr_set.c src/match/addr_set.h \
+	src/match/fold.c src/match/fold.h \
 	src/match/glob.c src/match/glob.h \
 	src/match/host_builder.c src/match/host_builder.h \
 	src/match/host_covered.c \

@@ -44,9 +44,41 @@ struct block_owner {
 
 /* A term of a rule's condition: owner << 1 | negated. */
 
+/* Who asks: users, and groups. A condition's names lie in one hash table, folded (match/fold); a name says for which rules it stands. */
+enum people { PEOPLE_USERS, PEOPLE_GROUPS, PEOPLE_COUNT };
+
+/* The word `computers` among the names: bytes that no name of a user has. */
+#define NAME_COMPUTERS "\001c"
+
+struct block_name {
+	struct flat_ref text;
+	struct flat_ref terms; /* uint32_t: rule << 1 | negated */
+};
+struct block_people {
+	uint32_t        used;
+	struct flat_ref names; /* block_name, each text once */
+	struct flat_ref slots; /* uint32_t: index in names + 1, or 0; a power of two of them, probed one by one from name_slot */
+	struct flat_ref globs; /* block_name */
+	uint32_t        has;   /* row: rules with this condition */
+	uint32_t        plain; /* row: those with an item that is not negated */
+};
+
+static inline uint32_t
+name_slot(struct span name, uint32_t n_slots)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < name.n; i++)
+		h = (h ^ (unsigned char)name.p[i]) * 0x100000001b3u;
+	return (uint32_t)(h ^ h >> 32) & (n_slots - 1);
+}
+
+/* The conditions that user_row answers for. */
+#define COND_PEOPLE (1u << COND_USERS | 1u << COND_GROUPS)
+
 struct block_rule {
 	struct flat_ref name, reason, where;
-	uint8_t         action, guard, auth, report;
+	uint8_t         action, guard, auth, report; /* auth: settled, REQUIRED or NONE */
 	uint32_t        has; /* bit for each enum condition */
 	struct flat_ref terms[SIDE_COUNT];
 };
@@ -80,6 +112,8 @@ struct policy_head {
 	struct flat_ref  methods;   /* flat_ref of each method that some rule names; its number is index + 1 */
 	struct flat_ref  files;     /* block_file, by `first` */
 	uint32_t         n_listeners;
+	struct block_people people[PEOPLE_COUNT];
+	uint32_t         nobody;    /* row: rules whose users and groups hold for a request without credentials */
 };
 
 /* Numbers 0 .. 65535 to classes, in pages, equal pages kept once. */

@@ -78,6 +78,11 @@ struct build {
 	struct cidr_entries      cidrs[SIDE_COUNT];
 	struct stretches         numbers[COND_COUNT];
 	struct pool              methods; /* number of a method: index + 1 */
+	struct people_build {
+		struct pool    names, globs; /* folded texts */
+		struct numbers items;        /* in threes: glob?, index in that pool, term */
+	} people[PEOPLE_COUNT];
+	uint64_t                *nobody;  /* row: see struct policy_head */
 	struct pool              ports;   /* that host items name; number: index + 1 */
 	struct {
 		struct pool rows; /* classes */
@@ -97,6 +102,8 @@ struct where build_where(const struct build *b, uint32_t line);
 void     build_oom(struct build *b);
 
 void gather(struct build *b);
+void people_gather(struct build *b, uint32_t rule);
+void people_write(struct build *b, struct policy_head *head);
 void rows_build(struct build *b);
 void hosts_build(struct build *b);
 void lint_lists(struct build *b);

@@ -71,7 +71,8 @@ build_init(struct build *b, const struct conf *c, struct flat *f, struct report 
 	b->has = calloc((size_t)b->n_rules + 1, sizeof *b->has);
 	b->list = calloc((size_t)b->n_lists + 1, sizeof *b->list);
 	b->file_first = calloc(c->n_files + 1, sizeof *b->file_first);
-	if (!b->rule || !b->has || !b->list || !b->file_first || getrandom(key, sizeof key, 0) != sizeof key)
+	b->nobody = calloc(b->words, sizeof *b->nobody);
+	if (!b->nobody || !b->rule || !b->has || !b->list || !b->file_first || getrandom(key, sizeof key, 0) != sizeof key)
 		return false;
 	for (size_t i = 0; i < c->n_files; i++) {
 		b->file_first[i] = (uint32_t)line;
@@ -112,6 +113,12 @@ build_clear(struct build *b)
 		pool_clear(&b->dim[c].rows);
 	}
 	host_set_builder_free(b->hosts);
+	for (unsigned c = 0; c < PEOPLE_COUNT; c++) {
+		pool_clear(&b->people[c].names);
+		pool_clear(&b->people[c].globs);
+		free(b->people[c].items.v);
+	}
+	free(b->nobody);
 	pool_clear(&b->methods);
 	pool_clear(&b->ports);
 	pool_clear(&b->lists);
@@ -170,7 +177,7 @@ rules_write(struct build *b, struct policy_head *head)
 			.where = flat_add_text(b->flat, span_str(where_print(b->conf, r->at, where, sizeof where))),
 			.action = (uint8_t)r->action,
 			.guard = (uint8_t)r->guard,
-			.auth = (uint8_t)r->auth,
+			.auth = rule_needs_user(r) ? AUTH_REQUIRED : AUTH_NONE,
 			.report = r->report,
 			.has = b->has[i],
 		};
@@ -235,8 +242,10 @@ block_write(struct build *b)
 		hosts_write(b, &head);
 	if (!b->oom)
 		names_write(b, &head);
+	if (!b->oom)
+		people_write(b, &head);
 	for (unsigned c = 0; c < COND_COUNT && !b->oom; c++) {
-		if (c == COND_HOSTS || !b->dim[c].used)
+		if (c == COND_HOSTS || (1u << c & COND_PEOPLE) || !b->dim[c].used)
 			continue;
 		head.dim[c].used = 1;
 		head.dim[c].rows = flat_add(b->flat, b->dim[c].rows.bytes, b->dim[c].rows.used, 64);

@@ -2,6 +2,7 @@
 /*
  * graves: warns of rules that never decide: one before holds wherever they do, or nothing satisfies them. Looks at the finished rows and host
  * lists. What it says is always true; it does not find every such rule (several that cover one together, globs and regexes by their meaning).
+ * Warns also of bypass rules whose hosts an earlier rule asks for a user, wherever they hold.
  */
 #include "policy/build.h"
 
@@ -204,18 +205,41 @@ host_covers(const struct graves *g, uint32_t wide, uint32_t rule)
 	return (bit_has(cover, wide) && !rule_is_loose(b, wide, true)) || terms_within(b, rule, wide);
 }
 
+static bool
+is_people_free_bypass(const struct build *b, uint32_t rule)
+{
+	return b->rule[rule]->action == ACTION_BYPASS && !rule_needs_user(b->rule[rule]) && !(b->has[rule] & COND_PEOPLE);
+}
+
+/* Rule `by` holds wherever `rule` does, but for whom it means: what is said then. False: nothing. */
+static bool
+asked_before(const struct build *b, uint32_t by, uint32_t rule)
+{
+	char at[4200];
+
+	if (!is_people_free_bypass(b, rule) || bit_has(b->nobody, by) || b->rule[by]->force)
+		return false;
+	where_print(b->conf, b->rule[by]->at, at, sizeof at);
+	report_warn(b->report, b->rule[rule]->at,
+	    "rule `%.*s` (%s) stands before bypass rule `%.*s` and asks who it is wherever that holds, so that its hosts get a 407; move the bypass rule up, or say "
+	    "force = yes there",
+	    SPAN_ARG(b->rule[by]->name), at, SPAN_ARG(b->rule[rule]->name));
+	return true;
+}
+
 static void
 rule_bury(const struct graves *g, uint32_t rule)
 {
 	struct build *b = g->b;
 	char          at[4200];
+	bool          asked = false;
 
 	memset(g->dead, 0xff, b->words * sizeof *g->dead);
 	for (unsigned c = 0; c < COND_COUNT; c++) {
 		bool some = true;
 		if (c == COND_HOSTS)
 			some = bit_has(b->base, rule) || g->seen[rule] || rule_is_loose(b, rule, false);
-		else if (b->dim[c].used)
+		else if (b->dim[c].used && !(1u << c & COND_PEOPLE))
 			some = dim_narrow(g, c, rule);
 		if (some)
 			continue;
@@ -226,6 +250,11 @@ rule_bury(const struct graves *g, uint32_t rule)
 	for (uint32_t i = 0; i < rule; i++) {
 		if (!bit_has(g->dead, i) || b->rule[i]->report || !host_covers(g, i, rule))
 			continue;
+		/* whom a rule means is not looked into: one with users or groups buries none */
+		if (b->has[i] & COND_PEOPLE) {
+			asked |= !asked && asked_before(b, i, rule);
+			continue;
+		}
 		where_print(b->conf, b->rule[i]->at, at, sizeof at);
 		report_warn(b->report, b->rule[rule]->at,
 		    "rule `%.*s` never decides: rule `%.*s` (%s) stands before it and holds wherever it does; move it up or remove it",

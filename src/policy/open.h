@@ -30,6 +30,7 @@ struct policy {
 	const uint32_t           *lists;
 	const uint64_t           *progs;
 	const struct number_map  *places;
+	const uint64_t           *nobody;
 	unsigned                  n_active;             /* dimensions that some rule looks at, addresses last */
 	enum condition            active[COND_COUNT];
 	/* scratch; one caller at a time */
@@ -41,6 +42,7 @@ struct policy {
 	uint8_t          *on;      /* by owner of hosts; all zero between calls */
 	uint64_t         *touched; /* row; all zero between calls */
 	struct candidate *merged;
+	uint64_t         *held[2]; /* rows: by plain and by negated items, while who asks is looked at */
 };
 
 struct view {
@@ -82,17 +84,39 @@ candidates_hold(const struct policy *p, const struct candidate **own, uint32_t r
 }
 
 /* What to do with a rule all of whose known conditions hold. */
-enum settle { SETTLE_NEXT, SETTLE_REPORT, SETTLE_ADDRESS, SETTLE_DECIDE };
+enum settle { SETTLE_NEXT, SETTLE_REPORT, SETTLE_ADDRESS, SETTLE_USER, SETTLE_DECIDE };
 
-static inline enum settle
-rule_settle(const struct policy *p, const struct view *v, uint32_t rule)
+/* Do users and groups hold? */
+static inline enum trace_state
+people_state(const struct policy *p, const struct facts *f, uint32_t rule)
 {
-	bool unknown = !v->has_address && (p->rules[rule].has >> COND_ADDRESSES & 1);
-
-	if (p->rules[rule].report)
-		return unknown ? SETTLE_NEXT : SETTLE_REPORT;
-	return unknown ? SETTLE_ADDRESS : SETTLE_DECIDE;
+	if (f->known & FACT_USER)
+		return bit_has(f->user_row, rule) ? TRACE_HELD : TRACE_FAILED;
+	return f->bare && bit_has(p->nobody, rule) ? TRACE_HELD : TRACE_UNKNOWN;
 }
+
+/* Nobody is asked who they are before everything else holds, addresses too; and where it is known that a rule does not mean them, no address is
+ * looked up for it. */
+static inline enum settle
+rule_settle(const struct policy *p, const struct facts *f, const struct view *v, uint32_t rule)
+{
+	const struct block_rule *r = &p->rules[rule];
+	bool                     no_address = !v->has_address && (r->has >> COND_ADDRESSES & 1);
+	enum trace_state         who = r->has & COND_PEOPLE ? people_state(p, f, rule) : TRACE_HELD;
+
+	if (who == TRACE_FAILED)
+		return SETTLE_NEXT;
+	if (r->report)
+		return no_address || who == TRACE_UNKNOWN ? SETTLE_NEXT : SETTLE_REPORT;
+	if (no_address)
+		return SETTLE_ADDRESS;
+	if (who == TRACE_UNKNOWN || (r->auth == AUTH_REQUIRED && !(f->known & FACT_USER)))
+		return SETTLE_USER;
+	return SETTLE_DECIDE;
+}
+
+/* Clear the bits of rules whose `users` (or whose `groups`) do not hold for this person. */
+void people_narrow(const struct policy *p, enum people which, const struct who *who, uint64_t *row);
 
 void verdict_init(struct verdict *v);
 void verdict_report(struct verdict *v, uint32_t rule);

@@ -192,7 +192,7 @@ verdict_init(struct verdict *v)
 	v->rule = RULE_NONE;
 	v->action = ACTION_DENY;
 	v->guard = GUARD_OFF;
-	v->auth = AUTH_DEFAULT;
+	v->auth = AUTH_NONE;
 	v->n_reported = 0;
 }
 
@@ -226,7 +226,7 @@ decide(const struct policy *p, const struct facts *f, struct verdict *v, struct 
 	fold = fold_find(p, view);
 	base = fold->base;
 	while ((rule = view_next(p, view, &base, fold->bits)) != RULE_NONE) {
-		switch (rule_settle(p, view, rule)) {
+		switch (rule_settle(p, f, view, rule)) {
 		case SETTLE_NEXT:
 			break;
 		case SETTLE_REPORT:
@@ -234,6 +234,8 @@ decide(const struct policy *p, const struct facts *f, struct verdict *v, struct 
 			break;
 		case SETTLE_ADDRESS:
 			return POLICY_NEED_ADDRESS;
+		case SETTLE_USER:
+			return POLICY_NEED_USER;
 		case SETTLE_DECIDE:
 			verdict_decide(p, v, rule);
 			return POLICY_VERDICT;
@@ -336,7 +338,9 @@ scratch_new(struct policy *p)
 	p->on = calloc((size_t)p->head->side[SIDE_HOSTS].owners.n + 1, 1);
 	p->touched = calloc(p->head->words, sizeof *p->touched);
 	p->merged = calloc((size_t)p->head->n_rules + 1, sizeof *p->merged);
-	return p->loose && p->on && p->touched && p->merged;
+	p->held[0] = calloc(p->head->words, sizeof *p->held[0]);
+	p->held[1] = calloc(p->head->words, sizeof *p->held[1]);
+	return p->held[0] && p->held[1] && p->loose && p->on && p->touched && p->merged;
 }
 
 struct policy *
@@ -358,6 +362,7 @@ policy_open(const void *block, size_t size, uint32_t off, bool jit)
 	p->lists = policy_at(p, head->lists.off);
 	p->progs = policy_at(p, head->progs);
 	p->places = policy_at(p, head->places);
+	p->nobody = policy_at(p, head->nobody);
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
 		if (head->dim[order[i]].used)
 			p->active[p->n_active++] = order[i];
@@ -381,6 +386,8 @@ policy_close(struct policy *p)
 	free(p->on);
 	free(p->touched);
 	free(p->merged);
+	free(p->held[0]);
+	free(p->held[1]);
 	free(p);
 }
 

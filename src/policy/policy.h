@@ -49,6 +49,7 @@ struct facts {
 	struct addr     address;
 	const uint64_t *user_row; /* of policy_user_row, for this policy; borrowed */
 	bool            bare;     /* FACT_USER is not known, and the request came without credentials: `nobody` holds */
+	const struct who *who;    /* with FACT_USER, for explanations only: tells users from groups where not both hold; may be null */
 };
 
 /* UNDECIDED: the verdict hangs on a regex that hit its limit, so the request must be refused. */
@@ -60,7 +61,7 @@ struct verdict {
 	uint32_t        rule; /* RULE_NONE: no rule held: deny */
 	enum action     action;
 	enum guard_mode guard;
-	enum auth_mode  auth;
+	enum auth_mode  auth; /* settled: REQUIRED or NONE */
 	uint32_t        reported[VERDICT_REPORTS]; /* rules with report = yes that held, first ones */
 	uint32_t        n_reported;
 };
@@ -100,6 +101,7 @@ struct trace_rule {
 	bool             held;     /* all conditions hold */
 	bool             decided;  /* and it decided */
 	bool             reported; /* and it only reports */
+	bool             needs_address, needs_user; /* it decides, or not, once that is known */
 };
 /* Calls `each` for every rule in order until one decides (or a fact is missing); answers as policy_decide does, by the same evaluation. */
 enum policy_answer policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);

@@ -9,6 +9,8 @@ libpostern_a_SOURCES += \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
+	src/policy/people.c \
+	src/policy/person.c \
 	src/policy/policy.c src/policy/policy.h \
 	src/policy/pool.c src/policy/pool.h \
 	src/policy/rows.c \

@@ -70,6 +70,34 @@ scheme_item_read(struct span item, uint32_t *scheme)
 }
 
 bool
+rule_needs_user(const struct conf_rule *r)
+{
+	if (r->auth != AUTH_DEFAULT)
+		return r->auth == AUTH_REQUIRED;
+	return r->action == ACTION_TUNNEL || r->action == ACTION_INSPECT;
+}
+
+bool
+who_read(struct span text, struct who *who)
+{
+	const char *slash = text.n ? memchr(text.p, '\\', text.n) : NULL, *at = text.n && !slash ? memchr(text.p, '@', text.n) : NULL;
+	struct span account = text, *part = slash ? &who->domain : &who->realm;
+
+	if (slash)
+		account = span_of(slash + 1, text.n - (size_t)(slash + 1 - text.p));
+	else if (at)
+		account = span_of(text.p, (size_t)(at - text.p));
+	if (account.n == 0 || (who->account.n && !span_eq_nocase(who->account, account)))
+		return false;
+	who->account = account;
+	if (slash)
+		*part = span_of(text.p, (size_t)(slash - text.p));
+	else if (at)
+		*part = span_of(at + 1, text.n - (size_t)(at + 1 - text.p));
+	return !(slash || at) || part->n > 0;
+}
+
+bool
 method_item_is_token(struct span item)
 {
 	for (size_t i = 0; i < item.n; i++) {

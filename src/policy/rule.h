@@ -11,6 +11,7 @@
 
 #include "base/span.h"
 #include "conf/conf.h"
+#include "policy/policy.h"
 
 #define WEEK_MINUTES (7 * 24 * 60)
 #define DAY_MINUTES  (24 * 60)
@@ -35,6 +36,11 @@ bool stretches_add(struct stretches *s, struct stretch x);
 bool port_item_read(struct span item, uint32_t *first, uint32_t *last);
 /* http or https, case ignored. */
 bool scheme_item_read(struct span item, uint32_t *scheme);
+/* CORP\alice, alice@CORP.EXAMPLE or alice into `who`; a second spelling of the same account adds its domain or realm. The texts stay where they
+ * are. False: none of these, or another account. */
+bool who_read(struct span text, struct who *who);
+/* Does its action need to know who asks, whatever its conditions say? */
+bool rule_needs_user(const struct conf_rule *r);
 /* A token (RFC 9110 5.6.2). */
 bool method_item_is_token(struct span item);
 

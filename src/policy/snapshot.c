@@ -266,6 +266,81 @@ fill_values(struct settings *set, const struct conf_gateway *g, const struct sna
 	set->jit = g->regex_jit != TRI_NO;
 }
 
+/* The bytes of ldap-ca; conf has seen that the file is there. */
+static struct flat_ref
+add_ldap_ca(struct flat *f, const struct conf_auth *a, struct report *r)
+{
+	struct flat_ref ref = {0, 0};
+	size_t          n;
+	char           *p;
+
+	if (!a->ldap_ca)
+		return ref;
+	if (!read_file(a->ldap_ca, FILE_MOST, &p, &n)) {
+		report_error(r, a->at, "ldap-ca: %s cannot be read: %s", a->ldap_ca, strerror(errno));
+		return ref;
+	}
+	if (n == FILE_MOST)
+		report_error(r, a->at, "ldap-ca: %s is larger than %zu bytes", a->ldap_ca, FILE_MOST - 1);
+	ref = flat_add_text(f, span_of(p, n));
+	free(p);
+	return ref;
+}
+
+/* Which back ends the schemes ask, and which of them run at all. */
+static void
+fill_backs(struct auth_settings *to, const struct conf_auth *a)
+{
+	bool ntlm = false, basic = false, negotiate = false;
+
+	for (uint32_t i = 0; i < a->n_schemes; i++) {
+		ntlm |= a->scheme[i] == AUTH_SCHEME_NTLM || a->scheme[i] == AUTH_SCHEME_NEGOTIATE;
+		negotiate |= a->scheme[i] == AUTH_SCHEME_NEGOTIATE;
+		basic |= a->scheme[i] == AUTH_SCHEME_BASIC;
+	}
+	to->ntlm = !ntlm ? BACK_KINDS : a->ntlm_file ? BACK_NTLM_FILE : a->domain;
+	to->basic = basic ? a->basic : BACK_KINDS;
+	if (to->ntlm != BACK_KINDS)
+		to->kinds |= 1u << to->ntlm;
+	if (to->basic != BACK_KINDS)
+		to->kinds |= 1u << to->basic;
+	if (negotiate && a->keytab)
+		to->kinds |= 1u << BACK_KERBEROS;
+	/* groups of a ticket, and the names for challenges, come from there also when it checks no password */
+	if (a->domain != BACK_KINDS)
+		to->kinds |= 1u << a->domain;
+}
+
+static void
+fill_auth(struct flat *f, struct auth_settings *to, const struct conf *c, struct report *r)
+{
+	const struct conf_auth *a = &c->auth;
+	const struct conf_rule *rule;
+
+	to->ntlm = to->basic = BACK_KINDS;
+	if (!a->present)
+		return;
+	memcpy(to->scheme, a->scheme, sizeof to->scheme);
+	to->n_schemes = a->n_schemes;
+	fill_backs(to, a);
+	to->basic_without_tls = a->basic_without_tls;
+	TAILQ_FOREACH (rule, &c->rules, link)
+		to->wants_groups |= rule->groups.n > 0;
+	to->success_ttl_ms = a->success_ttl_ms;
+	to->max_age_ms = a->max_age_ms;
+	to->timeout_ms = a->timeout_ms;
+	to->queue = a->queue;
+	to->max_failures.count = a->max_failures.count;
+	to->max_failures.per_ms = a->max_failures.per_ms;
+	to->max_failures_user.count = a->max_failures_user.count;
+	to->max_failures_user.per_ms = a->max_failures_user.per_ms;
+	to->realm = flat_add_text(f, span_str(a->realm));
+	to->pam_service = flat_add_text(f, span_str(a->pam_service));
+	to->ldap_url = flat_add_text(f, span_str(a->ldap_url));
+	to->ldap_name = flat_add_text(f, span_str(a->ldap_name));
+	to->ldap_ca = add_ldap_ca(f, a, r);
+}
+
 static bool
 fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *in, struct report *r)
 {
@@ -290,6 +365,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	add_system_files(f, &set);
 	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
+	fill_auth(f, &set.auth, c, r);
 	set.egress = egress_compile(c, f);
 	set.policy = policy_compile(c, f, r);
 	if (!set.egress || !set.policy || f->failed)

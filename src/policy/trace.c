@@ -5,8 +5,15 @@
  */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "policy/open.h"
+
+/* One row for users, one for groups. */
+struct people_rows {
+	uint64_t *row[PEOPLE_COUNT];
+};
 
 const char *
 condition_name(enum condition c)
@@ -20,10 +27,27 @@ condition_name(enum condition c)
 		[COND_LISTENERS] = "listeners",
 		[COND_ADDRESSES] = "addresses",
 		[COND_TIMES] = "times",
+		[COND_USERS] = "users",
+		[COND_GROUPS] = "groups",
 	};
 
 	assert((unsigned)c < COND_COUNT);
 	return name[c];
+}
+
+/* Where who asks is known, users and groups can be told apart only with `who`. */
+static void
+people_trace(const struct policy *p, const struct facts *f, const struct people_rows *rows, uint32_t rule, struct trace_rule *t)
+{
+	for (unsigned i = 0; i < PEOPLE_COUNT; i++) {
+		enum condition c = i == PEOPLE_USERS ? COND_USERS : COND_GROUPS;
+		if (!(p->rules[rule].has >> c & 1))
+			continue;
+		t->cond[c] = people_state(p, f, rule);
+		if (rows->row[i] && (f->known & FACT_USER))
+			t->cond[c] = bit_has(rows->row[i], rule) ? TRACE_HELD : TRACE_FAILED;
+		t->held &= t->cond[c] == TRACE_HELD;
+	}
 }
 
 static void
@@ -47,6 +71,19 @@ rule_trace(const struct policy *p, struct view *v, uint32_t rule, struct trace_r
 	}
 }
 
+/* Null rows where nobody is known, or memory is out. */
+static void
+people_rows_init(struct people_rows *rows, const struct policy *p, const struct facts *f)
+{
+	for (unsigned i = 0; i < PEOPLE_COUNT; i++) {
+		rows->row[i] = f->who && (f->known & FACT_USER) ? malloc(p->head->words * sizeof *rows->row[i]) : NULL;
+		if (!rows->row[i])
+			continue;
+		memset(rows->row[i], 0xff, p->head->words * sizeof *rows->row[i]);
+		people_narrow(p, i, f->who, rows->row[i]);
+	}
+}
+
 static bool
 trace_failed(const struct trace_rule *t)
 {
@@ -60,17 +97,23 @@ enum policy_answer
 policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg)
 {
 	struct view        view;
+	struct people_rows people;
 	enum policy_answer answer = POLICY_VERDICT;
 
 	verdict_init(v);
 	view_init(p, f, &view);
+	people_rows_init(&people, p, f);
 	for (uint32_t rule = 0; rule < p->head->n_rules; rule++) {
 		struct trace_rule t;
 		enum settle       settle = SETTLE_NEXT;
 
 		rule_trace(p, &view, rule, &t);
-		if (!trace_failed(&t))
-			settle = rule_settle(p, &view, rule);
+		people_trace(p, f, &people, rule, &t);
+		if (!trace_failed(&t)) {
+			settle = rule_settle(p, f, &view, rule);
+			t.needs_user = settle == SETTLE_USER;
+			t.needs_address = settle == SETTLE_ADDRESS;
+		}
 		t.decided = settle == SETTLE_DECIDE;
 		t.reported = settle == SETTLE_REPORT;
 		if (t.reported)
@@ -80,9 +123,13 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 		each(arg, &t);
 		if (settle == SETTLE_ADDRESS)
 			answer = POLICY_NEED_ADDRESS;
-		if (settle == SETTLE_ADDRESS || t.decided)
+		if (settle == SETTLE_USER)
+			answer = POLICY_NEED_USER;
+		if (settle == SETTLE_ADDRESS || settle == SETTLE_USER || t.decided)
 			break;
 	}
+	for (unsigned i = 0; i < PEOPLE_COUNT; i++)
+		free(people.row[i]);
 	if (verdict_is_sure(p, f, v, answer, view.given_up))
 		return answer;
 	verdict_init(v);

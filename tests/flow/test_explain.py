@@ -107,6 +107,66 @@ def test_ports_that_may_not_be_reached_are_refused(explain):
     assert code == 1 and told["port_allowed"] is False and "http-ports" in text
 
 
+WHO = """\
+[auth]
+domain = winbind
+
+[listener edge]
+address = 127.0.0.1:3128
+
+[rule diagnostics]
+hosts = d.example.net
+action = bypass
+
+[rule strangers]
+hosts = open.example.net
+users = nobody
+action = bypass
+
+[rule staff]
+users = CORP\\alice, CORP\\WS01$
+groups = CORP\\Proxy Users
+action = tunnel
+
+[rule known]
+hosts = known.example.net
+action = tunnel
+"""
+
+
+@pytest.mark.parametrize("words, code, rule, needs", [
+    (["d.example.net"], 0, "diagnostics", None),
+    (["x.example.net"], 2, None, "user"),
+    (["--user", "nobody", "x.example.net"], 2, None, "user"),
+    (["--user", "nobody", "open.example.net"], 0, "strangers", None),
+    (["--user", "corp\\ALICE", "--group", "corp\\proxy users", "x.example.net"], 0, "staff", None),
+    (["--user", "CORP\\alice", "x.example.net"], 1, "-", None),
+    (["--user", "CORP\\bob", "--group", "CORP\\Proxy Users", "x.example.net"], 1, "-", None),
+    (["--user", "zoe", "known.example.net"], 0, "known", None),
+    (["--user", "zoe@CORP.EXAMPLE", "--user", "CORP\\zoe", "known.example.net"], 0, "known", None),
+], ids=str)
+def test_who_asks_is_given_or_would_be_asked(folder, words, code, rule, needs):
+    path = folder / "postern.ini"
+    path.write_text(WHO)
+    done = g.command("explain", "-c", path, "--json", *words)
+    told = json.loads(done.stdout)
+    assert done.returncode == code and told["rule"] == rule and told.get("needs") == needs
+    text = g.command("explain", "-c", path, *words).stdout
+    if needs:
+        assert told["schemes"] == ["negotiate", "ntlm"] and "would be asked who it is (407), offered: negotiate ntlm" in text
+    else:
+        assert told["auth"] == ("required" if rule in ("staff", "known") else "none")
+
+
+@pytest.mark.parametrize("words", [["--group", "x"], ["--user", "a\\"], ["--user", "@x"], ["--user", "a", "--user", "b"], ["--user", "nobody", "--user", "a"],
+                                   ["--user", "a", "--user", "nobody"], ["--user", "a", "--group", ""]], ids=" ".join)
+def test_wrong_words_for_who_asks_are_2(folder, words):
+    path = folder / "postern.ini"
+    path.write_text(WHO)
+    done = g.command("explain", "-c", path, *words, "x.example.net")
+    assert done.returncode == 2 and "--user" in done.stderr or "--group" in done.stderr
+
+
 def test_an_address_is_asked_for_not_looked_up(explain):
     code, told, text = explain("where.example.net")
     assert code == 2 and told["needs"] == "address" and told["allowed"] is None and "--address" in text

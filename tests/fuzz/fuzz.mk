@@ -34,6 +34,16 @@ fuzz_cidr_LDADD = $(FUZZ_LIBS)
 fuzz_cidr_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_credential
+replay_credential_SOURCES = tests/fuzz/fuzz_credential.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_credential_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_credential
+fuzz_credential_SOURCES = tests/fuzz/fuzz_credential.c tests/fuzz/fuzz.h
+fuzz_credential_LDADD = $(FUZZ_LIBS)
+fuzz_credential_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_head
 replay_head_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_head_LDADD = $(FUZZ_LIBS)
@@ -64,6 +74,16 @@ fuzz_hostname_LDADD = $(FUZZ_LIBS)
 fuzz_hostname_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_ntlm
+replay_ntlm_SOURCES = tests/fuzz/fuzz_ntlm.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_ntlm_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_ntlm
+fuzz_ntlm_SOURCES = tests/fuzz/fuzz_ntlm.c tests/fuzz/fuzz.h
+fuzz_ntlm_LDADD = $(FUZZ_LIBS)
+fuzz_ntlm_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_record
 replay_record_SOURCES = tests/fuzz/fuzz_record.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_record_LDADD = $(FUZZ_LIBS)
@@ -72,6 +92,16 @@ noinst_PROGRAMS += fuzz_record
 fuzz_record_SOURCES = tests/fuzz/fuzz_record.c tests/fuzz/fuzz.h
 fuzz_record_LDADD = $(FUZZ_LIBS)
 fuzz_record_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_spnego
+replay_spnego_SOURCES = tests/fuzz/fuzz_spnego.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_spnego_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_spnego
+fuzz_spnego_SOURCES = tests/fuzz/fuzz_spnego.c tests/fuzz/fuzz.h
+fuzz_spnego_LDADD = $(FUZZ_LIBS)
+fuzz_spnego_LDFLAGS = $(FUZZ_LINK)
 endif
 
 if FUZZING

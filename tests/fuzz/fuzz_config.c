@@ -13,12 +13,11 @@ check_items(const struct conf_items *items)
 static void
 check_rule(const struct conf_rule *r)
 {
-	const struct conf_items *const all[] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times};
+	const struct conf_items *const all[] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times, &r->users, &r->groups};
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		check_items(all[i]);
-	CHECK(r->has_action && r->action != ACTION_INSPECT && r->auth != AUTH_REQUIRED);
-	CHECK(r->action != ACTION_TUNNEL || r->auth == AUTH_NONE);
+	CHECK(r->has_action && r->action != ACTION_INSPECT);
 }
 
 /* What holds of every conf, also of one with errors, which goes on to policy_compile. */
@@ -33,6 +32,7 @@ check_conf(const struct conf *c, bool is_fine)
 	CHECK(c->gateway.user && c->gateway.visible_name && c->gateway.max_head >= 4096 && c->gateway.tunnel_buffer >= 4096);
 	CHECK(c->gateway.head_timeout_ms > 0 && c->gateway.idle_timeout_ms > 0);
 	CHECK(!is_fine || !TAILQ_EMPTY(&c->listeners));
+	CHECK(c->auth.n_schemes <= 3 && c->auth.realm && (!is_fine || !c->auth.present || c->auth.n_schemes));
 	TAILQ_FOREACH(l, &c->listeners, link)
 		CHECK(!is_fine || (l->address.n > 0 && l->clients.n > 0 && l->name.n > 0));
 	TAILQ_FOREACH(s, &c->lists, link) {

@@ -4,8 +4,9 @@
  *
  *   host=NAME port=N ... -> rule=NAME action=bypass ...
  *       Keys before the arrow: host, port (443), scheme (https), method (CONNECT, or GET for http), client (10.0.0.1), listener (the first),
- *       address (not known), at (mon,00:00), of. After it, each that is given must come out: rule, action, guard, auth, reason, reported
- *       (names joined by commas, - none), entry (FILE:LINE, its end), need=address or undecided, host=CANONICAL, host=bad; with of=RULE: holds=yes or no, what the
+ *       address (not known), at (mon,00:00), user (not known; NAME, or nobody: without credentials; again to add its realm), group (again for
+ *       more), of. After it, each that is given must come out: rule, action, guard, auth, reason, reported
+ *       (names joined by commas, - none), entry (FILE:LINE, its end), need=address, user or undecided, host=CANONICAL, host=bad; with of=RULE: holds=yes or no, what the
  *       guard of that rule says of such a server name.
  *   error LINE WORDS        the ini must be refused, for this reason at this line; every error must be named
  *   warning LINE WORDS      the same for a warning; warnings may go unnamed
@@ -39,6 +40,8 @@ struct given {
 	bool         host_bad;
 	struct facts facts;
 	const char  *of;
+	struct who   who;
+	struct span  group[16];
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -113,6 +116,13 @@ given_read(struct table *t, struct given *g, const char *key, const char *value)
 		if (strlen(at) > 3 && at[3] == ',')
 			at[3] = ' ';
 		return week_minute_read(span_str(at), &g->facts.week_minute);
+	} else if (strcmp(key, "user") == 0 && strcmp(value, "nobody") == 0) {
+		g->facts.bare = true;
+	} else if (strcmp(key, "user") == 0) {
+		g->facts.known |= FACT_USER;
+		return who_read(span_str(value), &g->who);
+	} else if (strcmp(key, "group") == 0 && g->who.n_groups < 16) {
+		g->group[g->who.n_groups++] = span_str(value);
 	} else if (strcmp(key, "of") == 0) {
 		g->of = value;
 	} else {
@@ -162,7 +172,7 @@ outcome(const struct table *t, const struct given *g, const char *key, char *buf
 		return buf;
 	}
 	if (strcmp(key, "need") == 0)
-		return answer == POLICY_VERDICT ? "nothing" : answer == POLICY_NEED_ADDRESS ? "address" : answer == POLICY_UNDECIDED ? "undecided" : "something else";
+		return answer == POLICY_VERDICT ? "nothing" : answer == POLICY_NEED_ADDRESS ? "address" : answer == POLICY_NEED_USER ? "user" : answer == POLICY_UNDECIDED ? "undecided" : "something else";
 	if (answer != POLICY_VERDICT)
 		return "(a fact is needed)";
 	if (strcmp(key, "rule") == 0)
@@ -228,7 +238,13 @@ case_play(struct table *t, char *line)
 	struct given g = {.facts = {.port = 443, .scheme = SCHEME_HTTPS, .client = addr_from_v4(0x0a000001)}};
 	bool         after = false;
 	char        *word;
+	uint64_t     row[16];
 
+	if (policy_row_words(t->policy) > sizeof row / sizeof *row) {
+		fail(t, "too many rules for this program");
+		return;
+	}
+	g.who.group = g.group;
 	g.facts.host = &g.host;
 	t->cases++;
 	while ((word = word_next(&line))) {
@@ -237,6 +253,11 @@ case_play(struct table *t, char *line)
 			after = true;
 			if (g.facts.method.n == 0)
 				g.facts.method = g.facts.scheme == SCHEME_HTTP ? SPAN("GET") : SPAN("CONNECT");
+			if (g.facts.known & FACT_USER) {
+				policy_user_row(t->policy, &g.who, row);
+				g.facts.user_row = row;
+				g.facts.who = &g.who;
+			}
 			if (!g.host_bad)
 				compare_trace(t, &g);
 			continue;

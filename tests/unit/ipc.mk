@@ -1,5 +1,8 @@
 # unit tests of ipc/
-check_PROGRAMS += test_ring
+check_PROGRAMS += test_names test_ring
+test_names_SOURCES = tests/unit/test_names.c tests/unit/block.h
+test_names_CFLAGS = $(UNIT_CFLAGS)
+test_names_LDADD = $(UNIT_LDADD)
 test_ring_SOURCES = tests/unit/test_ring.c
 test_ring_CFLAGS = $(UNIT_CFLAGS)
 test_ring_LDADD = $(UNIT_LDADD)

@@ -10,3 +10,8 @@ test_policy_memory_CFLAGS = $(UNIT_CFLAGS)
 test_policy_memory_LDADD = $(UNIT_LDADD)
 test_policy_memory_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=mmap,--wrap=mremap
+
+check_PROGRAMS += test_snapshot
+test_snapshot_SOURCES = tests/unit/test_snapshot.c
+test_snapshot_CFLAGS = $(UNIT_CFLAGS)
+test_snapshot_LDADD = $(UNIT_LDADD)

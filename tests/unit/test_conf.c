@@ -163,21 +163,45 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[log a]\nfile = -\nformat = common\n", {"3: want squid, json, combined, or a format string with % codes"}},
 		/* what later versions have */
 		{"[gateway]\nadmin = 127.0.0.1:3180\ncontrol = /run/x\n", {"2: admin is not in this version", "3: control is not in this version"}},
-		{"[auth]\nschemes = basic\nrealm = x\n", {"1: [auth] needs authentication, which this version does not have"}},
 		{"[inspection]\nca-cert = ca.pem\n", {"1: [inspection] needs TLS inspection"}},
 		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"1: [parent NAME] is not in this version", "3: [pac] is not in this version"}},
 		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\n", {"3: mode = transparent is not in this version; use mode = explicit"}},
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\ntls-key = b\nproxy-protocol-from = any\n",
 		    {"3: tls-cert is not", "4: tls-key is not", "5: proxy-protocol-from is not"}},
 		{"[rule a]\naction = inspect\n",
-		    {"2: action = inspect needs TLS inspection, which this version does not have; use tunnel with auth = none, bypass or deny"}},
-		{"[rule a]\naction = tunnel\n", {"2: action = tunnel needs authentication, which this version does not have; add auth = none"}},
-		{"[rule a]\naction = tunnel\nauth = required\n", {"3: auth = required needs authentication"}},
-		{"[rule a]\naction = deny\nusers = a\ngroups = A B, C\n  D E\n", {"3: users needs authentication", "4: groups needs authentication"}},
+		    {"2: action = inspect needs TLS inspection, which this version does not have; use tunnel, bypass or deny"}},
 		{"[rule a]\naction = deny\nurl = x\nheaders = x\ncontent-types = x\n", {"3: url is not", "4: headers is not", "5: content-types is not"}},
 		{"[rule a]\naction = deny\nparent = up\n", {"3: parent is not in this version"}},
 		{"[log a]\nfile = -\nformat = w3c\n", {"3: format = w3c is not in this version"}},
 		{"[log a]\nfile = -\nformat = cef\n", {"3: format = cef is not in this version"}},
+		/* who is asked */
+		{"[rule a]\naction = tunnel\n", {"2: [rule a]: action = tunnel needs to know who asks, but there is no [auth]; say auth = none, or add [auth]"}},
+		{"[rule a]\naction = bypass\nauth = required\n", {"3: [rule a]: auth = required needs to know who asks"}},
+		{"[rule a]\naction = deny\nusers = a\n", {"3: [rule a]: users needs to know who asks, but there is no [auth]; say auth = none and use clients, or add [auth]"}},
+		{"[rule a]\naction = deny\ngroups = A B\n", {"3: [rule a]: groups needs to know who asks"}},
+		{"[rule a]\naction = deny\nusers = \"a\" b\nauth = none\n", {"3: users: after a closing quote comes a comma"}},
+		{"[rule a]\naction = deny\nusers = ! a\nauth = none\n", {"3: users: after \"!\" the name follows at once"}},
+		{"[rule a]\naction = deny\nusers = a \"b\"\nauth = none\n", {"3: users: a quote stands inside a name"}},
+		{"[rule a]\naction = deny\nusers = \"a\nauth = none\n", {"3: the quote is not closed"}},
+		{"[auth]\ndomain = winbind\n[rule a]\naction = deny\nusers = a, !, b\n", {"5: users: \"!\" stands alone"}},
+		{"[rule a]\naction = deny\nusers =\n", {"3: users has no value; want names such as CORP\\alice"}},
+		{"[auth]\n", {"1: [auth] has nobody to ask; want ntlm-file, keytab, domain = winbind"}},
+		{"[auth x]\ndomain = winbind\n", {"1: [auth] takes no name; write [auth]"}},
+		{"[auth]\nschemes = negotiate ntlm\n", {"2: schemes has negotiate, but nobody can check it; want keytab", "2: schemes has ntlm, but nobody"}},
+		{"[auth]\ndomain = winbind\nschemes = basic\n", {"3: schemes has basic, but nobody can check it; want basic-file = FILE, or basic"}},
+		{"[auth]\nbasic = ldap\nschemes = basic\n", {"3: schemes has basic, but nobody can check it; want ldap-url"}},
+		{"[auth]\ndomain = winbind\nschemes = ntlm digest ntlm\n", {"3: schemes = digest: want negotiate, ntlm, basic", "3: schemes names ntlm twice"}},
+		{"[auth]\ndomain = winbind\nschemes =\n", {"3: schemes has no value"}},
+		{"[auth]\nntlm-file = x.ntlm\n", {"2: ntlm-file: x.ntlm cannot be read: No such file"}},
+		{"[auth]\nkeytab = .\n", {"2: keytab: . is not a regular file"}},
+		{"[auth]\nbasic-file = /dev/null\n", {"2: basic-file: /dev/null is not a regular file"}},
+		{"[auth]\ndomain = samba\n", {"2: domain = samba: want none, winbind", "1: [auth] has nobody to ask"}},
+		{"[auth]\nbasic = ldap\nldap-url = http://x ldaps:// ldaps://a/b ldaps://d.example:636\n", {"3: `http://x` is none; want ldaps://HOST", "3: `ldaps://`", "3: `ldaps://a/b`"}},
+		{"[auth]\nbasic = ldap\nldap-url = ldaps://d\nldap-name = uid=x\n", {"4: ldap-name: without %u every user would be the same"}},
+		{"[auth]\ndomain = winbind\nmax-failures = 4\n", {"3: max-failures = 4: want a number of times such as 4 per 30m"}},
+		{"[auth]\ndomain = winbind\nmax-failures-user = 4 per 3 m\n", {"3: max-failures-user = 4 per 3 m: want"}},
+		{"[auth]\ndomain = winbind\nmax-failures = 4 per 25h\n", {"3: max-failures = 4 per 25h: want"}},
+		{"[auth]\ndomain = winbind\nqueue = 0\ntimeout = 2m\n", {"3: queue = 0: want a number from 1 to 100000", "4: timeout = 2m: want a time"}},
 		/* includes */
 		{"include = missing.ini\n", {"1: missing.ini cannot be read: No such file"}},
 		{"include =\n", {"1: has no value; want files"}},
@@ -580,7 +604,8 @@ test_a_file_that_breaks_off_anywhere_is_survived(void **state)
 {
 	static const char text[] = "include = none-such-*.ini\n[gateway]\nworkers = 2\negress-deny = 10.0.0.0/8,\n  \"loopback\" ; x\n[list a]\n"
 	                           "host = \"a b\" !c\n[rule r]\n"
-	                           "action = tunnel\nauth = none\nreason = \"x ; y\"\n" GOOD;
+	                           "action = tunnel\nauth = none\nreason = \"x ; y\"\n[auth]\nschemes = basic ntlm\nbasic-file = u\n"
+	                           "ntlm-file = n\nmax-failures = 4 per 30m\n[rule s]\nusers = \"a, b\", !c d,e\naction = deny\n" GOOD;
 	(void)state;
 	for (size_t n = 0; n < sizeof text; n++) {
 		struct report r;
@@ -620,6 +645,128 @@ test_a_whole_needs_a_listener_and_is_warned_without_rules_or_logs(void **state)
 	free(text);
 	report_clear(&r);
 	conf_free(c);
+}
+
+/* The report has so many errors and warnings, and each of these words, separated by "|". */
+static void
+words_check(const char *ini, const char *words, size_t errors, size_t warnings)
+{
+	struct report r;
+	struct conf  *c;
+	char         *text, *copy = strdup(words), *save = NULL;
+
+	dir_write("postern.ini", ini);
+	report_init(&r);
+	c = conf_load("postern.ini", &r);
+	assert_non_null(c);
+	text = report_text(&r, c);
+	for (char *w = strtok_r(copy, "|", &save); w; w = strtok_r(NULL, "|", &save))
+		if (!strstr(text, w))
+			fail_msg("no \"%s\" for:\n%s\nbut:\n%s", w, ini, text);
+	if (r.errors != errors || r.warnings != warnings)
+		fail_msg("%zu errors and %zu warnings instead of %zu and %zu for:\n%s\n%s", r.errors, r.warnings, errors, warnings, ini, text);
+	free(copy);
+	free(text);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_auth_is_stored_where_it_says_and_the_rest_stands_at_its_default(void **state)
+{
+	struct report           r;
+	struct conf            *c;
+	const struct conf_auth *a;
+
+	(void)state;
+	c = load_good("[gateway]\nvisible-name = p.example\n" GOOD, &r);
+	assert_false(c->auth.present);
+	assert_int_equal(c->auth.n_schemes, 0);
+	report_clear(&r);
+	conf_free(c);
+	c = load_good("[gateway]\nvisible-name = p.example\n[auth]\ndomain = winbind\n" GOOD, &r);
+	a = &c->auth;
+	assert_true(a->present && a->at.line == 3 && a->domain == BACK_WINBIND && a->basic == BACK_BASIC_FILE && !a->basic_without_tls);
+	assert_int_equal(a->n_schemes, 2);
+	assert_int_equal(a->scheme[0], AUTH_SCHEME_NEGOTIATE);
+	assert_int_equal(a->scheme[1], AUTH_SCHEME_NTLM);
+	assert_string_equal(a->realm, "p.example");
+	assert_string_equal(a->pam_service, "postern");
+	assert_string_equal(a->ldap_name, "%u");
+	assert_true(a->success_ttl_ms == 300000 && a->max_age_ms == 3600000 && a->timeout_ms == 5000 && a->queue == 1000);
+	assert_true(a->max_failures.count == 4 && a->max_failures.per_ms == 1800000 && a->max_failures_user.count == 8);
+	report_clear(&r);
+	conf_free(c);
+	dir_write("u", "");
+	dir_write("k", "");
+	chmod("u", 0600);
+	chmod("k", 0640);
+	c = load_good("[auth]\nschemes = basic, negotiate\nrealm = \"Example Corp\"\nbasic-file = u\n[rule r]\nusers = CORP\\alice, Jane Q. Public ,\"!x, y\",\n"
+	              "  !CORP\\bob , !\"*\"\ngroups = CORP\\Proxy Users\nauth = required\naction = bypass\n[auth]\nkeytab = k\nbasic-without-tls = yes\n"
+	              "max-failures = none\nmax-failures-user = 0\nldap-name = uid=%u\nqueue = 7\ntimeout = 1s\nmax-age = 2h\nsuccess-ttl = 1m\npam-service = p\n"
+	              GOOD, &r);
+	a = &c->auth;
+	assert_true(a->n_schemes == 2 && a->scheme[0] == AUTH_SCHEME_BASIC && a->scheme[1] == AUTH_SCHEME_NEGOTIATE && a->basic_without_tls);
+	assert_string_equal(a->realm, "Example Corp");
+	assert_string_equal(a->basic_file, "u");
+	assert_string_equal(a->keytab, "k");
+	assert_int_equal(a->keytab_at.line, 12);
+	assert_true(a->max_failures.count == 0 && a->max_failures_user.count == 0 && a->queue == 7 && a->timeout_ms == 1000);
+	const struct conf_rule *rule = TAILQ_FIRST(&c->rules);
+	static const struct {
+		const char *text;
+		bool        negated, quoted;
+	} users[] = {{"CORP\\alice", false, false}, {"Jane Q. Public", false, false}, {"!x, y", false, true}, {"CORP\\bob", true, false}, {"*", true, true}};
+	assert_int_equal(rule->users.n, N(users));
+	for (size_t i = 0; i < N(users); i++)
+		assert_true(span_eq(rule->users.v[i].text, span_str(users[i].text)) && rule->users.v[i].negated == users[i].negated &&
+		    rule->users.v[i].quoted == users[i].quoted);
+	assert_int_equal(rule->groups.n, 1);
+	assert_int_equal(rule->auth_at.line, 9);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_files_of_secrets_that_others_can_read_are_refused(void **state)
+{
+	static const struct {
+		const char *key;
+		mode_t      mode;
+		bool        fine;
+	} rows[] = {
+		{"ntlm-file", 0600, true}, {"ntlm-file", 0400, true}, {"ntlm-file", 0640, false}, {"ntlm-file", 0604, false}, {"ntlm-file", 0620, false},
+		{"keytab", 0600, true}, {"keytab", 0640, true}, {"keytab", 0660, false}, {"keytab", 0644, false}, {"keytab", 0602, false},
+		{"basic-file", 0640, true}, {"basic-file", 0644, false}, {"basic-file", 0601, false},
+	};
+	char ini[300];
+
+	(void)state;
+	dir_write("secret", "x");
+	for (size_t i = 0; i < N(rows); i++) {
+		chmod("secret", rows[i].mode);
+		snprintf(ini, sizeof ini, "[auth]\nbasic-without-tls = yes\n%s = secret\n" GOOD, rows[i].key);
+		words_check(ini, rows[i].fine ? "" : "postern.ini:3: |secret has mode |set it to 06", !rows[i].fine, 0);
+	}
+	chmod("secret", 0646);
+	words_check("[auth]\ndomain = winbind\nldap-ca = secret\n" GOOD, "postern.ini:3: ldap-ca: secret has mode 0646|set it to 0644", 1, 0);
+}
+
+static void
+test_what_of_auth_is_not_used_or_not_wise_is_warned_of(void **state)
+{
+	(void)state;
+	dir_write("f", "x");
+	chmod("f", 0600);
+	words_check("[auth]\nbasic-file = f\n" GOOD, "basic is never offered: no listener speaks TLS", 0, 1);
+	words_check("[auth]\ndomain = winbind\nbasic = ldap\nbasic-file = f\nschemes = ntlm\nkeytab = f\n" GOOD,
+	    "postern.ini:4: warning: basic-file is not used|postern.ini:6: warning: keytab is not used: negotiate is not in schemes", 0, 2);
+	words_check("[auth]\nntlm-file = f\ndomain = winbind\n" GOOD, "postern.ini:2: ntlm-file and domain = winbind are both given", 1, 0);
+	words_check("[auth]\ndomain = winbind\nmax-failures-user = 10 per 30m\n" GOOD, "postern.ini:3: warning: max-failures-user = 10: many directories lock", 0, 1);
+	words_check("[auth]\ndomain = winbind\nmax-failures-user = none\n" GOOD, "postern.ini:3: warning: max-failures-user has no limit", 0, 1);
+	words_check("[auth]\nntlm-file = f\nmax-failures-user = none\nldap-url = ldaps://x\n" GOOD, "postern.ini:4: warning: ldap-url is not used; say basic = ldap", 0, 1);
+	words_check("[auth]\nntlm-file = f\n[rule a]\naction = deny\ngroups = x\n" GOOD, "postern.ini:5: warning: [rule a]: nobody tells groups", 0, 1);
+	words_check("[rule a]\naction = deny\nauth = none\n[rule b]\naction = tunnel\nreport = yes\n" GOOD, "", 0, 0);
 }
 
 static void
@@ -719,6 +866,9 @@ main(void)
 		TEST(test_a_file_that_does_not_tell_its_size_is_read_whole_and_bounded),
 		TEST(test_a_text_may_have_2000_bytes),
 		TEST(test_a_file_that_breaks_off_anywhere_is_survived),
+		TEST(test_auth_is_stored_where_it_says_and_the_rest_stands_at_its_default),
+		TEST(test_files_of_secrets_that_others_can_read_are_refused),
+		TEST(test_what_of_auth_is_not_used_or_not_wise_is_warned_of),
 		TEST(test_a_whole_needs_a_listener_and_is_warned_without_rules_or_logs),
 		TEST(test_reports_escape_what_comes_from_outside),
 		TEST(test_a_million_errors_are_counted_and_not_kept),

@@ -26,6 +26,35 @@ exact_free(struct span s)
 	free((char *)(uintptr_t)s.p);
 }
 
+static void
+test_rates_are_so_many_per_so_long(void **state)
+{
+	static const struct {
+		const char *in;
+		bool        ok;
+		uint32_t    count;
+		uint64_t    per_ms;
+	} rows[] = {
+		{"4 per 30m", true, 4, 1800000}, {"4  per\t30m", true, 4, 1800000}, {"1000000 per 1ms", true, 1000000, 1}, {"0", true, 0, 0}, {"none", true, 0, 0},
+		{"0 per 5s", true, 0, 5000}, {"", false, 0, 0}, {"4", false, 0, 0}, {"4 per", false, 0, 0}, {"4 per 0", false, 0, 0}, {"4 per 30", false, 0, 0},
+		{"4 in 30m", false, 0, 0}, {"4 per 30m x", false, 0, 0}, {"4per30m", false, 0, 0}, {"-1 per 1h", false, 0, 0}, {"1000001 per 1h", false, 0, 0},
+		{"none per 1h", false, 0, 0}, {" 4 per 1h", false, 0, 0},
+	};
+	(void)state;
+	for (size_t i = 0; i < N(rows); i++) {
+		struct span      in = exact(rows[i].in, strlen(rows[i].in));
+		struct conf_rate out = {0};
+		assert_int_equal(value_rate(in, &out), rows[i].ok);
+		assert_true(!rows[i].ok || (out.count == rows[i].count && out.per_ms == rows[i].per_ms));
+		exact_free(in);
+		for (size_t n = 0; n < strlen(rows[i].in); n++) {
+			in = exact(rows[i].in, n);
+			value_rate(in, &out);
+			exact_free(in);
+		}
+	}
+}
+
 typedef bool (*number_reader)(struct span, uint64_t *);
 
 static void
@@ -119,20 +148,45 @@ test_endpoints_have_a_port_unless_one_is_lent(void **state)
 
 /* Items as "text", "!text", "'text'" for quoted, joined by '|'; what is wrong after a '?'. */
 static void
-items_print(struct span in, char *out, size_t room)
+items_print(bool (*next)(struct span *, struct conf_item *, char *), struct span in, char *out, size_t room)
 {
 	struct conf_item item;
 	char             why[ITEM_WHY];
 	size_t           n = 0;
 
 	out[0] = '\0';
-	while (item_next(&in, &item, why)) {
+	while (next(&in, &item, why)) {
 		assert_true(item.text.n > 0);
 		n += (size_t)snprintf(out + n, room - n, "%s%s%s%.*s%s", n ? "|" : "", item.negated ? "!" : "", item.quoted ? "'" : "", SPAN_ARG(item.text),
 		    item.quoted ? "'" : "");
 	}
 	if (why[0])
 		snprintf(out + n, room - n, "?%s", why);
+}
+
+static void
+test_names_are_separated_by_commas_alone(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{"", ""}, {" , ,", ""}, {"a", "a"}, {"CORP\\a b , c", "CORP\\a b|c"}, {"a,b,,c,", "a|b|c"}, {"!a b,!c", "!a b|!c"}, {"\"a, b\" ,c", "'a, b'|c"},
+		{"!\"!a\"", "!'!a'"}, {"\" a \"", "' a '"}, {"a!b", "a!b"}, {"\ta\t", "a"},
+		{"\"a", "?the quote is not closed on its line"}, {"\"a\" b", "?after a closing quote comes a comma"}, {"a \"b\"", "?a quote stands inside a name; put the whole name in quotes, and a comma after it"},
+		{"a,!", "a?\"!\" stands alone; the item follows it at once"}, {"!,a", "?\"!\" stands alone; the item follows it at once"},
+		{"!!a", "?\"!!\" is no negation; one \"!\" negates"}, {"! a", "?after \"!\" the name follows at once"}, {"\"\"", "?an item is empty"},
+	};
+	char out[400];
+
+	(void)state;
+	for (size_t i = 0; i < N(rows); i++)
+		for (size_t n = 0; n <= strlen(rows[i].in); n++) {
+			struct span in = exact(rows[i].in, n);
+			items_print(name_next, in, out, sizeof out);
+			if (n == strlen(rows[i].in))
+				assert_string_equal(out, rows[i].out);
+			exact_free(in);
+		}
 }
 
 static void
@@ -153,7 +207,7 @@ test_items_are_separated_by_blanks_and_commas_and_quoted_ones_stand_as_they_are(
 		char out[256];
 		for (size_t n = 0; n <= strlen(rows[i].in); n++) {
 			struct span in = exact(rows[i].in, n);
-			items_print(in, out, sizeof out);
+			items_print(item_next, in, out, sizeof out);
 			exact_free(in);
 		}
 		assert_string_equal(out, rows[i].out);
@@ -167,6 +221,8 @@ main(void)
 		cmocka_unit_test(test_numbers_sizes_and_times_are_read_whole_or_not_at_all),
 		cmocka_unit_test(test_ports_are_one_or_a_range),
 		cmocka_unit_test(test_endpoints_have_a_port_unless_one_is_lent),
+		cmocka_unit_test(test_rates_are_so_many_per_so_long),
+		cmocka_unit_test(test_names_are_separated_by_commas_alone),
 		cmocka_unit_test(test_items_are_separated_by_blanks_and_commas_and_quoted_ones_stand_as_they_are),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -148,6 +149,54 @@ list_number(const struct conf *c, int n)
 	return l;
 }
 
+static bool
+text_matches(const char *glob, bool is_glob, struct span a, const char *mark, struct span b)
+{
+	char text[128], low[128];
+	int  n = snprintf(text, sizeof text, "%.*s%s%.*s", SPAN_ARG(a), mark, SPAN_ARG(b));
+
+	for (int i = 0; i <= n; i++)
+		text[i] = (char)tolower(text[i]);
+	n = snprintf(low, sizeof low, "%s", glob);
+	for (int i = 0; i <= n; i++)
+		low[i] = (char)tolower(low[i]);
+	return is_glob ? glob_matches(low, text) : strcmp(low, text) == 0;
+}
+
+static bool
+user_matches(const struct conf_item *item, const struct who *w)
+{
+	const char *t = item->text.p;
+	bool        glob = !item->quoted && strchr(t, '*');
+
+	if (!item->quoted && strcmp(t, "nobody") == 0)
+		return false;
+	if (!item->quoted && strcmp(t, "Computers") == 0)
+		return w->account.p[w->account.n - 1] == '$';
+	if (strchr(t, '\\'))
+		return w->domain.n && text_matches(t, glob, w->domain, "\\", w->account);
+	if (strchr(t, '@'))
+		return w->realm.n && text_matches(t, glob, w->account, "@", w->realm);
+	return (glob || (!w->domain.n && !w->realm.n)) && text_matches(t, glob, w->account, "", SPAN(""));
+}
+
+static bool
+group_matches(const struct conf_item *item, const struct who *w)
+{
+	const char *t = item->text.p;
+	bool        glob = !item->quoted && strchr(t, '*');
+
+	for (size_t i = 0; i < w->n_groups; i++) {
+		const char *slash = strchr(w->group[i].p, '\\');
+		bool        whole = strchr(t, '\\') || !slash;
+		if (strchr(t, '\\') && glob && !slash)
+			continue;
+		if (text_matches(t, glob, whole ? w->group[i] : span_str(slash + 1), "", SPAN("")))
+			return true;
+	}
+	return false;
+}
+
 static bool items_hold(const struct conf *c, const struct conf_items *items, enum condition cond, const struct facts *f);
 
 static bool
@@ -176,6 +225,10 @@ item_matches(const struct conf *c, const struct conf_item *item, enum condition 
 		return f->listener == m->first;
 	case COND_ADDRESSES:
 		return in_net(m, f->host->kind == HOST_ADDR ? &f->host->addr : &f->address);
+	case COND_USERS:
+		return user_matches(item, f->who);
+	case COND_GROUPS:
+		return group_matches(item, f->who);
 	default:
 		len = m->last > m->first ? m->last - m->first : m->last + DAY_MINUTES - m->first;
 		for (uint32_t d = 0; d < 7; d++)
@@ -203,8 +256,30 @@ items_hold(const struct conf *c, const struct conf_items *items, enum condition 
 static const struct conf_items *
 rule_items(const struct conf_rule *r, enum condition cond)
 {
-	const struct conf_items *const v[COND_COUNT] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times};
+	const struct conf_items *const v[COND_COUNT] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times,
+		&r->users, &r->groups};
 	return v[cond];
+}
+
+static bool
+has_item(const struct conf_items *items, bool negated, const char *text)
+{
+	for (size_t i = 0; i < items->n; i++)
+		if (items->v[i].negated == negated && (!text || (!items->v[i].quoted && strcmp(items->v[i].text.p, text) == 0)))
+			return true;
+	return false;
+}
+
+static bool
+holds_for_nobody(const struct conf_rule *r)
+{
+	return has_item(&r->users, false, "nobody") && !has_item(&r->users, true, "nobody") && !has_item(&r->groups, false, NULL);
+}
+
+static bool
+oracle_asks(const struct conf_rule *r)
+{
+	return r->auth == AUTH_REQUIRED || (r->auth == AUTH_DEFAULT && r->action == ACTION_TUNNEL);
 }
 
 static enum policy_answer
@@ -213,23 +288,28 @@ oracle_decide(const struct conf *c, const struct facts *f, struct verdict *v)
 	const struct conf_rule *r;
 	uint32_t                rule = 0;
 
-	*v = (struct verdict){.rule = RULE_NONE, .action = ACTION_DENY};
+	*v = (struct verdict){.rule = RULE_NONE, .action = ACTION_DENY, .auth = AUTH_NONE};
 	TAILQ_FOREACH (r, &c->rules, link) {
-		bool held = true, unknown = false;
+		bool held = true, unknown = false, stranger = false;
 		for (unsigned cond = 0; cond < COND_COUNT; cond++) {
 			const struct conf_items *items = rule_items(r, cond);
 			if (cond == COND_ADDRESSES && items->n > 0 && f->host->kind != HOST_ADDR && !(f->known & FACT_ADDRESS))
 				unknown = true;
+			else if ((cond == COND_USERS || cond == COND_GROUPS) && items->n > 0 && !(f->known & FACT_USER))
+				stranger = !f->bare || !holds_for_nobody(r);
 			else if (!items_hold(c, items, cond, f))
 				held = false;
 		}
-		if (held && r->report && !unknown && v->n_reported < VERDICT_REPORTS)
+		if (held && r->report && !unknown && !stranger && v->n_reported < VERDICT_REPORTS)
 			v->reported[v->n_reported++] = rule;
 		if (held && !r->report) {
 			if (unknown)
 				return POLICY_NEED_ADDRESS;
+			if (stranger || (oracle_asks(r) && !(f->known & FACT_USER)))
+				return POLICY_NEED_USER;
 			v->rule = rule;
 			v->action = r->action;
+			v->auth = oracle_asks(r) ? AUTH_REQUIRED : AUTH_NONE;
 			return POLICY_VERDICT;
 		}
 		rule++;
@@ -308,6 +388,24 @@ time_mean(struct meant *m)
 	snprintf(m->text, sizeof m->text, "%s%02u:00-%02u:30", days, m->first / 60, m->last / 60);
 }
 
+static const char *const user_items[] = {"corp\\alice", "CORP\\WS01$", "Alice@Corp.Example", "alice", "ALICE", "CORP\\*", "*$", "*", "Computers", "nobody",
+	"al*@corp.*", "OTHER\\bob", "a*", "o*\\*b"};
+#define N_USER_ITEMS (sizeof user_items / sizeof *user_items)
+static const char *const group_items[] = {"CORP\\Users", "users", "S-1-5-21-1", "s-1-5-21-2", "corp\\*", "admins", "OTHER\\admins", "*s"};
+#define N_GROUP_ITEMS (sizeof group_items / sizeof *group_items)
+
+static const struct span some_groups[] = {SPAN("S-1-5-21-1"), SPAN("Corp\\users"), SPAN("Admins"), SPAN("S-1-5-21-2"), SPAN("other\\Admins"), SPAN("OTHER\\Users")};
+static const struct who  people[] = {
+	 {.account = SPAN("Alice"), .domain = SPAN("CORP"), .realm = SPAN("CORP.EXAMPLE")},
+	 {.account = SPAN("alice"), .realm = SPAN("CORP.EXAMPLE")},
+	 {.account = SPAN("alice")},
+	 {.account = SPAN("ws01$"), .domain = SPAN("Corp")},
+	 {.account = SPAN("computers")},
+	 {.account = SPAN("nobody")},
+	 {.account = SPAN("*")},
+	 {.account = SPAN("BOB"), .domain = SPAN("Other"), .realm = SPAN("corp.other")},
+};
+
 static void
 item_make(struct conf_item *item, enum condition cond, bool in_list)
 {
@@ -337,6 +435,11 @@ item_make(struct conf_item *item, enum condition cond, bool in_list)
 	} else if (cond == COND_LISTENERS) {
 		m->first = dice(2);
 		snprintf(m->text, sizeof m->text, "listener%u", m->first);
+	} else if (cond == COND_USERS) {
+		snprintf(m->text, sizeof m->text, "%s", user_items[dice(N_USER_ITEMS)]);
+		item->quoted = dice(8) == 0;
+	} else if (cond == COND_GROUPS) {
+		snprintf(m->text, sizeof m->text, "%s", group_items[dice(N_GROUP_ITEMS)]);
 	} else {
 		time_mean(m);
 		item->quoted = true;
@@ -387,13 +490,16 @@ conf_make(uint32_t n_rules)
 		struct conf_rule *r = test_calloc(1, sizeof *r);
 		r->name = SPAN("r");
 		r->has_action = true;
-		r->action = dice(2) ? ACTION_BYPASS : ACTION_DENY;
+		r->action = (enum action[]){ACTION_BYPASS, ACTION_DENY, ACTION_TUNNEL}[dice(3)];
+		r->auth = dice(2) ? AUTH_NONE : (enum auth_mode)dice(3);
 		r->force = true;
 		r->report = dice(5) == 0;
 		r->at = (struct where){0, i + 1};
 		for (unsigned cond = 0; cond < COND_COUNT; cond++)
 			if (cond == COND_HOSTS ? dice(4) : dice(6) == 0)
 				items_make((struct conf_items *)(uintptr_t)rule_items(r, cond), cond, false, 1);
+		if (has_item(&r->users, false, "nobody"))
+			r->auth = AUTH_NONE;
 		TAILQ_INSERT_TAIL(&c->rules, r, link);
 	}
 	return c;
@@ -459,6 +565,16 @@ facts_make(struct facts *f, struct host *h)
 		.known = dice(2) ? FACT_ADDRESS : 0,
 		.address = address_make(),
 	};
+	if (dice(2)) {
+		static struct who who;
+		who = people[dice(sizeof people / sizeof *people)];
+		who.group = some_groups + dice(6);
+		who.n_groups = dice((uint32_t)(some_groups + 6 - who.group) + 1);
+		f->known |= FACT_USER;
+		f->who = &who;
+	} else {
+		f->bare = dice(2);
+	}
 }
 
 static void
@@ -473,13 +589,23 @@ on_rule(void *arg, const struct trace_rule *t)
 }
 
 static void
-compare(const struct conf *c, const struct policy *p, const struct facts *f)
+compare(const struct conf *c, const struct policy *p, const struct facts *given)
 {
 	struct verdict          want, got, traced, told = {.rule = RULE_NONE};
-	enum policy_answer      answer = oracle_decide(c, f, &want);
+	enum policy_answer      answer = oracle_decide(c, given, &want);
 	const struct conf_rule *r;
 	uint32_t                rule = 0;
+	uint64_t                row[2];
+	struct facts            asked = *given, *f = &asked;
 
+	assert_true(policy_row_words(p) <= 2);
+	if (f->known & FACT_USER) {
+		policy_user_row(p, f->who, row);
+		f->user_row = row;
+		/* without `who` an explanation knows less, but decides alike */
+		if (f->week_minute % 2)
+			f->who = NULL;
+	}
 	assert_int_equal(policy_decide(p, f, &got), answer);
 	assert_int_equal(policy_trace(p, f, &traced, on_rule, &told), answer);
 	assert_int_equal(got.n_reported, want.n_reported);
@@ -488,6 +614,7 @@ compare(const struct conf *c, const struct policy *p, const struct facts *f)
 	if (answer == POLICY_VERDICT) {
 		assert_int_equal(got.rule, want.rule);
 		assert_int_equal(got.action, want.action);
+		assert_int_equal(got.auth, want.auth);
 		assert_int_equal(traced.rule, want.rule);
 		assert_int_equal(told.rule, want.rule);
 	}

@@ -79,7 +79,9 @@ static const char ini[] = "[listener edge]\naddress = 127.0.0.1:3128\n"
 			  "[list l]\nhost = a.example.com *.a.example.com https://b.example.com re:x.* *vortex*.example.com\naddress = 10.0.0.0/8\n"
 			  "[rule one]\nhosts = @l c.example.com:8443 !d.example.com\nports = 443 !80\nclients = @l private\naction = deny\nreason = no\n"
 			  "[rule two]\nhosts = @l 192.0.2.1\nmethods = GET\nlisteners = edge\ntimes = mon-fri 08:00-18:00\naddresses = 10.0.0.0/8\naction = bypass\n"
-			  "[rule three]\nhosts = c.example.com:8443\nschemes = https\naction = bypass\n";
+			  "[rule three]\nhosts = c.example.com:8443\nschemes = https\naction = bypass\n"
+			  "[auth]\ndomain = winbind\n"
+			  "[rule four]\nusers = CORP\\alice, bob, computers, CORP\\a*, !nobody\ngroups = CORP\\Proxy Users, *s, S-1-5-32-545\naction = tunnel\n";
 
 static struct conf *
 conf_from_text(struct report *r)
