@@ -14,7 +14,7 @@ struct log_format *log_format_new(enum log_format_kind kind, struct span custom,
 void log_format_free(struct log_format *f);
 enum log_format_kind log_format_kind(const struct log_format *f);
 /* Most bytes that one line can take. */
-#define LOG_LINE_MAX 131072
+#define LOG_LINE_MAX 196608
 /* Write the line with its newline to buf (LOG_LINE_MAX bytes); returns its length. */
 size_t log_format_line(const struct log_format *f, const struct record *r, const struct span text[RT_COUNT], char *buf);
 

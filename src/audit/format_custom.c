@@ -13,14 +13,15 @@
 
 #define SOURCE_MAX 4096u
 #define KNOWN_CODES "%% ts tu tS tl tg tr dt >a >p <a <p <A >Hs Ss Sh rm ru rp rv >rs >rd >rP un ui mt st >st <st >h <h ssl::>sni note"
-#define KNOWN_NOTES "id session listener worker action rule list_entry reported guard sni alpn fault"
+#define KNOWN_NOTES "id session listener worker action rule list_entry reported guard sni alpn fault user groups auth_scheme auth_ms auth_detail"
 #define NO_MINOR 255
 
 enum code {
 	CODE_LITERAL, CODE_SECONDS, CODE_MILLISECONDS, CODE_START, CODE_LOCAL_TIME, CODE_UTC_TIME, CODE_DURATION, CODE_RESOLVE_MS, CODE_CLIENT,
 	CODE_CLIENT_PORT, CODE_ADDRESS, CODE_SERVER_PORT, CODE_SERVER_NAME, CODE_STATUS, CODE_RESULT, CODE_HIER, CODE_TARGET, CODE_PATH,
 	CODE_VERSION, CODE_SCHEME, CODE_PORT, CODE_IDENT, CODE_MEDIA_TYPE, CODE_BYTES, CODE_BYTES_IN, CODE_BYTES_OUT, CODE_TEXT, CODE_REFERER,
-	CODE_ID, CODE_SESSION, CODE_WORKER, CODE_ACTION, CODE_GUARD, CODE_FAULT,
+	CODE_ID, CODE_SESSION, CODE_WORKER, CODE_ACTION, CODE_GUARD, CODE_FAULT, CODE_AUTH_SCHEME,
+	CODE_AUTH_MS,
 };
 
 enum takes { TAKES_NOTHING, TAKES_TIME, TAKES_REQUEST_FIELD, TAKES_REPLY_FIELD, TAKES_NOTE };
@@ -52,7 +53,8 @@ static const struct row notes[] = {
 	{"id", CODE_ID, 0, 0, 0}, {"session", CODE_SESSION, 0, 0, 0}, {"listener", CODE_TEXT, RT_LISTENER, 0, 0}, {"worker", CODE_WORKER, 0, 0, 0},
 	{"action", CODE_ACTION, 0, 0, 0}, {"rule", CODE_TEXT, RT_RULE, 0, 0}, {"list_entry", CODE_TEXT, RT_LIST_ENTRY, 0, 0},
 	{"reported", CODE_TEXT, RT_REPORTED, 0, 0}, {"guard", CODE_GUARD, 0, 0, 0}, {"sni", CODE_TEXT, RT_SNI, 0, 0}, {"alpn", CODE_TEXT, RT_ALPN, 0, 0},
-	{"fault", CODE_FAULT, 0, 0, 0}, {0},
+	{"fault", CODE_FAULT, 0, 0, 0}, {"user", CODE_TEXT, RT_USER, 0, 0}, {"groups", CODE_TEXT, RT_GROUPS, 0, 0},
+	{"auth_scheme", CODE_AUTH_SCHEME, 0, 0, 0}, {"auth_ms", CODE_AUTH_MS, 0, 0, 0}, {"auth_detail", CODE_TEXT, RT_AUTH_DETAIL, 0, 0}, {0},
 };
 
 struct token {
@@ -363,6 +365,7 @@ put_number(struct line *l, const struct token *t, const struct record *r)
 	case CODE_BYTES_OUT: v = r->bytes_out; break;
 	case CODE_WORKER: v = r->worker; break;
 	case CODE_RESOLVE_MS: put_ms(l, r->resolve_ms); return true;
+	case CODE_AUTH_MS: put_ms(l, r->auth_ms); return true;
 	case CODE_SERVER_PORT:
 		if (!r->has_address)
 			return true;
@@ -412,6 +415,7 @@ put_value(struct line *l, const struct token *t, const struct record *r, const s
 	case CODE_ID: line_id(l, r->id); break;
 	case CODE_SESSION: line_id(l, r->session); break;
 	case CODE_ACTION: put_word(l, words_action(r)); break;
+	case CODE_AUTH_SCHEME: put_word(l, words_auth_way(r)); break;
 	case CODE_GUARD: put_word(l, words_guard(r)); break;
 	case CODE_FAULT:
 		if (r->fault != FAULT_NONE)

@@ -26,6 +26,31 @@ put_text(struct line *l, struct span s)
 	line_char(l, '"');
 }
 
+/* Separated by commas in the record, elements of an array here. Many groups, escaped, might not leave room for the rest: then the last ones stay out. */
+static void
+put_list(struct line *l, struct span s)
+{
+	const char *start = l->at;
+
+	if (s.n == 0) {
+		put_null(l);
+		return;
+	}
+	line_char(l, '[');
+	while (s.n && l->at - start < (ptrdiff_t)LINE_TEXT_MAX) {
+		const char *comma = memchr(s.p, ',', s.n);
+		size_t      n = comma ? (size_t)(comma - s.p) : s.n;
+		if (l->at[-1] != '[')
+			line_char(l, ',');
+		line_char(l, '"');
+		line_text(l, span_of(s.p, n), STYLE_JSON);
+		line_char(l, '"');
+		n += comma != NULL;
+		s = span_of(s.p + n, s.n - n);
+	}
+	line_char(l, ']');
+}
+
 static void
 put_word(struct line *l, const char *word)
 {
@@ -91,6 +116,9 @@ put_verdict(struct line *l, const struct record *r, const struct span text[RT_CO
 	KEY(l, "ech"), line_str(l, r->ech ? "true" : "false");
 	KEY(l, "alpn"), put_text(l, text[RT_ALPN]);
 	KEY(l, "user"), put_text(l, text[RT_USER]);
+	KEY(l, "groups"), put_list(l, text[RT_GROUPS]);
+	KEY(l, "auth_scheme"), put_word(l, words_auth_way(r));
+	KEY(l, "auth_detail"), put_text(l, text[RT_AUTH_DETAIL]);
 }
 
 static void
@@ -111,6 +139,7 @@ put_outcome(struct line *l, const struct record *r, const struct span text[RT_CO
 	KEY(l, "connect_ms"), put_number(l, r->connect_ms, MS_NONE);
 	KEY(l, "tls_ms"), put_number(l, r->tls_ms, MS_NONE);
 	KEY(l, "first_byte_ms"), put_number(l, r->first_byte_ms, MS_NONE);
+	KEY(l, "auth_ms"), put_number(l, r->auth_ms, MS_NONE);
 	KEY(l, "user_agent"), put_text(l, text[RT_USER_AGENT]);
 	KEY(l, "content_type"), put_text(l, text[RT_CONTENT_TYPE]);
 }

@@ -55,7 +55,7 @@ record_read(const void *from, size_t n, struct record *r, struct span text[RT_CO
 		if (!bool_is_sane(p, bools[i]))
 			return false;
 	memcpy(r, p, sizeof *r);
-	if (r->hier > HIER_ORIGINAL_DST || r->scheme > SCHEME_OTHER || r->action > ACTION_INSPECT || r->guard > GUARD_WORD_CLOSED ||
+	if (r->hier > HIER_ORIGINAL_DST || r->scheme > SCHEME_OTHER || r->action > ACTION_INSPECT || r->guard > GUARD_WORD_CLOSED || r->auth_way > AUTH_WAY_KERBEROS ||
 	    r->fault >= FAULT_COUNT || r->status > 999)
 		return false;
 	p += sizeof *r;

@@ -51,6 +51,14 @@ words_guard(const struct record *r)
 	return word[r->guard];
 }
 
+const char *
+words_auth_way(const struct record *r)
+{
+	static const char *const word[] = {NULL, "Basic", "NTLM", "Negotiate/NTLM", "Negotiate/Kerberos"};
+
+	return word[r->auth_way];
+}
+
 struct logged_url
 words_url(struct span url, bool query)
 {

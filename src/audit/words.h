@@ -16,6 +16,8 @@ const char *words_hier(const struct record *r);
 const char *words_scheme(const struct record *r);
 const char *words_action(const struct record *r);
 const char *words_guard(const struct record *r);
+/* How the user was, or was to be, found good: "Basic", "Negotiate/Kerberos" ... */
+const char *words_auth_way(const struct record *r);
 /* A URL (or host:port) as it may be logged: never user information, and unless `query` nothing after '?' (which stays, as in Squid).
  * head and tail: what is left of it, to be written one after the other. */
 struct logged_url {

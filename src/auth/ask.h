@@ -14,7 +14,7 @@
 
 enum ask_op {
 	ASK_NTLM,     /* part: negotiate, challenge, authenticate, mech_list ("" without SPNEGO), mic ("" none) */
-	ASK_KERBEROS, /* part: token; handle: 0, or of the answer that said to continue */
+	ASK_KERBEROS, /* part: token, binding ("tls-server-end-point:...", whole, when has_binding); handle: 0, or of the answer that said to continue */
 	ASK_BASIC,    /* part: user, password */
 	ASK_PAC,      /* part: the PAC of a ticket that Kerberos found good: who is that, in which groups? */
 	ASK_OPS

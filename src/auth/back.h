@@ -33,6 +33,8 @@ struct back_ops {
 	bool (*ping)(struct back *b, unsigned thread, char why[BACK_WHY_MAX]);
 	/* The names that an NTLM challenge tells, once they are known. NULL: none of its own. */
 	bool (*names)(struct back *b, struct ntlm_names *out);
+	/* For `postern auth test`: what it found, one line a call; `fault`: something that should be put right. NULL: nothing to tell. */
+	void (*describe)(struct back *b, void (*say)(void *arg, bool fault, const char *line), void *arg);
 };
 
 /* NULL: not built in. */

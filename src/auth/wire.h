@@ -15,6 +15,10 @@ size_t wire_put_ask(void *to, size_t room, uint64_t id, const struct ask *a);
 size_t wire_put_answer(void *to, size_t room, uint64_t id, const struct answer *a);
 /* False: damaged; `out` is not to be used. Spans of an ask point into `from`. */
 bool wire_get_ask(const void *from, size_t n, uint64_t *id, struct ask *out);
+/* When the asker stops waiting, on the monotonic clock of the machine, so that time spent in a queue of the kernel counts too: written into a packet
+ * that wire_put_ask made, read from one that wire_get_ask took. 0: by the timeout alone. */
+void     wire_set_deadline(void *ask, uint64_t deadline_us);
+uint64_t wire_deadline(const void *ask);
 /* Allocates; free with answer_clear (also after false). */
 bool wire_get_answer(const void *from, size_t n, uint64_t *id, struct answer *out);
 

@@ -2,11 +2,13 @@
 /*
  * check: reads and compiles a configuration as `run` would, prints every error and warning, starts nothing.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "audit/check.h"
+#include "auth/user_file.h"
 #include "cli/cli.h"
 #include "conf/conf.h"
 #include "policy/snapshot.h"
@@ -93,6 +95,38 @@ print_text(const char *path, const struct conf *c, const struct report *r)
 	putchar('\n');
 }
 
+struct user_lines {
+	struct report *r;
+	struct where   at; /* the option that names the file */
+	const char    *path;
+};
+
+static void
+on_user_line(void *arg, uint32_t line, const char *what)
+{
+	const struct user_lines *u = arg;
+
+	report_error(u->r, u->at, "%s:%u: %s", u->path, line, what);
+}
+
+/* Lines of a user file that its back end would not take. That the file is there, and closed to others, conf has seen to. */
+static void
+user_file_check(const char *path, enum user_file_kind kind, struct where at, struct report *r)
+{
+	struct user_lines u = {r, at, path};
+	struct user_file  f;
+	char              why[BACK_WHY_MAX];
+	int               fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+
+	if (fd < 0)
+		return;
+	if (user_file_read(&f, kind, fd, on_user_line, &u, why))
+		user_file_clear(&f);
+	else
+		report_error(r, at, "%s: %s", path, why);
+	close(fd);
+}
+
 static int
 check(const char *path, bool json)
 {
@@ -108,10 +142,12 @@ check(const char *path, bool json)
 		goto out;
 	}
 	log_formats_check(c, &r);
+	user_file_check(c->auth.basic_file, USER_FILE_BASIC, c->auth.basic_file_at, &r);
+	user_file_check(c->auth.ntlm_file, USER_FILE_NTLM, c->auth.ntlm_file_at, &r);
 	block = snapshot_build(c, &in, &r);
 	if (block >= 0) {
 		close(block);
-		code = CLI_FINE;
+		code = r.errors ? CLI_NEGATIVE : CLI_FINE;
 	}
 	if (!json)
 		print_text(path, c, &r);

@@ -23,6 +23,8 @@ enum cli_exit {
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);
+int cli_passwd(int argc, char **argv);
+int cli_auth(int argc, char **argv);
 
 /* "postern: what" on stderr; returns CLI_USAGE. */
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

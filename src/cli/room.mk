@@ -1,6 +1,9 @@
 # files of this room
 postern_SOURCES += \
+	src/cli/auth.c \
 	src/cli/check.c \
 	src/cli/cli.c src/cli/cli.h \
 	src/cli/explain.c \
+	src/cli/passwd.c \
+	src/cli/password.c src/cli/password.h \
 	src/cli/run.c

@@ -32,6 +32,13 @@ shared_create(uint32_t n_workers)
 	s->n_workers = n_workers;
 	if (getrandom(&s->tally_key, sizeof s->tally_key, 0) != sizeof s->tally_key)
 		s->tally_key = (uint64_t)getpid() << 32;
+	/* these must not be guessed: without them nothing starts */
+	if (getrandom(s->auth.failed.key, sizeof s->auth.failed.key, 0) != sizeof s->auth.failed.key ||
+	    getrandom(s->auth.refused.key, sizeof s->auth.refused.key, 0) != sizeof s->auth.refused.key) {
+		munmap(s, sizeof *s);
+		close(fd);
+		return -1;
+	}
 	munmap(s, sizeof *s);
 	return fd;
 }

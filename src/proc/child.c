@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/back.h"
 #include "base/log.h"
 
 #define START_WAIT_MS 10000
@@ -70,6 +71,8 @@ receive_start(struct child *c)
 		return false;
 	}
 	memcpy(&c->start, m.data, sizeof c->start);
+	if (c->start.n_groups > START_GROUPS_MAX)
+		c->start.n_groups = 0;
 	if (m.n_fds != (c->start.has_ring ? 3u : 2u) || !(c->shared = shared_open(m.fd[0]))) {
 		message_drop(&m);
 		return false;
@@ -96,6 +99,8 @@ child_begin(struct child *c, const char *role)
 	}
 	if (strcmp(role, "worker") == 0)
 		snprintf(name, sizeof name, "postern[worker %u]", c->start.index);
+	else if (strcmp(role, "auth") == 0)
+		snprintf(name, sizeof name, "postern[auth %s]", back_word((enum back_kind)c->start.index));
 	else
 		snprintf(name, sizeof name, "postern[%s]", role);
 	log_as(name);

@@ -15,19 +15,17 @@
 #include "base/log.h"
 #include "ipc/ring.h"
 
-#define RING_BYTES    ((size_t)4 << 20)
-#define STEADY_US     10000000u /* one that lived this long did not die of its start */
-#define FIRST_PAUSE_MS 100u
-#define LAST_PAUSE_MS  10000u
+#define RING_BYTES     ((size_t)4 << 20)
+#define CHANGE_MS      100u /* while the configuration changes */
 #define BEHIND_MS      1000u /* until one that could not follow a reload is asked again */
 
-static void on_channel(void *arg, unsigned what);
+static void heard(struct member *m, const struct message *msg);
 static void on_again(void *arg);
 
 static void
 member_init(struct member *m, struct crew *c, const char *role, uint32_t index)
 {
-	*m = (struct member){.crew = c, .role = role, .index = index, .channel = -1};
+	*m = (struct member){.crew = c, .role = role, .index = index, .channel = -1, .heard = heard};
 	if (strcmp(role, "worker") == 0)
 		snprintf(m->name, sizeof m->name, "worker %u", index);
 	else
@@ -41,6 +39,7 @@ crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct st
 	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .exe = -1, .shared_fd = -1, .wake_fd = -1};
 	c->start.n_workers = n_workers;
 	member_init(&c->logger, c, "logger", 0);
+	crew_auth_init(&c->auth, c);
 	for (uint32_t i = 0; i < n_workers; i++) {
 		member_init(&c->worker[i], c, "worker", i);
 		c->ring_fd[i] = -1;
@@ -63,21 +62,12 @@ close_if_open(int fd)
 		close(fd);
 }
 
-/* For a child that still lives this is the order to drain and end. */
-static void
-member_close(struct member *m)
-{
-	watch_clear(&m->watch);
-	close_if_open(m->channel);
-	m->channel = -1;
-	m->state = MEMBER_DOWN;
-}
-
 void
 crew_clear(struct crew *c)
 {
 	member_close(&c->logger);
 	timer_clear(&c->logger.again);
+	crew_auth_clear(&c->auth);
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		member_close(&c->worker[i]);
 		timer_clear(&c->worker[i].again);
@@ -94,23 +84,6 @@ is_logger(const struct member *m)
 	return m == &m->crew->logger;
 }
 
-static bool
-say(struct member *m, enum message_type type, uint64_t number, const void *data, uint32_t n, const int *fd, unsigned n_fds)
-{
-	struct message msg = {.type = type, .n = n, .number = number, .n_fds = n_fds};
-
-	if (m->channel < 0)
-		return false;
-	if (n)
-		memcpy(msg.data, data, n);
-	for (unsigned i = 0; i < n_fds; i++)
-		msg.fd[i] = fd[i];
-	if (channel_send(m->channel, &msg))
-		return true;
-	log_warn("cannot reach %s (pid %d): %s", m->name, (int)m->pid, strerror(errno));
-	return false;
-}
-
 /* Everything that a snapshot needs beside itself, then the snapshot. `old`: sockets that the child has already. */
 static bool
 send_snapshot(struct member *m, int snapshot, uint64_t generation, const struct ports *ports, const struct ports *old)
@@ -122,9 +95,9 @@ send_snapshot(struct member *m, int snapshot, uint64_t generation, const struct 
 		if (!p->used)
 			continue;
 		bool has = old && old->slot[i].used && old->slot[i].fd[m->index] == p->fd[m->index];
-		ok = say(m, MSG_LISTENER, i, &p->index, sizeof p->index, &p->fd[m->index], has ? 0 : 1);
+		ok = member_say(m, MSG_LISTENER, i, &p->index, sizeof p->index, &p->fd[m->index], has ? 0 : 1);
 	}
-	return ok && say(m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
+	return ok && member_say(m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
 }
 
 static bool
@@ -137,61 +110,10 @@ send_start(struct member *m)
 
 	start.index = m->index;
 	start.has_ring = !is_logger(m);
-	ok = say(m, MSG_START, 0, &start, sizeof start, fd, is_logger(m) ? 2 : 3);
+	ok = member_say(m, MSG_START, 0, &start, sizeof start, fd, is_logger(m) ? 2 : 3);
 	for (uint32_t i = 0; ok && is_logger(m) && i < c->n_workers; i++)
-		ok = say(m, MSG_RING, i, NULL, 0, &c->ring_fd[i], 1);
+		ok = member_say(m, MSG_RING, i, NULL, 0, &c->ring_fd[i], 1);
 	return ok && send_snapshot(m, c->snapshot, c->generation, c->ports, NULL);
-}
-
-/* In the child, between fork and exec: only calls that are safe there. */
-static void
-become(struct member *m, int channel)
-{
-	char *const argv[] = {(char *)(uintptr_t) "postern", (char *)(uintptr_t) "--child", (char *)(uintptr_t)m->role, NULL};
-	sigset_t    none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(channel, CHILD_CHANNEL) != CHILD_CHANNEL)
-		_exit(126);
-	if (m->crew->exe != CHILD_CHANNEL)
-		fexecve(m->crew->exe, argv, environ);
-	_exit(127);
-}
-
-static bool
-spawn(struct member *m)
-{
-	int   end[2];
-	pid_t pid;
-
-	if (!channel_open(end))
-		return false;
-	pid = fork();
-	if (pid == 0)
-		become(m, end[1]);
-	close(end[1]);
-	if (pid < 0) {
-		close(end[0]);
-		return false;
-	}
-	m->pid = pid;
-	m->channel = end[0];
-	m->since_us = clock_mono_us();
-	m->starts++;
-	m->state = MEMBER_STARTING;
-	m->prepared = m->applied = 0;
-	m->refused = false;
-	return watch_init_level(&m->watch, m->crew->loop, m->channel, WATCH_READ, on_channel, m) && send_start(m);
-}
-
-/* Until the next try at it. */
-static uint64_t
-pause_ms(const struct member *m)
-{
-	uint64_t ms = m->deaths == 0 ? 0 : FIRST_PAUSE_MS << (m->deaths < 8 ? m->deaths - 1 : 7);
-
-	return ms > LAST_PAUSE_MS ? LAST_PAUSE_MS : ms;
 }
 
 static void
@@ -200,15 +122,18 @@ member_start(struct member *m)
 	if (m->crew->leaving || m->pid)
 		return;
 	if (m->crew->changing) {
-		timer_set(m->crew->loop, &m->again, FIRST_PAUSE_MS);
+		timer_set(m->crew->loop, &m->again, CHANGE_MS);
 		return;
 	}
-	if (spawn(m))
+	if (member_spawn(m, m->crew->loop, m->crew->exe) && send_start(m)) {
+		if (!is_logger(m))
+			crew_auth_worker_started(&m->crew->auth, m->index);
 		return;
+	}
 	log_error("cannot start %s: %s", m->name, strerror(errno));
 	if (!m->pid) {
 		m->deaths++;
-		timer_set(m->crew->loop, &m->again, pause_ms(m));
+		timer_set(m->crew->loop, &m->again, member_pause_ms(m));
 	} else {
 		kill(m->pid, SIGKILL); /* half set up; it is reaped and started again */
 	}
@@ -244,6 +169,7 @@ crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports
 	member_start(&c->logger);
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		member_start(&c->worker[i]);
+	crew_auth_go(&c->auth);
 }
 
 static void
@@ -254,7 +180,7 @@ heard(struct member *m, const struct message *msg)
 		m->prepared = msg->number;
 		m->state = m->state == MEMBER_STARTING ? MEMBER_PREPARED : m->state;
 		/* one that starts in the middle goes at once to what the others use */
-		if (msg->number == m->crew->generation && !say(m, MSG_GO, msg->number, NULL, 0, NULL, 0))
+		if (msg->number == m->crew->generation && !member_say(m, MSG_GO, msg->number, NULL, 0, NULL, 0))
 			member_stays_behind(m);
 		break;
 	case MSG_REFUSED:
@@ -275,30 +201,6 @@ heard(struct member *m, const struct message *msg)
 		return;
 	}
 	m->crew->on_change(m->crew->arg);
-}
-
-static void
-on_channel(void *arg, unsigned what)
-{
-	struct member *m = arg;
-	struct message msg;
-
-	(void)what;
-	for (;;) {
-		switch (channel_receive(m->channel, &msg)) {
-		case CHANNEL_GOT:
-			heard(m, &msg);
-			message_drop(&msg);
-			if (m->channel < 0)
-				return;
-			continue;
-		case CHANNEL_EMPTY:
-			return;
-		case CHANNEL_GONE:
-			member_close(m); /* crew_reap does the rest */
-			return;
-		}
-	}
 }
 
 static void
@@ -385,7 +287,7 @@ crew_has_refused(const struct crew *c)
 static void
 say_go(struct member *m, void *arg)
 {
-	if (m->channel >= 0 && !say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0))
+	if (m->channel >= 0 && !member_say(m, MSG_GO, *(uint64_t *)arg, NULL, 0, NULL, 0))
 		member_stays_behind(m);
 }
 
@@ -397,6 +299,7 @@ crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *p
 	c->ports = ports;
 	c->changing = false;
 	each(c, say_go, &generation);
+	crew_auth_go(&c->auth);
 }
 
 static void
@@ -404,7 +307,7 @@ say_forget(struct member *m, void *arg)
 {
 	(void)arg;
 	m->refused = false;
-	say(m, MSG_FORGET, 0, NULL, 0, NULL, 0);
+	member_say(m, MSG_FORGET, 0, NULL, 0, NULL, 0);
 }
 
 void
@@ -417,7 +320,7 @@ crew_forget(struct crew *c)
 void
 crew_reopen(struct crew *c)
 {
-	if (!say(&c->logger, MSG_REOPEN, 0, NULL, 0, NULL, 0))
+	if (!member_say(&c->logger, MSG_REOPEN, 0, NULL, 0, NULL, 0))
 		member_close(&c->logger); /* its successor opens them */
 }
 
@@ -427,7 +330,7 @@ crew_drain_workers(struct crew *c, uint64_t within_ms)
 	c->leaving = true;
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		timer_clear(&c->worker[i].again);
-		if (c->worker[i].pid && !say(&c->worker[i], MSG_DRAIN, within_ms, NULL, 0, NULL, 0))
+		if (c->worker[i].pid && !member_say(&c->worker[i], MSG_DRAIN, within_ms, NULL, 0, NULL, 0))
 			member_close(&c->worker[i]);
 	}
 }
@@ -435,8 +338,9 @@ crew_drain_workers(struct crew *c, uint64_t within_ms)
 void
 crew_end_logger(struct crew *c)
 {
+	crew_auth_kill(&c->auth); /* nobody is left who might ask */
 	timer_clear(&c->logger.again);
-	if (c->logger.pid && !say(&c->logger, MSG_DRAIN, 0, NULL, 0, NULL, 0))
+	if (c->logger.pid && !member_say(&c->logger, MSG_DRAIN, 0, NULL, 0, NULL, 0))
 		member_close(&c->logger);
 }
 
@@ -452,6 +356,7 @@ crew_kill(struct crew *c)
 {
 	c->leaving = true;
 	each(c, kill_member, NULL);
+	crew_auth_kill(&c->auth);
 }
 
 static void
@@ -490,19 +395,6 @@ connections_of(const struct member *m)
 	return n;
 }
 
-/* How it ended, for a person. */
-static const char *
-end_text(int status, char *buf, size_t n)
-{
-	if (WIFSIGNALED(status))
-		snprintf(buf, n, "was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else if (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127)
-		snprintf(buf, n, "could not be executed");
-	else
-		snprintf(buf, n, "ended with exit code %d", WEXITSTATUS(status));
-	return buf;
-}
-
 static void
 ended(struct member *m, int status)
 {
@@ -510,7 +402,7 @@ ended(struct member *m, int status)
 	char         how[80], lost[64] = "", when[32] = "at once";
 	uint64_t     n = connections_of(m);
 
-	end_text(status, how, sizeof how);
+	member_end_text(status, how, sizeof how);
 	if (n)
 		snprintf(lost, sizeof lost, " with %llu connection%s", (unsigned long long)n, n == 1 ? "" : "s");
 	if (c->leaving) {
@@ -520,13 +412,13 @@ ended(struct member *m, int status)
 		member_close(m);
 		return;
 	}
-	m->deaths = clock_mono_us() - m->since_us > STEADY_US ? 0 : m->deaths + 1;
-	if (pause_ms(m))
-		snprintf(when, sizeof when, "in %llu ms", (unsigned long long)pause_ms(m));
+	member_died(m);
+	if (member_pause_ms(m))
+		snprintf(when, sizeof when, "in %llu ms", (unsigned long long)member_pause_ms(m));
 	log_warn("%s (pid %d) %s%s; another one starts %s", m->name, (int)m->pid, how, lost, when);
 	m->pid = 0;
 	member_close(m);
-	timer_set(c->loop, &m->again, pause_ms(m));
+	timer_set(c->loop, &m->again, member_pause_ms(m));
 }
 
 void
@@ -541,6 +433,7 @@ crew_reap(struct crew *c)
 		for (uint32_t i = 0; i < c->n_workers; i++)
 			if (pid == c->worker[i].pid)
 				ended(&c->worker[i], status);
+		crew_auth_reap(&c->auth, pid, status);
 	}
 	c->on_change(c->arg);
 }

@@ -8,33 +8,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "ipc/channel.h"
 #include "net/loop.h"
 #include "proc/child.h"
+#include "proc/crew_auth.h"
+#include "proc/member.h"
 #include "proc/ports.h"
-
-enum member_state { MEMBER_DOWN, MEMBER_STARTING, MEMBER_PREPARED, MEMBER_SERVING };
-
-struct crew;
-
-struct member {
-	struct crew      *crew;
-	const char       *role; /* "worker" or "logger" */
-	char              name[16]; /* "worker 3", "the logger" */
-	uint32_t          index;
-	pid_t             pid;     /* 0: none */
-	int               channel; /* -1: none */
-	struct watch      watch;
-	struct timer      again;   /* to be started again; while it lives: to be offered the snapshot in use again */
-	uint64_t          since_us;
-	unsigned          starts;
-	unsigned          deaths;  /* in a row, soon after the start */
-	enum member_state state;
-	uint64_t          prepared, applied; /* generations */
-	bool              refused;
-};
 
 struct crew {
 	struct loop  *loop;
@@ -43,6 +23,7 @@ struct crew {
 	int           ring_fd[SHARED_WORKERS_MAX];
 	uint32_t      n_workers;
 	struct member worker[SHARED_WORKERS_MAX], logger;
+	struct crew_auth auth; /* never among those that the functions below wait for */
 	struct start  start; /* user and limits; index is filled in for each */
 	int           snapshot; /* the one in use; -1: none yet */
 	uint64_t      generation;

@@ -18,6 +18,7 @@
 #endif
 
 #include "audit/check.h"
+#include "auth/back.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/snapshot.h"
@@ -51,6 +52,8 @@ struct parent {
 
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
+	struct auth_plan next_plan;
+	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
 	bool          again; /* a SIGHUP came while reloading */
 	int           code;
 };
@@ -141,8 +144,14 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
 	in.n_own = *ports ? ports_own(*ports, own) : 0;
 	*snapshot = snapshot_build(c, &in, r);
-	if (*snapshot >= 0)
-		return true;
+	if (*snapshot >= 0) {
+		p->has_next_plan = auth_plan_init(&p->next_plan, c, *snapshot);
+		if (p->has_next_plan)
+			return true;
+		report_error(r, (struct where){0}, "out of memory");
+		close(*snapshot);
+		*snapshot = -1;
+	}
 	ports_free(*ports, p->ports);
 	*ports = NULL;
 	return false;
@@ -199,6 +208,8 @@ reload_drop(struct parent *p)
 	if (p->next_snapshot >= 0)
 		close(p->next_snapshot);
 	p->next_snapshot = -1;
+	auth_plan_clear(&p->next_plan);
+	p->has_next_plan = false;
 	p->will_hold[0] = '\0';
 	timer_clear(&p->deadline);
 	p->state = PARENT_SERVING;
@@ -215,6 +226,9 @@ reload_finish(struct parent *p)
 	p->generation++;
 	p->ports = p->next_ports;
 	p->next_ports = NULL;
+	if (p->has_next_plan)
+		crew_auth_plan(&p->crew.auth, &p->next_plan);
+	p->has_next_plan = false;
 	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
 	close(p->snapshot);
 	p->snapshot = p->next_snapshot;
@@ -301,6 +315,7 @@ on_look(void *arg)
 	struct parent *p = arg;
 
 	timer_set(p->loop, &p->look, LOOK_MS);
+	crew_auth_look(&p->crew.auth);
 	/* as in on_hup; asked again soon */
 	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation) || !files_changed(p))
 		return;
@@ -355,6 +370,13 @@ say_totals(const struct parent *p)
 		unread += c->refused_unread;
 		limit += c->refused_limit;
 		guard += c->guard_closed;
+	}
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		const struct auth_stats *a = &s->auth.stats[k];
+		if (a->asked)
+			log_info("auth %s was asked %" PRIu64 " times: good %" PRIu64 ", refused %" PRIu64 ", unreadable %" PRIu64 ", limited %" PRIu64
+			         ", unanswered %" PRIu64,
+			    back_word((enum back_kind)k), a->asked, a->ok, a->refused, a->bad, a->limited, a->unavailable);
 	}
 	full = s->logger.dropped + s->logger.ring_dropped;
 	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", tunnels that the guard closed %" PRIu64
@@ -482,6 +504,8 @@ parent_begin(struct parent *p)
 			say_listening(p->ports, NULL, "listening on", c);
 			p->crew.on_change = on_change;
 			p->crew.arg = p;
+			crew_auth_plan(&p->crew.auth, &p->next_plan);
+			p->has_next_plan = false;
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
 			p->code = 0;
@@ -527,6 +551,7 @@ parent_run(const struct parent_options *o)
 	ports_free(p->ports, NULL);
 	if (p->snapshot >= 0)
 		close(p->snapshot);
+	auth_plan_clear(&p->next_plan);
 	loop_free(p->loop);
 	free(p->user);
 	free(p);

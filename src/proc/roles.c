@@ -10,5 +10,7 @@ role_main(const char *role)
 		return worker_main();
 	if (strcmp(role, "logger") == 0)
 		return logger_main();
+	if (strcmp(role, "auth") == 0)
+		return authd_main();
 	return 2;
 }

@@ -5,11 +5,12 @@
 #ifndef POSTERN_PROC_ROLES_H
 #define POSTERN_PROC_ROLES_H
 
-/* Runs as the child that the parent named in argv ("worker", "logger"); returns the exit code. 2: there is no such role. */
+/* Runs as the child that the parent named in argv ("worker", "logger", "auth"); returns the exit code. 2: there is no such role. */
 int role_main(const char *role);
 
-/* The processes: worker.c, logger_main.c. */
+/* The processes: worker.c, logger_main.c, authd.c. */
 int worker_main(void);
 int logger_main(void);
+int authd_main(void);
 
 #endif

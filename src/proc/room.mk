@@ -1,8 +1,11 @@
 libpostern_a_SOURCES += \
+	src/proc/authd.c \
 	src/proc/child.c src/proc/child.h \
 	src/proc/crew.c src/proc/crew.h \
+	src/proc/crew_auth.c src/proc/crew_auth.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
+	src/proc/member.c src/proc/member.h \
 	src/proc/parent.c src/proc/parent.h \
 	src/proc/ports.c src/proc/ports.h \
 	src/proc/roles.c src/proc/roles.h \

@@ -34,10 +34,30 @@ static const int logger[] = {
 	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat),
 };
 
+/* Threads, sockets of all kinds, and the files that getaddrinfo, Kerberos, TLS and NSS read, or keep (the replay cache). No exec, so a fork leads nowhere. */
+static const int auth[] = {
+	SCMP_SYS(access), SCMP_SYS(arch_prctl), SCMP_SYS(bind), SCMP_SYS(chmod), SCMP_SYS(clock_getres), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(connect),
+	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(fchmod), SCMP_SYS(fdatasync), SCMP_SYS(flock), SCMP_SYS(fstatfs),
+	SCMP_SYS(fsync), SCMP_SYS(ftruncate), SCMP_SYS(getcwd), SCMP_SYS(getdents64), SCMP_SYS(getegid), SCMP_SYS(getgid), SCMP_SYS(getgroups),
+	SCMP_SYS(getpeername), SCMP_SYS(getppid), SCMP_SYS(getresgid), SCMP_SYS(getresuid), SCMP_SYS(getrlimit), SCMP_SYS(getrusage), SCMP_SYS(getsockname),
+	SCMP_SYS(getsockopt), SCMP_SYS(ioctl), SCMP_SYS(link), SCMP_SYS(lstat), SCMP_SYS(membarrier), SCMP_SYS(nanosleep), SCMP_SYS(open), SCMP_SYS(openat),
+	SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(prctl), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(prlimit64), SCMP_SYS(pselect6), SCMP_SYS(pwrite64),
+	SCMP_SYS(pwritev), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(recvmmsg), SCMP_SYS(rename),
+	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(rseq), SCMP_SYS(sched_getaffinity), SCMP_SYS(select), SCMP_SYS(sendmmsg), SCMP_SYS(sendto),
+	SCMP_SYS(set_robust_list), SCMP_SYS(set_tid_address), SCMP_SYS(setsockopt), SCMP_SYS(sigaltstack), SCMP_SYS(socket), SCMP_SYS(socketpair),
+	SCMP_SYS(stat), SCMP_SYS(statfs), SCMP_SYS(statx), SCMP_SYS(sysinfo), SCMP_SYS(umask), SCMP_SYS(uname), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
+};
+
 bool
 sandbox_drop_user(uid_t uid, gid_t gid)
 {
-	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
+	return sandbox_drop_user_but(uid, gid, NULL, 0);
+}
+
+bool
+sandbox_drop_user_but(uid_t uid, gid_t gid, const gid_t *groups, size_t n)
+{
+	if (setgroups(n, groups) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
 		log_error("cannot become uid %u, gid %u: %s", (unsigned)uid, (unsigned)gid, strerror(errno));
 		return false;
 	}
@@ -86,7 +106,11 @@ load_filter(enum role role, bool jit)
 		goto out;
 	if (!allow(ctx, common, sizeof common / sizeof *common) || !allow_memory(ctx, jit))
 		goto out;
-	if (role == ROLE_WORKER ? !allow(ctx, worker, sizeof worker / sizeof *worker) : !allow(ctx, logger, sizeof logger / sizeof *logger))
+	if (role == ROLE_WORKER && !allow(ctx, worker, sizeof worker / sizeof *worker))
+		goto out;
+	if (role == ROLE_LOGGER && !allow(ctx, logger, sizeof logger / sizeof *logger))
+		goto out;
+	if (role == ROLE_AUTH && !allow(ctx, auth, sizeof auth / sizeof *auth))
 		goto out;
 	ok = seccomp_load(ctx) == 0;
 out:
@@ -102,6 +126,7 @@ load_filter(enum role role, bool jit)
 	(void)common;
 	(void)worker;
 	(void)logger;
+	(void)auth;
 	return true;
 }
 #endif
@@ -109,10 +134,12 @@ load_filter(enum role role, bool jit)
 bool
 sandbox_enter(enum role role, bool jit)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || (role != ROLE_AUTH_OPEN && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)) {
 		log_error("cannot give up privileges: %s", strerror(errno));
 		return false;
 	}
+	if (role == ROLE_AUTH_OPEN)
+		return true;
 #ifdef HAVE_VALGRIND
 	/* it has no seccomp(2), and makes calls of its own in our place */
 	if (RUNNING_ON_VALGRIND) {

@@ -8,10 +8,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum role { ROLE_WORKER, ROLE_LOGGER };
+enum role {
+	ROLE_WORKER,
+	ROLE_LOGGER,
+	ROLE_AUTH,
+	ROLE_AUTH_OPEN, /* PAM: its set-uid helper needs new privileges, its modules who knows which calls; no dumps is all that is left */
+};
 
 /* Become uid:gid with no other groups, for good. Said in the operations log when it fails. */
 bool sandbox_drop_user(uid_t uid, gid_t gid);
+/* The same, keeping these groups. */
+bool sandbox_drop_user_but(uid_t uid, gid_t gid, const gid_t *groups, size_t n);
 /* No new privileges, no dumps, then the filter of this role. `jit`: executable memory may be made (regexes). A build with sanitizers has no filter. */
 bool sandbox_enter(enum role role, bool jit);
 

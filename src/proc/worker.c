@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/desk.h"
 #include "base/log.h"
 #include "proc/child.h"
 #include "proc/roles.h"
@@ -119,6 +120,16 @@ apply(struct worker *w, uint64_t number)
 	child_say(MSG_APPLIED, number);
 }
 
+/* A new way to an auth process, or none any more. */
+static void
+connect_peer(struct worker *w, struct message *m)
+{
+	if (m->number >= BACK_KINDS || m->n_fds > 1)
+		return;
+	desk_connect(w->gw.desk, (enum back_kind)m->number, m->n_fds ? m->fd[0] : -1);
+	m->n_fds = 0;
+}
+
 static void
 on_message(void *arg, struct message *m)
 {
@@ -136,6 +147,9 @@ on_message(void *arg, struct message *m)
 		break;
 	case MSG_FORGET:
 		pending_clear(&w->next);
+		break;
+	case MSG_PEER:
+		connect_peer(w, m);
 		break;
 	case MSG_DRAIN:
 		if (!w->running)
@@ -178,6 +192,11 @@ worker_begin(struct worker *w)
 		return false;
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		w->next.slot[i].fd = -1;
+	w->gw.desk = desk_new(c->loop);
+	if (!w->gw.desk) {
+		log_error("cannot start: out of memory");
+		return false;
+	}
 	w->gw.shared = c->shared;
 	w->gw.count = &c->shared->worker[c->start.index].counters;
 	w->gw.wake_fd = c->wake_fd;
@@ -207,6 +226,7 @@ worker_main(void)
 		pending_clear(&w->next);
 		if (w->child.loop)
 			gateway_clear(&w->gw);
+		desk_free(w->gw.desk);
 		ring_close(w->gw.ring);
 		child_end(&w->child);
 	}

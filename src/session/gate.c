@@ -57,20 +57,23 @@ has_passed_here(const struct request *r, struct span name)
 static enum fault
 read_target(struct request *r)
 {
+	struct url url;
+
 	r->is_connect = r->head.method_id == METHOD_CONNECT;
 	if (r->is_connect) {
 		if (!authority_parse_connect(r->head.target, &r->at))
 			return FAULT_BAD_TARGET;
-		r->url = (struct url){.scheme = SCHEME_HTTPS, .at = r->at};
+		r->url = (struct target){.scheme = SCHEME_HTTPS};
 		r->has_target = true;
 		/* what follows the head is the tunnel's; a length would let two parties disagree */
 		return r->head.body == BODY_NONE && !r->head.has_length ? FAULT_NONE : FAULT_BAD_FRAMING;
 	}
 	if (r->head.target.n && (r->head.target.p[0] == '/' || span_eq(r->head.target, SPAN("*"))))
 		return FAULT_NOT_A_PROXY_REQUEST;
-	if (!url_parse(r->head.target, &r->url))
+	if (!url_parse(r->head.target, &url))
 		return FAULT_BAD_TARGET;
-	r->at = r->url.at;
+	r->at = url.at;
+	r->url = (struct target){.scheme = url.scheme, .path = url.path, .query = url.query, .has_query = url.has_query};
 	r->has_target = true;
 	return r->url.scheme == SCHEME_HTTP ? FAULT_NONE : FAULT_BAD_SCHEME;
 }
@@ -156,8 +159,10 @@ gate_enter(struct session *s)
 		.client = s->peer.addr,
 		.listener = r->listener,
 		.week_minute = policy_week_minute(clock_real_us()),
+		.bare = r->head.n_proxy_authorization == 0,
 	};
-	gate_decide(s);
+	if ((!s->identity && !s->handshake) || authenticate_recall(s))
+		gate_decide(s);
 }
 
 void
@@ -165,11 +170,17 @@ gate_decide(struct session *s)
 {
 	struct request *r = s->req;
 
+	if (r->identity && !request_know_user(r)) {
+		reply_fault(s, FAULT_NO_MEMORY);
+		return;
+	}
 	switch (policy_decide(r->snap->policy, &r->facts, &r->verdict)) {
 	case POLICY_NEED_ADDRESS:
 		reach_lookup(s);
 		return;
 	case POLICY_NEED_USER:
+		authenticate(s);
+		return;
 	case POLICY_NEED_RESPONSE:
 		/* nobody can be asked here: never as if the rule did not hold */
 		reply_fault(s, FAULT_USER_UNKNOWN);
@@ -181,6 +192,8 @@ gate_decide(struct session *s)
 		break;
 	}
 	r->has_verdict = true;
+	if (s->handshake)
+		authenticate_break_off(s); /* decided without it: this request does not go on with it */
 	if (r->verdict.action == ACTION_DENY) {
 		if (!r->snap->set->report_only) {
 			s->gw->count->by_action[ACTION_DENY]++;

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/basic_cache.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
@@ -35,6 +36,7 @@ gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker)
 		gw->next_id = (uint64_t)getpid() << 40;
 	gw->next_id |= 1; /* 0 means none */
 	gw->end_of_turn = (struct loop_hook){.fn = on_end_of_turn, .arg = gw};
+	gw->basic = basic_cache_new(); /* without it each password is asked about */
 	loop_hook_add(loop, &gw->end_of_turn);
 	return true;
 }
@@ -53,6 +55,7 @@ gateway_clear(struct gateway *gw)
 	resolver_free(gw->resolver);
 	lane_pool_clear(&gw->lanes);
 	buf_pool_clear(&gw->bufs);
+	basic_cache_free(gw->basic);
 	snapshot_unref(gw->snap);
 	free(gw->compose);
 }

@@ -23,6 +23,8 @@
 #define SLOT_NONE      LISTENER_SLOTS /* of a session whose listener is gone */
 #define LISTENER_NONE  UINT16_MAX
 
+struct basic_cache;
+struct desk;
 struct session;
 
 /* One listening socket. Slots keep their number over reloads; the snapshot's index may change. */
@@ -59,6 +61,8 @@ struct gateway {
 	struct origin_pool origins;
 	uint64_t           date_s; /* the second that `date` is of */
 	char               date[40];
+	struct desk        *desk;  /* owned by the worker; null: there is nobody to ask */
+	struct basic_cache *basic; /* owned; null when memory was short */
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
 	struct loop_hook   end_of_turn;

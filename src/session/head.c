@@ -4,6 +4,7 @@
  * Reads no more than what is there; parses once the end has come. Leaves what the request means to gate.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "net/sock.h"
 #include "session/session.h"
@@ -70,6 +71,42 @@ head_keep(struct session *s, size_t used)
 	if (buf_size(text) && !buf_put(&s->in, &s->gw->bufs, buf_span(text)))
 		return false;
 	s->head_seen = 0;
+	return true;
+}
+
+bool
+head_settle(struct session *s)
+{
+	struct request *r = s->req;
+	struct buf      text = {.room = (uint32_t)(r->head.line.n + r->head.fields.n + 4)};
+	char           *end;
+	bool            upgrade = r->head.upgrade;
+	enum fault      fault;
+	size_t          at = 0, used;
+	struct field    f;
+	struct url      url;
+
+	text.p = malloc(text.room);
+	if (!text.p)
+		return false;
+	end = mempcpy(mempcpy(text.p, r->head.line.p, r->head.line.n), "\r\n", 2);
+	while (head_field_next(&r->head, &at, &f)) {
+		if (f.id != FIELD_PROXY_AUTHORIZATION)
+			end = mempcpy(end, f.line.p, f.line.n);
+	}
+	end = mempcpy(end, "\r\n", 2);
+	text.n = (uint32_t)(end - text.p);
+	text.room = text.n;
+	buf_release(&r->text, &s->gw->bufs);
+	r->text = text;
+	if (head_parse_request(buf_span(&text), 0, &r->head, &used, &fault) != PARSE_OK)
+		return false; /* it was one before */
+	r->head.upgrade = upgrade;
+	r->facts.method = r->head.method;
+	if (!r->is_connect && url_parse(r->head.target, &url)) {
+		r->url.path = url.path;
+		r->url.query = url.query;
+	}
 	return true;
 }
 

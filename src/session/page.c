@@ -23,6 +23,8 @@ status_phrase(unsigned status)
 		return "Bad Request";
 	case 403:
 		return "Forbidden";
+	case 407:
+		return "Proxy Authentication Required";
 	case 408:
 		return "Request Timeout";
 	case 413:

@@ -36,6 +36,8 @@ judge_hello(const struct request *r, const struct hello *h)
 	}
 	if (!h->has_sni)
 		return FAULT_NONE;
+	if (r->identity && !(f.user_row = identity_row(r->identity, r->snap)))
+		return FAULT_NO_MEMORY;
 	f.host = &h->sni;
 	f.address = r->to; /* the tunnel's own: the name leads nowhere else */
 	f.known |= FACT_ADDRESS;

@@ -29,14 +29,18 @@ judge_address(const struct request *r, const struct addr *a)
 }
 
 /* Keep those of n addresses that may be connected to, in their order. When a rule looks at addresses, each is asked about by itself: the first that is let
- * through decides, and only those that the same rule holds for are kept. */
+ * through decides, and only those that the same rule holds for are kept. *needs_user: a rule must
+ * know who asks before one of them is let through. */
 static enum fault
-judge_addresses(struct request *r, const struct addr *a, unsigned n, bool by_rule)
+judge_addresses(struct request *r, const struct addr *a, unsigned n, bool by_rule, bool *needs_user)
 {
 	enum fault     worst = FAULT_EGRESS_DENIED;
 	struct verdict v;
 
 	r->n_addr = 0;
+	*needs_user = false;
+	if (by_rule && r->identity && !request_know_user(r))
+		return FAULT_NO_MEMORY;
 	for (unsigned i = 0; i < n && r->n_addr < TARGET_ADDRS; i++) {
 		enum fault fault = judge_address(r, &a[i]);
 		if (fault != FAULT_NONE) {
@@ -47,6 +51,12 @@ judge_addresses(struct request *r, const struct addr *a, unsigned n, bool by_rul
 			r->facts.address = a[i];
 			r->facts.known |= FACT_ADDRESS;
 			enum policy_answer answer = policy_decide(r->snap->policy, &r->facts, &v);
+			if (answer == POLICY_NEED_USER && r->n_addr == 0) {
+				*needs_user = true;
+				r->has_verdict = false;
+				r->facts.known &= ~FACT_ADDRESS;
+				return FAULT_AUTH_REQUIRED;
+			}
 			if (answer != POLICY_VERDICT) {
 				worst = answer == POLICY_UNDECIDED ? FAULT_UNDECIDED : FAULT_USER_UNKNOWN;
 				continue;
@@ -147,9 +157,13 @@ static bool
 addresses_pass(struct session *s, const struct addr *a, unsigned n)
 {
 	struct request *r = s->req;
-	bool            by_rule = !r->has_verdict;
-	enum fault      fault = judge_addresses(r, a, n, by_rule);
+	bool            by_rule = !r->has_verdict, needs_user;
+	enum fault      fault = judge_addresses(r, a, n, by_rule, &needs_user);
 
+	if (needs_user) {
+		authenticate(s); /* and gate asks again */
+		return false;
+	}
 	if (fault != FAULT_NONE) {
 		if (by_rule && r->has_verdict)
 			s->gw->count->by_action[r->verdict.action]++;
@@ -223,10 +237,9 @@ reach_lookup(struct session *s)
 		return;
 	}
 	session_drop_origin(s);
-	resolved_unref(r->resolved);
-	r->resolved = resolver_cached(s->gw->resolver, name, &fault);
-	if (r->resolved) {
+	if (!r->resolved && (r->resolved = resolver_cached(s->gw->resolver, name, &fault)))
 		r->resolve_ms = 0;
+	if (r->resolved) {
 		have_addresses(s, r->resolved);
 		return;
 	}
@@ -246,6 +259,7 @@ reach_begin(struct session *s)
 {
 	struct request *r = s->req;
 	enum fault      fault;
+	bool            needs_user;
 
 	if (has_kept(s)) {
 		r->pinned = true;
@@ -265,7 +279,7 @@ reach_begin(struct session *s)
 		reach_lookup(s);
 		return;
 	}
-	fault = judge_addresses(r, &r->at.host.addr, 1, false);
+	fault = judge_addresses(r, &r->at.host.addr, 1, false, &needs_user);
 	if (fault != FAULT_NONE)
 		reply_fault(s, fault);
 	else

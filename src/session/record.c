@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "session/logon.h"
 #include "session/session.h"
 
 #define URL_MAX   8000u
@@ -87,6 +88,13 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 	text[RT_SNI] = span_of(r->sni.text, r->sni.n);
 	text[RT_ALPN] = span_str(r->alpn);
 	text[RT_URL] = url_text(r, t->url, sizeof t->url);
+	if (r->identity) {
+		text[RT_USER] = identity_name(r->identity);
+		if (snap->set->log_entry) /* they are many: only for a log that may tell them */
+			text[RT_GROUPS] = identity_groups(r->identity);
+	}
+	if (r->logon && r->logon->detail)
+		text[RT_AUTH_DETAIL] = span_str(r->logon->detail);
 	if (r->has_target)
 		text[RT_HOST] = host_span(&r->at.host);
 	while (snap->set->log_referer && head_field_next(&r->head, &at, &f))
@@ -119,6 +127,7 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.scheme = (uint8_t)(r->has_target ? r->url.scheme : SCHEME_NONE),
 		.action = (uint8_t)(r->reported_only ? ACTION_TUNNEL : r->verdict.action),
 		.guard = (uint8_t)r->guard,
+		.auth_way = (uint8_t)(r->identity ? identity_way(r->identity) : r->logon ? r->logon->way : AUTH_WAY_NONE),
 		.minor = r->snap ? r->head.minor : 255,
 		.fault = (uint16_t)r->fault,
 		.status = r->status,
@@ -128,6 +137,7 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.connect_ms = r->connect_ms,
 		.tls_ms = MS_NONE,
 		.first_byte_ms = r->first_byte_ms,
+		.auth_ms = r->logon ? r->logon->ms : MS_NONE,
 	};
 }
 

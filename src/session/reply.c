@@ -9,6 +9,9 @@
 #include "session/page.h"
 #include "session/session.h"
 
+/* how the buffer that answers are put together in is cut up; gateway.c makes it large enough */
+#define HEAD_ROOM    (64u << 10)
+#define TAIL_ROOM    128u
 #define PAGE_ROOM    (128u << 10)
 #define LINGER_BYTES (1u << 20)
 
@@ -18,6 +21,7 @@ linger_begin(struct session *s)
 	/* closing with bytes unread would reset the connection and lose our answer on its way (RFC 9112 9.6) */
 	session_drop_origin(s);
 	request_free(s);
+	authenticate_forget(s);
 	buf_release(&s->in, &s->gw->bufs);
 	sock_shut_write(s->client.fd);
 	session_move(s, SESSION_LINGER);
@@ -46,6 +50,17 @@ linger_read(struct session *s)
 /* Our answer is with the client. */
 static void
 after_reply(struct session *s)
+{
+	if (s->keep && !s->eof && s->req->drains) {
+		session_move(s, SESSION_DRAIN);
+		drain_read(s);
+	} else {
+		reply_done(s);
+	}
+}
+
+void
+reply_done(struct session *s)
 {
 	record_request(s, s->req->fault);
 	if (!s->keep || s->eof) {
@@ -125,11 +140,21 @@ target_text(const struct request *r, char *buf, size_t n)
 	return span_of(buf, len < 0 ? 0 : (size_t)len < n ? (size_t)len : n - 1);
 }
 
-/* Can the connection carry another request after this answer? Only when we know where the next one begins, and what came was in order. */
+/* Can the connection carry another request after this answer? Only when we know where the next one begins, and what came was in order. A CONNECT is
+ * challenged on a connection that stays, but what a client sent behind it already was meant for its tunnel. */
 static bool
 can_keep(const struct session *s, const struct request *r)
 {
-	return s->keep && strcmp(fault_row(r->fault)->token, "http_request_error") != 0 && r->snap && r->has_target && !r->is_connect && r->head.body == BODY_NONE;
+	if (!s->keep || strcmp(fault_row(r->fault)->token, "http_request_error") == 0 || !r->snap || !r->has_target)
+		return false;
+	return r->is_connect ? r->status == 407 && buf_size(&s->in) == 0 : drain_is_possible(s);
+}
+
+static void
+decide_keep(struct session *s)
+{
+	s->keep = can_keep(s, s->req);
+	s->req->drains = s->keep && s->req->head.body != BODY_NONE && s->state != SESSION_FORWARD;
 }
 
 void
@@ -138,7 +163,7 @@ reply_fault(struct session *s, enum fault fault)
 	const struct fault_row *row = fault_row(fault);
 	struct request         *r = s->req;
 	const struct snapshot  *snap;
-	char                    id[17], target[1024], status[8], *head = s->gw->compose, *page = head + 4096;
+	char                    id[17], target[1024], status[8], *head = s->gw->compose, *page = head + HEAD_ROOM;
 	size_t                  n_head, n_page;
 	bool                    no_content;
 
@@ -151,7 +176,7 @@ reply_fault(struct session *s, enum fault fault)
 	session_drop_origin(s);
 	r->fault = fault;
 	r->status = row->status;
-	s->keep = can_keep(s, r);
+	decide_keep(s);
 	snprintf(id, sizeof id, "%016llx", (unsigned long long)r->id);
 	snprintf(status, sizeof status, "%u", row->status);
 	struct span rule = r->has_verdict ? policy_rule_name(snap->policy, r->verdict.rule) : SPAN("-");
@@ -169,11 +194,14 @@ reply_fault(struct session *s, enum fault fault)
 	};
 	n_page = page_render(snap, row->status, field, page, PAGE_ROOM);
 	no_content = r->has_target && r->head.method_id == METHOD_HEAD;
-	n_head = (size_t)snprintf(head, 4096,
+	n_head = (size_t)snprintf(head, HEAD_ROOM,
 	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/html; charset=utf-8\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-	    "X-Content-Type-Options: nosniff\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\nConnection: %s\r\n\r\n",
-	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(s->gw)), n_page, SPAN_ARG(snapshot_text(snap, snap->set->proxy_status)), row->token, row->word,
-	    s->keep ? "keep-alive" : "close");
+	    "X-Content-Type-Options: nosniff\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n",
+	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(s->gw)), n_page, SPAN_ARG(snapshot_text(snap, snap->set->proxy_status)), row->token, row->word);
+	if (r->snap)
+		n_head += authenticate_fields(s, fault, head + n_head, HEAD_ROOM - TAIL_ROOM - n_head);
+	n_head += (size_t)snprintf(head + n_head, TAIL_ROOM, "%sConnection: %s\r\n\r\n",
+	    s->keep && row->status == 407 && r->head.seen & 1u << FIELD_PROXY_CONNECTION ? "Proxy-Connection: keep-alive\r\n" : "", s->keep ? "keep-alive" : "close");
 	send_reply(s, span_of(head, n_head), no_content ? SPAN("") : span_of(page, n_page));
 }
 
@@ -181,15 +209,15 @@ void
 reply_trace(struct session *s)
 {
 	struct request *r = s->req;
-	char           *head = s->gw->compose, *page = head + 4096;
+	char           *head = s->gw->compose, *page = head + HEAD_ROOM;
 	size_t          n_head, n = 0, at = 0;
 	struct field    f;
 
 	r->status = 200;
 	r->fault = FAULT_NONE;
-	s->keep = can_keep(s, r);
+	decide_keep(s);
 	if (r->head.method_id == METHOD_OPTIONS) {
-		n_head = (size_t)snprintf(head, 4096, "HTTP/1.1 200 OK\r\n%.*sAllow: GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH\r\nContent-Length: 0\r\nConnection: %s\r\n\r\n",
+		n_head = (size_t)snprintf(head, HEAD_ROOM, "HTTP/1.1 200 OK\r\n%.*sAllow: GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH\r\nContent-Length: 0\r\nConnection: %s\r\n\r\n",
 		    SPAN_ARG(gateway_date(s->gw)), s->keep ? "keep-alive" : "close");
 		send_reply(s, span_of(head, n_head), SPAN(""));
 		return;
@@ -207,7 +235,7 @@ reply_trace(struct session *s)
 	}
 	memcpy(page + n, "\r\n", 2);
 	n += 2;
-	n_head = (size_t)snprintf(head, 4096, "HTTP/1.1 200 OK\r\n%.*sContent-Type: message/http\r\nContent-Length: %zu\r\nConnection: %s\r\n\r\n",
+	n_head = (size_t)snprintf(head, HEAD_ROOM, "HTTP/1.1 200 OK\r\n%.*sContent-Type: message/http\r\nContent-Length: %zu\r\nConnection: %s\r\n\r\n",
 	    SPAN_ARG(gateway_date(s->gw)), n,
 	    s->keep ? "keep-alive" : "close");
 	send_reply(s, span_of(head, n_head), span_of(page, n));
@@ -217,13 +245,16 @@ void
 reply_established(struct session *s)
 {
 	struct request    *r = s->req;
-	static const char  ok[] = "HTTP/1.1 200 Connection established\r\n\r\n";
+	char                *ok = s->gw->compose;
+	size_t               n = (size_t)(stpcpy(ok, "HTTP/1.1 200 Connection established\r\n") - ok);
 	const struct verdict *v = &r->verdict;
 
 	r->status = 200;
 	r->first_byte_ms = (uint32_t)((loop_now_us(s->gw->loop) - r->start_us) / 1000);
-	r->bytes_out += sizeof ok - 1;
-	switch (outbox_send(&s->down.kept, s->client.fd, SPAN(ok), SPAN(""))) {
+	n += authenticate_info(r, ok + n, HEAD_ROOM);
+	n += (size_t)(stpcpy(ok + n, "\r\n") - (ok + n));
+	r->bytes_out += n;
+	switch (outbox_send(&s->down.kept, s->client.fd, span_of(ok, n), SPAN(""))) {
 	case OUTBOX_BROKEN:
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		return;

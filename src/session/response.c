@@ -56,6 +56,8 @@ compose_head(const struct session *s, const struct head *h)
 		if (forward_sees_bound_auth(h, FIELD_WWW_AUTHENTICATE))
 			put(&o, SPAN("Proxy-Support: Session-Based-Authentication\r\n"));
 	}
+	if (r->logon && !interim && !o.full)
+		o.n += authenticate_info(r, o.p + o.n, o.room - o.n);
 	put(&o, SPAN("\r\n"));
 	return compose_span(&o);
 }
@@ -166,6 +168,10 @@ pass_head(struct session *s, const struct head *h)
 		/* RFC 9110 15.2: never to an HTTP/1.0 client */
 		head = compose_head(s, h);
 		return r->head.minor == 0 || (head.p && send_down(s, head, SPAN("")));
+	}
+	if (h->status == 407) { /* RFC 9110 15.5.8: ours to say, and what it asks for would be sent to us */
+		forward_origin_failed(s, FAULT_ORIGIN_407);
+		return false;
 	}
 	note_final(s, h);
 	head = compose_head(s, h);

@@ -1,10 +1,14 @@
 libpostern_a_SOURCES += \
+	src/session/authenticate.c \
 	src/session/buf.c src/session/buf.h \
+	src/session/challenge_fields.c \
 	src/session/compose.h \
+	src/session/drain.c \
 	src/session/forward.c \
 	src/session/gate.c \
 	src/session/gateway.c src/session/gateway.h \
 	src/session/head.c \
+	src/session/logon.c src/session/logon.h \
 	src/session/origin.c src/session/origin.h \
 	src/session/page.c src/session/page.h \
 	src/session/peek.c \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "session/logon.h"
 
 #define LINGER_MS 2000u
 
@@ -16,11 +17,13 @@ static void on_deadline(void *arg);
 static const uint16_t edges[SESSION_STATES] = {
 	[SESSION_ACCEPTED] = TO(HEAD) | TO(DONE),
 	[SESSION_HEAD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_GATE] = TO(LOOKUP) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(DONE),
+	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(DONE),
 	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(DONE),
+	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(DONE),
 	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
-	[SESSION_REPLY] = TO(HEAD) | TO(PEEK) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
+	[SESSION_DRAIN] = TO(HEAD) | TO(LINGER) | TO(DONE),
+	[SESSION_REPLY] = TO(HEAD) | TO(DRAIN) | TO(PEEK) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
 	[SESSION_PEEK] = TO(TUNNEL) | TO(DONE),
 	[SESSION_TUNNEL] = TO(DONE),
 	[SESSION_LINGER] = TO(DONE),
@@ -38,6 +41,8 @@ state_ms(const struct session *s, enum session_state state)
 		return s->req ? set->head_timeout_ms : s->id ? set->keepalive_timeout_ms : set->head_timeout_ms;
 	case SESSION_LOOKUP:
 		return set->dns_timeout_ms * 2 + 1000; /* the resolver has its own; this one is the net below it */
+	case SESSION_AUTH:
+		return s->req->snap->set->auth.timeout_ms + 1000; /* the desk has its own; likewise */
 	case SESSION_DIAL:
 		return set->connect_timeout_ms;
 	case SESSION_PEEK:
@@ -95,6 +100,7 @@ session_cancel_errands(struct session *s)
 	if (r->dial)
 		dial_cancel(r->dial);
 	r->dial = NULL;
+	logon_cancel(r->logon);
 }
 
 void
@@ -106,6 +112,8 @@ request_free(struct session *s)
 		return;
 	session_cancel_errands(s);
 	resolved_unref(r->resolved);
+	logon_free(r->logon);
+	identity_unref(r->identity);
 	buf_release(&r->back_in, &s->gw->bufs);
 	buf_release(&r->text, &s->gw->bufs);
 	snapshot_unref(r->snap);
@@ -167,6 +175,7 @@ session_finish(struct session *s, enum fault fault)
 		memo_free(s->memo);
 		s->memo = NULL;
 	}
+	authenticate_forget(s);
 	lane_clear(&s->up, &gw->lanes);
 	lane_clear(&s->down, &gw->lanes);
 	buf_release(&s->in, &gw->bufs);
@@ -203,6 +212,9 @@ on_client(void *arg, unsigned what)
 		break;
 	case SESSION_REPLY:
 		reply_continue(s);
+		break;
+	case SESSION_DRAIN:
+		drain_read(s);
 		break;
 	case SESSION_PEEK:
 		peek_pump(s);
@@ -257,6 +269,10 @@ on_deadline(void *arg)
 		break;
 	case SESSION_LOOKUP:
 		reply_fault(s, FAULT_DNS_TIMEOUT);
+		break;
+	case SESSION_AUTH:
+		logon_explain(s->req->logon, "no answer");
+		reply_fault(s, FAULT_AUTH_UNAVAILABLE);
 		break;
 	case SESSION_DIAL:
 		reply_fault(s, FAULT_CONNECT_TIMEOUT);

@@ -12,6 +12,8 @@
 #include <sys/queue.h>
 
 #include "audit/record.h"
+#include "auth/handshake.h"
+#include "auth/identity.h"
 #include "net/dial.h"
 #include "net/lane.h"
 #include "net/loop.h"
@@ -29,9 +31,11 @@ enum session_state {
 	SESSION_HEAD,    /* reading a request head, or idle between two */
 	SESSION_GATE,    /* policy has the word */
 	SESSION_LOOKUP,  /* errand: the target's addresses */
+	SESSION_AUTH,    /* errand: who asks */
 	SESSION_DIAL,    /* connecting */
 	SESSION_FORWARD, /* a plain request and its response pass */
 	SESSION_REPLY,   /* an answer of our own is on its way out */
+	SESSION_DRAIN,   /* it is out; the rest of the request's body is read in vain */
 	SESSION_PEEK,    /* reading the ClientHello */
 	SESSION_TUNNEL,
 	SESSION_LINGER,  /* all is said; reading until the client leaves */
@@ -40,6 +44,16 @@ enum session_state {
 };
 
 #define TARGET_ADDRS 8
+
+/* What a URL says beside its authority; spans point into the head. */
+struct target {
+	enum url_scheme scheme;
+	struct span     path, query;
+	bool            has_query;
+};
+
+/* A log-on under way, and what the log says of it. */
+struct logon;
 
 /* One request under way. Lives from its first byte to its log line, or to the start of its tunnel. */
 struct request {
@@ -51,7 +65,7 @@ struct request {
 	struct buf       text; /* the bytes of the head */
 	struct head      head; /* points into them */
 	struct authority at;
-	struct url       url;
+	struct target    url;
 	bool             is_connect;
 	bool             has_target; /* at is set */
 	bool             has_hops; /* TRACE or OPTIONS: hops is how many more may pass it on (RFC 9110 7.6.2) */
@@ -69,12 +83,16 @@ struct request {
 	unsigned            n_addr;
 	uint64_t            errand_us; /* when the errand began */
 
+	/* who asks */
+	struct logon    *logon;    /* owned; null: no credentials were read */
+	struct identity *identity; /* a reference; null: not known, or nobody asked */
+	bool             expired;  /* the connection's identity was too old */
+
 	/* plain requests */
 	struct body   body;      /* the request's */
 	struct body   back;      /* the response's */
 	struct buf    back_in;   /* response head, while it is incomplete */
 	size_t        back_seen;
-	struct head   back_head; /* points into back_in: only while it is being forwarded */
 	uint8_t       back_minor;
 	bool          sent_whole; /* the request is with the origin */
 	bool          replied;    /* the final response head is with the client */
@@ -84,6 +102,8 @@ struct request {
 	bool          pinned;     /* connection-bound authentication was seen: the origin stays with this client */
 	bool          retried;
 	bool          used_body; /* body bytes have left `in`: the request cannot be sent again */
+	bool          drains;    /* refused: its body is still to be read in vain */
+	uint32_t      drained;   /* bytes of it */
 
 	/* for the record */
 	enum fault       fault;
@@ -107,6 +127,13 @@ request_ends_here(const struct request *r)
 	return r->has_hops && r->hops == 0;
 }
 
+/* Another proxy passed it on: others than its user may be behind this connection. */
+static inline bool
+request_is_relayed(const struct request *r)
+{
+	return r->head.seen & (1u << FIELD_VIA | 1u << FIELD_FORWARDED | 1u << FIELD_X_FORWARDED_FOR);
+}
+
 /* What the log line of a tunnel needs, kept small while it lives. */
 struct memo;
 
@@ -121,6 +148,8 @@ struct session {
 	struct buf           in;       /* from the client, not used yet */
 	struct request      *req;      /* owned; null: none under way */
 	struct memo         *memo;     /* owned; tunnels only */
+	struct identity     *identity; /* a reference: who logged on to this connection (NTLM); null: nobody */
+	struct handshake    *handshake; /* owned: of a log-on between two requests; null: none */
 	uint64_t             id;
 	uint64_t             active_us; /* last time that something moved */
 	uint64_t             memo_idle_ms; /* tunnel: its idle-timeout */
@@ -156,14 +185,21 @@ void session_drop_origin(struct session *s);
 
 /* --- the steps, in order; each ends by moving on, waiting, or finishing, so callers return at once --- */
 void head_read(struct session *s);    /* head.c */
+/* The request may wait long, as may thousands: its head moves to a block of its own size, without the credentials, which are in good hands by now.
+ * False: no memory. */
+bool head_settle(struct session *s);
 void gate_enter(struct session *s);   /* gate.c: a head is complete */
 void gate_decide(struct session *s);  /* gate.c: ask policy with the facts at hand */
 void reach_begin(struct session *s);  /* reach.c: policy said yes: pool, look-up, judging of addresses */
 void reach_lookup(struct session *s); /* reach.c: for gate: the addresses are needed */
+void authenticate(struct session *s); /* authenticate.c: for gate: the user is needed */
 void reach_on_origin(struct session *s, unsigned what);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */
 void reply_fault(struct session *s, enum fault fault);       /* reply.c: an error page, then on or away */
 void reply_continue(struct session *s);                      /* the client's socket takes more */
+void reply_done(struct session *s);                          /* our answer is out, and nothing of the request is left */
+void drain_read(struct session *s);                          /* drain.c: the body of a request that was refused */
+bool drain_is_possible(const struct session *s);
 void reply_trace(struct session *s);                         /* Max-Forwards ran out */
 void linger_begin(struct session *s);                        /* reply.c */
 void linger_read(struct session *s);
@@ -183,6 +219,20 @@ void tunnel_begin(struct session *s);                        /* tunnel.c */
 void tunnel_on_client(struct session *s, unsigned what);
 void tunnel_on_origin(struct session *s, unsigned what);
 void tunnel_on_timeout(struct session *s);
+
+/* --- authenticate.c, logon.c: what others need of it --- */
+/* Is this connection somebody's already? Then policy is told at once. False: no memory (answered). */
+bool authenticate_recall(struct session *s);
+/* The rows that policy wants, anew: another snapshot's requests may have asked in between. False: no memory. */
+bool request_know_user(struct request *r);
+/* A log-on that has begun on this connection is not gone on with. */
+void authenticate_break_off(struct session *s);
+/* Nobody is logged on to this connection any more, and nobody in the middle of it. */
+void authenticate_forget(struct session *s);
+/* The fields that an answer of ours with this fault carries for it; bytes written. */
+size_t authenticate_fields(const struct session *s, enum fault fault, char *out, size_t room);
+/* Proxy-Authentication-Info for the answer of what was let through, if there is one. */
+size_t authenticate_info(const struct request *r, char *out, size_t room);
 
 /* --- record.c: the log line --- */
 void record_request(struct session *s, enum fault fault); /* of s->req */

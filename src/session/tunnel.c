@@ -39,6 +39,7 @@ tunnel_begin(struct session *s)
 	s->memo_idle_ms = s->req->snap->set->idle_timeout_ms;
 	s->req->back_in = (struct buf){0};
 	request_free(s);
+	authenticate_forget(s); /* nothing more is asked on this connection */
 	session_move(s, SESSION_TUNNEL);
 	s->active_us = loop_now_us(s->gw->loop);
 	s->gw->count->tunnels++;

@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import gateway as gateways  # noqa: E402
+import lab as labs  # noqa: E402
 import origin as origins  # noqa: E402
 import world as worlds  # noqa: E402
 
@@ -47,18 +48,18 @@ def folder():
         shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture
-def gateway(world, folder):
-    """gateway(rules=..., option=...) starts one; each is stopped at the end, and must end well."""
+@contextlib.contextmanager
+def gateways_of(folder, kind, *first):
+    """start(...) makes one; each is stopped at the end, and must end well."""
     made = []
 
     def start(*words, **more):
         own = folder / f"gateway{len(made)}"
         own.mkdir(mode=0o755)
-        one = gateways.Gateway.__new__(gateways.Gateway)
+        one = kind.__new__(kind)
         made.append(one)
         one.child = None
-        one.__init__(own, *words, **more)
+        one.__init__(*first, own, *words, **more)
         return one
 
     yield start
@@ -70,6 +71,31 @@ def gateway(world, folder):
             failures.append(e)
     if failures:
         raise failures[0]
+
+
+@pytest.fixture
+def gateway(world, folder):
+    """gateway(rules=..., option=...) starts one."""
+    with gateways_of(folder, gateways.Gateway) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def lab(world):
+    """The Active Directory domain of lab.py, once for the session."""
+    reason = labs.missing()
+    if reason:
+        pytest.skip(reason)
+    here = labs.Lab(world)
+    yield here
+    here.close()
+
+
+@pytest.fixture
+def lab_gateway(lab, folder):
+    """lab_gateway(rules=..., auth={...}, option=...) starts one on the proxy's machine of the lab."""
+    with gateways_of(folder, labs.LabGateway, lab) as start:
+        yield start
 
 
 @pytest.fixture

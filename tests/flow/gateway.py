@@ -39,12 +39,13 @@ class Gateway:
     """One running `postern run`. `rules` is ini text; `options` go to [gateway] (head_timeout="1s" is head-timeout = 1s)."""
 
     def __init__(self, folder, rules=LET_ALL, clients="0.0.0.0/0 ::/0", address=None, words=(), log_file=None, env=None, start=True, more="",
-                 rlimit=None, **options):
+                 rlimit=None, port=None, before=(), **options):
         self.folder = Path(folder)
         self.rlimit = rlimit
-        nobody = pwd.getpwnam("nobody")
-        os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
-        self.port = free_port()
+        self.before = list(before)  # words that bring it somewhere else; they must exec it
+        user = pwd.getpwnam(options.get("user", "nobody"))
+        os.chown(self.folder, user.pw_uid, user.pw_gid)
+        self.port = port or free_port()
         self.address = ("127.0.0.1", self.port)
         self.listens = address or f"127.0.0.1:{self.port}"
         self.file = self.folder / "postern.ini"
@@ -75,6 +76,7 @@ class Gateway:
             self.patience = 3
             command = ["valgrind", "--trace-children=yes", "--vgdb=no", "--track-origins=yes", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
                        "--error-exitcode=99", *command]
+        command = self.before + command
         out = open(self.stderr, "ab")
         limits = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.rlimit, self.rlimit))) if self.rlimit else None
         self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(self.env or {})}, preexec_fn=limits)
@@ -202,6 +204,16 @@ class Gateway:
         text = self.said()
         assert not REPORTS.search(text), text[-20000:]
         assert code == expect, f"exit code {code}\n{text[-5000:]}"
+
+
+def owner(pid):
+    """Whose process it is, by its effective user id."""
+    return pwd.getpwuid(int(re.search(r"^Uid:\s+\d+\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.M)[1])).pw_name
+
+
+def state(pid):
+    """R, S, D, T ... as proc(5) has it."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 def sanitized():

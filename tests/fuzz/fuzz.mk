@@ -4,6 +4,16 @@
 FUZZ_LIBS = libpostern.a $(LIBS_ALL)
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 
+check_PROGRAMS += replay_ap_req
+replay_ap_req_SOURCES = tests/fuzz/fuzz_ap_req.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_ap_req_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_ap_req
+fuzz_ap_req_SOURCES = tests/fuzz/fuzz_ap_req.c tests/fuzz/fuzz.h
+fuzz_ap_req_LDADD = $(FUZZ_LIBS)
+fuzz_ap_req_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_authority
 replay_authority_SOURCES = tests/fuzz/fuzz_authority.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_authority_LDADD = $(FUZZ_LIBS)

@@ -66,7 +66,7 @@ static const struct {
 	const char      *key;
 	enum record_text text;
 } texts[] = {{"method", RT_METHOD}, {"host", RT_HOST}, {"url", RT_URL}, {"listener", RT_LISTENER}, {"rule", RT_RULE}, {"reported", RT_REPORTED},
-    {"agent", RT_USER_AGENT}, {"type", RT_CONTENT_TYPE}, {"sni", RT_SNI}, {"alpn", RT_ALPN}, {"entry", RT_LIST_ENTRY}};
+    {"agent", RT_USER_AGENT}, {"type", RT_CONTENT_TYPE}, {"sni", RT_SNI}, {"alpn", RT_ALPN}, {"entry", RT_LIST_ENTRY}, {"user", RT_USER}, {"groups", RT_GROUPS}, {"detail", RT_AUTH_DETAIL}};
 
 /* One value of a record as a scene writes it; null: there is no such key. */
 static const char *
@@ -99,6 +99,10 @@ record_value(const struct record *r, const struct span text[RT_COUNT], const cha
 		return ms_text(r->connect_ms, buf, n);
 	if (strcmp(key, "first") == 0)
 		return ms_text(r->first_byte_ms, buf, n);
+	if (strcmp(key, "auth") == 0)
+		return ms_text(r->auth_ms, buf, n);
+	if (strcmp(key, "way") == 0)
+		return or_dash(words_auth_way(r));
 	if (strcmp(key, "ech") == 0)
 		return r->ech ? "yes" : "no";
 	if (strcmp(key, "tunnel") == 0)
@@ -308,7 +312,7 @@ expect_number(struct play *p, uint64_t want, const char *what)
 	} number[] = {{"sessions", p->gw.n_sessions}, {"pooled", p->gw.origins.n}, {"accepted", c->accepted}, {"refused-unread", c->refused_unread},
 	    {"refused-limit", c->refused_limit}, {"pauses", c->accept_pauses}, {"tunnels", c->tunnels}, {"guard-closed", c->guard_closed},
 	    {"guard-reported", c->guard_reported}, {"denied", c->by_action[ACTION_DENY]}, {"bypassed", c->by_action[ACTION_BYPASS]},
-	    {"tunnelled", c->by_action[ACTION_TUNNEL]}, {"drained", p->n_drained}};
+	    {"tunnelled", c->by_action[ACTION_TUNNEL]}, {"drained", p->n_drained}, {"asked", c->auth_asked}, {"cached", c->auth_cached}};
 
 	for (size_t i = 0; i < sizeof number / sizeof *number; i++)
 		if (strcmp(what, number[i].name) == 0) {
@@ -327,7 +331,7 @@ play_expect(struct play *p, const struct step *l)
 	char             *end;
 	unsigned long     n = strtoul(what, &end, 10);
 
-	if (strcmp(what, "lookup") == 0 || strcmp(what, "dial") == 0)
+	if (strcmp(what, "lookup") == 0 || strcmp(what, "dial") == 0 || strcmp(what, "ask") == 0)
 		expect_errand(p, l);
 	else if (strcmp(what, "record") == 0)
 		expect_record(p, l, 2);

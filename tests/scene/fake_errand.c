@@ -3,6 +3,7 @@
  * fake_errand: the resolver, the dialling of several addresses, and the ring of fake_net. Answers when the script says so, in a later turn, never after
  * a cancel.
  */
+#include "fake_desk.h"
 #include "fake_net.h"
 
 #include <stdio.h>
@@ -273,7 +274,7 @@ fake_dialled(const struct addr *to, enum fault fault)
 bool
 fake_errands_left(void)
 {
-	return !TAILQ_EMPTY(&jobs) || !TAILQ_EMPTY(&dials);
+	return !TAILQ_EMPTY(&jobs) || !TAILQ_EMPTY(&dials) || fake_desk_waits();
 }
 
 void
@@ -286,6 +287,7 @@ fake_errands_clear(void)
 		resolve_job_cancel(j);
 	while ((d = TAILQ_FIRST(&dials)))
 		dial_cancel(d);
+	fake_desk_clear();
 	forget_all();
 }
 

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/desk.h"
 #include "conf/load.h"
+#include "fake_desk.h"
 #include "session/session.h"
 
 #define STACK_MOST (192u << 10) /* bytes between the loop and the deepest call: no recursion over requests */
@@ -209,6 +211,61 @@ dial_step(struct play *p, const struct step *l)
 		play_fail(p, "nothing is being dialled");
 }
 
+/* --- the desk --- */
+
+/* KEY VALUE ... of an answer; a VALUE may be a text. */
+static bool
+answer_read(const struct step *l, struct answer *a)
+{
+	for (unsigned i = 3; i < l->n; i += 2) {
+		const char *key = step_word(l, i);
+		struct span v = i + 1 < l->n ? l->word[i + 1].s : SPAN("");
+		if (l->word[i].is_text) { /* why, by itself */
+			answer_detail(a, "%.*s", SPAN_ARG(l->word[i].s));
+			i--;
+		} else if (strcmp(key, "account") == 0)
+			answer_name(a->account, v);
+		else if (strcmp(key, "domain") == 0)
+			answer_name(a->domain, v);
+		else if (strcmp(key, "realm") == 0)
+			answer_name(a->realm, v);
+		else if (strcmp(key, "group") == 0)
+			answer_group(a, v);
+		else if (strcmp(key, "token") == 0)
+			answer_token(a, v);
+		else if (strcmp(key, "pac") == 0)
+			answer_pac(a, v);
+		else if (strcmp(key, "handle") == 0)
+			a->handle = strtoull(v.p, NULL, 10);
+		else if (strcmp(key, "after") == 0)
+			a->retry_after_s = (uint32_t)strtoul(v.p, NULL, 10);
+		else
+			return false;
+	}
+	return true;
+}
+
+static void
+desk_step(struct play *p, const struct step *l)
+{
+	static const char *const results[ASK_RESULTS] = {"ok", "continue", "refused", "bad-token", "limited", "unavailable"};
+	struct answer            a = {0};
+
+	if (strcmp(step_word(l, 1), "is") == 0) {
+		fake_desk_is_full = strcmp(step_word(l, 2), "full") == 0;
+		return;
+	}
+	while (a.result < ASK_RESULTS && strcmp(step_word(l, 2), results[a.result]) != 0)
+		a.result++;
+	if (a.result == ASK_RESULTS || !answer_read(l, &a))
+		play_fail(p, "desk answers ok|continue|refused|bad-token|limited|unavailable [KEY VALUE]... [\"why\"] | is full");
+	else if (fake_desk_answer(&a))
+		return;
+	else
+		play_fail(p, "the desk was not asked");
+	answer_clear(&a);
+}
+
 /* --- the gateway --- */
 
 static void
@@ -259,6 +316,8 @@ play_step(struct play *p, const struct step *l)
 		resolver_step(p, l);
 	else if (strcmp(who, "dial") == 0)
 		dial_step(p, l);
+	else if (strcmp(who, "desk") == 0)
+		desk_step(p, l);
 	else if (strcmp(who, "gateway") == 0)
 		gateway_step(p, l);
 	else if (strcmp(who, "accept") == 0)
@@ -295,6 +354,7 @@ play_mishap(struct play *p, unsigned kind)
 {
 	static void (*const does[])(struct fake_sock *) = {fake_reset, fake_finish, stall};
 	static const struct addr nowhere;
+	static const struct answer down = {.result = ASK_UNAVAILABLE};
 
 	if (kind < 6)
 		befall(kind % 2 ? FAKE_ORIGIN : FAKE_CLIENT, does[kind / 2]);
@@ -303,7 +363,7 @@ play_mishap(struct play *p, unsigned kind)
 	else if (kind == 7)
 		use(p, p->config[p->n_configs - 1].name);
 	else
-		while (fake_answer(NULL, &nowhere, 1, FAULT_NONE) || fake_dialled(NULL, FAULT_CONNECT_FAILED))
+		while (fake_answer(NULL, &nowhere, 1, FAULT_NONE) || fake_dialled(NULL, FAULT_CONNECT_FAILED) || fake_desk_answer(&down))
 			;
 	fake_settle(p->loop);
 }
@@ -332,6 +392,7 @@ play_begin(struct play *p)
 	shared_worker_reset(shared, 0);
 	p->gw.shared = p->shared;
 	p->gw.count = &p->shared->worker[0].counters;
+	p->gw.desk = desk_new(p->loop);
 	p->gw.ring = ring_open(-1);
 	p->gw.on_drained = on_drained;
 	p->gw.arg = p;

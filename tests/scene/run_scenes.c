@@ -7,6 +7,8 @@
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -177,6 +179,17 @@ file_run(const char *path, unsigned *played)
 	return failed;
 }
 
+/* What `keytab = /proc/self/fd/200` means in a scene: a file that nobody reads. */
+static void
+keytab_open(void)
+{
+	int fd = memfd_create("keytab", 0);
+
+	if (fchmod(fd, 0600) != 0 || dup2(fd, 200) < 0)
+		abort();
+	close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -186,6 +199,7 @@ main(int argc, char **argv)
 	glob_t      g;
 
 	log_threshold(LOG_LEVEL_ERROR);
+	keytab_open();
 	for (int i = 1; i < argc; i++)
 		failed += file_run(argv[i], &played);
 	if (argc > 1)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "token.h"
+
 void
 step_clear(struct step *l)
 {
@@ -22,6 +24,8 @@ hex(char c)
 static const char *
 quoted(const char *s, struct bytes *out)
 {
+	const char *end;
+
 	for (s++; *s && *s != '"'; s++) {
 		char c = *s;
 		if (c == '\\') {
@@ -39,6 +43,11 @@ quoted(const char *s, struct bytes *out)
 			case '"':
 				c = *s;
 				break;
+			case '{':
+				if (!(end = strchr(s, '}')) || !token_make(span_of(s + 1, (size_t)(end - s - 1)), out))
+					return NULL;
+				s = end;
+				continue;
 			case 'x':
 				if (hex(s[1]) < 0 || hex(s[2]) < 0)
 					return NULL;
@@ -86,7 +95,7 @@ const char *
 step_read(struct step *l, const char *s)
 {
 	size_t      at[WORDS_MAX + 1];
-	const char *why = "a quoted text does not end, or has an escape other than \\r \\n \\t \\\\ \\\" \\xNN";
+	const char *why = "a quoted text does not end, or has an escape other than \\r \\n \\t \\\\ \\\" \\xNN \\{TOKEN}";
 	char       *end;
 
 	*l = (struct step){0};

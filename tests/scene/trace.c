@@ -12,18 +12,20 @@
 struct play *playing;
 
 static const char *const names[SESSION_STATES] = {
-	"ACCEPTED", "HEAD", "GATE", "LOOKUP", "DIAL", "FORWARD", "REPLY", "PEEK", "TUNNEL", "LINGER", "DONE"};
+	"ACCEPTED", "HEAD", "GATE", "LOOKUP", "AUTH", "DIAL", "FORWARD", "REPLY", "DRAIN", "PEEK", "TUNNEL", "LINGER", "DONE"};
 
 #define TO(state) (1u << SESSION_##state)
 /* What scenes must show, and nothing else. session.c allows a little more, for what cannot happen today. */
 static const unsigned wanted[SESSION_STATES] = {
 	[SESSION_ACCEPTED] = TO(HEAD),
 	[SESSION_HEAD] = TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_GATE] = TO(LOOKUP) | TO(DIAL) | TO(FORWARD) | TO(REPLY),
+	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY),
 	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(DONE),
+	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(DONE),
 	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
-	[SESSION_REPLY] = TO(HEAD) | TO(LINGER) | TO(DONE),
+	[SESSION_DRAIN] = TO(HEAD) | TO(LINGER) | TO(DONE),
+	[SESSION_REPLY] = TO(HEAD) | TO(DRAIN) | TO(LINGER) | TO(DONE),
 	[SESSION_PEEK] = TO(TUNNEL) | TO(DONE),
 	[SESSION_TUNNEL] = TO(DONE),
 	[SESSION_LINGER] = TO(DONE),

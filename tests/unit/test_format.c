@@ -28,6 +28,7 @@ record_of(bool is_connect, unsigned status, enum fault fault)
 		.id = 0xabc, .session = 0xdef, .end_real_us = 1700000000007890u, .duration_us = 45678, .bytes_in = 99, .bytes_out = 4321,
 		.is_connect = is_connect, .scheme = is_connect ? SCHEME_HTTPS : SCHEME_HTTP, .minor = 1, .fault = (uint16_t)fault, .status = (uint16_t)status,
 		.port = is_connect ? 443 : 80, .worker = 3, .resolve_ms = MS_NONE, .connect_ms = MS_NONE, .tls_ms = MS_NONE, .first_byte_ms = MS_NONE,
+		.auth_ms = MS_NONE,
 	};
 
 	r.client.addr = addr_from_v4(0xc0000201);
@@ -107,6 +108,12 @@ test_squid_lines_are_native_to_the_byte(void **state)
 		 "1700000000.007 3600000 192.0.2.1 TCP_TUNNEL_TIMEDOUT/200 4321 CONNECT a.example:443 - HIER_DIRECT/10.0.0.1 -"},
 		{{reached(record_of(false, 200, FAULT_CLIENT_ABORTED), 0x0a000001), {GET("http://example.com/"), [RT_USER] = "jane doe"}},
 		 "1700000000.007     45 192.0.2.1 TCP_MISS_ABORTED/200 4321 GET http://example.com/ jane%20doe HIER_DIRECT/10.0.0.1 -"},
+		{{reached(record_of(true, 200, FAULT_NONE), 0x0a000001), {CONNECT("a.example"), [RT_USER] = "CORP\\alice"}},
+		 "1700000000.007     45 192.0.2.1 TCP_TUNNEL/200 4321 CONNECT a.example:443 CORP%5Calice HIER_DIRECT/10.0.0.1 -"},
+		{{record_of(true, 407, FAULT_AUTH_REQUIRED), {CONNECT("a.example")}},
+		 "1700000000.007     45 192.0.2.1 TCP_DENIED/407 4321 CONNECT a.example:443 - HIER_NONE/- -"},
+		{{record_of(false, 503, FAULT_AUTH_UNAVAILABLE), {GET("http://example.com/")}},
+		 "1700000000.007     45 192.0.2.1 TCP_DENIED/503 4321 GET http://example.com/ - HIER_NONE/- -"},
 		{{record_of(true, 0, FAULT_CLIENT_ABORTED), {CONNECT("a.example")}},
 		 "1700000000.007     45 192.0.2.1 TCP_TUNNEL_ABORTED/000 4321 CONNECT a.example:443 - HIER_NONE/- -"},
 		{{record_of(false, 400, FAULT_BAD_FRAMING), {0}},
@@ -191,7 +198,8 @@ test_json_line_has_every_key_in_its_order(void **state)
 	struct story full = {reached(record_of(true, 200, FAULT_GUARD_BAD_SNI), 0x0a000001),
 	                     {CONNECT("a.example"), [RT_LISTENER] = "edge", [RT_RULE] = "diag", [RT_LIST_ENTRY] = "lists/x.list:3", [RT_REPORTED] = "r1 r2",
 	                      [RT_USER] = "joe", [RT_USER_AGENT] = "curl/8", [RT_CONTENT_TYPE] = "text/html; a=\"b\"", [RT_SNI] = "b.example",
-	                      [RT_ALPN] = "h2", [RT_PARENT] = "up", [RT_REFERER] = "never"}};
+	                      [RT_ALPN] = "h2", [RT_PARENT] = "up", [RT_REFERER] = "never", [RT_GROUPS] = "CORP\\Proxy Users,S-1-5-21-1-2-3-513",
+	                      [RT_AUTH_DETAIL] = "joe: no \"such\" user"}};
 	struct story empty = {record_of(false, 0, FAULT_NONE), {0}};
 	char        *buf = malloc(LOG_LINE_MAX);
 
@@ -203,15 +211,18 @@ test_json_line_has_every_key_in_its_order(void **state)
 	full.r.connect_ms = 2;
 	full.r.tls_ms = 3;
 	full.r.first_byte_ms = 0;
+	full.r.auth_ms = 17;
+	full.r.auth_way = AUTH_WAY_KERBEROS;
 	line_of(LOG_JSON, "", false, &full, buf);
 	assert_string_equal(buf,
 	                    "{\"ts\":\"2023-11-14T22:13:20.007Z\",\"duration_ms\":45,\"id\":\"0000000000000abc\",\"client\":\"192.0.2.1\","
 	                    "\"client_port\":40000,\"listener\":\"edge\",\"worker\":3,\"session\":\"0000000000000def\",\"method\":\"CONNECT\","
 	                    "\"scheme\":\"https\",\"host\":\"a.example\",\"port\":443,\"url\":\"a.example:443\",\"action\":\"bypass\",\"rule\":\"diag\","
 	                    "\"list_entry\":\"lists/x.list:3\",\"reported\":\"r1 r2\",\"guard\":\"closed\",\"sni\":\"b.example\",\"ech\":true,"
-	                    "\"alpn\":\"h2\",\"user\":\"joe\",\"status\":200,\"result\":\"TCP_DENIED\",\"fault\":\"guard-bad-sni\","
+	                    "\"alpn\":\"h2\",\"user\":\"joe\",\"groups\":[\"CORP\\\\Proxy Users\",\"S-1-5-21-1-2-3-513\"],\"auth_scheme\":\"Negotiate/Kerberos\","
+	                    "\"auth_detail\":\"joe: no \\\"such\\\" user\",\"status\":200,\"result\":\"TCP_DENIED\",\"fault\":\"guard-bad-sni\","
 	                    "\"address\":\"10.0.0.1\",\"parent\":\"up\",\"bytes_in\":99,\"bytes_out\":4321,\"resolve_ms\":1,\"connect_ms\":2,"
-	                    "\"tls_ms\":3,\"first_byte_ms\":0,\"user_agent\":\"curl/8\",\"content_type\":\"text/html; a=\\\"b\\\"\"}");
+	                    "\"tls_ms\":3,\"first_byte_ms\":0,\"auth_ms\":17,\"user_agent\":\"curl/8\",\"content_type\":\"text/html; a=\\\"b\\\"\"}");
 	empty.r.port = 0;
 	empty.r.scheme = SCHEME_NONE;
 	line_of(LOG_JSON, "", false, &empty, buf);
@@ -220,9 +231,9 @@ test_json_line_has_every_key_in_its_order(void **state)
 	                    "\"client_port\":40000,\"listener\":null,\"worker\":3,\"session\":\"0000000000000def\",\"method\":null,"
 	                    "\"scheme\":null,\"host\":null,\"port\":null,\"url\":null,\"action\":null,\"rule\":null,"
 	                    "\"list_entry\":null,\"reported\":null,\"guard\":null,\"sni\":null,\"ech\":false,"
-	                    "\"alpn\":null,\"user\":null,\"status\":null,\"result\":\"NONE_NONE\",\"fault\":null,"
+	                    "\"alpn\":null,\"user\":null,\"groups\":null,\"auth_scheme\":null,\"auth_detail\":null,\"status\":null,\"result\":\"NONE_NONE\",\"fault\":null,"
 	                    "\"address\":null,\"parent\":null,\"bytes_in\":99,\"bytes_out\":4321,\"resolve_ms\":null,\"connect_ms\":null,"
-	                    "\"tls_ms\":null,\"first_byte_ms\":null,\"user_agent\":null,\"content_type\":null}");
+	                    "\"tls_ms\":null,\"first_byte_ms\":null,\"auth_ms\":null,\"user_agent\":null,\"content_type\":null}");
 	free(buf);
 }
 
@@ -333,6 +344,15 @@ json_is_valid(const char *p)
 						return false;
 				}
 				p++;
+			} else if (part == 1 && *p == '[') {
+				do {
+					p += strcspn(p, "\"") + 1;
+					while (*p && *p != '"')
+						p += *p == '\\' ? 2 : 1;
+					p++;
+				} while (*p == ',');
+				if (*p++ != ']')
+					return false;
 			} else if (part == 1) {
 				size_t n = strspn(p, "0123456789");
 				if (!n && (strncmp(p, "null", 4) == 0 || strncmp(p, "true", 4) == 0))

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/back.h"
+
+#include <sys/stat.h>
+
+#include "auth/back_ops.h"
+
+static const struct {
+	const char            *word;
+	const struct back_ops *ops; /* null: left out at configure */
+} backs[BACK_KINDS] = {
+	[BACK_NTLM_FILE] = {"ntlm-file", &back_ntlm_file_ops},
+	[BACK_BASIC_FILE] = {"basic-file", &back_basic_file_ops},
+#ifdef HAVE_KERBEROS
+	[BACK_KERBEROS] = {"kerberos", &back_kerberos_ops},
+#else
+	[BACK_KERBEROS] = {"kerberos", NULL},
+#endif
+#ifdef HAVE_WINBIND
+	[BACK_WINBIND] = {"winbind", &back_winbind_ops},
+#else
+	[BACK_WINBIND] = {"winbind", NULL},
+#endif
+#ifdef HAVE_LDAP
+	[BACK_LDAP] = {"ldap", &back_ldap_ops},
+#else
+	[BACK_LDAP] = {"ldap", NULL},
+#endif
+#ifdef HAVE_PAM
+	[BACK_PAM] = {"pam", &back_pam_ops},
+#else
+	[BACK_PAM] = {"pam", NULL},
+#endif
+};
+
+const struct back_ops *
+back_ops(enum back_kind kind)
+{
+	return (unsigned)kind < BACK_KINDS ? backs[kind].ops : NULL;
+}
+
+const char *
+back_word(enum back_kind kind)
+{
+	return (unsigned)kind < BACK_KINDS ? backs[kind].word : "none";
+}
+
+const char *
+back_file_fault(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return "cannot be looked at";
+	if (!S_ISREG(st.st_mode))
+		return "is no plain file";
+	if (st.st_mode & (S_IRWXG | S_IRWXO))
+		return "others than its owner can read or write it, and what it holds is as good as the passwords; chmod 600 makes it right";
+	if (st.st_size > (off_t)BACK_FILE_MOST)
+		return "is larger than 64 MiB";
+	return NULL;
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc/crew_auth.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "auth/back.h"
+#include "base/log.h"
+#include "proc/crew.h"
+
+#define FOLLOW_MS       2000u
+#define FIRST_FOLLOW_MS 10000u /* at its start: libraries, large files */
+#define LAST_ASKS_MS    10000u /* one that is needed no more answers what it has */
+#define PAIR_AGAIN_MS   1000u
+#define SETTLE_MS       50u /* an editor's several steps are one change */
+#define PEER_BUFFER     (1 << 20) /* some asks of WIRE_MAX; where the kernel gives less, one fits and the rest wait at the desk */
+
+/* --- the plan --- */
+
+bool
+auth_plan_init(struct auth_plan *p, const struct conf *c, int snapshot)
+{
+	const char *const files[BACK_KINDS] = {
+		[BACK_NTLM_FILE] = c->auth.ntlm_file, [BACK_BASIC_FILE] = c->auth.basic_file, [BACK_KERBEROS] = c->auth.keytab};
+	struct snapshot *s = snapshot_open(snapshot, false);
+	bool             ok = s != NULL;
+
+	*p = (struct auth_plan){.kinds = s ? s->set->auth.kinds & ((1u << BACK_KINDS) - 1) : 0};
+	snapshot_unref(s);
+	for (unsigned k = 0; k < BACK_KINDS; k++)
+		if (p->kinds & 1u << k && files[k])
+			ok &= (p->file[k] = strdup(files[k])) != NULL;
+	if (!ok)
+		auth_plan_clear(p);
+	return ok;
+}
+
+void
+auth_plan_clear(struct auth_plan *p)
+{
+	for (unsigned k = 0; k < BACK_KINDS; k++)
+		free(p->file[k]);
+	*p = (struct auth_plan){0};
+}
+
+static bool
+is_wanted(const struct bureau *b)
+{
+	return b->all->plan.kinds & 1u << b->kind;
+}
+
+/* --- files --- */
+
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_mode == b->st_mode && a->st_uid == b->st_uid;
+}
+
+static void
+look_at(struct bureau *b, struct stat *st)
+{
+	if (stat(b->all->plan.file[b->kind], st) != 0)
+		*st = (struct stat){0};
+}
+
+/* -1: said why, once for each change. A link is followed: administrators put them there. No wait for a FIFO. */
+static int
+file_open(struct bureau *b, const char *otherwise)
+{
+	const char *path = b->all->plan.file[b->kind], *fault;
+	int         fd;
+
+	look_at(b, &b->seen);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fault = fd < 0 ? strerror(errno) : back_file_fault(fd);
+	if (!fault)
+		return fd;
+	log_warn("%s: %s; %s", path, fault, otherwise);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void
+watch_directory(struct bureau *b)
+{
+	const char *path = b->all->plan.file[b->kind], *slash = path ? strrchr(path, '/') : NULL;
+	char        dir[PATH_MAX];
+
+	if (!path || b->all->inotify < 0)
+		return;
+	snprintf(dir, sizeof dir, "%.*s", slash == path ? 1 : slash ? (int)(slash - path) : 1, slash ? path : ".");
+	b->watched = inotify_add_watch(b->all->inotify, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ATTRIB | IN_ONLYDIR);
+}
+
+/* One that cannot be told something: its successor starts with what is in use then. */
+static void
+bureau_kill(struct bureau *b)
+{
+	if (b->m.pid)
+		kill(b->m.pid, SIGKILL);
+}
+
+void
+crew_auth_look(struct crew_auth *a)
+{
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		struct bureau *b = &a->bureau[k];
+		struct stat    now;
+		int            fd;
+		if (!a->plan.file[k] || b->m.channel < 0)
+			continue;
+		look_at(b, &now);
+		if (same_file(&now, &b->seen))
+			continue;
+		fd = file_open(b, "what was read of it before stays in use");
+		if (fd >= 0 && !member_say(&b->m, MSG_FILE, 0, NULL, 0, &fd, 1))
+			bureau_kill(b);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static void
+on_look(void *arg)
+{
+	crew_auth_look(arg);
+}
+
+static void
+on_inotify(void *arg, unsigned what)
+{
+	struct crew_auth *a = arg;
+	_Alignas(struct inotify_event) char buf[4096];
+
+	(void)what;
+	while (read(a->inotify, buf, sizeof buf) > 0)
+		;
+	timer_set(a->crew->loop, &a->look, SETTLE_MS);
+}
+
+/* --- sockets between workers and auth processes --- */
+
+static void
+grow(int fd)
+{
+	const int options[2][2] = {{SO_SNDBUFFORCE, SO_SNDBUF}, {SO_RCVBUFFORCE, SO_RCVBUF}};
+	int       n = PEER_BUFFER;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (setsockopt(fd, SOL_SOCKET, options[i][0], &n, sizeof n) != 0)
+			(void)setsockopt(fd, SOL_SOCKET, options[i][1], &n, sizeof n);
+}
+
+static void
+pair(struct bureau *b, uint32_t worker)
+{
+	struct member *w = &b->all->crew->worker[worker];
+	int            end[2];
+
+	b->unpaired[worker] = false;
+	if (b->m.channel < 0 || w->channel < 0)
+		return; /* when it comes it is paired */
+	if (!channel_open(end)) {
+		b->unpaired[worker] = true;
+		timer_set(b->all->crew->loop, &b->all->pair_again, PAIR_AGAIN_MS);
+		return;
+	}
+	grow(end[0]);
+	grow(end[1]);
+	if (!member_say(&b->m, MSG_PEER, worker, NULL, 0, &end[0], 1)) {
+		bureau_kill(b);
+	} else if (!member_say(w, MSG_PEER, b->kind, NULL, 0, &end[1], 1)) {
+		b->unpaired[worker] = true;
+		timer_set(b->all->crew->loop, &b->all->pair_again, PAIR_AGAIN_MS);
+	}
+	close(end[0]);
+	close(end[1]);
+}
+
+static void
+on_pair_again(void *arg)
+{
+	struct crew_auth *a = arg;
+
+	for (unsigned k = 0; k < BACK_KINDS; k++)
+		for (uint32_t i = 0; i < a->crew->n_workers; i++)
+			if (a->bureau[k].unpaired[i])
+				pair(&a->bureau[k], i);
+}
+
+void
+crew_auth_worker_started(struct crew_auth *a, uint32_t worker)
+{
+	for (unsigned k = 0; k < BACK_KINDS; k++)
+		pair(&a->bureau[k], worker);
+}
+
+/* --- starting, following --- */
+
+static void
+add_group(struct start *s, gid_t gid)
+{
+	if (s->n_groups < START_GROUPS_MAX)
+		s->group[s->n_groups++] = gid;
+}
+
+/* winbindd's pipe for privileged questions is its group's; PAM's modules may need what the administrator gave the user (shadow). */
+static void
+find_groups(enum back_kind kind, struct start *s)
+{
+	const struct group  *g = kind == BACK_WINBIND && s->drop_user ? getgrnam("winbindd_priv") : NULL;
+	const struct passwd *pw = kind == BACK_PAM && s->drop_user ? getpwuid(s->uid) : NULL;
+	gid_t                all[START_GROUPS_MAX];
+	int                  n = START_GROUPS_MAX;
+
+	if (g)
+		add_group(s, g->gr_gid);
+	else if (kind == BACK_WINBIND && s->drop_user)
+		log_warn("there is no group winbindd_priv here: winbindd will answer no NTLM; is winbind installed?");
+	if (pw && getgrouplist(pw->pw_name, pw->pw_gid, all, &n) >= 0)
+		for (int i = 0; i < n; i++)
+			add_group(s, all[i]);
+}
+
+/* Its file and the snapshot in use; MSG_GO follows when it has prepared. */
+static bool
+send_snapshot(struct bureau *b)
+{
+	struct crew *c = b->all->crew;
+	int          fd = b->all->plan.file[b->kind] ? file_open(b, "nobody can be asked by it until it can be read") : -1;
+	bool         ok = member_say(&b->m, MSG_FILE, c->generation, NULL, 0, &fd, fd >= 0) && member_say(&b->m, MSG_SNAPSHOT, c->generation, NULL, 0, &c->snapshot, 1);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static bool
+send_start(struct bureau *b)
+{
+	struct crew *c = b->all->crew;
+	struct start start = c->start;
+	int          fd[2] = {c->shared_fd, c->wake_fd};
+
+	start.index = b->kind;
+	find_groups(b->kind, &start);
+	return member_say(&b->m, MSG_START, 0, &start, sizeof start, fd, 2) && send_snapshot(b);
+}
+
+static void
+bureau_start(struct bureau *b)
+{
+	struct crew *c = b->all->crew;
+
+	if (c->leaving || b->m.pid || !is_wanted(b))
+		return;
+	if (!member_spawn(&b->m, c->loop, c->exe) || !send_start(b)) {
+		log_error("cannot start %s: %s", b->m.name, strerror(errno));
+		if (b->m.pid) {
+			bureau_kill(b);
+		} else {
+			b->m.deaths++;
+			timer_set(c->loop, &b->m.again, member_pause_ms(&b->m));
+		}
+		return;
+	}
+	timer_set(c->loop, &b->follow, FIRST_FOLLOW_MS);
+	for (uint32_t i = 0; i < c->n_workers; i++)
+		pair(b, i);
+}
+
+static void
+on_again(void *arg)
+{
+	bureau_start(arg);
+}
+
+static void
+on_follow(void *arg)
+{
+	struct bureau *b = arg;
+
+	if (!b->m.pid)
+		return;
+	if (is_wanted(b))
+		log_warn("%s (pid %d) does not follow; it is ended", b->m.name, (int)b->m.pid);
+	bureau_kill(b);
+}
+
+static void
+heard(struct member *m, const struct message *msg)
+{
+	struct bureau *b = (struct bureau *)(void *)((char *)m - offsetof(struct bureau, m));
+
+	switch ((enum message_type)msg->type) {
+	case MSG_PREPARED:
+		/* an older one is not worth a word: the next is on its way */
+		if (msg->number == m->crew->generation && !member_say(m, MSG_GO, msg->number, NULL, 0, NULL, 0))
+			bureau_kill(b);
+		break;
+	case MSG_REFUSED:
+		if (msg->number == m->crew->generation)
+			bureau_kill(b);
+		break;
+	case MSG_APPLIED:
+		m->applied = msg->number;
+		if (msg->number != m->crew->generation)
+			break;
+		timer_clear(&b->follow);
+		if (m->state != MEMBER_SERVING && m->starts > 1)
+			log_info("%s (pid %d) is there again", m->name, (int)m->pid);
+		m->state = MEMBER_SERVING;
+		break;
+	default:
+		break;
+	}
+}
+
+void
+crew_auth_plan(struct crew_auth *a, struct auth_plan *plan)
+{
+	auth_plan_clear(&a->plan);
+	a->plan = *plan;
+	*plan = (struct auth_plan){0};
+}
+
+void
+crew_auth_go(struct crew_auth *a)
+{
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		struct bureau *b = &a->bureau[k];
+		if (b->watched >= 0)
+			inotify_rm_watch(a->inotify, b->watched);
+		b->watched = -1;
+	}
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		struct bureau *b = &a->bureau[k];
+		watch_directory(b);
+		if (!b->m.pid) {
+			timer_clear(&b->m.again);
+			bureau_start(b);
+			continue;
+		}
+		timer_set(a->crew->loop, &b->follow, is_wanted(b) ? FOLLOW_MS : LAST_ASKS_MS);
+		if (b->m.channel >= 0 && !(is_wanted(b) ? send_snapshot(b) : member_say(&b->m, MSG_DRAIN, 0, NULL, 0, NULL, 0)))
+			bureau_kill(b);
+	}
+}
+
+/* --- the end --- */
+
+void
+crew_auth_reap(struct crew_auth *a, pid_t pid, int status)
+{
+	char how[80];
+
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		struct bureau *b = &a->bureau[k];
+		if (b->m.pid != pid)
+			continue;
+		timer_clear(&b->follow);
+		if (!a->crew->leaving && is_wanted(b)) {
+			member_died(&b->m);
+			log_warn("%s (pid %d) %s; another one starts in %llu ms", b->m.name, (int)pid, member_end_text(status, how, sizeof how),
+			    (unsigned long long)member_pause_ms(&b->m));
+			timer_set(a->crew->loop, &b->m.again, member_pause_ms(&b->m));
+		}
+		b->m.pid = 0;
+		member_close(&b->m);
+		/* a worker that cannot be told now notices that the socket is shut, and never asks by the new configuration */
+		for (uint32_t i = 0; !a->crew->leaving && !is_wanted(b) && i < a->crew->n_workers; i++)
+			if (a->crew->worker[i].channel >= 0)
+				member_say(&a->crew->worker[i], MSG_PEER, k, NULL, 0, NULL, 0);
+	}
+}
+
+void
+crew_auth_kill(struct crew_auth *a)
+{
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		timer_clear(&a->bureau[k].m.again);
+		bureau_kill(&a->bureau[k]);
+	}
+}
+
+void
+crew_auth_init(struct crew_auth *a, struct crew *c)
+{
+	*a = (struct crew_auth){.crew = c, .inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
+	timer_init(&a->pair_again, on_pair_again, a);
+	timer_init(&a->look, on_look, a);
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		struct bureau *b = &a->bureau[k];
+		b->all = a;
+		b->kind = (enum back_kind)k;
+		b->watched = -1;
+		b->m = (struct member){.crew = c, .role = "auth", .index = k, .channel = -1, .heard = heard};
+		snprintf(b->m.name, sizeof b->m.name, "auth %s", back_word(b->kind));
+		timer_init(&b->m.again, on_again, b);
+		timer_init(&b->follow, on_follow, b);
+	}
+	if (a->inotify >= 0 && !watch_init_level(&a->watch, c->loop, a->inotify, WATCH_READ, on_inotify, a)) {
+		close(a->inotify);
+		a->inotify = -1;
+	}
+}
+
+void
+crew_auth_clear(struct crew_auth *a)
+{
+	if (!a->crew)
+		return;
+	crew_auth_kill(a);
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		member_close(&a->bureau[k].m);
+		timer_clear(&a->bureau[k].follow);
+	}
+	timer_clear(&a->pair_again);
+	timer_clear(&a->look);
+	watch_clear(&a->watch);
+	if (a->inotify >= 0)
+		close(a->inotify);
+	auth_plan_clear(&a->plan);
+}

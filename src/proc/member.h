@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * member: one child process as its parent sees it: exec'd from the running binary, reached over a channel.
+ * What it is told, and when it is started again, is its owner's business (crew, crew_auth).
+ */
+#ifndef POSTERN_PROC_MEMBER_H
+#define POSTERN_PROC_MEMBER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ipc/channel.h"
+#include "net/loop.h"
+
+enum member_state { MEMBER_DOWN, MEMBER_STARTING, MEMBER_PREPARED, MEMBER_SERVING };
+
+struct crew;
+
+struct member {
+	struct crew      *crew;
+	const char       *role; /* "worker", "logger" or "auth" */
+	char              name[32]; /* "worker 3", "the logger" */
+	uint32_t          index;
+	pid_t             pid;     /* 0: none */
+	int               channel; /* -1: none */
+	struct watch      watch;
+	struct timer      again;   /* to be started again; while it lives: to be offered the snapshot in use again */
+	uint64_t          since_us;
+	unsigned          starts;
+	unsigned          deaths;  /* in a row, soon after the start */
+	enum member_state state;
+	uint64_t          prepared, applied; /* generations */
+	bool              refused;
+	void            (*heard)(struct member *m, const struct message *msg);
+};
+
+/* Starts the binary `exe`; what the child says goes to m->heard. False with errno: m->pid tells whether there is a child nevertheless. */
+bool member_spawn(struct member *m, struct loop *loop, int exe);
+/* False: said in the operations log. */
+bool member_say(struct member *m, enum message_type type, uint64_t number, const void *data, uint32_t n, const int *fd, unsigned n_fds);
+/* For a child that still lives this is the order to drain and end. */
+void member_close(struct member *m);
+/* It has ended: counts deaths that come soon after the start. */
+void member_died(struct member *m);
+/* Until the next try at it. */
+uint64_t member_pause_ms(const struct member *m);
+/* How it ended, for a person. */
+const char *member_end_text(int status, char *buf, size_t n);
+
+#endif

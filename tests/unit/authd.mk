@@ -1,0 +1,21 @@
+# unit tests of auth/: how asks travel, wait and are limited
+check_PROGRAMS += test_wire
+test_wire_SOURCES = tests/unit/test_wire.c
+test_wire_CFLAGS = $(UNIT_CFLAGS)
+test_wire_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_breaker
+test_breaker_SOURCES = tests/unit/test_breaker.c
+test_breaker_CFLAGS = $(UNIT_CFLAGS)
+test_breaker_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_desk
+test_desk_SOURCES = tests/unit/test_desk.c
+test_desk_CFLAGS = $(UNIT_CFLAGS)
+test_desk_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_lockout
+test_lockout_SOURCES = tests/unit/test_lockout.c
+test_lockout_CFLAGS = $(UNIT_CFLAGS)
+test_lockout_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_office
+test_office_SOURCES = tests/unit/test_office.c
+test_office_CFLAGS = $(UNIT_CFLAGS)
+test_office_LDADD = $(UNIT_LDADD)
