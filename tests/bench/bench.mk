@@ -17,3 +17,13 @@ bench_log_LDADD = libpostern.a $(LIBS_ALL)
 BENCHES += bench_parse
 bench_parse_SOURCES = tests/bench/bench_parse.c
 bench_parse_LDADD = libpostern.a $(LIBS_ALL)
+
+# The load of bench_auth.sh, which compares authentication with Squid's in a test domain.
+EXTRA_PROGRAMS += auth_load
+auth_load_SOURCES = tests/bench/auth_load.c
+auth_load_LDADD = $(NETTLE_LIBS) $(KRB5_LIBS)
+CLEANFILES += auth_load$(EXEEXT)
+bench: bench-auth
+bench-auth: auth_load$(EXEEXT) postern$(EXEEXT)
+	@echo "== bench_auth"; $(srcdir)/tests/bench/bench_auth.sh .
+.PHONY: bench-auth
