@@ -14,7 +14,6 @@
 
 struct office;
 
-#define OFFICE_THREADS_MAX 64u
 #define OFFICE_HELD_MAX    1024u       /* asks in the tarpit; more are refused as limited */
 #define OFFICE_BYTES_MAX   (64u << 20) /* of all asks: tokens may be long */
 
