@@ -31,7 +31,7 @@ struct back_ops {
 	void (*check)(struct back *b, unsigned thread, const struct ask *ask, struct answer *out);
 	/* Is the back end there? Quick when it is; may block. NULL: always. Thread 0's. */
 	bool (*ping)(struct back *b, unsigned thread, char why[BACK_WHY_MAX]);
-	/* The names that an NTLM challenge tells, once they are known. NULL: none of its own. */
+	/* The names that an NTLM challenge tells, once they are known. May block; thread 0's. NULL: none of its own. */
 	bool (*names)(struct back *b, struct ntlm_names *out);
 	/* For `postern auth test`: what it found, one line a call; `fault`: something that should be put right. NULL: nothing to tell. */
 	void (*describe)(struct back *b, void (*say)(void *arg, bool fault, const char *line), void *arg);

@@ -15,8 +15,10 @@
 #define BYTES_MOST  (64u << 20) /* of asks under way; a credential may be long */
 #define READS_A_GO  64u /* then others get their turn */
 #define GRACE_MOST_MS 250u
+#define SILENT_ASKS   3u       /* in a row without a word: it is not alive, and nobody else need wait to find that out */
+#define TRY_AGAIN_US  1000000u /* then one ask may try, now and then */
 
-enum job_state { JOB_WAITING, JOB_SENT, JOB_ANSWERED };
+enum job_state { JOB_WAITING, JOB_SENT, JOB_SPARED };
 
 struct desk_job {
 	TAILQ_ENTRY(desk_job) link; /* of its route */
@@ -24,7 +26,8 @@ struct desk_job {
 	struct route     *route;
 	struct timer      timer;
 	uint64_t          id; /* serial << 16 | place in the desk's table */
-	enum job_state    state;
+	enum job_state    state; /* SPARED: not asked, since nobody would answer; on no list */
+	uint64_t          since_us;
 	desk_done         done;
 	void             *arg;
 	char             *packet; /* owned; kept for as long as it may have to be sent again */
@@ -38,6 +41,8 @@ struct route {
 	bool            gone; /* there will be none: nobody waits */
 	struct watch    watch;
 	bool            may_repeat;
+	unsigned        silent; /* asks in a row that ran out of time without a packet of the process since they came */
+	uint64_t        heard_us, try_us; /* the last packet came; silent: nobody else is asked before */
 	struct job_list waiting, sent;
 };
 
@@ -97,7 +102,7 @@ job_free(struct desk_job *j)
 	struct desk *d = j->desk;
 	uint32_t     place = (uint32_t)(j->id & (DESK_JOBS_MAX - 1));
 
-	if (j->state != JOB_ANSWERED)
+	if (j->state != JOB_SPARED)
 		TAILQ_REMOVE(list_of(j), j, link);
 	timer_clear(&j->timer);
 	packet_drop(j);
@@ -148,8 +153,12 @@ static void
 on_time(void *arg)
 {
 	struct desk_job *j = arg;
+	struct route    *r = j->route;
 
-	job_fail(j, j->route->fd < 0 ? "the authentication process is not there" : "the authentication process did not answer in time");
+	if (j->state != JOB_SPARED && !r->gone && r->heard_us <= j->since_us)
+		r->silent++;
+	job_fail(j, r->fd < 0 ? "the authentication process is not there" :
+	         j->state == JOB_SPARED ? "the authentication process does not answer" : "the authentication process did not answer in time");
 }
 
 /* What was under way there is asked again where that harms nobody; else it ends with the next turn. No callback comes out of this. */
@@ -237,6 +246,8 @@ on_route(void *arg, unsigned what)
 			route_close(r);
 			return;
 		}
+		r->silent = 0;
+		r->heard_us = clock_mono_us();
 		route_answer(r, d->buf, (size_t)got);
 	}
 	route_send(r);
@@ -251,6 +262,7 @@ desk_connect(struct desk *d, enum back_kind kind, int fd)
 	if (r->fd >= 0)
 		route_close(r);
 	r->gone = fd < 0;
+	r->silent = 0;
 	if (fd < 0) {
 		TAILQ_FOREACH(j, &r->waiting, link)
 			timer_set(d->loop, &j->timer, 0);
@@ -282,6 +294,18 @@ job_pack(struct desk_job *j, const struct ask *ask)
 	return j->packet != NULL;
 }
 
+/* Would it only wait in vain? Then one in a while tries. */
+static bool
+route_is_silent(struct route *r, uint64_t now_us)
+{
+	if (r->silent < SILENT_ASKS || r->gone)
+		return false;
+	if (now_us < r->try_us)
+		return true;
+	r->try_us = now_us + TRY_AGAIN_US;
+	return false;
+}
+
 struct desk_job *
 desk_ask(struct desk *d, enum back_kind kind, const struct ask *ask, desk_done done, void *arg)
 {
@@ -305,6 +329,13 @@ desk_ask(struct desk *d, enum back_kind kind, const struct ask *ask, desk_done d
 	}
 	d->job[d->free_place[--d->n_free]] = j;
 	timer_init(&j->timer, on_time, j);
+	j->since_us = clock_mono_us();
+	if (route_is_silent(r, j->since_us)) {
+		j->state = JOB_SPARED;
+		packet_drop(j);
+		timer_set(d->loop, &j->timer, 0);
+		return j;
+	}
 	timer_set(d->loop, &j->timer, r->gone ? 0 : ask->timeout_ms);
 	TAILQ_INSERT_TAIL(&r->waiting, j, link);
 	if (TAILQ_FIRST(&r->waiting) == j)

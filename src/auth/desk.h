@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * desk: a worker's errands to the auth processes. Sends, waits by a deadline, never blocks.
- * Always true: each job's callback comes exactly once, or never after a cancel; a process that is down, full or silent gives ASK_UNAVAILABLE.
+ * Always true: each job's callback comes exactly once, or never after a cancel; a process that is down, full or silent gives ASK_UNAVAILABLE; one that
+ * has let three asks in a row run out of time without a word gives it at once, but for one ask a second that tries, until it says something or is replaced.
  */
 #ifndef POSTERN_AUTH_DESK_H
 #define POSTERN_AUTH_DESK_H

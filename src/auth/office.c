@@ -55,12 +55,6 @@ office_is_open(const struct office *o)
 	return o->opened != NULL;
 }
 
-bool
-office_names(const struct office *o, struct ntlm_names *out)
-{
-	return o->opened && o->c.ops->names && o->c.ops->names(o->opened->back, out);
-}
-
 /* --- what the threads bring --- */
 
 static struct work *

@@ -23,6 +23,8 @@ struct office_config {
 	struct shared_auth    *shared;
 	/* `from` and `id` as they came. The answer lives until it returns. May come from within office_ask. */
 	void (*answer)(void *arg, uint32_t from, uint64_t id, const struct answer *a);
+	/* What office_find_names found; null: nothing. May be null itself. */
+	void (*names)(void *arg, const struct ntlm_names *names);
 	void  *arg;
 };
 
@@ -36,7 +38,8 @@ bool office_is_idle(const struct office *o); /* nobody waits for an answer */
 /* Opens the back end anew; asks under way end with the one before. False: `why`; the one before stays in use, if there is one. */
 bool office_open(struct office *o, const struct snapshot *snap, int fd, char why[BACK_WHY_MAX]);
 bool office_is_open(const struct office *o);
-bool office_names(const struct office *o, struct ntlm_names *out);
+/* Has the back end say the names for challenges, in a thread, since it may block; `names` of the config hears of them. False: not now. */
+bool office_find_names(struct office *o);
 
 /* One packet of auth/wire from a worker; copied. False: damaged. */
 bool office_ask(struct office *o, uint32_t from, const void *packet, size_t n);

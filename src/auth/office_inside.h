@@ -33,7 +33,8 @@ struct work {
 	struct office  *office;
 	uint32_t        from;
 	uint64_t        id;
-	char           *packet; /* owned; the ask's parts point into it; null: a ping */
+	char           *packet; /* owned; the ask's parts point into it; null: a ping, or names */
+	struct ntlm_names *names; /* owned; to be found out; null: an ask, or a ping */
 	size_t          n;
 	struct ask      ask;
 	struct lockout  lockout;
@@ -44,7 +45,7 @@ struct work {
 	uint64_t        until_us;
 	struct opened  *with;
 	/* by the thread */
-	bool            pinged;
+	bool            found; /* the ping went well, the names are known */
 	struct answer   answer;
 };
 TAILQ_HEAD(work_list, work);

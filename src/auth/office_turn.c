@@ -196,6 +196,25 @@ office_dispatch(struct office *o)
 	}
 }
 
+bool
+office_find_names(struct office *o)
+{
+	bool         threads = pool_threads(o->pool) > 0;
+	struct work *w;
+
+	if (!o->opened || !o->c.names || !o->c.ops->names || (threads && pool_job(o->pool, 0)) || !(w = calloc(1, sizeof *w)))
+		return false;
+	work_init(w, o);
+	w->answered = true; /* nobody waits */
+	w->names = calloc(1, sizeof *w->names);
+	if (!w->names) {
+		work_free(w);
+		return false;
+	}
+	work_begin(w, threads ? 0 : -1);
+	return true;
+}
+
 /* --- probes --- */
 
 void

@@ -16,8 +16,10 @@ work_do(struct work *w, unsigned thread)
 
 	if (w->packet) {
 		ops->check(w->with->back, thread, &w->ask, &w->answer);
+	} else if (w->names) {
+		w->found = ops->names(w->with->back, w->names);
 	} else {
-		w->pinged = ops->ping(w->with->back, thread, why);
+		w->found = ops->ping(w->with->back, thread, why);
 		answer_detail(&w->answer, "%s", why);
 	}
 }
@@ -34,6 +36,7 @@ work_free(struct work *w)
 		free(w->packet);
 		o->bytes -= w->n;
 	}
+	free(w->names);
 	opened_unref(w->with);
 	answer_clear(&w->answer);
 	explicit_bzero(&w->lockout, sizeof w->lockout);
@@ -132,9 +135,11 @@ work_done(struct work *w)
 	timer_clear(&w->deadline);
 	a->took_us = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
 	o->c.shared->stats[o->c.kind].busy_us += took_us;
-	if (!w->packet) {
-		if (w->pinged || !w->answered)
-			office_note_health(o, w->pinged, a->detail);
+	if (w->names) {
+		o->c.names(o->c.arg, w->found ? w->names : NULL);
+	} else if (!w->packet) {
+		if (w->found || !w->answered)
+			office_note_health(o, w->found, a->detail);
 	} else if (a->result == ASK_OK || a->result == ASK_REFUSED || a->result == ASK_CONTINUE) {
 		/* one that came late, of a back end that was thought dead, is good news too */
 		office_note_health(o, true, "");

@@ -247,16 +247,20 @@ on_open_again(void *arg)
 static void
 on_names(void *arg)
 {
-	struct authd     *d = arg;
-	struct ntlm_names names;
-	bool              known;
+	struct authd *d = arg;
 
-	if (!d->ops->names)
-		return;
-	known = office_names(d->office, &names);
-	if (known)
-		names_publish(&d->child.shared->auth.names, &names);
-	timer_set(d->child.loop, &d->names, known ? NAMES_MS : NAMES_SOON_MS);
+	if (d->ops->names && !office_find_names(d->office))
+		timer_set(d->child.loop, &d->names, NAMES_SOON_MS);
+}
+
+static void
+on_names_found(void *arg, const struct ntlm_names *names)
+{
+	struct authd *d = arg;
+
+	if (names)
+		names_publish(&d->child.shared->auth.names, names);
+	timer_set(d->child.loop, &d->names, names ? NAMES_MS : NAMES_SOON_MS);
 }
 
 /* --- the parent --- */
@@ -344,6 +348,9 @@ on_message(void *arg, struct message *m)
 	case MSG_GO:
 		apply(d, m->number);
 		break;
+	case MSG_ALIVE:
+		child_say(MSG_ALIVE, m->number);
+		break;
 	case MSG_DRAIN:
 		timer_set(d->child.loop, &d->drain, 0);
 		break;
@@ -382,7 +389,7 @@ static bool
 authd_begin(struct authd *d)
 {
 	struct child        *c = &d->child;
-	struct office_config config = {.answer = on_answer, .arg = d};
+	struct office_config config = {.answer = on_answer, .names = on_names_found, .arg = d};
 	char                 why[BACK_WHY_MAX] = "";
 
 	if (!child_begin(c, "auth"))

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "auth/back.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "proc/crew.h"
 
@@ -22,6 +23,8 @@
 #define FIRST_FOLLOW_MS 10000u /* at its start: libraries, large files */
 #define LAST_ASKS_MS    10000u /* one that is needed no more answers what it has */
 #define PAIR_AGAIN_MS   1000u
+#define BEAT_MS         1000u
+#define SILENT_US       5000000u /* frozen, or its loop is stuck: nothing in it may take that long */
 #define SETTLE_MS       50u /* an editor's several steps are one change */
 #define PEER_BUFFER     (1 << 20) /* some asks of WIRE_MAX; where the kernel gives less, one fits and the rest wait at the desk */
 
@@ -277,6 +280,7 @@ bureau_start(struct bureau *b)
 		}
 		return;
 	}
+	b->asked_us = 0;
 	timer_set(c->loop, &b->follow, FIRST_FOLLOW_MS);
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		pair(b, i);
@@ -315,6 +319,9 @@ heard(struct member *m, const struct message *msg)
 		if (msg->number == m->crew->generation)
 			bureau_kill(b);
 		break;
+	case MSG_ALIVE:
+		b->asked_us = 0;
+		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
 		if (msg->number != m->crew->generation)
@@ -327,6 +334,41 @@ heard(struct member *m, const struct message *msg)
 	default:
 		break;
 	}
+}
+
+/* Is it alive? One that is busy with a snapshot has a deadline for that. */
+static void
+bureau_beat(struct bureau *b, uint64_t now_us)
+{
+	if (b->m.state != MEMBER_SERVING || b->m.channel < 0 || !is_wanted(b))
+		return;
+	if (!b->asked_us) {
+		b->asked_us = now_us;
+		if (!member_say(&b->m, MSG_ALIVE, 0, NULL, 0, NULL, 0))
+			bureau_kill(b);
+	} else if (now_us - b->asked_us >= SILENT_US) {
+		log_warn("%s (pid %d) has not answered for %u s; it is ended", b->m.name, (int)b->m.pid, (unsigned)(SILENT_US / 1000000));
+		b->asked_us = now_us; /* a process that is frozen takes a moment to go */
+		bureau_kill(b);
+	}
+}
+
+/* Who did not run itself meanwhile (all of us were stopped, the machine slept) cannot say that others were silent. */
+static void
+on_beat(void *arg)
+{
+	struct crew_auth *a = arg;
+	uint64_t          now_us = clock_mono_us();
+	bool              slept = now_us - a->beat_us > 2 * BEAT_MS * 1000u;
+
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		struct bureau *b = &a->bureau[k];
+		if (b->asked_us && slept)
+			b->asked_us = now_us;
+		bureau_beat(b, now_us);
+	}
+	a->beat_us = now_us;
+	timer_set(a->crew->loop, &a->beat, BEAT_MS);
 }
 
 void
@@ -402,6 +444,9 @@ crew_auth_init(struct crew_auth *a, struct crew *c)
 	*a = (struct crew_auth){.crew = c, .inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
 	timer_init(&a->pair_again, on_pair_again, a);
 	timer_init(&a->look, on_look, a);
+	timer_init(&a->beat, on_beat, a);
+	a->beat_us = clock_mono_us();
+	timer_set(c->loop, &a->beat, BEAT_MS);
 	for (unsigned k = 0; k < BACK_KINDS; k++) {
 		struct bureau *b = &a->bureau[k];
 		b->all = a;
@@ -430,6 +475,7 @@ crew_auth_clear(struct crew_auth *a)
 	}
 	timer_clear(&a->pair_again);
 	timer_clear(&a->look);
+	timer_clear(&a->beat);
 	watch_clear(&a->watch);
 	if (a->inotify >= 0)
 		close(a->inotify);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * crew_auth: the auth processes of one parent: those that the configuration needs, their files, and the sockets between them and the workers.
- * Always true: nobody waits for them. Start, reload and drain go on as if they were not there; one that does not follow is ended and started again.
+ * Always true: nobody waits for them. Start, reload and drain go on as if they were not there; one that does not follow a
+ * reload, or does not say that it is alive, is ended and started again.
  */
 #ifndef POSTERN_PROC_CREW_AUTH_H
 #define POSTERN_PROC_CREW_AUTH_H
@@ -26,6 +27,7 @@ struct bureau {
 	enum back_kind    kind;
 	struct member     m;
 	struct timer      follow; /* by then it uses what the others use, or has ended */
+	uint64_t          asked_us; /* whether it is alive, and it has not said so yet; 0: it has */
 	struct stat       seen;   /* of its file, when it was opened last */
 	int               watched; /* inotify's number of the file's directory; -1: none */
 	bool              unpaired[SHARED_WORKERS_MAX]; /* has no socket to that worker though both live */
@@ -35,7 +37,8 @@ struct crew_auth {
 	struct crew     *crew;
 	struct bureau    bureau[BACK_KINDS];
 	struct auth_plan plan; /* in use */
-	struct timer     pair_again, look;
+	struct timer     pair_again, look, beat;
+	uint64_t         beat_us; /* when they were asked last whether they are alive */
 	int              inotify; /* -1: none; then the look of every five seconds has to do */
 	struct watch     watch;
 };

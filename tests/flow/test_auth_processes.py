@@ -91,6 +91,38 @@ def test_a_frozen_process_costs_a_503_and_delays_nobody_else(gateway, origin, us
         assert c.response().status == 503
 
 
+def test_a_frozen_process_is_replaced_within_seconds_and_nobody_waits_for_it_twice(gateway, origin, users):
+    gw = gateway(RULES.format(file=users))
+    pid = auth_pid(gw)
+    assert ask(gw, "alice", "first") == 200
+    began = time.monotonic()
+    os.kill(pid, signal.SIGSTOP)
+    assert [ask(gw, "bob", f"wrong{n}") for n in range(2)] == [503, 503]  # two seconds each
+    gw.says(rf"auth basic-file \(pid {pid}\) has not answered for 5 s; it is ended")
+    gw.says(r"auth basic-file \(pid \d+\) is there again")
+    assert time.monotonic() - began < 9
+    assert ask(gw, "bob", "wrong") == 407
+
+
+def test_who_was_stopped_itself_does_not_take_others_for_frozen(gateway, origin, users):
+    """As when the machine is suspended, or its control group frozen."""
+    gw = gateway(RULES.format(file=users))
+    pids = [gw.child.pid, *gw.pids("--child")]
+    pid = auth_pid(gw)
+    gw.says("ready")
+    # asked whether it is alive just before, in all likelihood: it is stopped first
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(1.2)
+    for other in pids:
+        os.kill(other, signal.SIGSTOP)
+    time.sleep(5.5)
+    for other in reversed(pids):
+        os.kill(other, signal.SIGCONT)
+    assert ask(gw, "alice", "first") == 200
+    time.sleep(1.5)
+    assert auth_pid(gw) == pid and "has not answered" not in gw.said()
+
+
 def test_a_reload_does_not_wait_for_a_frozen_process_and_replaces_it(gateway, origin, users):
     gw = gateway(RULES.format(file=users))
     pid = auth_pid(gw)

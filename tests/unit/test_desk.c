@@ -215,6 +215,109 @@ test_a_frozen_process_stops_nobody(void **state)
 	assert_int_equal(h.result, ASK_UNAVAILABLE);
 }
 
+static void
+until_over(struct world *w, struct heard *h, enum back_kind kind, const char *detail)
+{
+	*h = (struct heard){0};
+	assert_non_null(ask(w, kind, "a", 15000, h));
+	assert_int_equal(h->n, 0); /* from the loop only */
+	until(w, h, 1);
+	assert_int_equal(h->result, ASK_UNAVAILABLE);
+	assert_non_null(strstr(h->detail, detail));
+}
+
+/* Three have waited in vain: the others need not, until the process says something. */
+static void
+test_who_comes_after_three_who_waited_in_vain_waits_no_more(void **state)
+{
+	struct world *w = *state;
+	struct heard  h[4] = {{0}}, now;
+	char          user[64];
+	uint64_t      id, began;
+
+	for (unsigned i = 0; i < 3; i++) {
+		assert_non_null(ask(w, BACK_NTLM_FILE, "a", 100, &h[i]));
+		until(w, &h[i], 1);
+	}
+	assert_non_null(ask(w, BACK_NTLM_FILE, "try", 15000, &h[3])); /* one tries */
+	began = clock_mono_us();
+	until_over(w, &now, BACK_NTLM_FILE, "does not answer");
+	until_over(w, &now, BACK_NTLM_FILE, "does not answer");
+	assert_true(clock_mono_us() - began < 10000000);
+	assert_int_equal(h[3].n, 0);
+	while ((id = take(w->far, user)) && strcmp(user, "try") != 0)
+		;
+	assert_true(id != 0 && !take(w->far, user)); /* those who were spared are not asked */
+	give(w->far, id, "alice");
+	until(w, &h[3], 1);
+	assert_int_equal(h[3].result, ASK_OK);
+	h[3] = (struct heard){0};
+	assert_non_null(ask(w, BACK_NTLM_FILE, "b", 15000, &h[3]));
+	id = take(w->far, user);
+	assert_true(id != 0);
+	give(w->far, id, "bob");
+	until(w, &h[3], 1);
+	assert_int_equal(h[3].result, ASK_OK);
+}
+
+/* Nor when there is no process at all; another one begins with a clean slate. */
+static void
+test_who_is_spared_is_spared_until_another_process_is_there(void **state)
+{
+	struct world *w = *state;
+	struct heard  h[4] = {{0}}, now;
+	char          user[64];
+	uint64_t      id;
+
+	for (unsigned i = 0; i < 3; i++) {
+		assert_non_null(ask(w, BACK_KERBEROS, "a", 100, &h[i]));
+		until(w, &h[i], 1);
+	}
+	assert_non_null(ask(w, BACK_KERBEROS, "try", 15000, &h[3]));
+	until_over(w, &now, BACK_KERBEROS, "not there");
+	int far = world_connect(w, BACK_KERBEROS);
+	id = take(far, user);
+	assert_true(id != 0 && strcmp(user, "try") == 0);
+	assert_non_null(ask(w, BACK_KERBEROS, "b", 15000, &h[0]));
+	give(far, id, "alice");
+	id = take(far, user);
+	assert_true(id != 0 && strcmp(user, "b") == 0);
+	give(far, id, "bob");
+	until(w, &h[3], 1);
+	until(w, &h[0], 2);
+	assert_int_equal(h[0].result, ASK_OK);
+	close(far);
+}
+
+/* One slow log-on among others that are answered says nothing. */
+static void
+test_who_is_slow_while_others_are_answered_spares_nobody(void **state)
+{
+	struct world *w = *state;
+	struct heard  slow = {0}, quick = {0}, after = {0};
+	char          user[64];
+	uint64_t      id;
+
+	for (unsigned i = 0; i < 4; i++) {
+		assert_non_null(ask(w, BACK_NTLM_FILE, "slow", 100, &slow));
+		assert_true(take(w->far, user));
+		assert_non_null(ask(w, BACK_NTLM_FILE, "quick", 15000, &quick));
+		id = take(w->far, user);
+		assert_true(id != 0);
+		give(w->far, id, "alice");
+		until(w, &quick, i + 1);
+		until(w, &slow, i + 1);
+	}
+	for (unsigned i = 0; i < 3; i++) { /* more than one that may try */
+		assert_non_null(ask(w, BACK_NTLM_FILE, "after", 15000, &after));
+		id = take(w->far, user);
+		assert_true(id != 0);
+		give(w->far, id, "bob");
+		until(w, &after, i + 1);
+	}
+	assert_int_equal(after.result, ASK_OK);
+}
+
 /* More than the socket takes at once; the process reads on, and each gets its answer. */
 static void
 test_what_did_not_fit_is_sent_when_there_is_room(void **state)
@@ -329,6 +432,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_cancelled_is_never_called, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_silence_ends_at_the_deadline, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_frozen_process_stops_nobody, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_who_comes_after_three_who_waited_in_vain_waits_no_more, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_who_is_spared_is_spared_until_another_process_is_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_who_is_slow_while_others_are_answered_spares_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_did_not_fit_is_sent_when_there_is_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_largest_ask_goes_through_a_socket_as_it_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_process_that_dies_is_asked_again_by_its_successor, set_up, tear_down),

@@ -90,9 +90,24 @@ back_ping(struct back *b, unsigned thread, char why[BACK_WHY_MAX])
 	return ok;
 }
 
+static bool
+back_names(struct back *b, struct ntlm_names *out)
+{
+	(void)b;
+	pthread_mutex_lock(&room.lock);
+	room.inside++;
+	while (!room.open)
+		pthread_cond_wait(&room.let, &room.lock);
+	room.inside--;
+	pthread_mutex_unlock(&room.lock);
+	snprintf(out->domain, sizeof out->domain, "CORP");
+	return room.reachable;
+}
+
 static const struct back_ops two = {.word = "two", .threads = 2, .counts = true, .open = back_open, .close = back_close, .check = back_check},
 	inline_ops = {.word = "inline", .open = back_open, .close = back_close, .check = back_check},
-	pinged = {.word = "pinged", .threads = 2, .open = back_open, .close = back_close, .check = back_check, .ping = back_ping};
+	pinged = {.word = "pinged", .threads = 2, .open = back_open, .close = back_close, .check = back_check, .ping = back_ping},
+	named = {.word = "named", .threads = 2, .open = back_open, .close = back_close, .check = back_check, .names = back_names};
 
 #define ASKS 64
 
@@ -105,6 +120,8 @@ struct world {
 	struct timer        guard;
 	bool                late;
 	unsigned            n; /* answers */
+	unsigned            n_names; /* times that names were told, or that there are none */
+	char                domain[16];
 	struct {
 		unsigned        n;
 		enum ask_result result;
@@ -135,11 +152,20 @@ on_answer(void *arg, uint32_t from, uint64_t id, const struct answer *a)
 	w->n++;
 }
 
+static void
+on_names(void *arg, const struct ntlm_names *names)
+{
+	struct world *w = arg;
+
+	w->n_names++;
+	snprintf(w->domain, sizeof w->domain, "%s", names ? names->domain : "");
+}
+
 static struct world *
 world_new(const struct back_ops *ops, uint32_t timeout_ms)
 {
 	struct world        *w = calloc(1, sizeof *w);
-	struct office_config c = {.ops = ops, .kind = BACK_LDAP, .answer = on_answer, .arg = w};
+	struct office_config c = {.ops = ops, .kind = BACK_LDAP, .answer = on_answer, .names = on_names, .arg = w};
 
 	assert_non_null(w);
 	c.shared = w->shared = calloc(1, sizeof *w->shared);
@@ -487,6 +513,34 @@ test_a_new_back_end_leaves_the_old_one_to_who_is_in_it(void **state)
 	world_free(w);
 }
 
+/* A back end that hangs over the names hangs in a thread: the loop goes on, and so do those who ask. */
+static void
+test_names_are_found_in_a_thread(void **state)
+{
+	struct world *w = world_new(&named, 5000);
+
+	(void)state;
+	assert_false(office_find_names(w->office)); /* not open */
+	world_open(w);
+	assert_true(office_find_names(w->office));
+	until_inside(1);
+	assert_false(office_find_names(w->office)); /* once is enough */
+	assert_true(office_is_idle(w->office) && office_is_busy(w->office));
+	ask(w, 0, "ok", 5000);
+	until(w, 1);
+	assert_int_equal(w->n_names, 0);
+	let_go();
+	while (w->n_names < 1 && !w->late)
+		loop_turn(w->loop);
+	assert_string_equal(w->domain, "");
+	room.reachable = true;
+	assert_true(office_find_names(w->office));
+	while (w->n_names < 2 && !w->late)
+		loop_turn(w->loop);
+	assert_string_equal(w->domain, "CORP");
+	world_free(w);
+}
+
 int
 main(void)
 {
@@ -501,6 +555,7 @@ main(void)
 		cmocka_unit_test(test_one_who_has_no_time_for_the_tarpit_is_told_when_to_come_back),
 		cmocka_unit_test(test_the_same_basic_password_is_checked_once_for_all_who_wait),
 		cmocka_unit_test(test_a_new_back_end_leaves_the_old_one_to_who_is_in_it),
+		cmocka_unit_test(test_names_are_found_in_a_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
