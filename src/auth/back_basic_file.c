@@ -3,6 +3,7 @@
  * back_basic_file: Basic by a file of crypt(3) hashes: bcrypt, yescrypt, SHA-512 and SHA-256.
  * A line that is not taken (a weak hash, no hash) keeps that one user out and is said in the operations log; the others are let in as before. So one
  * line of many years ago does not lock a whole site out at the upgrade.
+ * A file of bad lines alone is refused, and the one before stays in use.
  * Always true: an unknown user costs the check of a hash such as the file's first one.
  */
 #include <crypt.h>
@@ -25,6 +26,7 @@ struct back {
 
 struct saying {
 	unsigned n;
+	char     first[BACK_WHY_MAX - 64]; /* what is wrong with the first of them */
 };
 
 static void
@@ -32,8 +34,25 @@ on_bad_line(void *arg, uint32_t line, const char *what)
 {
 	struct saying *s = arg;
 
+	if (s->n == 0)
+		snprintf(s->first, sizeof s->first, "line %u: %s", line, what);
 	if (s->n++ < SAID_MOST)
 		log_warn("basic-file, line %u: %s", line, what);
+}
+
+/* It looks as if somebody were writing it, or as if it were another file altogether. One of comments alone is meant: nobody is in it. */
+static bool
+file_is_bad(const struct user_file *f, const struct saying *s, char why[BACK_WHY_MAX])
+{
+	if (f->n == 0)
+		snprintf(why, BACK_WHY_MAX, "is empty; a file that lets nobody in has a line that begins with #");
+	else if (f->n_rows == 0 && s->n == 1)
+		snprintf(why, BACK_WHY_MAX, "%s", s->first);
+	else if (f->n_rows == 0 && s->n > 1)
+		snprintf(why, BACK_WHY_MAX, "none of its %u lines can be taken, the first being %s", s->n, s->first);
+	else
+		return false;
+	return true;
 }
 
 static void
@@ -60,6 +79,10 @@ open_file(const struct snapshot *snap, int fd, char why[BACK_WHY_MAX])
 	}
 	if (!user_file_read(&b->file, USER_FILE_BASIC, fd, on_bad_line, &s, why)) {
 		free(b);
+		return NULL;
+	}
+	if (file_is_bad(&b->file, &s, why)) {
+		close_file(b);
 		return NULL;
 	}
 	if (s.n > SAID_MOST)

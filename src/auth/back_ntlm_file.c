@@ -57,6 +57,11 @@ open_file(const struct snapshot *snap, int fd, char why[BACK_WHY_MAX])
 		close_file(b);
 		return NULL;
 	}
+	if (b->file.n == 0) {
+		snprintf(why, BACK_WHY_MAX, "is empty; a file that lets nobody in has a line that begins with #");
+		close_file(b);
+		return NULL;
+	}
 	return b;
 }
 

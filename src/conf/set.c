@@ -290,15 +290,20 @@ is_token(struct span s)
 	return s.n <= 255;
 }
 
+/* What counts has eight bits for it (ipc/failures), and needs some room for those who fail at the same moment. */
+#define RATE_MOST 250u
+
 static void
 set_rate(struct load *l, const struct option *o, struct conf_rate *to, struct span value, struct where at)
 {
 	struct conf_rate rate;
 
-	if (value_rate(value, &rate) && (!rate.count || (rate.per_ms >= o->min && rate.per_ms <= o->max)))
-		*to = rate;
-	else
+	if (!value_rate(value, &rate) || (rate.count && (rate.per_ms < o->min || rate.per_ms > o->max)))
 		bad_value(l, o, value, at);
+	else if (rate.count > RATE_MOST)
+		report_error(l->r, at, "%s = %.*s: no more than %u can be counted; want a smaller number, or none", o->key, SPAN_ARG(value), RATE_MOST);
+	else
+		*to = rate;
 }
 
 static void

@@ -208,6 +208,10 @@ test_ntlm_file_with_a_bad_line_or_open_to_others_is_refused(void **state)
 	assert_non_null(strstr(why, "line 2: "));
 	assert_null(strstr(why, "hello"));
 	close(fd);
+	fd = file_of("");
+	assert_null(ops->open(NULL, fd, why));
+	assert_non_null(strstr(why, "is empty"));
+	close(fd);
 	fd = file_of("alice:8846f7eaee8fb117ad06bdd830b7586c\n");
 	for (unsigned mode = 0600; mode <= 0677; mode++) {
 		struct back *b;
@@ -217,6 +221,36 @@ test_ntlm_file_with_a_bad_line_or_open_to_others_is_refused(void **state)
 		ops->close(b);
 	}
 	close(fd);
+}
+
+/* Somebody is writing it, or it is another file: who is in use already stays in use. A few bad lines among good ones keep only those users out. */
+static void
+test_basic_file_that_is_empty_or_has_bad_lines_alone_is_refused(void **state)
+{
+	static const struct {
+		const char *text, *why; /* null: taken */
+	} rows[] = {
+		{"", "is empty"},
+		{"alice", "line 1: there is no colon"},
+		{"# users\nalice:$6$salt$cut", "line 2: user alice cannot log on"},
+		{"a:secret\nb:secret\n", "none of its 2 lines"},
+		{"# nobody yet\n", NULL},
+		{"a:secret\nb:$2b$04$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK\n", NULL},
+	};
+	const struct back_ops *ops = back_ops(BACK_BASIC_FILE);
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		char         why[BACK_WHY_MAX] = "";
+		int          fd = file_of(rows[i].text);
+		struct back *b = ops->open(NULL, fd, why);
+		assert_int_equal(b == NULL, rows[i].why != NULL);
+		if (rows[i].why && !strstr(why, rows[i].why))
+			fail_msg("%s", why);
+		assert_null(strstr(why, "secret"));
+		ops->close(b);
+		close(fd);
+	}
 }
 
 static void
@@ -277,6 +311,7 @@ main(void)
 		cmocka_unit_test(test_ntlm_file_lets_in_who_knows_the_password),
 		cmocka_unit_test(test_a_message_that_was_changed_is_no_log_on),
 		cmocka_unit_test(test_mech_list_mic_is_asked_and_answered),
+		cmocka_unit_test(test_basic_file_that_is_empty_or_has_bad_lines_alone_is_refused),
 		cmocka_unit_test(test_ntlm_file_with_a_bad_line_or_open_to_others_is_refused),
 		cmocka_unit_test(test_basic_file_lets_in_who_knows_the_password),
 	};

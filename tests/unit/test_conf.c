@@ -201,6 +201,9 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[auth]\ndomain = winbind\nmax-failures = 4\n", {"3: max-failures = 4: want a number of times such as 4 per 30m"}},
 		{"[auth]\ndomain = winbind\nmax-failures-user = 4 per 3 m\n", {"3: max-failures-user = 4 per 3 m: want"}},
 		{"[auth]\ndomain = winbind\nmax-failures = 4 per 25h\n", {"3: max-failures = 4 per 25h: want"}},
+		{"[auth]\ndomain = winbind\nmax-failures = 251 per 30m\nmax-failures-user = 300 per 1h\n",
+		    {"3: max-failures = 251 per 30m: no more than 250 can be counted; want a smaller number, or none",
+		        "4: max-failures-user = 300 per 1h: no more than 250"}},
 		{"[auth]\ndomain = winbind\nqueue = 0\ntimeout = 2m\n", {"3: queue = 0: want a number from 1 to 100000", "4: timeout = 2m: want a time"}},
 		/* includes */
 		{"include = missing.ini\n", {"1: missing.ini cannot be read: No such file"}},
