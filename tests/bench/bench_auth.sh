@@ -25,7 +25,7 @@ finish() {
 	[ "${#pids[@]}" -eq 0 ] || kill "${pids[@]}" 2>/dev/null
 	"$LAB/squid.sh" stop >/dev/null 2>&1
 	"$LAB/ad-dc.sh" destroy >/dev/null 2>&1
-	rm -rf "$work"
+	[ -n "${KEEP:-}" ] || rm -rf "$work"
 }
 trap finish EXIT
 getent passwd postern >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin postern
@@ -52,12 +52,13 @@ in_px taskset -c 1 nginx -c "$work/nginx.conf"
 for u in alice bob; do printf 'Passw0rd-%s\nPassw0rd-%s\n' $u $u | "$build/postern" passwd --ntlm "$work/users.ntlm" $u >/dev/null || exit 1; done
 printf 'Passw0rd-alice\nPassw0rd-alice\n' | "$build/postern" passwd "$work/users.basic" alice >/dev/null || exit 1
 kdestroy -A 2>/dev/null
+chmod 600 "$LAB_DIR"/*.keytab
 px kinit -kt "$LAB_DIR/alice.keytab" -c "$work/ticket" alice || exit 1
 
 gateway() { # name, lines for [auth]...
 	local name=$1
 	shift
-	printf '%s\n' '[gateway]' 'workers = 1' 'visible-name = proxy.corp.example' 'egress-deny = none' 'http-ports = 1-65535' 'connect-ports = 1-65535' \
+	printf '%s\n' '[gateway]' 'workers = 1' 'visible-name = proxy.corp.example' 'egress-deny = none' 'max-connections-per-client = 0' 'http-ports = 1-65535' 'connect-ports = 1-65535' \
 		'[listener l]' 'address = 127.0.0.1:3190' 'clients = any' '[log access]' "file = $work/access.log" \
 		'[rule free]' 'hosts = 127.0.0.2' 'action = tunnel' 'auth = none' '[rule rest]' 'action = tunnel' \
 		'[auth]' 'realm = bench' 'max-failures = none' "$@" >"$work/$name.ini"
@@ -112,6 +113,11 @@ for _ in 1 2 3; do
 	load "postern, Basic, remembered" basic "${to[@]}" --count "$count" --pid "$all"
 done
 gateway_end
+make -s -C "$LAB/src" OUT="$LAB_DIR/bin" >/dev/null
+for threads in 1 4 8; do
+	printf '%-34s' "libwbclient, $threads threads"
+	px "$LAB_DIR/bin/wbc-probe" CORP alice Passw0rd-alice "$threads" "$((count / 4 / threads))" | tail -n 1
+done
 gateway winbind 'domain = winbind'
 load "postern, winbind" ntlm "${to[@]}" --domain CORP --connections 64 --count "$((count / 4))" --pid "$all"
 gateway_end
