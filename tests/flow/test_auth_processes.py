@@ -120,7 +120,7 @@ def test_a_changed_file_is_in_use_at_once_and_a_bad_one_never(gateway, origin, u
     assert ask(gw, "alice", "first") == 407
     assert ask(gw, "alice", "second") == 200
     put(users, "alice", "third", 0o644)
-    gw.says(r"users\.htpasswd: others than its owner can read")
+    gw.says(r"users\.htpasswd: others can read it")
     assert ask(gw, "alice", "second") == 200
     users.unlink()
     gw.says(r"users\.htpasswd: No such file or directory; what was read of it before stays in use")
