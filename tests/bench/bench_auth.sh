@@ -66,6 +66,7 @@ gateway() { # name, lines for [auth]...
 	chown postern "$work/access.log"
 	px "$build/postern" run -c "$work/$name.ini" >"$work/$name.out" 2>&1 &
 	gateway=$!
+	touch "$work/$name.out"
 	for _ in $(seq 100); do
 		grep -q 'ready:' "$work/$name.out" && break
 		sleep 0.1
@@ -120,4 +121,31 @@ for threads in 1 4 8; do
 done
 gateway winbind 'domain = winbind'
 load "postern, winbind" ntlm "${to[@]}" --domain CORP --connections 64 --count "$((count / 4))" --pid "$all"
+
+# Tunnels that nobody has to log on for, while the directory is asked as much as it can take: the auth process and the domain on CPU 1, the worker on CPU 0.
+# The client that is timed has precedence on CPU 1, so that what is seen is the gateway's part; `probe` is the same load without the gateway.
+for p in ${all//,/ } $(ip netns pids "$LAB_DC_NS") $(ip netns pids "$LAB_PX_NS"); do
+	case $(cat "/proc/$p/comm" 2>/dev/null) in postern-worker | postern | postern-logger) ;; *) taskset -acp 1 "$p" >/dev/null 2>&1 ;; esac
+done
+tunnels() {
+	printf '%-34s' "$1"
+	px nice -n -19 taskset -c 1 "$build/auth_load" connect --proxy 127.0.0.1:3190 --url //127.0.0.2:8099/ --connections 2 --count 4000
+}
+other_end() { # its command line: what was started in the namespace is not our own child
+	pkill -f "$1"
+	wait "$other"
+} 2>/dev/null
+for _ in 1 2 3; do
+	tunnels "tunnels, nothing else"
+	px taskset -c 1 "$LAB_DIR/bin/wbc-probe" CORP alice Passw0rd-alice 8 100000 >/dev/null &
+	other=$!
+	sleep 0.5
+	tunnels "tunnels, libwbclient probes"
+	other_end "wbc-probe CORP alice"
+	px taskset -c 1 "$build/auth_load" ntlm "${to[@]}" --domain CORP --connections 64 --count 100000 >/dev/null &
+	other=$!
+	sleep 0.5
+	tunnels "tunnels, log-ons by winbind"
+	other_end "auth_load ntlm --proxy 127.0.0.1:3190"
+done
 gateway_end
