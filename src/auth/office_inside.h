@@ -82,6 +82,7 @@ const char *office_is_closed(struct office *o, uint64_t now_us);
 void        office_on_probe(void *arg);
 /* What an answer, or the lack of one, says about the back end. */
 void        office_note_health(struct office *o, bool good, const char *why);
+bool        office_has_stuck(const struct office *o); /* a thread is in the back end for longer than an ask may take */
 uint64_t    office_timeout_ms(const struct office *o);
 
 /* --- office_work.c --- */

@@ -59,6 +59,15 @@ is_stuck(const struct office *o, unsigned thread)
 	return j && clock_mono_us() - j->began_us >= office_timeout_ms(o) * 1000;
 }
 
+bool
+office_has_stuck(const struct office *o)
+{
+	for (unsigned i = 0; i < pool_threads(o->pool); i++)
+		if (is_stuck(o, i))
+			return true;
+	return false;
+}
+
 /* Does a ping find out whether it is back? Not when the thread that pings will never come back itself. */
 static bool
 pings(const struct office *o)

@@ -112,6 +112,9 @@ on_deadline(void *arg)
 	if (w->state != WORK_RUNNING) {
 		o->c.shared->stats[o->c.kind].dropped++;
 		work_refuse(w, ASK_UNAVAILABLE, 0, "its turn did not come in time");
+		/* one user's asks wait for one another: nobody else may be there to find out */
+		if (office_has_stuck(o))
+			office_note_health(o, false, "what was asked before is stuck in it");
 		return;
 	}
 	snprintf(why, sizeof why, "no answer within %" PRIu64 " ms", in_back_ms);

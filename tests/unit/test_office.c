@@ -107,6 +107,7 @@ back_names(struct back *b, struct ntlm_names *out)
 static const struct back_ops two = {.word = "two", .threads = 2, .counts = true, .open = back_open, .close = back_close, .check = back_check},
 	inline_ops = {.word = "inline", .open = back_open, .close = back_close, .check = back_check},
 	pinged = {.word = "pinged", .threads = 2, .open = back_open, .close = back_close, .check = back_check, .ping = back_ping},
+	eight = {.word = "eight", .threads = 8, .counts = true, .open = back_open, .close = back_close, .check = back_check},
 	named = {.word = "named", .threads = 2, .open = back_open, .close = back_close, .check = back_check, .names = back_names};
 
 #define ASKS 64
@@ -513,6 +514,28 @@ test_a_new_back_end_leaves_the_old_one_to_who_is_in_it(void **state)
 	world_free(w);
 }
 
+/* One user alone: those who wait behind what is stuck of theirs find out that the back end is down, too. */
+static void
+test_who_waits_behind_what_is_stuck_finds_it_down(void **state)
+{
+	struct world *w = world_new(&eight, 200);
+
+	(void)state;
+	world_open(w);
+	for (unsigned i = 0; i < 4; i++)
+		ask(w, i, "block", 5000);
+	until_inside(4);
+	until(w, 4);
+	ask(w, 4, "block", 5000);
+	assert_int_equal(w->n, 4); /* as many are under way as may still fail */
+	until(w, 5);
+	assert_int_equal(w->shared->stats[BACK_LDAP].is_down, 1);
+	ask(w, 5, "block", 5000);
+	assert_int_equal(w->n, 6); /* at once */
+	assert_int_equal(w->got[5].result, ASK_UNAVAILABLE);
+	world_free(w);
+}
+
 /* A back end that hangs over the names hangs in a thread: the loop goes on, and so do those who ask. */
 static void
 test_names_are_found_in_a_thread(void **state)
@@ -555,6 +578,7 @@ main(void)
 		cmocka_unit_test(test_one_who_has_no_time_for_the_tarpit_is_told_when_to_come_back),
 		cmocka_unit_test(test_the_same_basic_password_is_checked_once_for_all_who_wait),
 		cmocka_unit_test(test_a_new_back_end_leaves_the_old_one_to_who_is_in_it),
+		cmocka_unit_test(test_who_waits_behind_what_is_stuck_finds_it_down),
 		cmocka_unit_test(test_names_are_found_in_a_thread),
 	};
 
