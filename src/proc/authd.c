@@ -23,7 +23,7 @@
 #define REPLIES_MOST  (4u << 20) /* bytes that a worker who does not read may leave; more are dropped, since it waits for them no longer */
 #define OPEN_FIRST_MS 1000u
 #define OPEN_LAST_MS  30000u
-#define NAMES_SOON_MS 1000u
+#define NAMES_SOON_MS 200u
 #define NAMES_MS      60000u
 #define DRAIN_LOOK_MS 50u
 

@@ -241,6 +241,11 @@ begin_ntlm(struct session *s, const struct credential *c, const struct handshake
 		refuse(s, FAULT_AUTH_REQUIRED, "this connection ends, and NTLM would with it");
 		return;
 	}
+	/* a domain controller refuses the proof, as a wrong password, when the challenge named another machine than the one that asks it */
+	if (s->req->snap->set->auth.ntlm == BACK_WINBIND && !in_domain) {
+		refuse(s, FAULT_AUTH_UNAVAILABLE, "winbindd has not told yet what the domain calls this machine");
+		return;
+	}
 	if (!random_take(random, sizeof random)) {
 		refuse(s, FAULT_AUTH_UNAVAILABLE, "the system gives no random bytes");
 		return;

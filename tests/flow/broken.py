@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """broken: what the tests of trouble in the lab share: gateways that need a domain, a probe of what must go on meanwhile, clients that only tell a status."""
 
+import argparse
 import base64
 import concurrent.futures
+import contextlib
+import functools
+import importlib.util
 import os
-import pwd
 import ssl
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import lab as labs
 import wire
@@ -97,7 +101,7 @@ def ntlm(lab, gw, user="alice", password=None, *words):
 
 
 def kerberos(lab, gw, ticket):
-    return lab.curl("--proxy-negotiate", "-U", ":", "-o", "/dev/null", URL, gw=gw, env=ticket).status
+    return lab.curl("--proxy-negotiate", "-U", ":", "-o", "/dev/null", URL, gw=gw, env={**ticket, "GSS_MECH_CONFIG": "/dev/null"}).status  # or gss-ntlmssp, in the client, would ask winbindd
 
 
 def ask_basic(gw, user="alice", password=None, source=None):
@@ -117,18 +121,67 @@ def timed(call, *words):
     return call(*words), time.monotonic() - began
 
 
-def auth_pid(gw, kind, but=()):
-    """The process of this back end, once it is there; not one of `but`."""
+def auth_pid(gw, mark, but=()):
+    """The auth process that has this mapped or open (libwbclient, its file), once it is there; not one of `but`."""
 
-    def ask():
-        found = [int(pid) for pid in gw_log_pids(gw, kind)]
-        return [pid for pid in found if pid not in but]
+    def has(pid):
+        with contextlib.suppress(OSError):
+            if mark in Path(f"/proc/{pid}/maps").read_text():
+                return True
+            return any(mark in os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir())
+        return False
 
-    return wire.wait_until(ask, f"the process of {kind}")[0]
+    return wire.wait_until(lambda: [pid for pid in gw.pids("--child auth") if pid not in but and has(pid)], f"the auth process of {mark}")[0]
 
 
-def gw_log_pids(gw, kind):
-    raise NotImplementedError
+def logs_on(ask):
+    """Asks until it is 200; nobody may be told on the way that a password is wrong."""
+    got = []
+    wire.wait_until(lambda: got.append(ask()) or got[-1] == 200, "a log-on")
+    assert set(got) <= {200, 503}, got
 
 
-assert os and pwd
+class Handshake:
+    """NTLM leg by leg, on a connection of its own."""
+
+    def __init__(self, gw, user="alice", password=None, source=None):
+        self.wire = gw.connect(source)
+        self.who = argparse.Namespace(user=user, password=password or labs.password(user), domain=labs.DOMAIN, workstation="WS01", verbose=False, nthash=None, hash_domain=None,
+                                      cb=None, spn=None, **dict.fromkeys(("v1", "lm", "no_ess", "anonymous", "no_version", "no_mic", "bad_mic", "no_key_exch", "empty_key", "empty_lm"), False))
+
+    def say(self, token):
+        self.wire.send(wire.get(URL, fields=f"Proxy-Authorization: NTLM {base64.b64encode(token).decode()}\r\n"))
+
+    def is_challenged(self):
+        """To be asked of one that is used for nothing else."""
+        self.say(tool().negotiate(self.who))
+        with self.wire:
+            return self.wire.response().status == 407
+
+    def begin(self):
+        self.first = tool().negotiate(self.who)
+        self.say(self.first)
+        answer = self.wire.response()
+        assert answer.status == 407, answer
+        self.challenge = base64.b64decode(answer["proxy-authenticate"].split()[1])
+        return self
+
+    def send_proof(self):
+        self.say(tool().authenticate(self.who, self.first, self.challenge))
+        return self
+
+    def status(self):
+        return self.wire.response().status
+
+    def finish(self):
+        with self.wire:
+            return self.send_proof().status()
+
+
+@functools.lru_cache
+def tool():
+    """The lab's NTLM client, as a module."""
+    spec = importlib.util.spec_from_file_location("ntlm_client", labs.SCRIPTS / "ntlm-client.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
