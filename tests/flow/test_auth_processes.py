@@ -10,7 +10,7 @@ import time
 import pytest
 import wire
 
-from gateway import sanitized
+from gateway import command, sanitized
 from test_processes import status
 
 URL = "http://origin.example.net/"
@@ -104,6 +104,7 @@ def test_a_frozen_process_is_replaced_within_seconds_and_nobody_waits_for_it_twi
     assert ask(gw, "bob", "wrong") == 407
 
 
+@pytest.mark.slow
 def test_who_was_stopped_itself_does_not_take_others_for_frozen(gateway, origin, users):
     """As when the machine is suspended, or its control group frozen."""
     gw = gateway(RULES.format(file=users))
@@ -157,6 +158,43 @@ def test_a_changed_file_is_in_use_at_once_and_a_bad_one_never(gateway, origin, u
     users.unlink()
     gw.says(r"users\.htpasswd: No such file or directory; what was read of it before stays in use")
     assert ask(gw, "alice", "second") == 200
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_half_written_file_leaves_the_users_of_before(gateway, origin, users, workers):
+    """Written in place, as editors should not do it: it is looked at when it is closed."""
+    gw = gateway(RULES.format(file=users), workers=workers)
+    assert ask(gw, "alice", "first") == 200
+    for text, said in (("", "is empty"), ("bob", "there is no colon"), ("bob:$6$salt$cut", "user bob cannot log on"), ("a:b\nc:d\n", "none of its 2 lines")):
+        since = len(gw.said())
+        users.write_text(text)
+        gw.says(rf"the back end cannot be opened: .*{said}.*; the one before stays in use", since=since)
+        assert ask(gw, "alice", "first") == 200
+        assert ask(gw, "bob", "") == 407
+    put(users, "alice", "second")
+    gw.says("the file has changed, and is in use")
+    assert [ask(gw, "alice", "first") for _ in range(4)] == [407] * 4  # whichever worker remembers it
+    assert ask(gw, "alice", "second") == 200
+
+
+@pytest.mark.parametrize("wrong, said", [(lambda path: path.chmod(0o644), "has mode 0644"), (lambda path: path.unlink(), "cannot be read: No such file"),
+                                         (lambda path: (path.unlink(), path.mkdir()), "is not a regular file")])
+def test_a_gateway_does_not_start_with_a_file_that_it_may_not_use(gateway, users, wrong, said):
+    wrong(users)
+    gw = gateway(RULES.format(file=users), start=False)
+    done = command("run", "-c", gw.file)
+    line = next(n for n, text in enumerate(gw.file.read_text().split("\n"), 1) if text.startswith("basic-file"))
+    assert done.returncode == 2 and f"{gw.file}:{line}: basic-file: {users} {said}" in done.stderr, done
+
+
+def test_a_file_without_a_good_line_at_the_start_is_said_and_then_replaced(gateway, origin, users):
+    users.write_text("alice:cut")
+    gw = gateway(RULES.format(file=users))
+    gw.says(r"the back end cannot be opened: line 1: user alice .*; whoever needs it is refused \(503\) until it can")
+    assert ask(gw, "alice", "first") == 503
+    put(users, "alice", "first")
+    gw.says("the file has changed, and is in use")
+    assert ask(gw, "alice", "first") == 200
 
 
 def test_a_process_that_is_no_longer_needed_ends_and_a_new_one_begins(gateway, origin, users):
