@@ -8,6 +8,7 @@ import pytest
 import gateway as gateways
 import lab as labs
 import origin as origins
+import wire
 
 
 def test_the_proxys_machine_belongs_to_the_domain(lab):
@@ -52,7 +53,8 @@ def test_winbindd_stands_still_and_goes_on(lab):
     lab.freeze_winbindd()
     try:
         frozen = lab.pids("winbindd")
-        assert frozen and all(gateways.state(pid) == "T" for pid in frozen)
+        assert frozen
+        wire.wait_until(lambda: all(gateways.state(pid) == "T" for pid in frozen), "all to stand still")
     finally:
         lab.thaw_winbindd()
     assert lab.run("wbinfo", "-p").returncode == 0

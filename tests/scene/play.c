@@ -253,12 +253,14 @@ desk_step(struct play *p, const struct step *l)
 
 	if (strcmp(step_word(l, 1), "is") == 0) {
 		fake_desk_is_full = strcmp(step_word(l, 2), "full") == 0;
+		if (strcmp(step_word(l, 2), "nameless") == 0)
+			p->shared->auth.names.seq = 0;
 		return;
 	}
 	while (a.result < ASK_RESULTS && strcmp(step_word(l, 2), results[a.result]) != 0)
 		a.result++;
 	if (a.result == ASK_RESULTS || !answer_read(l, &a))
-		play_fail(p, "desk answers ok|continue|refused|bad-token|limited|unavailable [KEY VALUE]... [\"why\"] | is full");
+		play_fail(p, "desk answers ok|continue|refused|bad-token|limited|unavailable [KEY VALUE]... [\"why\"] | is full|works|nameless");
 	else if (fake_desk_answer(&a))
 		return;
 	else
@@ -373,7 +375,8 @@ play_mishap(struct play *p, unsigned kind)
 void
 play_begin(struct play *p)
 {
-	static struct shared *shared;
+	static struct shared          *shared;
+	static const struct ntlm_names here = {.domain = "CORP", .computer = "GW", .dns_domain = "home.example", .dns_computer = "gw.home.example"};
 
 	if (!shared) {
 		int fd = shared_create(1);
@@ -390,6 +393,7 @@ play_begin(struct play *p)
 		abort();
 	memset(&shared->worker[0].counters, 0, sizeof shared->worker[0].counters);
 	shared_worker_reset(shared, 0);
+	names_publish(&shared->auth.names, &here);
 	p->gw.shared = p->shared;
 	p->gw.count = &p->shared->worker[0].counters;
 	p->gw.desk = desk_new(p->loop);
