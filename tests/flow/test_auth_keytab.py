@@ -37,7 +37,8 @@ def put(lab, path, data=None, mode=0o600):
 def keytab(lab, folder):
     path = closed_folder(folder) / "keytab"
     put(lab, path)
-    return path
+    yield path
+    lab.keytab("proxy", SERVICE)  # the lab's own, as its keys are now
 
 
 @pytest.fixture
