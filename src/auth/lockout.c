@@ -130,7 +130,7 @@ void
 lockout_keys(const struct shared_auth *s, enum back_kind kind, const struct ask *ask, struct lockout *out)
 {
 	char        buf[ASK_NAME_MAX], folded[LOCKOUT_USER_MAX];
-	struct span user = {0};
+	struct span user = {0}, since = SPAN("");
 	uint32_t    epoch = s->epoch;
 
 	*out = (struct lockout){0};
@@ -139,8 +139,11 @@ lockout_keys(const struct shared_auth *s, enum back_kind kind, const struct ask 
 	/* of one user, whichever back end is asked: NTLM and Basic may lead to the same account */
 	user = span_of(folded, lockout_fold(user, folded, sizeof folded));
 	out->counted = true;
-	out->user = key_of(&s->failed, 'u', user, SPAN(""), SPAN(""));
-	out->pair = key_of(&s->failed, 'p', user, span_of((const char *)ask->client.b, sizeof ask->client.b), SPAN(""));
+	/* who was given a new password in a file need not wait; a directory counts by itself, whatever files say */
+	if (kind == BACK_BASIC_FILE || kind == BACK_NTLM_FILE)
+		since = span_of((const char *)&epoch, sizeof epoch);
+	out->user = key_of(&s->failed, 'u', user, SPAN(""), since);
+	out->pair = key_of(&s->failed, 'p', user, span_of((const char *)ask->client.b, sizeof ask->client.b), since);
 	if (ask->op != ASK_BASIC || ask->part[1].n > 1000)
 		return;
 	out->password = true;

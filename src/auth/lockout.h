@@ -4,7 +4,7 @@
  * (ipc/failures); used by auth processes, before the back end is asked and after.
  * Counted are user and client together, and the user alone; never a client alone, behind which a whole site may be. A good log-on forgets what user and
  * client have against them, and keeps the user's count: the directory counts by user, and another device with a stale password must not get new
- * tries each time that this one succeeds.
+ * tries each time that this one succeeds. A changed file of users forgives what was counted against the one before.
  */
 #ifndef POSTERN_AUTH_LOCKOUT_H
 #define POSTERN_AUTH_LOCKOUT_H

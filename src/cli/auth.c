@@ -2,10 +2,12 @@
 /*
  * auth: `postern auth test`: opens each back end that the configuration names, in this process and by the functions that the auth processes call, and
  * says what it found; with a user, whether that user gets in, by Basic and by NTLM. Talks to no running gateway.
+ * Each back end has a thread of its own: one that hangs is told of and left behind, since it is when something hangs that people come here.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -30,7 +32,13 @@ struct test {
 	struct snapshot *snap;
 	bool             faults; /* something is not in order, or the user did not get in somewhere */
 	const char      *sep_back, *sep_line;
+	enum back_kind   kind;     /* whose turn it is; a thread of another one that comes back late says nothing any more */
+	uint64_t         moved_us; /* when it last said something */
+	bool             hangs;    /* a thread was left behind: nothing may be freed under its feet */
+	pthread_mutex_t  lock;     /* kind, moved_us and the output */
 };
+
+static _Thread_local enum back_kind mine;
 
 static void
 usage(FILE *to)
@@ -46,11 +54,21 @@ usage(FILE *to)
 
 /* --- output --- */
 
-static void
-say(void *arg, bool fault, const char *line)
+/* With the lock held; false: too late. */
+static bool
+speak(struct test *t)
 {
-	struct test *t = arg;
+	pthread_mutex_lock(&t->lock);
+	t->moved_us = clock_mono_us();
+	if (mine == t->kind)
+		return true;
+	pthread_mutex_unlock(&t->lock);
+	return false;
+}
 
+static void
+line_print(struct test *t, bool fault, const char *line)
+{
 	t->faults |= fault;
 	if (t->json) {
 		printf("%s{\"ok\":%s,\"text\":", t->sep_line, fault ? "false" : "true");
@@ -62,6 +80,17 @@ say(void *arg, bool fault, const char *line)
 	fputs(fault ? "  WRONG: " : "  ", stdout);
 	cli_print(stdout, span_str(line));
 	putchar('\n');
+}
+
+static void
+say(void *arg, bool fault, const char *line)
+{
+	struct test *t = arg;
+
+	if (!speak(t))
+		return;
+	line_print(t, fault, line);
+	pthread_mutex_unlock(&t->lock);
 }
 
 static void
@@ -152,7 +181,10 @@ try_ask(struct test *t, const struct back_ops *ops, struct back *b, const char *
 	ask->timeout_ms = (uint32_t)t->snap->set->auth.timeout_ms;
 	ask->client = addr_from_v4(0x7f000001);
 	ops->check(b, 0, ask, &a);
-	answer_print(t, scheme, &a, clock_mono_us() - from);
+	if (speak(t)) {
+		answer_print(t, scheme, &a, clock_mono_us() - from);
+		pthread_mutex_unlock(&t->lock);
+	}
 	answer_clear(&a);
 }
 
@@ -277,6 +309,55 @@ back_test(struct test *t, enum back_kind kind)
 		close(fd);
 }
 
+static void *
+thread_main(void *arg)
+{
+	struct test *t = arg;
+
+	mine = t->kind;
+	back_test(t, mine);
+	return NULL;
+}
+
+/* Steps that are bounded by `timeout` themselves may take it twice, with two servers. */
+static uint64_t
+patience_us(const struct test *t)
+{
+	return t->snap->set->auth.timeout_ms * 2000 + 1000000;
+}
+
+static void
+back_watch(struct test *t, enum back_kind kind)
+{
+	pthread_t id;
+	uint64_t  until_us;
+	int       code;
+	char      text[BACK_WHY_MAX];
+
+	mine = t->kind = kind;
+	t->moved_us = clock_mono_us();
+	if (pthread_create(&id, NULL, thread_main, t) != 0) {
+		line_print(t, true, "out of memory");
+		return;
+	}
+	pthread_mutex_lock(&t->lock);
+	do {
+		struct timespec until;
+		until_us = t->moved_us + patience_us(t);
+		until = (struct timespec){.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000 * 1000)};
+		pthread_mutex_unlock(&t->lock);
+		code = pthread_clockjoin_np(id, NULL, CLOCK_MONOTONIC, &until);
+		pthread_mutex_lock(&t->lock);
+	} while (code == ETIMEDOUT && t->moved_us + patience_us(t) > until_us);
+	if (code == ETIMEDOUT) {
+		snprintf(text, sizeof text, "no answer within %.0f s: it hangs, or what it asks does (a domain controller, a directory)", (double)patience_us(t) / 1e6);
+		line_print(t, true, text);
+		t->hangs = true;
+	}
+	t->kind = mine = BACK_KINDS;
+	pthread_mutex_unlock(&t->lock);
+}
+
 static void
 backs_test(struct test *t)
 {
@@ -298,7 +379,7 @@ backs_test(struct test *t)
 			putchar('\n');
 		}
 		fflush(stdout); /* what follows may take a while */
-		back_test(t, kind);
+		back_watch(t, (enum back_kind)kind);
 		if (t->json)
 			fputs("]}", stdout);
 		t->sep_back = ",";
@@ -347,6 +428,10 @@ auth_test(struct test *t)
 		backs_test(t);
 		code = t->faults ? CLI_NEGATIVE : CLI_FINE;
 	}
+	if (t->hangs) {
+		fflush(stdout);
+		_exit(code);
+	}
 	explicit_bzero(t->password, sizeof t->password);
 	snapshot_unref(t->snap);
 	conf_free(t->conf);
@@ -359,7 +444,7 @@ cli_auth(int argc, char **argv)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"user", required_argument, NULL, 'u'}, {"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
-	struct test t = {.path = CLI_DEFAULT_CONF};
+	struct test t = {.path = CLI_DEFAULT_CONF, .kind = BACK_KINDS, .lock = PTHREAD_MUTEX_INITIALIZER};
 	int         o;
 
 	while ((o = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {

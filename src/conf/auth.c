@@ -114,6 +114,30 @@ check_ldap(struct load *l)
 		report_warn(l->r, a->ldap_url_at, "ldap-url is not used; say basic = ldap");
 }
 
+/* --- PAM --- */
+
+/* PAM would take its service `other`, which refuses everybody and says nothing. */
+static void
+check_pam(struct load *l)
+{
+	static const char *const folders[] = {"/etc/pam.d", "/usr/lib/pam.d"};
+	const char              *service = l->c->auth.pam_service;
+	struct where             at = given_or_head(l, "pam-service");
+	char                     path[300];
+
+	if (strchr(service, '/') || service[0] == '.' || strlen(service) > 128) {
+		report_error(l->r, at, "pam-service = %s: want the name of a file in /etc/pam.d", service);
+		return;
+	}
+	for (size_t i = 0; i < sizeof folders / sizeof *folders && !l->no_files; i++) {
+		snprintf(path, sizeof path, "%s/%s", folders[i], service);
+		if (access(path, R_OK) == 0)
+			return;
+	}
+	if (!l->no_files)
+		report_warn(l->r, at, "pam-service: there is no readable /etc/pam.d/%s, so that PAM refuses everybody; write one, or name another", service);
+}
+
 /* --- schemes and back ends --- */
 
 static bool
@@ -309,6 +333,10 @@ check_auth(struct load *l)
 	check_files(l);
 	if (a->ldap_url)
 		check_ldap(l);
+	if (a->basic == BACK_PAM)
+		check_pam(l);
+	else if (is_given(l, "pam-service"))
+		report_warn(l->r, given_at(l, "pam-service"), "pam-service is not used; say basic = pam");
 	check_schemes(l);
 	check_built(l);
 	check_limits(l);

@@ -22,7 +22,8 @@ enum message_type {
 	MSG_FORGET,   /* parent: drop what was prepared */
 	MSG_APPLIED,  /* child: done */
 	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit */
-	MSG_PEER,     /* parent: descriptor: the way to auth process `number` (to a worker), or to worker `number` (to an auth process) */
+	MSG_PEER,     /* parent: descriptor: the way to auth process `number` (to a worker), or to worker `number` (to an auth process);
+	               * auth: the way to worker `number` has ended, another one is needed */
 	MSG_FILE,     /* parent to auth: descriptor: its file of users or keys, newly opened */
 	MSG_ALIVE,    /* parent to auth: is your loop turning? auth: it is */
 	MSG_REOPEN    /* parent to logger: open all files anew */

@@ -277,7 +277,8 @@ add_ldap_ca(struct flat *f, const struct conf_auth *a, struct report *r)
 	if (!a->ldap_ca)
 		return ref;
 	if (!read_file(a->ldap_ca, FILE_MOST, &p, &n)) {
-		report_error(r, a->at, "ldap-ca: %s cannot be read: %s", a->ldap_ca, strerror(errno));
+		if (r->errors == 0) /* else conf has said so */
+			report_error(r, a->at, "ldap-ca: %s cannot be read: %s", a->ldap_ca, strerror(errno));
 		return ref;
 	}
 	if (n == FILE_MOST)

@@ -159,6 +159,7 @@ on_peer(void *arg, unsigned what)
 			break;
 		if (n <= 0) {
 			peer_close(p);
+			child_say(MSG_PEER, p->worker);
 			break;
 		}
 		if (!office_ask(d->office, from_of(p), in, (size_t)n))

@@ -322,6 +322,13 @@ heard(struct member *m, const struct message *msg)
 	case MSG_ALIVE:
 		b->asked_us = 0;
 		break;
+	case MSG_PEER:
+		/* soon, not now: most often that worker is ending, and its successor is paired when it starts */
+		if (msg->number < m->crew->n_workers) {
+			b->unpaired[msg->number] = true;
+			timer_set(m->crew->loop, &b->all->pair_again, PAIR_AGAIN_MS);
+		}
+		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
 		if (msg->number != m->crew->generation)

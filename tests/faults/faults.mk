@@ -1,16 +1,21 @@
 # Every call that can fail fails once in turn; see README. Needs a build configured with --enable-fault-injection, and root.
 #   make check-faults                      all of them
 #   make check-faults FAULTS_SAMPLE=50     every 50th; FAULTS_START in the environment says which is the first (0)
+# The calls of gssapi, krb5 and ldap are in every build's list: where the program is built without them nothing calls them.
 FAULTS_SAMPLE = 1
 FAULTS_FLAGS =
-WRAPPED = malloc calloc realloc reallocarray aligned_alloc strdup vasprintf mmap mremap memfd_create ftruncate \
-	open fstat stat lseek opendir readdir fopen chdir glob fflush read write \
+WRAPPED = malloc calloc realloc reallocarray aligned_alloc strdup strndup vasprintf mmap mremap memfd_create ftruncate \
+	open fstat stat access realpath lseek opendir readdir fopen fdopen chdir glob fflush read pread write pwrite \
+	mkostemp flock fchmod fchown fsync rename unlink dlopen dlsym pthread_create pthread_cond_init setenv \
 	epoll_create1 epoll_ctl epoll_wait eventfd inotify_init1 inotify_add_watch signalfd pipe2 dup2 poll fcntl \
 	socket socketpair bind listen accept4 connect setsockopt getsockopt getsockname getifaddrs if_nametoindex gethostname \
 	recv send recvfrom sendmsg recvmsg splice shutdown \
-	fork fexecve setgroups setresgid setresuid getpwnam getrlimit setrlimit sysconf getrandom prctl \
+	fork fexecve setgroups setresgid setresuid getpwnam getpwuid getgrnam getgrouplist getrlimit setrlimit sysconf getrandom prctl \
 	ini_parse_stream idn2_lookup_u8 psl_latest psl_registrable_domain sd_notify \
 	seccomp_init seccomp_attr_set seccomp_load seccomp_rule_add \
+	crypt_gensalt_rn crypt_rn gss_indicate_mechs gss_acquire_cred_from gss_set_neg_mechs gss_accept_sec_context gss_display_status \
+	krb5_init_context krb5_kt_resolve krb5_kt_start_seq_get krb5_kt_next_entry krb5_kt_add_entry krb5_unparse_name krb5_auth_con_init krb5_rd_req \
+	ldap_initialize ldap_set_option ldap_get_option \
 	ares_init_options ares_set_servers_ports ares_create_query ares_send \
 	pcre2_general_context_create_8 pcre2_match_context_create_8 pcre2_match_data_create_8 pcre2_jit_compile_8 pcre2_callout_enumerate_8 \
 	pcre2_match_8 pcre2_serialize_encode_8 pcre2_serialize_decode_8 pcre2_serialize_get_number_of_codes_8 pcre2_compile_8

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inject: stands between the program and every call that can fail (the linker's --wrap; the names are in faults.mk), and has one of them fail.
- *   POSTERN_FAIL=ROLE:N[/VARIANT]            the N-th wrapped call of that role (parent, forked, worker, logger, command)
- *   POSTERN_FAIL=ROLE:FUNCTION:N[/VARIANT]   the N-th call of that function
+ *   POSTERN_FAIL=ROLE:N[/VARIANT]            the N-th wrapped call of that role (parent, forked, worker, logger, auth, command)
+ *   POSTERN_FAIL=ROLE:FUNCTION:N[/VARIANT]   the N-th call of that function; FUNCTION@SITE: from that place in the program (hexadecimal)
  *   POSTERN_FAIL_LOG=FILE                    every call is written down there, in a file as large as its maker likes (struct log)
  * FILE is shared by all processes of one gateway: calls are counted over all workers that there ever were, so that just one call fails. Without it each
  * process counts for itself. A variant is another way for the same call to fail; 0 is the first.
  * Leaves judging what happens to run_faults.py.
  */
 #include <ares.h>
+#include <crypt.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <grp.h>
 #include <idn2.h>
 #include <ifaddrs.h>
 #include <ini.h>
 #include <libpsl.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <stdarg.h>
@@ -28,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -44,9 +49,17 @@
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
+#ifdef HAVE_KERBEROS
+#include <gssapi/gssapi_ext.h>
+#include <gssapi/gssapi_krb5.h>
+#include <krb5.h>
+#endif
+#ifdef HAVE_LDAP
+#include <ldap.h>
+#endif
 
-enum { ROLE_NONE, ROLE_PARENT, ROLE_FORKED, ROLE_WORKER, ROLE_LOGGER, ROLE_COMMAND, ROLES };
-static const char *const role_names[ROLES] = {"", "parent", "forked", "worker", "logger", "command"};
+enum { ROLE_NONE, ROLE_PARENT, ROLE_FORKED, ROLE_WORKER, ROLE_LOGGER, ROLE_AUTH, ROLE_COMMAND, ROLES };
+static const char *const role_names[ROLES] = {"", "parent", "forked", "worker", "logger", "auth", "command"};
 
 /* As run_faults.py reads it. */
 struct entry {
@@ -68,6 +81,7 @@ static unsigned    role = ROLE_NONE;
 
 static unsigned wanted_role = ROLE_NONE, wanted_n, wanted_variant;
 static char     wanted_function[32]; /* "": any */
+static uint64_t wanted_site; /* 0: any */
 
 extern char __executable_start[];
 
@@ -92,7 +106,7 @@ REAL(int, epoll_ctl, int epoll, int op, int fd, struct epoll_event *e);
 static void
 read_wish(const char *text)
 {
-	char  copy[80], *colon, *slash, *function = NULL;
+	char  copy[120], *colon, *slash, *place, *function = NULL;
 	char *at = copy;
 
 	if (strlen(text) >= sizeof copy)
@@ -114,6 +128,10 @@ read_wish(const char *text)
 		function = at;
 		at = colon + 1;
 	}
+	if (function && (place = strchr(function, '@'))) {
+		*place = '\0';
+		wanted_site = strtoull(place + 1, NULL, 16);
+	}
 	if (function)
 		snprintf(wanted_function, sizeof wanted_function, "%s", function);
 	wanted_n = (unsigned)strtoul(at, NULL, 10);
@@ -131,7 +149,7 @@ begin(int argc, char **argv)
 		return;
 	role = strcmp(argv[1], "run") == 0 ? ROLE_PARENT : ROLE_COMMAND;
 	if (argc > 2 && strcmp(argv[1], "--child") == 0)
-		role = strcmp(argv[2], "worker") == 0 ? ROLE_WORKER : ROLE_LOGGER;
+		role = strcmp(argv[2], "worker") == 0 ? ROLE_WORKER : strcmp(argv[2], "auth") == 0 ? ROLE_AUTH : ROLE_LOGGER;
 	if (wish)
 		read_wish(wish);
 	fd = file ? __real_open(file, O_RDWR | O_CLOEXEC) : -1;
@@ -147,17 +165,24 @@ begin(int argc, char **argv)
 	close(fd);
 }
 
+static bool
+is_wanted(const char *function, uint64_t at)
+{
+	return role == wanted_role && (!*wanted_function || strcmp(function, wanted_function) == 0) && (!wanted_site || at == wanted_site);
+}
+
 /* The variant that this call is to fail with; -1: let it do its work. */
 static int
 fails(const char *function, unsigned variants, const void *site)
 {
 	int      saved = errno, variant = -1;
+	uint64_t at = (uint64_t)(uintptr_t)site - (uint64_t)(uintptr_t)__executable_start;
 	uint32_t i;
 	char     line[128];
 
 	if (role == ROLE_NONE)
 		return -1;
-	if (role == wanted_role && (!*wanted_function || strcmp(function, wanted_function) == 0) && atomic_fetch_add(&calls->seen, 1) + 1 == wanted_n) {
+	if (is_wanted(function, at) && atomic_fetch_add(&calls->seen, 1) + 1 == wanted_n) {
 		int n = snprintf(line, sizeof line, "inject: %s: %s number %u fails, variant %u\n", role_names[role], function, wanted_n, wanted_variant);
 		variant = wanted_variant < variants ? (int)wanted_variant : 0;
 		if (__real_write(STDERR_FILENO, line, (size_t)n) < 0)
@@ -169,7 +194,7 @@ fails(const char *function, unsigned variants, const void *site)
 		snprintf(e->function, sizeof e->function, "%s", function);
 		e->variants = variants;
 		e->failed = (uint32_t)(variant + 1);
-		e->site = (uint64_t)(uintptr_t)site - (uint64_t)(uintptr_t)__executable_start;
+		e->site = at;
 	}
 	errno = saved;
 	return variant;
@@ -208,6 +233,7 @@ FAILS(void *, realloc, (void *p, size_t n), (p, n), NULL, ENOMEM)
 FAILS(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size), NULL, ENOMEM)
 FAILS(void *, aligned_alloc, (size_t to, size_t n), (to, n), NULL, ENOMEM)
 FAILS(char *, strdup, (const char *s), (s), NULL, ENOMEM)
+FAILS(char *, strndup, (const char *s, size_t n), (s, n), NULL, ENOMEM)
 FAILS(int, vasprintf, (char **out, const char *fmt, va_list ap), (out, fmt, ap), -1, ENOMEM)
 FAILS(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t off), (at, n, prot, flags, fd, off), MAP_FAILED, ENOMEM, EPERM)
 FAILS(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1, ENOMEM, EMFILE)
@@ -247,6 +273,16 @@ __wrap_open(const char *path, int flags, ...)
 
 FAILS(int, fstat, (int fd, struct stat *st), (fd, st), -1, EIO, ENOMEM)
 FAILS(int, stat, (const char *path, struct stat *st), (path, st), -1, EACCES, ENOMEM)
+FAILS(int, access, (const char *path, int how), (path, how), -1, EACCES)
+FAILS(char *, realpath, (const char *path, char *out), (path, out), NULL, ENOMEM, EACCES)
+FAILS(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL, ENOMEM)
+FAILS(int, mkostemp, (char *path, int flags), (path, flags), -1, EACCES, EMFILE)
+FAILS(int, flock, (int fd, int how), (fd, how), -1, EINTR, ENOLCK)
+FAILS(int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM)
+FAILS(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid), -1, EPERM)
+FAILS(int, fsync, (int fd), (fd), -1, EIO)
+FAILS(int, rename, (const char *from, const char *to), (from, to), -1, EACCES, ENOSPC)
+FAILS(int, unlink, (const char *path), (path), -1, EACCES)
 FAILS(off_t, lseek, (int fd, off_t off, int whence), (fd, off, whence), -1, ESPIPE)
 FAILS(DIR *, opendir, (const char *path), (path), NULL, EMFILE, EACCES)
 FAILS(struct dirent *, readdir, (DIR *d), (d), NULL, EIO)
@@ -282,6 +318,36 @@ __wrap_read(int fd, void *p, size_t n)
 	if (n > 1 && __real_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		n = 1;
 	return __real_read(fd, p, n);
+}
+
+ssize_t __real_pread(int fd, void *p, size_t n, off_t at);
+ssize_t __wrap_pread(int fd, void *p, size_t n, off_t at);
+ssize_t
+__wrap_pread(int fd, void *p, size_t n, off_t at)
+{
+	static const int why[] = {EINTR, EIO};
+	int              v = fails("pread", COUNT(why) + 1, SITE);
+
+	if (v >= 0 && v < (int)COUNT(why)) {
+		errno = why[v];
+		return -1;
+	}
+	return __real_pread(fd, p, v < 0 || n < 1 ? n : 1, at);
+}
+
+ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t at);
+ssize_t
+__wrap_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	static const int why[] = {EINTR, ENOSPC};
+	int              v = fails("pwrite", COUNT(why) + 1, SITE);
+
+	if (v >= 0 && v < (int)COUNT(why)) {
+		errno = why[v];
+		return -1;
+	}
+	return __real_pwrite(fd, p, v < 0 || n < 1 ? n : 1, at);
 }
 
 /* What goes to stderr is let alone: the driver reads it. */
@@ -469,6 +535,10 @@ FAILS(int, setgroups, (size_t n, const gid_t *list), (n, list), -1, EPERM)
 FAILS(int, setresgid, (gid_t r, gid_t e, gid_t s), (r, e, s), -1, EAGAIN)
 FAILS(int, setresuid, (uid_t r, uid_t e, uid_t s), (r, e, s), -1, EAGAIN)
 FAILS(struct passwd *, getpwnam, (const char *name), (name), NULL, EIO, 0)
+FAILS(struct passwd *, getpwuid, (uid_t uid), (uid), NULL, EIO, 0)
+FAILS(struct group *, getgrnam, (const char *name), (name), NULL, EIO, 0)
+FAILS(int, getgrouplist, (const char *user, gid_t gid, gid_t *out, int *n), (user, gid, out, n), -1, ENOMEM)
+FAILS(int, setenv, (const char *name, const char *value, int over), (name, value, over), -1, ENOMEM)
 FAILS(int, getrlimit, (__rlimit_resource_t what, struct rlimit *out), (what, out), -1, EPERM)
 FAILS(int, setrlimit, (__rlimit_resource_t what, const struct rlimit *in), (what, in), -1, EPERM)
 FAILS(long, sysconf, (int what), (what), -1, EINVAL)
@@ -515,7 +585,60 @@ __wrap_prctl(int what, ...)
 	return __real_prctl(what, a[0], a[1], a[2], a[3]);
 }
 
+/* --- threads: these hand back what is wrong --- */
+
+SAYS(int, pthread_create, (pthread_t *id, const pthread_attr_t *attr, void *(*fn)(void *), void *arg), (id, attr, fn, arg), EAGAIN)
+SAYS(int, pthread_cond_init, (pthread_cond_t *c, const pthread_condattr_t *attr), (c, attr), ENOMEM)
+
 /* --- libraries --- */
+
+SAYS(void *, dlopen, (const char *file, int how), (file, how), NULL)
+SAYS(void *, dlsym, (void *library, const char *name), (library, name), NULL)
+FAILS(char *, crypt_gensalt_rn, (const char *prefix, unsigned long cost, const char *bytes, int n, char *out, int most), (prefix, cost, bytes, n, out, most), NULL, ENOSYS)
+FAILS(char *, crypt_rn, (const char *password, const char *salt, void *work, int n), (password, salt, work, n), NULL, ENOMEM, EINVAL)
+
+#ifdef HAVE_KERBEROS
+/* The library sets what it gives back also when it fails; gss_accept_sec_context may do its work first, and then has no memory for the answer. */
+#define SAYS_GSS(name, params, args, empty)                                        \
+	OM_uint32 __real_##name params;                                            \
+	OM_uint32 __wrap_##name params;                                            \
+	OM_uint32 __wrap_##name params                                             \
+	{                                                                          \
+		if (fails(#name, 1, SITE) < 0)                                     \
+			return __real_##name args;                                 \
+		*minor = ENOMEM;                                                   \
+		empty;                                                             \
+		return GSS_S_FAILURE;                                              \
+	}
+SAYS_GSS(gss_indicate_mechs, (OM_uint32 * minor, gss_OID_set *out), (minor, out), *out = GSS_C_NO_OID_SET)
+SAYS_GSS(gss_acquire_cred_from,
+    (OM_uint32 * minor, gss_name_t name, OM_uint32 life, gss_OID_set mechs, gss_cred_usage_t use, gss_const_key_value_set_t store, gss_cred_id_t *out,
+	gss_OID_set *found, OM_uint32 *lives),
+    (minor, name, life, mechs, use, store, out, found, lives), *out = GSS_C_NO_CREDENTIAL)
+SAYS_GSS(gss_set_neg_mechs, (OM_uint32 * minor, gss_cred_id_t cred, const gss_OID_set mechs), (minor, cred, mechs), (void)0)
+SAYS_GSS(gss_accept_sec_context,
+    (OM_uint32 * minor, gss_ctx_id_t *context, gss_cred_id_t cred, gss_buffer_t in, gss_channel_bindings_t bound, gss_name_t *name, gss_OID *mech, gss_buffer_t out,
+	OM_uint32 *flags, OM_uint32 *life, gss_cred_id_t *given),
+    (minor, context, cred, in, bound, name, mech, out, flags, life, given), *out = (gss_buffer_desc)GSS_C_EMPTY_BUFFER)
+SAYS_GSS(gss_display_status, (OM_uint32 * minor, OM_uint32 status, int kind, gss_OID mech, OM_uint32 *more, gss_buffer_t out), (minor, status, kind, mech, more, out),
+    *out = (gss_buffer_desc)GSS_C_EMPTY_BUFFER)
+SAYS(krb5_error_code, krb5_init_context, (krb5_context * out), (out), ENOMEM)
+SAYS(krb5_error_code, krb5_kt_resolve, (krb5_context c, const char *name, krb5_keytab *out), (c, name, out), ENOMEM)
+SAYS(krb5_error_code, krb5_kt_start_seq_get, (krb5_context c, krb5_keytab keytab, krb5_kt_cursor *out), (c, keytab, out), ENOMEM)
+SAYS(krb5_error_code, krb5_kt_next_entry, (krb5_context c, krb5_keytab keytab, krb5_keytab_entry *out, krb5_kt_cursor *at), (c, keytab, out, at), ENOMEM)
+SAYS(krb5_error_code, krb5_kt_add_entry, (krb5_context c, krb5_keytab keytab, krb5_keytab_entry *e), (c, keytab, e), ENOMEM)
+SAYS(krb5_error_code, krb5_unparse_name, (krb5_context c, krb5_const_principal p, char **out), (c, p, out), ENOMEM)
+SAYS(krb5_error_code, krb5_auth_con_init, (krb5_context c, krb5_auth_context *out), (c, out), ENOMEM)
+SAYS(krb5_error_code, krb5_rd_req,
+    (krb5_context c, krb5_auth_context *auth, const krb5_data *in, krb5_const_principal server, krb5_keytab keytab, krb5_flags *flags, krb5_ticket **ticket),
+    (c, auth, in, server, keytab, flags, ticket), ENOMEM)
+#endif
+
+#ifdef HAVE_LDAP
+SAYS(int, ldap_initialize, (LDAP * *out, const char *url), (out, url), LDAP_NO_MEMORY)
+SAYS(int, ldap_set_option, (LDAP * l, int option, const void *value), (l, option, value), LDAP_OPT_ERROR)
+SAYS(int, ldap_get_option, (LDAP * l, int option, void *out), (l, option, out), LDAP_OPT_ERROR)
+#endif
 
 SAYS(int, ini_parse_stream, (ini_reader reader, void *stream, ini_handler handler, void *user), (reader, stream, handler, user), -2)
 SAYS(int, idn2_lookup_u8, (const uint8_t *in, uint8_t **out, int flags), (in, out, flags), IDN2_MALLOC)

@@ -146,3 +146,20 @@ def test_auth_test_without_auth_or_with_a_wrong_file_is_2(folder):
     done = auth_test(path)
     assert done.returncode == 2 and "[auth]" in done.stderr
     assert g.command("auth", "-c", path).returncode == 2 and g.command("auth", "try").returncode == 2
+
+
+def test_a_back_end_that_hangs_is_told_of_and_the_next_one_is_tried(lab, ini, folder):
+    keytab = folder / "http.keytab"
+    keytab.write_bytes(b"none")
+    keytab.chmod(0o600)
+    path = ini(f"domain = winbind\nkeytab = {keytab}\nbasic-file = {folder}/users\nbasic-without-tls = yes\ntimeout = 500ms")
+    assert passwd(folder / "users", "alice").returncode == 0
+    lab.freeze_winbindd()
+    try:
+        done = lab.run(g.PROGRAM, "auth", "test", "--json", "-c", path, "--user", "alice", input="secret\n", check=False)
+    finally:
+        lab.thaw_winbindd()
+    assert done.returncode == 1, done
+    backs = {back["name"]: back["lines"] for back in json.loads(done.stdout)["back_ends"]}
+    assert any("no answer within 2 s" in line.get("text", "") for line in backs["winbind"]), backs
+    assert backs["basic-file"][-1]["result"] == "ok", backs

@@ -197,6 +197,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[auth]\nbasic-file = /dev/null\n", {"2: basic-file: /dev/null is not a regular file"}},
 		{"[auth]\ndomain = samba\n", {"2: domain = samba: want none, winbind", "1: [auth] has nobody to ask"}},
 		{"[auth]\nbasic = ldap\nldap-url = http://x ldaps:// ldaps://a/b ldaps://d.example:636\n", {"3: `http://x` is none; want ldaps://HOST", "3: `ldaps://`", "3: `ldaps://a/b`"}},
+		{"[auth]\nbasic = pam\npam-service = ../x\n", {"3: pam-service = ../x: want the name of a file in /etc/pam.d"}},
 		{"[auth]\nbasic = ldap\nldap-url = ldaps://d\nldap-name = uid=x\n", {"4: ldap-name: without %u every user would be the same"}},
 		{"[auth]\ndomain = winbind\nmax-failures = 4\n", {"3: max-failures = 4: want a number of times such as 4 per 30m"}},
 		{"[auth]\ndomain = winbind\nmax-failures-user = 4 per 3 m\n", {"3: max-failures-user = 4 per 3 m: want"}},

@@ -143,6 +143,34 @@ test_user_and_client_are_limited_and_nobody_else(void **state)
 }
 
 static void
+test_a_changed_file_forgives_and_a_directory_does_not(void **state)
+{
+	static const struct {
+		enum back_kind kind;
+		bool           forgives;
+	} rows[] = {{BACK_BASIC_FILE, true}, {BACK_NTLM_FILE, true}, {BACK_LDAP, false}, {BACK_WINBIND, false}, {BACK_PAM, false}};
+
+	(void)state;
+	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+		char           user[16];
+		struct ask     a = {.op = ASK_BASIC, .client = addr_from_v4(1)};
+		struct lockout l;
+		snprintf(user, sizeof user, "user%zu", r);
+		a.part[0] = span_str(user);
+		a.part[1] = span_str("wrong");
+		lockout_keys(shared, rows[r].kind, &a, &l);
+		for (unsigned i = 0; i < 4; i++)
+			answered(&l, 1, ASK_REFUSED, "wrong password", 100);
+		a.part[1] = span_str("right");
+		lockout_keys(shared, rows[r].kind, &a, &l);
+		assert_int_equal(judged(&l, 0, 101), LOCKOUT_LIMITED);
+		shared->epoch++;
+		lockout_keys(shared, rows[r].kind, &a, &l);
+		assert_int_equal(judged(&l, 0, 101), rows[r].forgives ? LOCKOUT_ASK : LOCKOUT_LIMITED);
+	}
+}
+
+static void
 test_the_user_alone_is_limited_below_the_directory(void **state)
 {
 	struct lockout l = {0};
@@ -300,6 +328,7 @@ main(void)
 		cmocka_unit_test(test_spellings_of_one_user_are_one),
 		cmocka_unit_test_setup_teardown(test_a_password_just_refused_is_not_asked_for_a_quarter_of_an_hour, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_user_and_client_are_limited_and_nobody_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_changed_file_forgives_and_a_directory_does_not, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_user_alone_is_limited_below_the_directory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_good_log_on_forgets_the_pair_and_keeps_the_user, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_more_are_under_way_than_may_fail, set_up, tear_down),
