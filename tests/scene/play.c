@@ -285,8 +285,10 @@ gateway_step(struct play *p, const struct step *l)
 		use(p, step_word(l, 2));
 	else if (strcmp(step_word(l, 1), "drains") == 0 && time_read(step_word(l, 3), &ms))
 		gateway_drain(&p->gw, ms);
+	else if (strcmp(step_word(l, 1), "changes") == 0)
+		p->shared->auth.epoch++;
 	else
-		play_fail(p, "gateway uses CONFIG | drains within TIME");
+		play_fail(p, "gateway uses CONFIG | drains within TIME | changes its users");
 }
 
 void
