@@ -121,8 +121,9 @@ nt_hash_read(struct span rest, struct span *hash)
 	if (memchr(rest.p, ':', rest.n)) {
 		for (int skipped = 0; skipped < 2; skipped++) {
 			at = memchr(at, ':', (size_t)(end - at));
-			if (!at++)
+			if (!at)
 				return wrong;
+			at++;
 		}
 		*hash = span_of(at, (size_t)(end - at) < 32 ? 0 : 32);
 		if ((size_t)(end - at) > 32 && at[32] != ':')
