@@ -78,7 +78,7 @@ lockout_keys(const struct shared_auth *s, enum back_kind kind, const struct ask 
 {
 	char        buf[ASK_NAME_MAX], folded[LOCKOUT_USER_MAX];
 	struct span user = {0};
-	uint32_t    epoch = s->epoch;
+	uint32_t    epoch = s->epoch[kind];
 
 	*out = (struct lockout){0};
 	if (!claimed_user(ask, out, &user, buf))

@@ -65,20 +65,13 @@ tell_policy(struct session *s, struct identity *i)
 	return true;
 }
 
-/* What a yes rests on that is given now. Of whichever file changed all that rests on files is void: who is asked again did not notice. */
+/* What a yes of this back end rests on that is given now. */
 static uint64_t
-ground_of(const struct session *s)
+ground_of(const struct session *s, uint32_t kind)
 {
-	return (uint64_t)atomic_load(&s->gw->shared->auth.epoch) << 32 | s->req->snap->set->auth.ground;
-}
+	uint32_t epoch = kind < BACK_KINDS ? atomic_load(&s->gw->shared->auth.epoch[kind]) : 0;
 
-/* NTLM by a domain has no file that could change. */
-static bool
-ground_holds(const struct session *s)
-{
-	uint64_t now = ground_of(s);
-
-	return s->req->snap->set->auth.ntlm == BACK_NTLM_FILE ? s->ground == now : (uint32_t)s->ground == (uint32_t)now;
+	return (uint64_t)epoch << 32 | s->req->snap->set->auth.ground;
 }
 
 bool
@@ -93,7 +86,7 @@ authenticate_recall(struct session *s)
 	authenticate_break_off(s);
 	if (!s->identity || request_is_relayed(r))
 		return true;
-	if (!ground_holds(s) || (set->max_age_ms && now_us - identity_since_us(s->identity) >= set->max_age_ms * 1000)) {
+	if (s->ground != ground_of(s, set->ntlm) || (set->max_age_ms && now_us - identity_since_us(s->identity) >= set->max_age_ms * 1000)) {
 		authenticate_forget(s);
 		r->expired = true;
 		return true;
@@ -150,7 +143,7 @@ ask(struct session *s, enum back_kind kind, struct ask *a)
 	a->wants_groups = r->snap->set->auth.wants_groups;
 	a->timeout_ms = (uint32_t)r->snap->set->auth.timeout_ms;
 	l->asked_us = loop_now_us(s->gw->loop);
-	l->ground = ground_of(s); /* not what it is when the answer comes: that may be of the file before */
+	l->ground = ground_of(s, kind); /* not what it is when the answer comes: that may be of the file before */
 	l->job = s->gw->desk ? desk_ask(s->gw->desk, kind, a, on_answer, s) : NULL;
 	if (!l->job) {
 		refuse(s, FAULT_AUTH_UNAVAILABLE, "too many log-ons are under way, or memory is short");
@@ -172,7 +165,7 @@ try_basic(struct session *s, const struct credential *c)
 	struct ask       a = {.op = ASK_BASIC, .part = {c->user, c->password}};
 
 	r->logon->way = AUTH_WAY_BASIC;
-	known = s->gw->basic ? basic_cache_find(s->gw->basic, c->user, c->password, ground_of(s), loop_now_us(s->gw->loop)) : NULL;
+	known = s->gw->basic ? basic_cache_find(s->gw->basic, c->user, c->password, ground_of(s, s->req->snap->set->auth.basic), loop_now_us(s->gw->loop)) : NULL;
 	if (known) {
 		s->gw->count->auth_cached++;
 		welcome(s, known);

@@ -313,6 +313,12 @@ def test_an_identity_ends_with_its_connection_and_its_file(gw, users):
         assert c.send(wire.get(URL)).response().status == 407
         assert log_on(c, "alice", "CORP").status == 407
         assert log_on(c, "bob").status == 200
+        # another process, the same file: nothing has changed
+        for pid in [pid for pid, words in gw.processes().items() if "auth" in words]:
+            os.kill(pid, signal.SIGKILL)
+        assert gw.get(URL, fields="Proxy-Authorization: Basic " + b64(b"carol:pw") + "\r\n").status == 200
+        gw.says("auth ntlm-file .*is there again")
+        assert c.send(wire.get(URL)).response().status == 200
     assert gw.record(fault="auth-expired")["user"] is None
 
 
@@ -442,6 +448,8 @@ def test_no_credential_reaches_an_origin_a_log_or_a_trace(gw, origin):
 
 
 def test_no_process_can_be_dumped_and_the_workers_memory_keeps_no_password(gw):
+    if g.sanitized():
+        pytest.skip("ASan keeps what was freed, and maps terabytes")
     password = b"Unforgettable-8271"
     with gw.connect() as c:
         for i in range(3):

@@ -286,7 +286,10 @@ gateway_step(struct play *p, const struct step *l)
 	else if (strcmp(step_word(l, 1), "drains") == 0 && time_read(step_word(l, 3), &ms))
 		gateway_drain(&p->gw, ms);
 	else if (strcmp(step_word(l, 1), "changes") == 0)
-		p->shared->auth.epoch++;
+		{
+		p->shared->auth.epoch[BACK_NTLM_FILE]++;
+		p->shared->auth.epoch[BACK_BASIC_FILE]++;
+	}
 	else
 		play_fail(p, "gateway uses CONFIG | drains within TIME | changes its users");
 }

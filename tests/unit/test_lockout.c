@@ -139,7 +139,7 @@ test_a_password_just_refused_is_not_asked_for_a_quarter_of_an_hour(void **state)
 	assert_int_equal(judged(&old, 0, 100 + 899), LOCKOUT_REFUSED);
 	assert_int_equal(judged(&old, 0, 100 + 900), LOCKOUT_ASK);
 	answered(&bob, 1, ASK_REFUSED, "wrong password", 2000);
-	shared->epoch++;
+	shared->epoch[BACK_LDAP]++;
 	bob = basic("bob", "old", 1);
 	assert_int_equal(judged(&bob, 0, 2001), LOCKOUT_ASK); /* the file is another one */
 }
