@@ -37,8 +37,8 @@ user_name_fault(enum user_file_kind kind, struct span name)
 		return "a user's name does not begin with #, which begins a comment";
 	if (name.p[0] == ' ' || name.p[name.n - 1] == ' ')
 		return "a user's name does not begin or end with a blank";
-	if (kind == USER_FILE_NTLM && slash && (slash == name.p || slash == name.p + name.n - 1))
-		return "DOMAIN\\USER needs both a domain and a user";
+	if (kind == USER_FILE_NTLM && slash && (slash == name.p || slash == name.p + name.n - 1 || slash != memrchr(name.p, '\\', name.n)))
+		return "DOMAIN\\USER needs both a domain and a user, and one backslash";
 	return NULL;
 }
 

@@ -19,7 +19,8 @@ check_row(const struct user_file *f, const struct user_row *row)
 	struct span whole = span_of(f->bytes, f->n + 1);
 
 	CHECK(span_inside(row->user, whole) && span_inside(row->domain, whole) && span_inside(row->hash, whole));
-	CHECK(row->user.n > 0 && row->user.n < ASK_NAME_MAX && user_name_fault(f->kind, row->user) == NULL);
+	CHECK(row->user.n > 0 && row->user.n < ASK_NAME_MAX && (row->domain.n > 0 || user_name_fault(f->kind, row->user) == NULL));
+	CHECK(f->kind == USER_FILE_BASIC || (!memchr(row->user.p, '\\', row->user.n) && !(row->domain.n && memchr(row->domain.p, '\\', row->domain.n))));
 	if (f->kind == USER_FILE_NTLM)
 		CHECK(row->hash.n == 32);
 	else
