@@ -11,8 +11,7 @@
 struct entry {
 	TAILQ_ENTRY(entry) in_bucket, by_age;
 	struct identity *identity; /* a reference */
-	uint64_t         until_us;
-	uint32_t         epoch;
+	uint64_t         until_us, epoch;
 	uint8_t          digest[SHA256_DIGEST_SIZE];
 };
 
@@ -100,7 +99,7 @@ entry_find(struct basic_cache *c, const uint8_t digest[SHA256_DIGEST_SIZE])
 }
 
 struct identity *
-basic_cache_find(struct basic_cache *c, struct span user, struct span password, uint32_t epoch, uint64_t now_us)
+basic_cache_find(struct basic_cache *c, struct span user, struct span password, uint64_t epoch, uint64_t now_us)
 {
 	uint8_t       digest[SHA256_DIGEST_SIZE];
 	struct entry *e;
@@ -115,7 +114,7 @@ basic_cache_find(struct basic_cache *c, struct span user, struct span password, 
 }
 
 void
-basic_cache_add(struct basic_cache *c, struct span user, struct span password, uint32_t epoch, uint64_t now_us, uint64_t ttl_us, struct identity *i)
+basic_cache_add(struct basic_cache *c, struct span user, struct span password, uint64_t epoch, uint64_t now_us, uint64_t ttl_us, struct identity *i)
 {
 	uint8_t       digest[SHA256_DIGEST_SIZE];
 	struct entry *e;

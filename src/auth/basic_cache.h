@@ -17,8 +17,8 @@ struct basic_cache;
 
 struct basic_cache *basic_cache_new(void); /* NULL: no memory, no randomness */
 void                basic_cache_free(struct basic_cache *c);
-/* `epoch` changes when a password file does: older entries are not found. Returns a borrowed identity, or NULL. */
-struct identity *basic_cache_find(struct basic_cache *c, struct span user, struct span password, uint32_t epoch, uint64_t now_us);
-void basic_cache_add(struct basic_cache *c, struct span user, struct span password, uint32_t epoch, uint64_t now_us, uint64_t ttl_us, struct identity *i);
+/* `epoch` changes when a password file or the back end does: older entries are not found. Returns a borrowed identity, or NULL. */
+struct identity *basic_cache_find(struct basic_cache *c, struct span user, struct span password, uint64_t epoch, uint64_t now_us);
+void basic_cache_add(struct basic_cache *c, struct span user, struct span password, uint64_t epoch, uint64_t now_us, uint64_t ttl_us, struct identity *i);
 
 #endif

@@ -20,59 +20,6 @@ lockout_now_s(void)
 	return (uint32_t)ts.tv_sec + 1; /* 0 would be free */
 }
 
-/* The small letter of a letter of two bytes of UTF-8: Latin, Greek, Cyrillic. Directories compare without case; one that counted each spelling for
- * itself would let somebody try as many times as there are spellings. */
-static unsigned
-letter_fold(unsigned c)
-{
-	if ((c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
-		return c + 0x20;
-	if (c >= 0x400 && c <= 0x40f)
-		return c + 0x50;
-	if ((c >= 0x100 && c <= 0x137) || (c >= 0x14a && c <= 0x177))
-		return c | 1;
-	if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e))
-		return c + (c & 1);
-	return c;
-}
-
-/* The domain is left out, since it says little: "CORP\alice", "alice@corp.example" and "alice" are one account, and a domain that a controller does not
- * know stands for its own, so that each invented one would give new tries. Two of one name in two domains share their count. */
-static struct span
-account_of(struct span s)
-{
-	const char *slash = s.n ? memrchr(s.p, '\\', s.n) : NULL;
-	const char *at;
-
-	if (slash)
-		s = span_of(slash + 1, s.n - (size_t)(slash + 1 - s.p));
-	at = s.n ? memchr(s.p, '@', s.n) : NULL;
-	if (at && at > s.p)
-		s.n = (size_t)(at - s.p);
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '.'))
-		s.n--;
-	return s;
-}
-
-size_t
-lockout_fold(struct span claimed, char *out, size_t room)
-{
-	struct span s = account_of(claimed);
-	size_t      n = 0;
-
-	for (size_t i = 0; i < s.n && n + 2 <= room; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if ((c & 0xe0) == 0xc0 && i + 1 < s.n && ((unsigned char)s.p[i + 1] & 0xc0) == 0x80) {
-			unsigned letter = letter_fold((c & 0x1fu) << 6 | ((unsigned char)s.p[++i] & 0x3fu));
-			out[n++] = (char)(0xc0 | letter >> 6);
-			out[n++] = (char)(0x80 | (letter & 0x3f));
-		} else {
-			out[n++] = ascii_lower((char)c);
-		}
-	}
-	return n;
-}
-
 static void
 name_put(struct lockout *l, struct span domain, struct span user)
 {
@@ -131,7 +78,7 @@ lockout_keys(const struct shared_auth *s, enum back_kind kind, const struct ask 
 {
 	char        buf[ASK_NAME_MAX], folded[LOCKOUT_USER_MAX];
 	struct span user = {0}, since = SPAN("");
-	uint32_t    epoch = s->epoch;
+	uint32_t    epoch = s->epoch[kind];
 
 	*out = (struct lockout){0};
 	if (!claimed_user(ask, out, &user, buf))

@@ -41,7 +41,8 @@ uint32_t lockout_delay_ms(const struct shared_auth *s, const struct lockout *l, 
 /* After the back end has answered. Says once in the operations log that a limit is reached. */
 void lockout_note(struct shared_auth *s, const struct auth_settings *set, const struct lockout *l, const struct addr *client, const struct answer *a, uint32_t now_s);
 
-/* A user's name, so that spellings of one count as one: the account without its domain, in small letters. Returns the length. */
+/* A user's name, so that spellings of one count as one (lockout_fold.c): the account without its domain, in small letters without marks. Returns the
+ * length. */
 size_t lockout_fold(struct span claimed, char *out, size_t room);
 
 /* The clock of failures: seconds, the same for all processes, going on while the machine sleeps. */

@@ -15,7 +15,7 @@ libpostern_a_SOURCES += \
 	src/auth/handshake.c src/auth/handshake.h \
 	src/auth/identity.c src/auth/identity.h \
 	src/auth/ldap_name.c src/auth/ldap_name.h \
-	src/auth/lockout.c src/auth/lockout.h \
+	src/auth/lockout.c src/auth/lockout.h src/auth/lockout_fold.c \
 	src/auth/ntlm.c src/auth/ntlm.h \
 	src/auth/ntlm_back.c src/auth/ntlm_back.h \
 	src/auth/ntlm_client.c src/auth/ntlm_client.h \

@@ -37,8 +37,8 @@ user_name_fault(enum user_file_kind kind, struct span name)
 		return "a user's name does not begin with #, which begins a comment";
 	if (name.p[0] == ' ' || name.p[name.n - 1] == ' ')
 		return "a user's name does not begin or end with a blank";
-	if (kind == USER_FILE_NTLM && slash && (slash == name.p || slash == name.p + name.n - 1))
-		return "DOMAIN\\USER needs both a domain and a user";
+	if (kind == USER_FILE_NTLM && slash && (slash == name.p || slash == name.p + name.n - 1 || slash != memrchr(name.p, '\\', name.n)))
+		return "DOMAIN\\USER needs both a domain and a user, and one backslash";
 	return NULL;
 }
 
@@ -121,8 +121,9 @@ nt_hash_read(struct span rest, struct span *hash)
 	if (memchr(rest.p, ':', rest.n)) {
 		for (int skipped = 0; skipped < 2; skipped++) {
 			at = memchr(at, ':', (size_t)(end - at));
-			if (!at++)
+			if (!at)
 				return wrong;
+			at++;
 		}
 		*hash = span_of(at, (size_t)(end - at) < 32 ? 0 : 32);
 		if ((size_t)(end - at) > 32 && at[32] != ':')

@@ -52,7 +52,7 @@ enum fault_tag {
 	X(AUTH_CONTINUES, "auth-continues", 407, "http_request_denied", TAG_DENIED, "The log-on goes on with the next request.") \
 	X(AUTH_FAILED, "auth-failed", 407, "http_request_denied", TAG_DENIED, "The user name or the password is not right, or the account may not log on.") \
 	X(AUTH_BAD_TOKEN, "auth-bad-token", 407, "http_request_denied", TAG_DENIED, "The credentials cannot be read, or do not belong to this log-on.") \
-	X(AUTH_EXPIRED, "auth-expired", 407, "http_request_denied", TAG_DENIED, "The log-on of this connection is too old; it is asked for again.") \
+	X(AUTH_EXPIRED, "auth-expired", 407, "http_request_denied", TAG_DENIED, "The log-on of this connection does not hold any longer; it is asked for again.") \
 	X(AUTH_LIMITED, "auth-limited", 429, "http_request_denied", TAG_DENIED, "Too many log-ons of this user failed; wait before the next one.") \
 	X(AUTH_UNAVAILABLE, "auth-unavailable", 503, "proxy_internal_error", TAG_DENIED, "Nobody can say at the moment whether you are who you say; try again soon.") \
 	X(UNDECIDED, "undecided", 503, "http_request_denied", TAG_DENIED, "A pattern of this network's policy gave up on this name, so nothing could be decided.") \

@@ -56,7 +56,8 @@ struct auth_stats {
 };
 
 struct shared_auth {
-	_Atomic uint32_t    epoch; /* goes up when a file of users changed: what was remembered of before is void */
+	_Atomic uint32_t    epoch[BACK_KINDS]; /* goes up when the file of users changed: what was remembered of before is void */
+	_Atomic uint64_t    file[BACK_KINDS];  /* a digest of which file that is, so that a new process knows whether it has changed; 0: none yet */
 	struct shared_names names;
 	struct auth_stats   stats[BACK_KINDS];
 	struct failures     failed;  /* log-ons, by user and client, and by user */

@@ -312,6 +312,29 @@ fill_backs(struct auth_settings *to, const struct conf_auth *a)
 		to->kinds |= 1u << a->domain;
 }
 
+static uint32_t
+hash_on(uint32_t h, const void *p, size_t n)
+{
+	const unsigned char *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ b[i]) * 0x01000193u;
+	return (h ^ 0xff) * 0x01000193u; /* the end of one text is not the beginning of the next */
+}
+
+/* Not of files, whose changes are told to workers in another way; not of the keytab, since Kerberos is asked for each request. */
+static uint32_t
+ground_of(struct flat *f, const struct auth_settings *a)
+{
+	const struct flat_ref text[] = {a->pam_service, a->ldap_url, a->ldap_name, a->ldap_ca};
+	const uint32_t        plain[] = {a->ntlm, a->basic, a->wants_groups};
+	uint32_t              h = hash_on(0x811c9dc5u, plain, sizeof plain);
+
+	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+		h = hash_on(h, f->failed ? "" : flat_at(f, text[i].off), f->failed ? 0 : text[i].n);
+	return h;
+}
+
 static void
 fill_auth(struct flat *f, struct auth_settings *to, const struct conf *c, struct report *r)
 {
@@ -340,6 +363,7 @@ fill_auth(struct flat *f, struct auth_settings *to, const struct conf *c, struct
 	to->ldap_url = flat_add_text(f, span_str(a->ldap_url));
 	to->ldap_name = flat_add_text(f, span_str(a->ldap_name));
 	to->ldap_ca = add_ldap_ca(f, a, r);
+	to->ground = ground_of(f, to);
 }
 
 static bool

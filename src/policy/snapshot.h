@@ -41,6 +41,7 @@ struct auth_settings {
 	uint32_t         ntlm, basic;          /* enum back_kind that each scheme asks; BACK_KINDS: none */
 	bool             basic_without_tls;
 	bool             wants_groups;         /* some rule names groups */
+	uint32_t         ground;               /* of whom is asked what: another one, and what was found good by the one before is void */
 	uint64_t         success_ttl_ms, max_age_ms, timeout_ms;
 	uint32_t         queue;
 	struct conf_rate max_failures, max_failures_user; /* count 0: no limit */

@@ -50,7 +50,6 @@ struct authd {
 	struct office         *office;
 	struct snapshot       *snap, *next;
 	int                    file, next_file; /* -1: none */
-	struct stat            opened; /* the file that is in use */
 	struct timer           open_again, names, drain;
 	uint64_t               open_pause_ms;
 	struct log_limit       slow;
@@ -194,18 +193,24 @@ close_file(int *fd)
 	*fd = -1;
 }
 
-/* What workers remember of the file before is void. */
+/* What workers remember of the file before is void. Which one that was a process that died has left behind. */
 static void
 note_file(struct authd *d, int fd)
 {
-	struct stat st = {0};
+	struct shared_auth *shared = &d->child.shared->auth;
+	struct stat         st;
+	uint64_t            h = 0xcbf29ce484222325u, before;
 
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return;
-	if (st.st_dev != d->opened.st_dev || st.st_ino != d->opened.st_ino || st.st_size != d->opened.st_size || st.st_mtim.tv_sec != d->opened.st_mtim.tv_sec ||
-	    st.st_mtim.tv_nsec != d->opened.st_mtim.tv_nsec)
-		d->child.shared->auth.epoch++;
-	d->opened = st;
+	const uint64_t what[] = {st.st_dev, st.st_ino, (uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec};
+	for (size_t i = 0; i < sizeof what / sizeof *what; i++) {
+		h = (h ^ what[i]) * 0x9e3779b97f4a7c15u;
+		h ^= h >> 29;
+	}
+	before = atomic_exchange(&shared->file[d->kind], h | 1);
+	if (before && before != (h | 1))
+		shared->epoch[d->kind]++;
 }
 
 /* Opens with `fd`, which becomes the file in use when that goes well. */

@@ -5,7 +5,8 @@
  * in challenge_fields.c.
  * Always true: credentials are read only when a rule needs the user. NTLM binds to the client's connection, Basic and Kerberos to the request; nothing
  * binds to a connection that another proxy opened (RFC 4559 6), since others may be behind it. Whatever credentials are read end what was bound before.
- * A challenge is good for one answer. A back end that cannot be asked is a 503, never a 407, never a yes.
+ * A challenge is good for one answer. A back end that cannot be asked is a 503, never a 407, never a yes. What was found good is void once somebody else
+ * would be asked, or something else: another file, another directory, groups that nobody had asked for.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -64,6 +65,15 @@ tell_policy(struct session *s, struct identity *i)
 	return true;
 }
 
+/* What a yes of this back end rests on that is given now. */
+static uint64_t
+ground_of(const struct session *s, uint32_t kind)
+{
+	uint32_t epoch = kind < BACK_KINDS ? atomic_load(&s->gw->shared->auth.epoch[kind]) : 0;
+
+	return (uint64_t)epoch << 32 | s->req->snap->set->auth.ground;
+}
+
 bool
 authenticate_recall(struct session *s)
 {
@@ -76,7 +86,7 @@ authenticate_recall(struct session *s)
 	authenticate_break_off(s);
 	if (!s->identity || request_is_relayed(r))
 		return true;
-	if (set->max_age_ms && now_us - identity_since_us(s->identity) >= set->max_age_ms * 1000) {
+	if (s->ground != ground_of(s, set->ntlm) || (set->max_age_ms && now_us - identity_since_us(s->identity) >= set->max_age_ms * 1000)) {
 		authenticate_forget(s);
 		r->expired = true;
 		return true;
@@ -133,6 +143,7 @@ ask(struct session *s, enum back_kind kind, struct ask *a)
 	a->wants_groups = r->snap->set->auth.wants_groups;
 	a->timeout_ms = (uint32_t)r->snap->set->auth.timeout_ms;
 	l->asked_us = loop_now_us(s->gw->loop);
+	l->ground = ground_of(s, kind); /* not what it is when the answer comes: that may be of the file before */
 	l->job = s->gw->desk ? desk_ask(s->gw->desk, kind, a, on_answer, s) : NULL;
 	if (!l->job) {
 		refuse(s, FAULT_AUTH_UNAVAILABLE, "too many log-ons are under way, or memory is short");
@@ -146,13 +157,6 @@ ask(struct session *s, enum back_kind kind, struct ask *a)
 
 /* --- Basic --- */
 
-/* A reload that has Basic ask another back end voids what the one before found good. */
-static uint32_t
-basic_epoch(const struct session *s)
-{
-	return atomic_load(&s->gw->shared->auth.epoch) * (BACK_KINDS + 1) + s->req->snap->set->auth.basic;
-}
-
 static void
 try_basic(struct session *s, const struct credential *c)
 {
@@ -161,7 +165,7 @@ try_basic(struct session *s, const struct credential *c)
 	struct ask       a = {.op = ASK_BASIC, .part = {c->user, c->password}};
 
 	r->logon->way = AUTH_WAY_BASIC;
-	known = s->gw->basic ? basic_cache_find(s->gw->basic, c->user, c->password, basic_epoch(s), loop_now_us(s->gw->loop)) : NULL;
+	known = s->gw->basic ? basic_cache_find(s->gw->basic, c->user, c->password, ground_of(s, s->req->snap->set->auth.basic), loop_now_us(s->gw->loop)) : NULL;
 	if (known) {
 		s->gw->count->auth_cached++;
 		welcome(s, known);
@@ -445,6 +449,10 @@ accepted(struct session *s, const struct answer *a)
 	const struct auth_settings *set = &r->snap->set->auth;
 	struct identity            *i;
 
+	if (!l->ticket && !a->account[0]) {
+		refuse(s, FAULT_AUTH_UNAVAILABLE, "an answer without a name"); /* rules that want anybody known would hold for it */
+		return;
+	}
 	if (!l->ticket && l->scheme == AUTH_SCHEME_NEGOTIATE && a->n_token && !logon_keep_token(l, span_of(a->token, a->n_token))) {
 		reply_fault(s, FAULT_NO_MEMORY);
 		return;
@@ -456,10 +464,12 @@ accepted(struct session *s, const struct answer *a)
 		reply_fault(s, FAULT_NO_MEMORY);
 		return;
 	}
-	if (l->way == AUTH_WAY_NTLM || l->way == AUTH_WAY_NEGOTIATE_NTLM)
+	if (l->way == AUTH_WAY_NTLM || l->way == AUTH_WAY_NEGOTIATE_NTLM) {
 		s->identity = identity_ref(i);
+		s->ground = l->ground;
+	}
 	if (l->way == AUTH_WAY_BASIC && s->gw->basic)
-		basic_cache_add(s->gw->basic, logon_user(l), logon_password(l), basic_epoch(s), loop_now_us(s->gw->loop), set->success_ttl_ms * 1000, i);
+		basic_cache_add(s->gw->basic, logon_user(l), logon_password(l), l->ground, loop_now_us(s->gw->loop), set->success_ttl_ms * 1000, i);
 	logon_forget_basic(l);
 	welcome(s, i);
 	identity_unref(i);

@@ -12,6 +12,7 @@
 struct logon {
 	struct desk_job *job;      /* under way; null: none */
 	uint64_t         asked_us; /* when that began */
+	uint64_t         ground;   /* what its answer will rest on, as it was then */
 	uint32_t         ms;       /* all waits together; MS_NONE: there was none */
 	uint32_t         retry_after_s;
 	unsigned         withheld; /* bit 1 << enum auth_scheme: led nowhere for this client, not offered again now */

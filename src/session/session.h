@@ -86,7 +86,7 @@ struct request {
 	/* who asks */
 	struct logon    *logon;    /* owned; null: no credentials were read */
 	struct identity *identity; /* a reference; null: not known, or nobody asked */
-	bool             expired;  /* the connection's identity was too old */
+	bool             expired;  /* the connection's identity holds no longer */
 
 	/* plain requests */
 	struct body   body;      /* the request's */
@@ -149,6 +149,7 @@ struct session {
 	struct request      *req;      /* owned; null: none under way */
 	struct memo         *memo;     /* owned; tunnels only */
 	struct identity     *identity; /* a reference: who logged on to this connection (NTLM); null: nobody */
+	uint64_t             ground;    /* what that rests on */
 	struct handshake    *handshake; /* owned: of a log-on between two requests; null: none */
 	uint64_t             id;
 	uint64_t             active_us; /* last time that something moved */

@@ -140,3 +140,23 @@ fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c tests/fuzz/fuzz.h
 fuzz_wire_LDADD = $(FUZZ_LIBS)
 fuzz_wire_LDFLAGS = $(FUZZ_LINK)
 endif
+
+check_PROGRAMS += replay_logon
+replay_logon_SOURCES = tests/fuzz/fuzz_logon.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_logon_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_logon
+fuzz_logon_SOURCES = tests/fuzz/fuzz_logon.c tests/fuzz/fuzz.h
+fuzz_logon_LDADD = $(FUZZ_LIBS)
+fuzz_logon_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_user_file
+replay_user_file_SOURCES = tests/fuzz/fuzz_user_file.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_user_file_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_user_file
+fuzz_user_file_SOURCES = tests/fuzz/fuzz_user_file.c tests/fuzz/fuzz.h
+fuzz_user_file_LDADD = $(FUZZ_LIBS)
+fuzz_user_file_LDFLAGS = $(FUZZ_LINK)
+endif

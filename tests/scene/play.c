@@ -287,8 +287,13 @@ gateway_step(struct play *p, const struct step *l)
 		use(p, step_word(l, 2));
 	else if (strcmp(step_word(l, 1), "drains") == 0 && time_read(step_word(l, 3), &ms))
 		gateway_drain(&p->gw, ms);
+	else if (strcmp(step_word(l, 1), "changes") == 0)
+		{
+		p->shared->auth.epoch[BACK_NTLM_FILE]++;
+		p->shared->auth.epoch[BACK_BASIC_FILE]++;
+	}
 	else
-		play_fail(p, "gateway uses CONFIG | drains within TIME");
+		play_fail(p, "gateway uses CONFIG | drains within TIME | changes its users");
 }
 
 void

@@ -25,7 +25,7 @@ test_only_the_same_password_at_the_same_time_is_found(void **state)
 {
 	static const struct {
 		const char *user, *password;
-		uint32_t    epoch;
+		uint64_t    epoch;
 		uint64_t    now_us;
 		bool        found;
 	} rows[] = {

@@ -62,6 +62,7 @@ static const struct line_row lines[] = {
 	{USER_FILE_NTLM, "alice\n", 0, "1: there is no colon; USER:NTHASH"},
 	{USER_FILE_NTLM, ":" NT "\n", 0, "1: a user's name is empty"},
 	{USER_FILE_NTLM, "\\bob:" NT "\n", 0, "1: DOMAIN\\USER needs both"},
+	{USER_FILE_NTLM, "A\\B\\bob:" NT "\n", 0, "1: DOMAIN\\USER needs both"},
 	{USER_FILE_NTLM, "alice:" NT "\n\nALICE:" NT2 "\n", 1, "3: user ALICE is there already, in line 1"},
 	{USER_FILE_NTLM, "CORP\\alice:" NT "\nalice:" NT2 "\n", 2, NULL},
 	{USER_FILE_NTLM, "j\xc3\xbcrgen:" NT "\nJ\xc3\x9cRGEN:" NT2 "\n", 1, "is there already, in line 1"},
