@@ -29,6 +29,7 @@ PACKAGES = {"/usr/share/samba/setup/provision.ldif": "samba-ad-provision", "/usr
 CLONE_NEWNET = worlds.CLONE_NEWNET
 DOMAIN, REALM, DNS = "CORP", "CORP.EXAMPLE", "corp.example"
 ORIGIN = "www.example.net"
+BROWSED = "browsed.example.net"  # the same, for clients that ask for more than they are told to
 
 # What a process in px sees; exec all the way, so that its process id is the one we started.
 INSIDE = """
@@ -94,7 +95,7 @@ class Lab:
     def web(self):
         worlds.run("ip", "-n", f"{self.prefix}-px", "addr", "replace", f"{self.origin_address}/24", "dev", f"{self.prefix}-v2")
         hosts = self.folder / "hosts"
-        hosts.write_text(hosts.read_text() + f"{self.origin_address} {ORIGIN}\n")
+        hosts.write_text(hosts.read_text() + f"{self.origin_address} {ORIGIN} {BROWSED}\n")
         folder = self.folder / "www"
         folder.mkdir(exist_ok=True)
         (folder / "index.html").write_text("hello from the lab\n")
