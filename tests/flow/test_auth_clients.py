@@ -2,12 +2,13 @@
 """Real clients log on, each by what it can do, at gateways that check NTLM by winbind or by a file of hashes, and Basic by a file, winbind or LDAP."""
 
 import shutil
-import subprocess
 
 import lab as labs
+import logon
 import origin as origins
 import pytest
 import wire
+from logon import ASKED, BASIC, FAILED, GOES_ON, KERBEROS, NTLM, WRAPPED
 
 # Groups are asked for because a rule names one
 RULES = r"""
@@ -18,28 +19,8 @@ action = deny
 [rule all]
 action = tunnel
 """
-NTLM, WRAPPED, KERBEROS, BASIC = "NTLM", "Negotiate/NTLM", "Negotiate/Kerberos", "Basic"
-ASKED, GOES_ON, FAILED = "auth-required", "auth-continues", "auth-failed"
 HTTP, HTTPS = f"http://{labs.ORIGIN}/", f"https://{labs.ORIGIN}/"
 GROUP = {"alice": "CORP\\Proxy Users", "WS01$": "CORP\\Domain Computers"}
-
-
-def secret(path, text):
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
-
-
-def openssl(*words, text):
-    return subprocess.run(["openssl", *words], input=text, capture_output=True, check=True).stdout.split()[0].decode()
-
-
-def nt_hash(password):
-    return openssl("dgst", "-md4", "-provider", "legacy", "-provider", "default", "-r", text=password.encode("utf-16-le"))
-
-
-def sha256_crypt(password):
-    return openssl("passwd", "-5", "-stdin", text=password.encode())
 
 
 class Door:
@@ -92,20 +73,10 @@ def keytab(lab):
     return lab.keytab("door", f"HTTP/proxy.{labs.DNS}", f"HTTP/px1.{labs.DNS}")
 
 
-@pytest.fixture(scope="module")
-def basic_file(lab):
-    return secret(lab.folder / "door.basic", f"carol:{sha256_crypt('Basic-carol')}\n")
-
-
-@pytest.fixture(scope="module")
-def ntlm_file(lab):
-    return secret(lab.folder / "door.ntlm", "".join(f"CORP\\{user}:{nt_hash(labs.password(user))}\n" for user in ("alice", "bob", "WS01$")))
-
-
 @pytest.fixture(scope="module", params=["winbind", "file"])
-def door(request, lab, lab_gateway_kept, keytab, basic_file, ntlm_file):
-    by = {"domain": "winbind"} if request.param == "winbind" else {"ntlm_file": ntlm_file}
-    return Door(lab, lab_gateway_kept, request.param, {"keytab": keytab, "basic_file": basic_file, **by})
+def door(request, lab, lab_gateway_kept, keytab):
+    by = {"domain": "winbind"} if request.param == "winbind" else {"ntlm_file": logon.ntlm_file(lab.folder / "door.ntlm", "alice", "bob", "WS01$")}
+    return Door(lab, lab_gateway_kept, request.param, {"keytab": keytab, "basic_file": logon.basic_file(lab.folder / "door.basic", carol="Basic-carol"), **by})
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +124,7 @@ def test_curl_by_kerberos(lab, door, user, url, method):
 
 @both_ways
 def test_curl_by_ntlm_within_spnego(lab, door, url, method):
-    users = secret(lab.folder / "gss-ntlm-users", f"CORP:alice:{labs.password('alice')}\n")
+    users = logon.secret(lab.folder / "gss-ntlm-users", f"CORP:alice:{labs.password('alice')}\n")
     assert lab.curl("--proxy-negotiate", "-U", ":", url, gw=door.gw, env={"NTLM_USER_FILE": str(users)}).status == 200
     door.lets_in("CORP\\alice", WRAPPED, GOES_ON, method=method)
 

@@ -1,14 +1,40 @@
 # SPDX-License-Identifier: MIT
-"""ntlm: the client's half of NTLM for tests that speak on the wire themselves; the messages are made by the lab's ntlm-client.py."""
+"""logon: what tests of log-ons share: files of users, and the client's half of NTLM for tests that speak on the wire themselves.
+The messages are made by the lab's ntlm-client.py."""
 
 import base64
 import importlib.machinery
 import importlib.util
+import subprocess
 import types
 
 import lab as labs
 
+NTLM, WRAPPED, KERBEROS, BASIC = "NTLM", "Negotiate/NTLM", "Negotiate/Kerberos", "Basic"
+ASKED, GOES_ON, FAILED, BAD = "auth-required", "auth-continues", "auth-failed", "auth-bad-token"
 KNOBS = ("v1", "lm", "no_ess", "anonymous", "no_version", "no_mic", "bad_mic", "no_key_exch", "empty_key", "empty_lm", "verbose")
+
+
+def secret(path, text):
+    """A file that the gateway takes for one of users."""
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def openssl(*words, text):
+    return subprocess.run(["openssl", *words], input=text, capture_output=True, check=True).stdout.split()[0].decode()
+
+
+def ntlm_file(path, *users):
+    lines = ""
+    for user in users:
+        lines += f"{labs.DOMAIN}\\{user}:" + openssl("dgst", "-md4", "-provider", "legacy", "-provider", "default", "-r", text=labs.password(user).encode("utf-16-le")) + "\n"
+    return secret(path, lines)
+
+
+def basic_file(path, **users):
+    return secret(path, "".join(f"{user}:" + openssl("passwd", "-5", "-stdin", text=password.encode()) + "\n" for user, password in users.items()))
 
 
 def maker():
