@@ -46,7 +46,7 @@ back_word(enum back_kind kind)
 }
 
 const char *
-back_file_fault(int fd)
+back_file_fault(enum back_kind kind, int fd)
 {
 	struct stat st;
 
@@ -54,8 +54,9 @@ back_file_fault(int fd)
 		return "cannot be looked at";
 	if (!S_ISREG(st.st_mode))
 		return "is no plain file";
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return "others than its owner can read or write it, and what it holds is as good as the passwords; chmod 600 makes it right";
+	if (st.st_mode & back_file_closed(kind))
+		return kind == BACK_NTLM_FILE ? "others than its owner can read or write it, and NT hashes are as good as passwords; chmod 600 makes it right" :
+		                                "others can read it, or its group can write it; chmod 640 makes it right";
 	if (st.st_size > (off_t)BACK_FILE_MOST)
 		return "is larger than 64 MiB";
 	return NULL;

@@ -43,6 +43,6 @@ const char            *back_word(enum back_kind kind);
 
 /* Key files: NULL when it may be used; else why not (others can read or write it, not a plain file, too large), for "FILE: %s". */
 #define BACK_FILE_MOST (64u << 20)
-const char *back_file_fault(int fd);
+const char *back_file_fault(enum back_kind kind, int fd);
 
 #endif

@@ -45,7 +45,7 @@ open_file(const struct snapshot *snap, int fd, char why[BACK_WHY_MAX])
 {
 	struct back     *b = calloc(1, sizeof *b);
 	struct first_bad bad = {.why = why};
-	const char      *fault = back_file_fault(fd);
+	const char      *fault = back_file_fault(BACK_NTLM_FILE, fd);
 
 	(void)snap;
 	if (!b || fault) {

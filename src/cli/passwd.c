@@ -164,7 +164,7 @@ old_open(struct job *j)
 	if (fd < 0)
 		return file_error(j, strerror(errno));
 	j->exists = true;
-	fault = j->kind == USER_FILE_NTLM ? back_file_fault(fd) : NULL;
+	fault = j->kind == USER_FILE_NTLM ? back_file_fault(BACK_NTLM_FILE, fd) : NULL;
 	if (fault)
 		code = file_error(j, fault);
 	else if (fstat(fd, &j->was) != 0)

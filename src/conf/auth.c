@@ -37,9 +37,15 @@ given_or_head(const struct load *l, const char *key)
 
 /* --- files --- */
 
+unsigned
+back_file_closed(enum back_kind kind)
+{
+	return kind == BACK_NTLM_FILE ? 0077 : 0027; /* a group of its own may read a keytab or crypt(3) hashes; NT hashes are passwords */
+}
+
 /* `closed`: bits of the mode that must not be set; `say`: what to do when one is. */
 static void
-check_file(struct load *l, const char *key, const char *path, mode_t closed, const char *say)
+check_file(struct load *l, const char *key, const char *path, unsigned closed, const char *say)
 {
 	struct where at = given_at(l, key);
 	struct stat  st;
@@ -65,9 +71,9 @@ check_files(struct load *l)
 {
 	const struct conf_auth *a = &l->c->auth;
 
-	check_file(l, "ntlm-file", a->ntlm_file, 0077, "set it to 0600");
-	check_file(l, "keytab", a->keytab, 0027, "set it to 0640 or 0600");
-	check_file(l, "basic-file", a->basic_file, 0027, "set it to 0640 or 0600");
+	check_file(l, "ntlm-file", a->ntlm_file, back_file_closed(BACK_NTLM_FILE), "set it to 0600");
+	check_file(l, "keytab", a->keytab, back_file_closed(BACK_KERBEROS), "set it to 0640 or 0600");
+	check_file(l, "basic-file", a->basic_file, back_file_closed(BACK_BASIC_FILE), "set it to 0640 or 0600");
 	check_file(l, "ldap-ca", a->ldap_ca, 0022, "set it to 0644");
 }
 

@@ -102,6 +102,9 @@ enum back_kind {
 	BACK_KINDS       /* none */
 };
 
+/* Mode bits that the file of this back end may not have: what it holds is as good as passwords. */
+unsigned back_file_closed(enum back_kind kind);
+
 /* "4 per 30m" */
 struct conf_rate {
 	uint32_t count;

@@ -84,7 +84,7 @@ file_open(struct bureau *b, const char *otherwise)
 
 	look_at(b, &b->seen);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	fault = fd < 0 ? strerror(errno) : back_file_fault(fd);
+	fault = fd < 0 ? strerror(errno) : back_file_fault((enum back_kind)b->kind, fd);
 	if (!fault)
 		return fd;
 	log_warn("%s: %s; %s", path, fault, otherwise);

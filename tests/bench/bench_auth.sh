@@ -25,7 +25,7 @@ finish() {
 	[ "${#pids[@]}" -eq 0 ] || kill "${pids[@]}" 2>/dev/null
 	"$LAB/squid.sh" stop >/dev/null 2>&1
 	"$LAB/ad-dc.sh" destroy >/dev/null 2>&1
-	rm -rf "$work"
+	[ -n "${KEEP:-}" ] || rm -rf "$work"
 }
 trap finish EXIT
 getent passwd postern >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin postern
@@ -52,12 +52,13 @@ in_px taskset -c 1 nginx -c "$work/nginx.conf"
 for u in alice bob; do printf 'Passw0rd-%s\nPassw0rd-%s\n' $u $u | "$build/postern" passwd --ntlm "$work/users.ntlm" $u >/dev/null || exit 1; done
 printf 'Passw0rd-alice\nPassw0rd-alice\n' | "$build/postern" passwd "$work/users.basic" alice >/dev/null || exit 1
 kdestroy -A 2>/dev/null
+chmod 600 "$LAB_DIR"/*.keytab
 px kinit -kt "$LAB_DIR/alice.keytab" -c "$work/ticket" alice || exit 1
 
 gateway() { # name, lines for [auth]...
 	local name=$1
 	shift
-	printf '%s\n' '[gateway]' 'workers = 1' 'visible-name = proxy.corp.example' 'egress-deny = none' 'http-ports = 1-65535' 'connect-ports = 1-65535' \
+	printf '%s\n' '[gateway]' 'workers = 1' 'visible-name = proxy.corp.example' 'egress-deny = none' 'max-connections-per-client = 0' 'http-ports = 1-65535' 'connect-ports = 1-65535' \
 		'[listener l]' 'address = 127.0.0.1:3190' 'clients = any' '[log access]' "file = $work/access.log" \
 		'[rule free]' 'hosts = 127.0.0.2' 'action = tunnel' 'auth = none' '[rule rest]' 'action = tunnel' \
 		'[auth]' 'realm = bench' 'max-failures = none' "$@" >"$work/$name.ini"
@@ -65,6 +66,7 @@ gateway() { # name, lines for [auth]...
 	chown postern "$work/access.log"
 	px "$build/postern" run -c "$work/$name.ini" >"$work/$name.out" 2>&1 &
 	gateway=$!
+	touch "$work/$name.out"
 	for _ in $(seq 100); do
 		grep -q 'ready:' "$work/$name.out" && break
 		sleep 0.1
@@ -112,6 +114,38 @@ for _ in 1 2 3; do
 	load "postern, Basic, remembered" basic "${to[@]}" --count "$count" --pid "$all"
 done
 gateway_end
+make -s -C "$LAB/src" OUT="$LAB_DIR/bin" >/dev/null
+for threads in 1 4 8; do
+	printf '%-34s' "libwbclient, $threads threads"
+	px "$LAB_DIR/bin/wbc-probe" CORP alice Passw0rd-alice "$threads" "$((count / 4 / threads))" | tail -n 1
+done
 gateway winbind 'domain = winbind'
 load "postern, winbind" ntlm "${to[@]}" --domain CORP --connections 64 --count "$((count / 4))" --pid "$all"
+
+# Tunnels that nobody has to log on for, while the directory is asked as much as it can take: the auth process and the domain on CPU 1, the worker on CPU 0.
+# The client that is timed has precedence on CPU 1, so that what is seen is the gateway's part; `probe` is the same load without the gateway.
+for p in ${all//,/ } $(ip netns pids "$LAB_DC_NS") $(ip netns pids "$LAB_PX_NS"); do
+	case $(cat "/proc/$p/comm" 2>/dev/null) in postern-worker | postern | postern-logger) ;; *) taskset -acp 1 "$p" >/dev/null 2>&1 ;; esac
+done
+tunnels() {
+	printf '%-34s' "$1"
+	px nice -n -19 taskset -c 1 "$build/auth_load" connect --proxy 127.0.0.1:3190 --url //127.0.0.2:8099/ --connections 2 --count 4000
+}
+other_end() { # its command line: what was started in the namespace is not our own child
+	pkill -f "$1"
+	wait "$other"
+} 2>/dev/null
+for _ in 1 2 3; do
+	tunnels "tunnels, nothing else"
+	px taskset -c 1 "$LAB_DIR/bin/wbc-probe" CORP alice Passw0rd-alice 8 100000 >/dev/null &
+	other=$!
+	sleep 0.5
+	tunnels "tunnels, libwbclient probes"
+	other_end "wbc-probe CORP alice"
+	px taskset -c 1 "$build/auth_load" ntlm "${to[@]}" --domain CORP --connections 64 --count 100000 >/dev/null &
+	other=$!
+	sleep 0.5
+	tunnels "tunnels, log-ons by winbind"
+	other_end "auth_load ntlm --proxy 127.0.0.1:3190"
+done
 gateway_end

@@ -120,7 +120,7 @@ def test_a_changed_file_is_in_use_at_once_and_a_bad_one_never(gateway, origin, u
     assert ask(gw, "alice", "first") == 407
     assert ask(gw, "alice", "second") == 200
     put(users, "alice", "third", 0o644)
-    gw.says(r"users\.htpasswd: others than its owner can read")
+    gw.says(r"users\.htpasswd: others can read it")
     assert ask(gw, "alice", "second") == 200
     users.unlink()
     gw.says(r"users\.htpasswd: No such file or directory; what was read of it before stays in use")
@@ -139,3 +139,11 @@ def test_a_process_that_is_no_longer_needed_ends_and_a_new_one_begins(gateway, o
     wire.wait_until(lambda: not gw.pids("--child auth"), "the auth process to end")
     assert gw.get(URL).status == 200
     assert f"pid {pid}" not in gw.said()
+
+
+def test_a_file_that_its_group_may_read_is_taken_by_check_and_at_run_time_alike(gateway, origin, users):
+    put(users, "alice", "first", mode=0o640)
+    gw = gateway(RULES.format(file=users))
+    assert ask(gw, "alice", "first") == 200
+    put(users, "alice", "second", mode=0o640)
+    wire.wait_until(lambda: ask(gw, "alice", "second") == 200, "the new file")
