@@ -257,3 +257,23 @@ def test_a_body_of_2_mib_arrives_once_and_whole(lab, no_negotiate, serve, big, h
     assert request.method == "POST" and request.body == big.read_bytes() and not request["proxy-authorization"]
     assert no_negotiate.record(status=200, url=url)["user"] == user
     assert [line["fault"] for line in no_negotiate.records() if line["url"] == url] == [*LEGS[how], None]
+
+
+def test_nobody_is_challenged_before_the_domain_has_told_our_name(lab, lab_gateway):
+    """The domain controller refuses answers to a challenge that calls us by another name than it knows: right passwords would count as wrong ones."""
+    lab.stop_winbindd()
+    try:
+        gw = lab_gateway(RULES, auth={"schemes": "ntlm", "domain": "winbind", "timeout": "1s"})
+        with Visitor(gw) as one:
+            assert one.get(logon.Ntlm().first()).status == 503
+            assert one.line()["fault"] == "auth-unavailable" and "called" in one.line()["auth_detail"]
+    finally:
+        lab.start_winbindd()
+
+    def comes_in():
+        with Visitor(gw) as one:
+            n = logon.Ntlm()
+            answer = one.get(n.first())
+            return answer.status == 407 and one.get(n.then(answer)).status
+
+    assert wire.wait_until(comes_in, "winbind") == 200

@@ -289,6 +289,18 @@ gateway_step(struct play *p, const struct step *l)
 		play_fail(p, "gateway uses CONFIG | drains within TIME");
 }
 
+/* What this machine is called in its domain: known to the workers, or not yet. */
+static void
+domain_names(struct shared *shared, bool known)
+{
+	static const struct ntlm_names names = {.domain = "CORP", .computer = "PX1", .dns_domain = "ad.example", .dns_computer = "px1.ad.example"};
+
+	if (known)
+		names_publish(&shared->auth.names, &names);
+	else
+		atomic_store(&shared->auth.names.seq, 0);
+}
+
 void
 play_step(struct play *p, const struct step *l)
 {
@@ -318,6 +330,8 @@ play_step(struct play *p, const struct step *l)
 		dial_step(p, l);
 	else if (strcmp(who, "desk") == 0)
 		desk_step(p, l);
+	else if (strcmp(who, "domain") == 0)
+		domain_names(p->shared, strcmp(verb, "names") == 0);
 	else if (strcmp(who, "gateway") == 0)
 		gateway_step(p, l);
 	else if (strcmp(who, "accept") == 0)
@@ -390,6 +404,7 @@ play_begin(struct play *p)
 		abort();
 	memset(&shared->worker[0].counters, 0, sizeof shared->worker[0].counters);
 	shared_worker_reset(shared, 0);
+	domain_names(shared, true);
 	p->gw.shared = p->shared;
 	p->gw.count = &p->shared->worker[0].counters;
 	p->gw.desk = desk_new(p->loop);
