@@ -246,6 +246,38 @@ rule_asks(const struct conf_rule *r, struct where *at)
 	return NULL;
 }
 
+static const struct conf_item *
+first_plain(const struct conf_items *items, bool (*is)(struct span text))
+{
+	for (size_t i = 0; i < items->n; i++)
+		if (!items->v[i].negated && (!is || is(items->v[i].text)))
+			return &items->v[i];
+	return NULL;
+}
+
+static bool
+has_domain(struct span name)
+{
+	return memchr(name.p, '\\', name.n) != NULL;
+}
+
+/* Names and groups that some way of logging on never tells: a rule that refuses by them would let through. */
+static void
+check_people(struct load *l, const struct conf_rule *r)
+{
+	const struct conf_auth *a = &l->c->auth;
+	const struct conf_item *group = first_plain(&r->groups, NULL), *user = first_plain(&r->users, has_domain);
+	bool                    told = a->domain == BACK_WINBIND || a->basic == BACK_WINBIND;
+
+	if (group && !told && r->action == ACTION_DENY && !r->force)
+		report_error(l->r, group->at, "[rule %.*s]: nobody tells groups, so this rule refuses nobody; want domain = winbind in [auth], or force = yes", SHOW(r->name));
+	else if (r->groups.n && !told)
+		report_warn(l->r, r->groups.v[0].at, "[rule %.*s]: nobody tells groups, so `groups` never finds one; want domain = winbind in [auth]", SHOW(r->name));
+	if (user && a->keytab && a->domain != BACK_WINBIND)
+		report_warn(l->r, user->at, "[rule %.*s]: without domain = winbind a Kerberos user has no NetBIOS domain; name alice@REALM too, beside %.*s", SHOW(r->name),
+		    SHOW(user->text));
+}
+
 static void
 check_rules(struct load *l)
 {
@@ -259,9 +291,8 @@ check_rules(struct load *l)
 		if (what && !a->present)
 			report_error(l->r, at, "[rule %.*s]: %s needs to know who asks, but there is no [auth]; say auth = none%s, or add [auth]", SHOW(r->name), what,
 			    r->users.n || r->groups.n ? " and use clients" : "");
-		if (r->groups.n && a->present && a->domain != BACK_WINBIND)
-			report_warn(l->r, r->groups.v[0].at, "[rule %.*s]: nobody tells groups, so `groups` never finds one; want domain = winbind in [auth]",
-			    SHOW(r->name));
+		if (a->present)
+			check_people(l, r);
 	}
 }
 

@@ -765,7 +765,11 @@ test_what_of_auth_is_not_used_or_not_wise_is_warned_of(void **state)
 	words_check("[auth]\ndomain = winbind\nmax-failures-user = 10 per 30m\n" GOOD, "postern.ini:3: warning: max-failures-user = 10: many directories lock", 0, 1);
 	words_check("[auth]\ndomain = winbind\nmax-failures-user = none\n" GOOD, "postern.ini:3: warning: max-failures-user has no limit", 0, 1);
 	words_check("[auth]\nntlm-file = f\nmax-failures-user = none\nldap-url = ldaps://x\n" GOOD, "postern.ini:4: warning: ldap-url is not used; say basic = ldap", 0, 1);
-	words_check("[auth]\nntlm-file = f\n[rule a]\naction = deny\ngroups = x\n" GOOD, "postern.ini:5: warning: [rule a]: nobody tells groups", 0, 1);
+	words_check("[auth]\nntlm-file = f\n[rule a]\naction = tunnel\ngroups = x\n" GOOD, "postern.ini:5: warning: [rule a]: nobody tells groups", 0, 1);
+	words_check("[auth]\nntlm-file = f\n[rule a]\naction = deny\nforce = yes\ngroups = x\n" GOOD, "postern.ini:6: warning: [rule a]: nobody tells groups", 0, 1);
+	words_check("[auth]\nntlm-file = f\n[rule a]\naction = deny\ngroups = x\n" GOOD, "postern.ini:5: [rule a]: nobody tells groups, so this rule refuses nobody", 1, 0);
+	words_check("[auth]\nkeytab = f\n[rule a]\naction = deny\nusers = C\\x\n" GOOD, "postern.ini:5: warning: [rule a]: without domain = winbind", 0, 1);
+	words_check("[auth]\nkeytab = f\ndomain = winbind\n[rule a]\naction = deny\nusers = C\\x\n" GOOD, "", 0, 0);
 	words_check("[rule a]\naction = deny\nauth = none\n[rule b]\naction = tunnel\nreport = yes\n" GOOD, "", 0, 0);
 }
 
