@@ -10,14 +10,16 @@ import pytest
 import wire
 from logon import ASKED, BASIC, FAILED, GOES_ON, KERBEROS, NTLM, WRAPPED
 
-# Groups are asked for because a rule names one
-RULES = r"""
+RULES = """
+[rule all]
+action = tunnel
+"""
+# Where somebody tells groups they are asked for, because a rule names one
+GROUPS = r"""
 [rule contractors]
 hosts = contractors.example.net
 groups = CORP\Contractors
 action = deny
-[rule all]
-action = tunnel
 """
 HTTP, HTTPS = f"http://{labs.ORIGIN}/", f"https://{labs.ORIGIN}/"
 GROUP = {"alice": "CORP\\Proxy Users", "WS01$": "CORP\\Domain Computers"}
@@ -28,7 +30,7 @@ class Door:
 
     def __init__(self, lab, start, kind, auth):
         self.lab, self.kind = lab, kind
-        self.gw = start(RULES, auth={"schemes": "negotiate ntlm basic", "realm": "Lab", "basic_without_tls": "yes", **auth})
+        self.gw = start((GROUPS if "domain" in auth else "") + RULES, auth={"schemes": "negotiate ntlm basic", "realm": "Lab", "basic_without_tls": "yes", **auth})
         self.seen = 0
         # without winbind nobody can say which domain the realm of a ticket is
         self.by_ticket = "CORP\\{}" if kind == "winbind" else "{}@CORP.EXAMPLE"
