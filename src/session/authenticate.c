@@ -22,6 +22,7 @@
 #include "session/logon.h"
 #include "session/session.h"
 
+#define NAMES_LOOK_MS     50u
 #define FILETIME_OF_EPOCH 116444736000000000u /* 1970 in 100 ns since 1601 */
 
 static void on_answer(void *arg, const struct answer *answer);
@@ -227,13 +228,83 @@ choose_ntlm(struct session *s, const struct credential *c)
 		challenge(s, &p, span_of(out, n));
 }
 
+/* The second leg, to the NEGOTIATE in `p`. `chosen`: the client knows already that NTLM is what we chose. */
+static void
+challenge_ntlm(struct session *s, struct handshake_parts *p, bool chosen, const struct ntlm_names *names, bool in_domain)
+{
+	struct ntlm_negotiate negotiate;
+	uint8_t               random[8];
+	char                  plain[NTLM_CHALLENGE_MAX], wrapped[SPNEGO_ROOM(NTLM_CHALLENGE_MAX)];
+
+	if (!ntlm_negotiate_read(p->negotiate, &negotiate)) {
+		refuse(s, FAULT_AUTH_BAD_TOKEN, "the NTLM NEGOTIATE message cannot be read");
+		return;
+	}
+	if (!random_take(random, sizeof random)) {
+		refuse(s, FAULT_AUTH_UNAVAILABLE, "the system gives no random bytes");
+		return;
+	}
+	p->challenge = span_of(plain, ntlm_challenge_write(&negotiate, names, in_domain, random, FILETIME_OF_EPOCH + clock_real_us() * 10, plain));
+	if (p->wrapped)
+		challenge(s, p, span_of(wrapped, spnego_write(SPNEGO_INCOMPLETE, !chosen, p->challenge, SPAN(""), wrapped, sizeof wrapped)));
+	else
+		challenge(s, p, p->challenge);
+}
+
+static void
+on_names(void *arg)
+{
+	struct session        *s = arg;
+	struct logon          *l = s->req->logon;
+	struct handshake      *h = s->handshake;
+	struct ntlm_names      names;
+	bool                   known = names_of(s, &names);
+	uint64_t               waited_ms = (loop_now_us(s->gw->loop) - l->asked_us) / 1000;
+	struct handshake_parts p = {.scheme = (enum auth_scheme)h->scheme, .wrapped = h->wrapped, .begun_us = h->begun_us, .negotiate = handshake_negotiate(h),
+	    .mech_list = handshake_mech_list(h)};
+
+	if (!known && waited_ms < s->req->snap->set->auth.timeout_ms) {
+		timer_set(s->gw->loop, &l->names, NAMES_LOOK_MS);
+		return;
+	}
+	l->ms = (uint32_t)waited_ms;
+	session_move(s, SESSION_GATE);
+	s->handshake = NULL;
+	if (known)
+		challenge_ntlm(s, &p, l->chosen, &names, true);
+	else
+		refuse(s, FAULT_AUTH_UNAVAILABLE, "winbind has not told yet what this machine is called");
+	handshake_free(h);
+}
+
+/*
+ * A domain controller refuses answers to a challenge in another machine's name: right passwords would count as wrong ones. Just after the start, and while
+ * winbindd is down, the NEGOTIATE waits, as it would for any other answer of the domain.
+ */
+static void
+await_names(struct session *s, const struct handshake_parts *p, bool chosen)
+{
+	struct logon *l = s->req->logon;
+
+	s->handshake = handshake_new(p);
+	if (!s->handshake) {
+		reply_fault(s, FAULT_NO_MEMORY);
+		return;
+	}
+	l->chosen = chosen;
+	l->asked_us = loop_now_us(s->gw->loop);
+	timer_init(&l->names, on_names, s);
+	timer_set(s->gw->loop, &l->names, NAMES_LOOK_MS);
+	session_move(s, SESSION_AUTH);
+	if (!head_settle(s))
+		reply_fault(s, FAULT_NO_MEMORY);
+}
+
 static void
 begin_ntlm(struct session *s, const struct credential *c, const struct handshake *before)
 {
 	struct ntlm_negotiate  negotiate;
 	struct ntlm_names      names;
-	uint8_t                random[8];
-	char                   plain[NTLM_CHALLENGE_MAX], wrapped[SPNEGO_ROOM(NTLM_CHALLENGE_MAX)];
 	bool                   chosen = before && before->wrapped && c->wrapped && !before->n_negotiate && !before->handle, in_domain = names_of(s, &names);
 	struct handshake_parts p = {.scheme = c->scheme, .wrapped = c->wrapped, .begun_us = loop_now_us(s->gw->loop), .negotiate = c->token};
 
@@ -245,21 +316,11 @@ begin_ntlm(struct session *s, const struct credential *c, const struct handshake
 		refuse(s, FAULT_AUTH_REQUIRED, "this connection ends, and NTLM would with it");
 		return;
 	}
-	/* a domain controller refuses the proof, as a wrong password, when the challenge named another machine than the one that asks it */
-	if (s->req->snap->set->auth.ntlm == BACK_WINBIND && !in_domain) {
-		refuse(s, FAULT_AUTH_UNAVAILABLE, "winbindd has not told yet what the domain calls this machine");
-		return;
-	}
-	if (!random_take(random, sizeof random)) {
-		refuse(s, FAULT_AUTH_UNAVAILABLE, "the system gives no random bytes");
-		return;
-	}
-	p.challenge = span_of(plain, ntlm_challenge_write(&negotiate, &names, in_domain, random, FILETIME_OF_EPOCH + clock_real_us() * 10, plain));
 	p.mech_list = chosen ? handshake_mech_list(before) : c->mech_list;
-	if (c->wrapped)
-		challenge(s, &p, span_of(wrapped, spnego_write(SPNEGO_INCOMPLETE, !chosen, p.challenge, SPAN(""), wrapped, sizeof wrapped)));
+	if (s->req->snap->set->auth.ntlm == BACK_WINBIND && !in_domain)
+		await_names(s, &p, chosen);
 	else
-		challenge(s, &p, p.challenge);
+		challenge_ntlm(s, &p, chosen, &names, in_domain);
 }
 
 static void

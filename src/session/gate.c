@@ -65,8 +65,9 @@ read_target(struct request *r)
 			return FAULT_BAD_TARGET;
 		r->url = (struct target){.scheme = SCHEME_HTTPS};
 		r->has_target = true;
-		/* what follows the head is the tunnel's; a length would let two parties disagree */
-		return r->head.body == BODY_NONE && !r->head.has_length ? FAULT_NONE : FAULT_BAD_FRAMING;
+		/* what follows the head is the tunnel's: a head that says otherwise is bad framing; a length of 0, as WinINet, WinHTTP and cntlm say, does not */
+		r->head.body = BODY_NONE;
+		return FAULT_NONE;
 	}
 	if (r->head.target.n && (r->head.target.p[0] == '/' || span_eq(r->head.target, SPAN("*"))))
 		return FAULT_NOT_A_PROXY_REQUEST;

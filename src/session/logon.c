@@ -13,17 +13,21 @@ logon_new(void)
 {
 	struct logon *l = calloc(1, sizeof *l);
 
-	if (l)
-		l->ms = MS_NONE;
+	if (!l)
+		return NULL;
+	l->ms = MS_NONE;
+	timer_init(&l->names, NULL, NULL);
 	return l;
 }
 
 void
 logon_cancel(struct logon *l)
 {
-	if (!l || !l->job)
+	if (!l)
 		return;
-	desk_cancel(l->job);
+	timer_clear(&l->names);
+	if (l->job)
+		desk_cancel(l->job);
 	l->job = NULL;
 }
 

@@ -8,14 +8,17 @@
 
 #include "auth/ask.h"
 #include "auth/desk.h"
+#include "net/loop.h"
 
 struct logon {
 	struct desk_job *job;      /* under way; null: none */
+	struct timer     names;    /* set: waits for the names that a challenge must have */
 	uint64_t         asked_us; /* when that began */
 	uint64_t         ground;   /* what its answer will rest on, as it was then */
 	uint32_t         ms;       /* all waits together; MS_NONE: there was none */
 	uint32_t         retry_after_s;
 	unsigned         withheld; /* bit 1 << enum auth_scheme: led nowhere for this client, not offered again now */
+	bool             chosen;   /* for that challenge: SPNEGO has settled on NTLM before */
 	uint8_t          way;      /* enum auth_way that was tried */
 	uint8_t          scheme;   /* enum auth_scheme under which it came */
 	uint32_t         n_token;

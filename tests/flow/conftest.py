@@ -98,6 +98,17 @@ def lab_gateway(lab, folder):
         yield start
 
 
+@pytest.fixture(scope="module")
+def lab_gateway_kept(lab):
+    """The same for gateways that all tests of a module share."""
+    path = Path(tempfile.mkdtemp(prefix="postern-flow-"))
+    path.chmod(0o755)
+    with gateways_of(path, labs.LabGateway, lab) as start:
+        yield start
+    if not os.environ.get("FLOW_KEEP"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 @pytest.fixture
 def serve(world):
     """Servers of a test, closed at its end: serve(http), serve(echo) ... see origin.py."""

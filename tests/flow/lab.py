@@ -30,6 +30,7 @@ CLONE_NEWNET = worlds.CLONE_NEWNET
 DOMAIN, REALM, DNS = "CORP", "CORP.EXAMPLE", "corp.example"
 ORIGIN = "www.example.net"
 DIAGNOSTICS = "v10.events.data.microsoft.com"  # the same nginx
+BROWSED = "browsed.example.net"  # the same, for clients that ask for more than they are told to
 
 # What a process in px sees; exec all the way, so that its process id is the one we started.
 INSIDE = """
@@ -95,7 +96,7 @@ class Lab:
     def web(self):
         worlds.run("ip", "-n", f"{self.prefix}-px", "addr", "replace", f"{self.origin_address}/24", "dev", f"{self.prefix}-v2")
         hosts = self.folder / "hosts"
-        hosts.write_text(hosts.read_text() + f"{self.origin_address} {ORIGIN} {DIAGNOSTICS}\n")
+        hosts.write_text(hosts.read_text() + f"{self.origin_address} {ORIGIN} {DIAGNOSTICS} {BROWSED}\n")
         folder = self.folder / "www"
         folder.mkdir(exist_ok=True)
         (folder / "index.html").write_text("hello from the lab\n")

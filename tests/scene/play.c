@@ -253,14 +253,12 @@ desk_step(struct play *p, const struct step *l)
 
 	if (strcmp(step_word(l, 1), "is") == 0) {
 		fake_desk_is_full = strcmp(step_word(l, 2), "full") == 0;
-		if (strcmp(step_word(l, 2), "nameless") == 0)
-			p->shared->auth.names.seq = 0;
 		return;
 	}
 	while (a.result < ASK_RESULTS && strcmp(step_word(l, 2), results[a.result]) != 0)
 		a.result++;
 	if (a.result == ASK_RESULTS || !answer_read(l, &a))
-		play_fail(p, "desk answers ok|continue|refused|bad-token|limited|unavailable [KEY VALUE]... [\"why\"] | is full|works|nameless");
+		play_fail(p, "desk answers ok|continue|refused|bad-token|limited|unavailable [KEY VALUE]... [\"why\"] | is full|works");
 	else if (fake_desk_answer(&a))
 		return;
 	else
@@ -287,13 +285,23 @@ gateway_step(struct play *p, const struct step *l)
 		use(p, step_word(l, 2));
 	else if (strcmp(step_word(l, 1), "drains") == 0 && time_read(step_word(l, 3), &ms))
 		gateway_drain(&p->gw, ms);
-	else if (strcmp(step_word(l, 1), "changes") == 0)
-		{
+	else if (strcmp(step_word(l, 1), "changes") == 0) {
 		p->shared->auth.epoch[BACK_NTLM_FILE]++;
 		p->shared->auth.epoch[BACK_BASIC_FILE]++;
-	}
-	else
+	} else
 		play_fail(p, "gateway uses CONFIG | drains within TIME | changes its users");
+}
+
+/* What this machine is called in its domain: known to the workers, or not yet. */
+static void
+domain_names(struct shared *shared, bool known)
+{
+	static const struct ntlm_names names = {.domain = "CORP", .computer = "PX1", .dns_domain = "ad.example", .dns_computer = "px1.ad.example"};
+
+	if (known)
+		names_publish(&shared->auth.names, &names);
+	else
+		atomic_store(&shared->auth.names.seq, 0);
 }
 
 void
@@ -325,6 +333,8 @@ play_step(struct play *p, const struct step *l)
 		dial_step(p, l);
 	else if (strcmp(who, "desk") == 0)
 		desk_step(p, l);
+	else if (strcmp(who, "domain") == 0)
+		domain_names(p->shared, strcmp(verb, "names") == 0);
 	else if (strcmp(who, "gateway") == 0)
 		gateway_step(p, l);
 	else if (strcmp(who, "accept") == 0)
@@ -381,7 +391,6 @@ void
 play_begin(struct play *p)
 {
 	static struct shared          *shared;
-	static const struct ntlm_names here = {.domain = "CORP", .computer = "GW", .dns_domain = "home.example", .dns_computer = "gw.home.example"};
 
 	if (!shared) {
 		int fd = shared_create(1);
@@ -398,7 +407,7 @@ play_begin(struct play *p)
 		abort();
 	memset(&shared->worker[0].counters, 0, sizeof shared->worker[0].counters);
 	shared_worker_reset(shared, 0);
-	names_publish(&shared->auth.names, &here);
+	domain_names(shared, true);
 	p->gw.shared = p->shared;
 	p->gw.count = &p->shared->worker[0].counters;
 	p->gw.desk = desk_new(p->loop);
