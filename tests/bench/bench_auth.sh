@@ -137,12 +137,12 @@ other_end() { # its command line: what was started in the namespace is not our o
 } 2>/dev/null
 for _ in 1 2 3; do
 	tunnels "tunnels, nothing else"
-	px taskset -c 1 "$LAB_DIR/bin/wbc-probe" CORP alice Passw0rd-alice 8 100000 >/dev/null &
+	px taskset -c 1 "$LAB_DIR/bin/wbc-probe" CORP alice Passw0rd-alice 8 100000 >/dev/null 2>&1 &
 	other=$!
 	sleep 0.5
 	tunnels "tunnels, libwbclient probes"
 	other_end "wbc-probe CORP alice"
-	px taskset -c 1 "$build/auth_load" ntlm "${to[@]}" --domain CORP --connections 64 --count 100000 >/dev/null &
+	px taskset -c 1 "$build/auth_load" ntlm "${to[@]}" --domain CORP --connections 64 --count 100000 >/dev/null 2>&1 &
 	other=$!
 	sleep 0.5
 	tunnels "tunnels, log-ons by winbind"
