@@ -171,6 +171,7 @@ route_close(struct route *r)
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = -1;
+	r->heard_us = clock_mono_us(); /* its end is a word too: whoever waited for it did not wait in vain for the next one */
 	if (r->may_repeat) {
 		TAILQ_FOREACH(j, &r->sent, link)
 			j->state = JOB_WAITING;

@@ -386,6 +386,34 @@ test_a_process_that_dies_is_asked_again_by_its_successor(void **state)
 	assert_true(h[0].n == 1 && h[0].result == ASK_OK && h[1].result == ASK_OK);
 }
 
+/* Those who were in it when it died say nothing of the next one: who comes meanwhile waits for that. */
+static void
+test_a_process_that_dies_spares_nobody_its_successor(void **state)
+{
+	struct world *w = *state;
+	struct heard  h = {0}, after = {0};
+	char          user[64];
+	uint64_t      id;
+	int           far = world_connect(w, BACK_KERBEROS);
+
+	for (unsigned i = 0; i < 3; i++)
+		assert_non_null(ask(w, BACK_KERBEROS, "a", 15000, &h));
+	close(far);
+	until(w, &h, 3);
+	assert_int_equal(h.result, ASK_UNAVAILABLE);
+	for (unsigned i = 0; i < 2; i++) /* more than one that may try */
+		assert_non_null(ask(w, BACK_KERBEROS, "b", 15000, &after));
+	far = world_connect(w, BACK_KERBEROS);
+	for (unsigned i = 0; i < 2; i++) {
+		id = take(far, user);
+		assert_int_not_equal(id, 0);
+		give(far, id, "bob");
+	}
+	until(w, &after, 2);
+	assert_int_equal(after.result, ASK_OK);
+	close(far);
+}
+
 static void
 test_without_a_process_one_waits_and_without_hope_one_does_not(void **state)
 {
@@ -438,6 +466,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_what_did_not_fit_is_sent_when_there_is_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_largest_ask_goes_through_a_socket_as_it_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_process_that_dies_is_asked_again_by_its_successor, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_process_that_dies_spares_nobody_its_successor, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_without_a_process_one_waits_and_without_hope_one_does_not, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_damaged_answers_are_dropped, set_up, tear_down),
 	};
