@@ -28,7 +28,7 @@ enum spnego_state { SPNEGO_COMPLETED = 0, SPNEGO_INCOMPLETE = 1, SPNEGO_REJECT =
 #define SPNEGO_ROOM(token) ((token) + 128u)
 /* A NegTokenResp: supportedMech NTLM only when `names_mech` (the first answer of an exchange). Returns the length, 0: no room.
  *   client brought NTLM's first message:  INCOMPLETE, names_mech, the CHALLENGE
- *   client means NTLM, has not begun:     REQUEST_MIC, names_mech, nothing else; the CHALLENGE then goes without names_mech
+ *   client means NTLM, has not begun:     INCOMPLETE, names_mech, nothing else; the CHALLENGE then goes without names_mech
  *   NTLM found good:                      COMPLETED; with a MIC of ours when the client sent one, which must hold (RFC 4178 5) */
 size_t spnego_write(enum spnego_state state, bool names_mech, struct span token, struct span mic, char *out, size_t room);
 

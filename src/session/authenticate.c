@@ -338,6 +338,7 @@ finish_ntlm(struct session *s, const struct credential *c, const struct handshak
 		refuse(s, FAULT_AUTH_BAD_TOKEN, why);
 		return;
 	}
+	s->req->logon->wrapped = c->wrapped;
 	logon_claim(s->req->logon, span_str(m.domain_utf8), span_str(m.user_utf8));
 	a.part[0] = handshake_negotiate(h);
 	a.part[1] = handshake_challenge(h);
@@ -502,6 +503,20 @@ identity_of(const struct session *s, const struct answer *a)
 	return identity_new(l->ticket ? l->ticket : a, l->ticket ? a : NULL, in_domain ? &names : NULL, (enum auth_way)l->way, loop_now_us(s->gw->loop));
 }
 
+/* What ends the exchange under Negotiate: Kerberos' own token, which came before the groups of the ticket; of NTLM in SPNEGO, the back end's MIC. */
+static bool
+keep_last_word(struct logon *l, const struct answer *a)
+{
+	struct span token = span_of(a->token, a->n_token);
+	char        wrapped[SPNEGO_ROOM(0)];
+
+	if (l->scheme != AUTH_SCHEME_NEGOTIATE || l->ticket)
+		return true;
+	if (l->wrapped)
+		token = span_of(wrapped, spnego_write(SPNEGO_COMPLETED, false, SPAN(""), token, wrapped, sizeof wrapped));
+	return token.n == 0 || logon_keep_token(l, token);
+}
+
 static void
 accepted(struct session *s, const struct answer *a)
 {
@@ -514,7 +529,7 @@ accepted(struct session *s, const struct answer *a)
 		refuse(s, FAULT_AUTH_UNAVAILABLE, "an answer without a name"); /* rules that want anybody known would hold for it */
 		return;
 	}
-	if (!l->ticket && l->scheme == AUTH_SCHEME_NEGOTIATE && a->n_token && !logon_keep_token(l, span_of(a->token, a->n_token))) {
+	if (!keep_last_word(l, a)) {
 		reply_fault(s, FAULT_NO_MEMORY);
 		return;
 	}

@@ -19,6 +19,7 @@ struct logon {
 	uint32_t         retry_after_s;
 	unsigned         withheld; /* bit 1 << enum auth_scheme: led nowhere for this client, not offered again now */
 	bool             chosen;   /* for that challenge: SPNEGO has settled on NTLM before */
+	bool             wrapped;  /* NTLM came inside SPNEGO, and so goes back */
 	uint8_t          way;      /* enum auth_way that was tried */
 	uint8_t          scheme;   /* enum auth_scheme under which it came */
 	uint32_t         n_token;
