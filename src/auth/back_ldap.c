@@ -261,17 +261,19 @@ name_split(struct span name, struct answer *out)
 	answer_name(out->account, name);
 }
 
-/* "u:CORP\alice" is Active Directory's; others say "dn:...", as it was sent. */
-static void
+/* "u:CORP\alice" is Active Directory's; others say "dn:...", as it was sent, or that they do not know the question. False: there was no answer. */
+static bool
 who_put(LDAP *ld, struct answer *out)
 {
 	struct berval *who = NULL;
+	int            code = ldap_whoami_s(ld, &who, NULL, NULL);
 
-	if (ldap_whoami_s(ld, &who, NULL, NULL) != LDAP_SUCCESS || !who)
-		return;
-	if (who->bv_len > 2 && strncmp(who->bv_val, "u:", 2) == 0)
+	if (LDAP_API_ERROR(code) || code == LDAP_BUSY || code == LDAP_UNAVAILABLE)
+		return false;
+	if (code == LDAP_SUCCESS && who && who->bv_len > 2 && strncmp(who->bv_val, "u:", 2) == 0)
 		name_split(span_of(who->bv_val + 2, who->bv_len - 2), out);
 	ber_bvfree(who);
+	return true;
 }
 
 static bool
@@ -317,7 +319,14 @@ check(struct back *b, unsigned thread, const struct ask *ask, struct answer *out
 		return;
 	}
 	out->detail[0] = '\0';
-	who_put(b->ld[thread], out);
+	/* by the name as typed a rule might not mean the user whom it means by the directory's */
+	if (!who_put(b->ld[thread], out)) {
+		lane_drop(b, thread);
+		out->result = ASK_UNAVAILABLE;
+		answer_name(out->account, user);
+		answer_detail(out, "LDAP: the password is right, but the directory fell silent before it said whose it is");
+		return;
+	}
 	if (out->account[0] == '\0') {
 		if (!is_ascii(user)) {
 			out->result = ASK_REFUSED;
