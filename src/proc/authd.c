@@ -277,7 +277,7 @@ take_file(struct authd *d, struct message *m)
 	int fd = m->n_fds == 1 ? m->fd[0] : -1;
 
 	m->n_fds = 0;
-	if (m->number != 0) { /* belongs to the snapshot to come */
+	if (m->number != 0 || (d->next && fd >= 0)) { /* belongs to the snapshot to come, or is newer than what came with that */
 		close_file(&d->next_file);
 		d->next_file = fd;
 		return;

@@ -211,6 +211,22 @@ def test_a_process_that_is_no_longer_needed_ends_and_a_new_one_begins(gateway, o
     assert f"pid {pid}" not in gw.said()
 
 
+def test_a_file_that_changes_in_the_middle_of_a_reload_is_in_use_after_it(gateway, origin, users):
+    gw = gateway(RULES.format(file=users))
+    assert ask(gw, "alice", "first") == 200
+    pid, since = auth_pid(gw), len(gw.said())
+    os.kill(pid, signal.SIGSTOP)  # the reload's file and the one after it are waiting for it when it goes on
+    gw.signal(signal.SIGHUP)
+    gw.says(r"reloaded", since=since)
+    put(users, "alice", "second")
+    time.sleep(0.5)  # the parent settles 50 ms; it has two seconds until the process is given up
+    os.kill(pid, signal.SIGCONT)
+    wire.wait_until(lambda: ask(gw, "alice", "second") == 200, "the new password")
+    time.sleep(0.3)  # the reload is over by now
+    assert ask(gw, "alice", "first") == 407
+    assert auth_pid(gw) == pid
+
+
 def test_a_file_that_its_group_may_read_is_taken_by_check_and_at_run_time_alike(gateway, origin, users):
     put(users, "alice", "first", mode=0o640)
     gw = gateway(RULES.format(file=users))
