@@ -179,8 +179,10 @@ take_peer(struct authd *d, struct message *m)
 	p->fd = m->fd[0];
 	p->serial = (p->serial + 1) & 0xffffff;
 	m->n_fds = 0;
-	if (!watch_init(&p->watch, d->child.loop, p->fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_peer, p))
-		peer_close(p); /* the worker notices */
+	if (!watch_init(&p->watch, d->child.loop, p->fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_peer, p)) {
+		peer_close(p);
+		child_say(MSG_PEER, p->worker);
+	}
 }
 
 /* --- the back end --- */
