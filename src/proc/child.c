@@ -2,6 +2,7 @@
 #include "proc/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -93,6 +94,7 @@ child_begin(struct child *c, const char *role)
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN); /* the parent speaks for all of us */
 	tzset();
+	fcntl(CHILD_CHANNEL, F_SETFD, FD_CLOEXEC); /* PAM's modules start programs */
 	if (chdir("/") != 0 || !receive_start(c)) {
 		log_error("this is a part of postern that only its parent process starts");
 		return false;

@@ -35,6 +35,22 @@ def test_children_have_no_privileges_and_a_filter(gateway):
             assert s["Seccomp"] == "2", s["Name"]
 
 
+def closes_on_exec(pid, fd):
+    flags = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/fdinfo/{fd}").read_text().split("\n") if line.startswith("flags"))["flags"]
+    return bool(int(flags, 8) & os.O_CLOEXEC)
+
+
+def test_no_child_leaves_a_descriptor_to_what_it_may_start(gateway, folder):
+    path = folder / "users.htpasswd"
+    path.write_text("# nobody\n")
+    path.chmod(0o600)
+    gw = gateway(f"[auth]\nschemes = basic\nbasic-file = {path}\nbasic-without-tls = yes\n[rule all]\naction = tunnel\n")
+    wire.wait_until(lambda: gw.pids("--child auth"), "an auth process")
+    for pid in gw.processes():
+        kept = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2 and not closes_on_exec(pid, fd)]
+        assert kept == [], (status(pid)["Name"], kept)
+
+
 def test_readiness_is_told_to_the_service_manager(gateway, folder):
     path = folder / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
