@@ -4,6 +4,8 @@
  * A back end that cannot be opened does not end the process: asks are refused with the reason, and it is tried again.
  */
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -26,6 +28,7 @@
 #define NAMES_SOON_MS 200u
 #define NAMES_MS      60000u
 #define DRAIN_LOOK_MS 50u
+#define GROUPS_MAX    64
 
 struct reply {
 	STAILQ_ENTRY(reply) link;
@@ -378,17 +381,39 @@ on_orphaned(void *arg)
 
 /* --- beginning and end --- */
 
+/* winbindd's pipe for privileged questions is its group's; PAM's modules may need what the administrator gave the user (shadow). Looked up here, not in
+ * the parent: where the machine takes its groups from a directory this may hang. */
+static size_t
+find_groups(enum back_kind kind, uid_t uid, gid_t group[GROUPS_MAX])
+{
+	const struct group  *g = kind == BACK_WINBIND ? getgrnam("winbindd_priv") : NULL;
+	const struct passwd *pw = kind == BACK_PAM ? getpwuid(uid) : NULL;
+	int                  n = GROUPS_MAX;
+
+	if (g) {
+		group[0] = g->gr_gid;
+		return 1;
+	}
+	if (kind == BACK_WINBIND)
+		log_warn("there is no group winbindd_priv here: winbindd will answer no NTLM; is winbind installed?");
+	if (!pw)
+		return 0;
+	if (getgrouplist(pw->pw_name, pw->pw_gid, group, &n) < 0 || n < 0) {
+		log_warn("user %s is in more than %d groups: the first of them have to do for PAM", pw->pw_name, GROUPS_MAX);
+		return GROUPS_MAX;
+	}
+	return (size_t)n;
+}
+
 static bool
 give_up_privileges(struct authd *d)
 {
-	struct start       *s = &d->child.start;
+	const struct start *s = &d->child.start;
 	const struct rlimit none = {0, 0};
-	gid_t               groups[START_GROUPS_MAX];
+	gid_t               group[GROUPS_MAX];
 
-	for (uint32_t i = 0; i < s->n_groups; i++)
-		groups[i] = s->group[i];
 	setrlimit(RLIMIT_CORE, &none); /* a core would hold passwords; sandbox_enter forbids it as well */
-	if (s->drop_user && !sandbox_drop_user_but(s->uid, s->gid, groups, s->n_groups))
+	if (s->drop_user && !sandbox_drop_user_but(s->uid, s->gid, group, find_groups(d->kind, s->uid, group)))
 		return false;
 	return sandbox_enter(d->kind == BACK_PAM ? ROLE_AUTH_OPEN : ROLE_AUTH, true);
 }

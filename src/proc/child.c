@@ -72,8 +72,6 @@ receive_start(struct child *c)
 		return false;
 	}
 	memcpy(&c->start, m.data, sizeof c->start);
-	if (c->start.n_groups > START_GROUPS_MAX)
-		c->start.n_groups = 0;
 	if (m.n_fds != (c->start.has_ring ? 3u : 2u) || !(c->shared = shared_open(m.fd[0]))) {
 		message_drop(&m);
 		return false;

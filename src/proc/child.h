@@ -14,8 +14,6 @@
 
 #define CHILD_CHANNEL 3
 
-#define START_GROUPS_MAX 64
-
 /* What MSG_START carries. */
 struct start {
 	uint32_t index; /* which worker; of an auth process: enum back_kind */
@@ -24,8 +22,6 @@ struct start {
 	bool     drop_user;
 	bool     jit;
 	bool     has_ring;
-	uint32_t n_groups; /* beside gid: what an auth process needs to reach its back end */
-	uint32_t group[START_GROUPS_MAX];
 };
 
 struct child {

@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,31 +211,6 @@ crew_auth_worker_started(struct crew_auth *a, uint32_t worker)
 
 /* --- starting, following --- */
 
-static void
-add_group(struct start *s, gid_t gid)
-{
-	if (s->n_groups < START_GROUPS_MAX)
-		s->group[s->n_groups++] = gid;
-}
-
-/* winbindd's pipe for privileged questions is its group's; PAM's modules may need what the administrator gave the user (shadow). */
-static void
-find_groups(enum back_kind kind, struct start *s)
-{
-	const struct group  *g = kind == BACK_WINBIND && s->drop_user ? getgrnam("winbindd_priv") : NULL;
-	const struct passwd *pw = kind == BACK_PAM && s->drop_user ? getpwuid(s->uid) : NULL;
-	gid_t                all[START_GROUPS_MAX];
-	int                  n = START_GROUPS_MAX;
-
-	if (g)
-		add_group(s, g->gr_gid);
-	else if (kind == BACK_WINBIND && s->drop_user)
-		log_warn("there is no group winbindd_priv here: winbindd will answer no NTLM; is winbind installed?");
-	if (pw && getgrouplist(pw->pw_name, pw->pw_gid, all, &n) >= 0)
-		for (int i = 0; i < n; i++)
-			add_group(s, all[i]);
-}
-
 /* Its file and the snapshot in use; MSG_GO follows when it has prepared. */
 static bool
 send_snapshot(struct bureau *b)
@@ -259,7 +232,6 @@ send_start(struct bureau *b)
 	int          fd[2] = {c->shared_fd, c->wake_fd};
 
 	start.index = b->kind;
-	find_groups(b->kind, &start);
 	return member_say(&b->m, MSG_START, 0, &start, sizeof start, fd, 2) && send_snapshot(b);
 }
 

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Back ends beyond files, each with the real thing behind it: slapd, PAM, and winbind in the lab; asked by postern auth test."""
 
+import contextlib
 import os
 import shutil
+import socket
+import ssl
 import subprocess
+import threading
 from pathlib import Path
 
 import gateway as g
@@ -112,6 +116,31 @@ def test_ldap_that_is_gone_is_unavailable_not_a_wrong_password(slapd, ask):
     assert done.returncode == 1 and "Basic: unavailable" in done.stdout, done
 
 
+def test_ldap_that_does_not_say_whose_the_password_is_lets_nobody_in(slapd, ask):
+    """A name as typed would pass by a rule that means the user by the directory's own."""
+    os.chmod(slapd.ca, 0o644)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(slapd.ca, slapd.ca.parent / "key.pem")
+
+    def one(c):
+        with contextlib.suppress(OSError), tls.wrap_socket(c, server_side=True) as secure:
+            bind = secure.recv(4096)  # nothing: it only looked whether somebody is there
+            if bind[5:6] == b"\x60":
+                secure.sendall(b"\x30\x0c\x02\x01" + bind[4:5] + b"\x61\x07\x0a\x01\x00\x04\x00\x04\x00")
+                secure.recv(4096)
+
+    def serve(listener):
+        with contextlib.suppress(OSError):
+            while True:
+                one(listener.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        done = ask(f"schemes = basic\nbasic = ldap\nldap-url = ldaps://127.0.0.1:{listener.getsockname()[1]}/\nldap-name = cn=%u,dc=example\nldap-ca = {slapd.ca}\n",
+                   "alice", "Secret-alice")
+    assert done.returncode == 1 and "Basic: unavailable" in done.stdout and "whose it is" in done.stdout, done
+
+
 # --- PAM ---
 
 
@@ -152,6 +181,16 @@ def test_a_service_that_is_not_there_is_said_at_once(pam, ask):
     done = ask("schemes = basic\nbasic = pam\npam-service = nothing\n", "alice", "Secret-alice")
     assert done.returncode == 1 and "there is no readable /etc/pam.d/nothing" in done.stdout, done
     assert not pam.exists()
+
+
+def test_no_directory_is_asked_for_groups_by_the_parent(pam, gateway):
+    """Where the machine's groups come from may hang; only what needs them waits."""
+    if "systemd" not in next((line for line in Path("/etc/nsswitch.conf").read_text().split("\n") if line.startswith("group:")), ""):
+        pytest.skip("groups of this machine come from files alone")
+    gw = gateway("[auth]\nschemes = basic\nbasic = pam\npam-service = proxy\nbasic-without-tls = yes\n[rule all]\naction = tunnel\n")
+    child = wire.wait_until(lambda: gw.pids("--child auth"), "an auth process")[0]
+    wire.wait_until(lambda: "libnss_systemd" in Path(f"/proc/{child}/maps").read_text(), "the auth process to look its groups up")
+    assert "libnss_systemd" not in Path(f"/proc/{gw.child.pid}/maps").read_text()
 
 
 # --- winbind ---
