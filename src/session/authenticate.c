@@ -263,7 +263,7 @@ on_names(void *arg)
 	struct handshake_parts p = {.scheme = (enum auth_scheme)h->scheme, .wrapped = h->wrapped, .begun_us = h->begun_us, .negotiate = handshake_negotiate(h),
 	    .mech_list = handshake_mech_list(h)};
 
-	if (!known && waited_ms < s->req->snap->set->auth.timeout_ms) {
+	if (!known && waited_ms < s->req->snap->set->auth.timeout_ms && !atomic_load(&s->gw->shared->auth.stats[BACK_WINBIND].is_down)) {
 		timer_set(s->gw->loop, &l->names, NAMES_LOOK_MS);
 		return;
 	}
@@ -279,7 +279,7 @@ on_names(void *arg)
 
 /*
  * A domain controller refuses answers to a challenge in another machine's name: right passwords would count as wrong ones. Just after the start, and while
- * winbindd is down, the NEGOTIATE waits, as it would for any other answer of the domain.
+ * winbindd is down, the NEGOTIATE waits, as it would for any other answer of the domain; not once the back end is known to be down.
  */
 static void
 await_names(struct session *s, const struct handshake_parts *p, bool chosen)
