@@ -367,12 +367,13 @@ try_ntlm(struct session *s, const struct credential *c, const struct handshake *
 	const struct auth_settings *set = &s->req->snap->set->auth;
 
 	s->req->logon->way = c->scheme == AUTH_SCHEME_NEGOTIATE ? AUTH_WAY_NEGOTIATE_NTLM : AUTH_WAY_NTLM;
+	/* most of all where NTLM is not taken: the client will get nowhere */
+	if (c->scheme == AUTH_SCHEME_NEGOTIATE && set->kinds & 1u << BACK_KERBEROS && !request_is_relayed(s->req))
+		hint_no_ticket(s);
 	if (set->ntlm == BACK_KINDS || request_is_relayed(s->req)) {
 		refuse_scheme(s, c->scheme, set->ntlm == BACK_KINDS ? "NTLM is not configured" : "NTLM through another proxy");
 		return;
 	}
-	if (c->scheme == AUTH_SCHEME_NEGOTIATE && set->kinds & 1u << BACK_KERBEROS)
-		hint_no_ticket(s);
 	if (c->kind == CREDENTIAL_NEGOTIATE) {
 		choose_ntlm(s, c);
 		return;
