@@ -306,6 +306,9 @@ check_people(struct load *l, const struct conf_rule *r)
 	if (user && a->keytab && a->domain != BACK_WINBIND)
 		report_warn(l->r, user->at, "[rule %.*s]: without domain = winbind a Kerberos user has no NetBIOS domain; name alice@REALM too, beside %.*s", SHOW(r->name),
 		    SHOW(user->text));
+	if (user && r->action == ACTION_DENY && !r->force && offers(a, AUTH_SCHEME_BASIC) && a->basic_without_tls && a->basic != BACK_WINBIND)
+		report_warn(l->r, user->at, "[rule %.*s]: who logs on by Basic is known by the name that was typed, often without a domain; name that too, beside %.*s",
+		    SHOW(r->name), SHOW(user->text));
 }
 
 /* By what somebody can log on whose groups nobody tells; null: by nothing that is offered. `cure`: what would tell them. */
@@ -343,6 +346,17 @@ check_groups(struct load *l)
 	}
 }
 
+/* Once it is clear which schemes are offered. */
+static void
+check_told(struct load *l)
+{
+	const struct conf_rule *r;
+
+	TAILQ_FOREACH (r, &l->c->rules, link)
+		check_people(l, r);
+	check_groups(l);
+}
+
 static void
 check_rules(struct load *l)
 {
@@ -356,8 +370,6 @@ check_rules(struct load *l)
 		if (what && !a->present)
 			report_error(l->r, at, "[rule %.*s]: %s needs to know who asks, but there is no [auth]; say auth = none%s, or add [auth]", SHOW(r->name), what,
 			    r->users.n || r->groups.n ? " and use clients" : "");
-		if (a->present)
-			check_people(l, r);
 	}
 }
 
@@ -381,5 +393,5 @@ check_auth(struct load *l)
 	check_schemes(l);
 	check_built(l);
 	check_limits(l);
-	check_groups(l);
+	check_told(l);
 }

@@ -784,6 +784,8 @@ test_what_of_auth_is_not_used_or_not_wise_is_warned_of(void **state)
 	words_check("[auth]\nkeytab = f\nbasic = winbind\nbasic-without-tls = yes\n[rule a]\naction = deny\ngroups = x\n" GOOD, "", 0, 0);
 	words_check("[auth]\nkeytab = f\n[rule a]\naction = deny\nusers = C\\x\n" GOOD, "postern.ini:5: warning: [rule a]: without domain = winbind", 0, 1);
 	words_check("[auth]\nkeytab = f\ndomain = winbind\n[rule a]\naction = deny\nusers = C\\x\n" GOOD, "", 0, 0);
+	words_check("[auth]\nbasic-file = f\nbasic-without-tls = yes\n[rule a]\naction = deny\nusers = C\\x\n" GOOD, "postern.ini:6: warning: [rule a]: who logs on by Basic", 0, 1);
+	words_check("[auth]\nbasic-file = f\nbasic-without-tls = yes\n[rule a]\naction = deny\nusers = C\\x, x\nforce = yes\n" GOOD, "", 0, 0);
 	words_check("[rule a]\naction = deny\nauth = none\n[rule b]\naction = tunnel\nreport = yes\n" GOOD, "", 0, 0);
 }
 
