@@ -139,6 +139,9 @@ work_done(struct work *w)
 	a->took_us = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
 	o->c.shared->stats[o->c.kind].busy_us += took_us;
 	if (w->names) {
+		/* found names are no proof that it can check anybody: it may have kept them */
+		if (!w->found)
+			office_note_health(o, false, "it does not tell what the domain calls this machine");
 		o->c.names(o->c.arg, w->found ? w->names : NULL);
 	} else if (!w->packet) {
 		if (w->found || !w->answered)

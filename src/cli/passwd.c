@@ -191,7 +191,7 @@ line_is_user(const struct job *j, struct span line)
 static enum outcome
 lines_write(const struct job *j, FILE *to)
 {
-	const char *p = j->old, *stop = j->old + j->n_old;
+	const char *p = j->n_old ? j->old : "", *stop = p + j->n_old;
 	bool        found = false;
 
 	while (p < stop) {

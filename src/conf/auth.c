@@ -285,13 +285,19 @@ has_domain(struct span name)
 	return memchr(name.p, '\\', name.n) != NULL;
 }
 
+static bool
+groups_told(const struct conf_auth *a)
+{
+	return a->domain == BACK_WINBIND || a->basic == BACK_WINBIND;
+}
+
 /* Names and groups that some way of logging on never tells: a rule that refuses by them would let through. */
 static void
 check_people(struct load *l, const struct conf_rule *r)
 {
 	const struct conf_auth *a = &l->c->auth;
 	const struct conf_item *group = first_plain(&r->groups, NULL), *user = first_plain(&r->users, has_domain);
-	bool                    told = a->domain == BACK_WINBIND || a->basic == BACK_WINBIND;
+	bool                    told = groups_told(a);
 
 	if (group && !told && r->action == ACTION_DENY && !r->force)
 		report_error(l->r, group->at, "[rule %.*s]: nobody tells groups, so this rule refuses nobody; want domain = winbind in [auth], or force = yes", SHOW(r->name));
@@ -300,6 +306,55 @@ check_people(struct load *l, const struct conf_rule *r)
 	if (user && a->keytab && a->domain != BACK_WINBIND)
 		report_warn(l->r, user->at, "[rule %.*s]: without domain = winbind a Kerberos user has no NetBIOS domain; name alice@REALM too, beside %.*s", SHOW(r->name),
 		    SHOW(user->text));
+	if (user && r->action == ACTION_DENY && !r->force && offers(a, AUTH_SCHEME_BASIC) && a->basic_without_tls && a->basic != BACK_WINBIND)
+		report_warn(l->r, user->at, "[rule %.*s]: who logs on by Basic is known by the name that was typed, often without a domain; name that too, beside %.*s",
+		    SHOW(r->name), SHOW(user->text));
+}
+
+/* By what somebody can log on whose groups nobody tells; null: by nothing that is offered. `cure`: what would tell them. */
+static const char *
+silent_way(const struct conf_auth *a, const char **cure)
+{
+	bool basic = offers(a, AUTH_SCHEME_BASIC) && a->basic_without_tls;
+
+	*cure = "basic = winbind";
+	if (basic && a->basic != BACK_WINBIND)
+		return "Basic";
+	*cure = "domain = winbind";
+	if ((offers(a, AUTH_SCHEME_NTLM) || offers(a, AUTH_SCHEME_NEGOTIATE)) && has_ntlm(a) && a->domain != BACK_WINBIND)
+		return "NTLM";
+	if (offers(a, AUTH_SCHEME_NEGOTIATE) && a->keytab && a->domain != BACK_WINBIND && !offers(a, AUTH_SCHEME_BASIC))
+		return "Kerberos";
+	return NULL;
+}
+
+/* Where some have groups and others none, a rule that refuses by groups lets the others through, and so does one that is about those outside a group. */
+static void
+check_groups(struct load *l)
+{
+	const struct conf_auth *a = &l->c->auth;
+	const char             *cure, *way = silent_way(a, &cure);
+	const struct conf_rule *r;
+
+	if (!way || !groups_told(a))
+		return;
+	TAILQ_FOREACH (r, &l->c->rules, link) {
+		bool denies = r->action == ACTION_DENY;
+		if (r->groups.n && !r->force && !r->report && denies == (first_plain(&r->groups, NULL) != NULL))
+			report_warn(l->r, r->groups.v[0].at, "[rule %.*s]: nobody tells the groups of who logs on by %s, so this rule %s them; want %s in [auth], or force = yes",
+			    SHOW(r->name), way, denies ? "does not refuse" : "lets through all of", cure);
+	}
+}
+
+/* Once it is clear which schemes are offered. */
+static void
+check_told(struct load *l)
+{
+	const struct conf_rule *r;
+
+	TAILQ_FOREACH (r, &l->c->rules, link)
+		check_people(l, r);
+	check_groups(l);
 }
 
 static void
@@ -315,8 +370,6 @@ check_rules(struct load *l)
 		if (what && !a->present)
 			report_error(l->r, at, "[rule %.*s]: %s needs to know who asks, but there is no [auth]; say auth = none%s, or add [auth]", SHOW(r->name), what,
 			    r->users.n || r->groups.n ? " and use clients" : "");
-		if (a->present)
-			check_people(l, r);
 	}
 }
 
@@ -340,4 +393,5 @@ check_auth(struct load *l)
 	check_schemes(l);
 	check_built(l);
 	check_limits(l);
+	check_told(l);
 }

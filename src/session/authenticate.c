@@ -263,7 +263,7 @@ on_names(void *arg)
 	struct handshake_parts p = {.scheme = (enum auth_scheme)h->scheme, .wrapped = h->wrapped, .begun_us = h->begun_us, .negotiate = handshake_negotiate(h),
 	    .mech_list = handshake_mech_list(h)};
 
-	if (!known && waited_ms < s->req->snap->set->auth.timeout_ms) {
+	if (!known && waited_ms < s->req->snap->set->auth.timeout_ms && !atomic_load(&s->gw->shared->auth.stats[BACK_WINBIND].is_down)) {
 		timer_set(s->gw->loop, &l->names, NAMES_LOOK_MS);
 		return;
 	}
@@ -279,7 +279,7 @@ on_names(void *arg)
 
 /*
  * A domain controller refuses answers to a challenge in another machine's name: right passwords would count as wrong ones. Just after the start, and while
- * winbindd is down, the NEGOTIATE waits, as it would for any other answer of the domain.
+ * winbindd is down, the NEGOTIATE waits, as it would for any other answer of the domain; not once the back end is known to be down.
  */
 static void
 await_names(struct session *s, const struct handshake_parts *p, bool chosen)
@@ -368,12 +368,13 @@ try_ntlm(struct session *s, const struct credential *c, const struct handshake *
 	const struct auth_settings *set = &s->req->snap->set->auth;
 
 	s->req->logon->way = c->scheme == AUTH_SCHEME_NEGOTIATE ? AUTH_WAY_NEGOTIATE_NTLM : AUTH_WAY_NTLM;
+	/* most of all where NTLM is not taken: the client will get nowhere */
+	if (c->scheme == AUTH_SCHEME_NEGOTIATE && set->kinds & 1u << BACK_KERBEROS && !request_is_relayed(s->req))
+		hint_no_ticket(s);
 	if (set->ntlm == BACK_KINDS || request_is_relayed(s->req)) {
 		refuse_scheme(s, c->scheme, set->ntlm == BACK_KINDS ? "NTLM is not configured" : "NTLM through another proxy");
 		return;
 	}
-	if (c->scheme == AUTH_SCHEME_NEGOTIATE && set->kinds & 1u << BACK_KERBEROS)
-		hint_no_ticket(s);
 	if (c->kind == CREDENTIAL_NEGOTIATE) {
 		choose_ntlm(s, c);
 		return;

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Authentication beside Squid, in one run: the same clients, the same back ends. Needs root and a test domain: LAB names the folder of scripts that make
 # one (ad-dc.sh, member.sh, squid.sh); default: ../shared/lab beside the project. Without it, or without Squid, it says so and does nothing.
 #

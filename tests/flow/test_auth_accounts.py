@@ -66,14 +66,15 @@ def test_an_account_that_may_not_log_on_is_told_apart_and_not_counted(lab, start
 
 def test_a_locked_account_is_told_apart_and_not_counted(lab, start, dora):
     gw = start(auth={"max-failures": "2 per 30m"})
-    lab.samba_tool("domain", "passwordsettings", "set", "--account-lockout-threshold=2")
     try:
-        for _ in range(3):
-            lab.run("ntlm_auth", f"--domain={labs.DOMAIN}", f"--username={dora}", "--password=wrong", check=False)
-        assert attribute(lab, dora, "lockoutTime")
-        for _ in range(4):
-            assert Handshake(gw, dora).begin().finish() == 407
-        assert "NT_STATUS_ACCOUNT_LOCKED_OUT" in gw.record(4, fault="auth-failed")["auth_detail"]
+        with Probe(lab, gw):
+            lab.samba_tool("domain", "passwordsettings", "set", "--account-lockout-threshold=2")
+            for _ in range(3):
+                lab.run("ntlm_auth", f"--domain={labs.DOMAIN}", f"--username={dora}", "--password=wrong", check=False)
+            assert attribute(lab, dora, "lockoutTime")
+            for _ in range(4):
+                assert Handshake(gw, dora).begin().finish() == 407
+            assert "NT_STATUS_ACCOUNT_LOCKED_OUT" in gw.record(4, fault="auth-failed")["auth_detail"]
     finally:
         lab.samba_tool("domain", "passwordsettings", "set", "--account-lockout-threshold=0")
 
@@ -87,8 +88,8 @@ def test_a_new_password_is_good_at_once(lab, start, dora):
 
 
 def test_another_group_is_seen_by_the_next_log_on_and_max_age_makes_it_come(lab, start, dora):
-    gw = start("[rule members]\ngroups = CORP\\Proxy Users\naction = tunnel\n", auth={"max-age": "2s"})
-    with Handshake(gw, dora).begin().send_proof().wire as bound:
+    gw = start(RULES.replace("[rule all]", "[rule members]\ngroups = CORP\\Proxy Users"), auth={"max-age": "2s"})
+    with Probe(lab, gw), Handshake(gw, dora).begin().send_proof().wire as bound:
         assert bound.response().status == 403
         lab.samba_tool("group", "addmembers", "Proxy Users", dora)
         assert Handshake(gw, dora).begin().finish() == 200

@@ -2,6 +2,7 @@
 """Auth processes: killed, frozen, given another file; nobody waits for them."""
 
 import base64
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import time
 import pytest
 import wire
 
-from gateway import command, sanitized
+from gateway import PROGRAM, command, sanitized
 from test_processes import status
 
 URL = "http://origin.example.net/"
@@ -71,6 +72,58 @@ def test_auth_processes_have_no_privileges_and_a_filter(gateway, origin, users):
         assert s["Seccomp"] == "2"
     assert ask(gw, "alice", "first") == 200
     assert ask(gw, "alice", "wrong") == 407
+
+
+HASHES = {  # of "pw"
+    "bcrypt": "$2b$12$V0nTzFgi5bBWvgnNjw7wbeaDSeQpgaBDmmrDNdZPnXUmkwtGvewEG",
+    "sha512": "$6$FwhTkSz1SfiVbcHV$y1.zbAUfi5SgMdWj0Y8wadTNASO34ulO37bmyW9kgPSBa3ALEZJ77hbxXHuAsD.zRUB0HUFVoiKpLdUnYdnEw1",
+    "sha256": "$5$ewrxmXZhnruqUkrf$Hc7sHfxtXB99pRycSAPKaY5ScU2iEsnP4hRTRvhXH30",
+}
+
+
+def test_each_kind_of_hash_is_checked_under_the_filter(gateway, origin, users):
+    """What crypt(3) needs for each of them, memory above all, it has."""
+    users.write_text("".join(f"{user}:{hashed}\n" for user, hashed in HASHES.items()))
+    subprocess.run([PROGRAM, "passwd", users, "yescrypt"], input="pw\npw\n", text=True, check=True, stdout=subprocess.DEVNULL)
+    assert "yescrypt:$y$" in users.read_text()
+    gw = gateway(RULES.format(file=users))
+    for user in [*HASHES, "yescrypt"]:
+        assert (user, ask(gw, user, "pw"), ask(gw, user, "no")) == (user, 200, 407)
+
+
+def test_costly_hashes_hold_up_nobody_else_and_the_queue_has_an_end(gateway, origin, users):
+    """bcrypt of cost 12 takes a quarter of a second; four threads check, one more may wait."""
+    names = [f"user{n}" for n in range(24)]
+    users.write_text("".join(f"{name}:{HASHES['bcrypt']}\n" for name in names))
+    gw = gateway(RULES.format(file=users).replace("timeout = 2s", "timeout = 30s\nqueue = 1"))
+    auth_pid(gw)
+    with contextlib.ExitStack() as all_of_them:
+        made = [all_of_them.enter_context(gw.connect()) for _ in names]
+        for name, c in zip(names, made):
+            c.send(wire.get(URL, fields=f"Proxy-Authorization: Basic {base64.b64encode(f'{name}:pw'.encode()).decode()}\r\n"))
+        assert max(open_takes(gw) for _ in range(20)) < 1
+        got = [c.response().status for c in made]
+    assert set(got) == {200, 503} and got.count(200) >= 5, got
+    gw.says("1 asks wait already: more are refused")
+    assert gw.record(status=503)["auth_detail"].endswith("too many wait for it")
+    assert ask(gw, names[-1], "pw") == 200, "and it goes on"
+
+
+def test_basic_is_neither_offered_nor_read_without_tls_unless_the_site_wants_it(gateway, origin, users):
+    ntlm = users.with_name("users.ntlm")
+    ntlm.write_text("alice:878d8014606cda29677a44efa1353fc7\n")
+    ntlm.chmod(0o600)
+    rules = RULES.format(file=users).replace("schemes = basic", "schemes = ntlm basic").replace("basic-without-tls = yes", f"ntlm-file = {ntlm}")
+    gw = gateway(rules)
+    answer = gw.get(URL)
+    assert (answer.status, answer.all("proxy-authenticate")) == (407, ["NTLM"])
+    assert ask(gw, "alice", "first") == 407
+    line = gw.record(2, status=407)
+    assert (line["fault"], line["user"], line["auth_ms"]) == ("auth-required", None, None) and "not offered" in line["auth_detail"]
+    gw.write(rules.replace("schemes = ntlm basic", "schemes = basic"))
+    gw.reload()
+    assert ask(gw, "alice", "first") == 403, "nobody can be asked"
+    assert gw.record(status=403)["fault"] == "user-unknown"
 
 
 def test_who_asks_while_the_process_is_started_again_waits_for_it(gateway, origin, users):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Back ends beyond files, each with the real thing behind it: slapd, PAM, and winbind in the lab; asked by postern auth test."""
 
+import base64
 import contextlib
 import os
 import shutil
@@ -175,6 +176,20 @@ def test_pam_lets_in_whom_its_modules_do(pam, ask):
 def test_pam_asks_for_the_account_too(pam, ask):
     done = ask("schemes = basic\nbasic = pam\npam-service = closed\n", "alice", "Secret-alice")
     assert done.returncode == 1 and "Basic: refused" in done.stdout, done
+
+
+def test_pam_is_asked_by_the_gateways_own_process(pam, gateway, origin):
+    """Which runs without a filter and as nobody in particular."""
+    gw = gateway("[auth]\nschemes = basic\nbasic = pam\npam-service = proxy\nbasic-without-tls = yes\n[rule all]\naction = tunnel\n")
+
+    def status(password):
+        return gw.get("http://origin.example.net/", fields="Proxy-Authorization: Basic " + base64.b64encode(f"alice:{password}".encode()).decode() + "\r\n").status
+
+    assert [status("Secret-alice"), status("Secret-bob")] == [200, 407]
+    assert gw.record(status=200)["user"] == "alice"
+    assert gw.record(fault="auth-failed")["auth_detail"].startswith("alice: PAM: ")
+    [pid] = gw.pids("--child auth")
+    assert g.owner(pid) != "root"
 
 
 def test_a_service_that_is_not_there_is_said_at_once(pam, ask):

@@ -81,8 +81,9 @@ def test_wrong_usage_is_2(words):
     assert done.stderr.startswith(("postern", "usage:"))
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["run", "--version"],
-                                   ["check", "--version"], ["explain", "--version"]],
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["passwd", "--help"],
+                                   ["auth", "--help"], ["run", "--version"], ["check", "--version"], ["explain", "--version"], ["passwd", "--version"],
+                                   ["auth", "--version"]],
                          ids=" ".join)
 def test_help_and_version_work_on_each(words):
     done = g.command(*words)

@@ -10,7 +10,7 @@ MAN5 = (g.SOURCE / "man" / "postern.ini.5").read_text()
 
 
 def test_every_word_of_each_help_stands_in_the_manual():
-    for command in ("run", "check", "explain"):
+    for command in ("run", "check", "explain", "passwd", "auth"):
         for word in re.findall(r"--([a-z-]+)", g.command(command, "--help").stdout):
             assert word == "config" or f"Fl -{word}" in MAN8, f"{command} --{word}"
 

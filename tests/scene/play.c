@@ -292,16 +292,17 @@ gateway_step(struct play *p, const struct step *l)
 		play_fail(p, "gateway uses CONFIG | drains within TIME | changes its users");
 }
 
-/* What this machine is called in its domain: known to the workers, or not yet. */
+/* What this machine is called in its domain: `names` it; `silent`: not known yet; `down`: and the back end cannot be asked. */
 static void
-domain_names(struct shared *shared, bool known)
+domain_step(struct shared *shared, const char *verb, const char *how)
 {
 	static const struct ntlm_names names = {.domain = "CORP", .computer = "PX1", .dns_domain = "ad.example", .dns_computer = "px1.ad.example"};
 
-	if (known)
+	if (strcmp(verb, "names") == 0)
 		names_publish(&shared->auth.names, &names);
 	else
 		atomic_store(&shared->auth.names.seq, 0);
+	atomic_store(&shared->auth.stats[BACK_WINBIND].is_down, strcmp(how, "down") == 0);
 }
 
 void
@@ -334,7 +335,7 @@ play_step(struct play *p, const struct step *l)
 	else if (strcmp(who, "desk") == 0)
 		desk_step(p, l);
 	else if (strcmp(who, "domain") == 0)
-		domain_names(p->shared, strcmp(verb, "names") == 0);
+		domain_step(p->shared, verb, step_word(l, 2));
 	else if (strcmp(who, "gateway") == 0)
 		gateway_step(p, l);
 	else if (strcmp(who, "accept") == 0)
@@ -407,7 +408,7 @@ play_begin(struct play *p)
 		abort();
 	memset(&shared->worker[0].counters, 0, sizeof shared->worker[0].counters);
 	shared_worker_reset(shared, 0);
-	domain_names(shared, true);
+	domain_step(shared, "names", "us");
 	p->gw.shared = p->shared;
 	p->gw.count = &p->shared->worker[0].counters;
 	p->gw.desk = desk_new(p->loop);

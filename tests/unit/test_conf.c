@@ -772,8 +772,20 @@ test_what_of_auth_is_not_used_or_not_wise_is_warned_of(void **state)
 	words_check("[auth]\nntlm-file = f\n[rule a]\naction = tunnel\ngroups = x\n" GOOD, "postern.ini:5: warning: [rule a]: nobody tells groups", 0, 1);
 	words_check("[auth]\nntlm-file = f\n[rule a]\naction = deny\nforce = yes\ngroups = x\n" GOOD, "postern.ini:6: warning: [rule a]: nobody tells groups", 0, 1);
 	words_check("[auth]\nntlm-file = f\n[rule a]\naction = deny\ngroups = x\n" GOOD, "postern.ini:5: [rule a]: nobody tells groups, so this rule refuses nobody", 1, 0);
+	words_check("[auth]\ndomain = winbind\nbasic-file = f\nbasic-without-tls = yes\n[rule a]\naction = deny\ngroups = x, !y\n" GOOD,
+	    "postern.ini:7: warning: [rule a]: nobody tells the groups of who logs on by Basic, so this rule does not refuse them; want basic = winbind in [auth]", 0, 1);
+	words_check("[auth]\nntlm-file = f\nbasic = winbind\nbasic-without-tls = yes\n[rule a]\naction = tunnel\ngroups = !x\n" GOOD,
+	    "postern.ini:7: warning: [rule a]: nobody tells the groups of who logs on by NTLM, so this rule lets through all of them; want domain = winbind", 0, 1);
+	words_check("[auth]\nkeytab = f\nbasic = winbind\nschemes = negotiate\n[rule a]\naction = deny\ngroups = x\n" GOOD,
+	    "postern.ini:7: warning: [rule a]: nobody tells the groups of who logs on by Kerberos", 0, 1);
+	words_check("[auth]\ndomain = winbind\nbasic-file = f\nbasic-without-tls = yes\n[rule a]\naction = deny\ngroups = x\nforce = yes\n"
+	            "[rule b]\naction = deny\ngroups = !x\n[rule c]\naction = tunnel\ngroups = x\n[rule d]\naction = deny\nreport = yes\ngroups = x\n" GOOD,
+	    "", 0, 0);
+	words_check("[auth]\nkeytab = f\nbasic = winbind\nbasic-without-tls = yes\n[rule a]\naction = deny\ngroups = x\n" GOOD, "", 0, 0);
 	words_check("[auth]\nkeytab = f\n[rule a]\naction = deny\nusers = C\\x\n" GOOD, "postern.ini:5: warning: [rule a]: without domain = winbind", 0, 1);
 	words_check("[auth]\nkeytab = f\ndomain = winbind\n[rule a]\naction = deny\nusers = C\\x\n" GOOD, "", 0, 0);
+	words_check("[auth]\nbasic-file = f\nbasic-without-tls = yes\n[rule a]\naction = deny\nusers = C\\x\n" GOOD, "postern.ini:6: warning: [rule a]: who logs on by Basic", 0, 1);
+	words_check("[auth]\nbasic-file = f\nbasic-without-tls = yes\n[rule a]\naction = deny\nusers = C\\x, x\nforce = yes\n" GOOD, "", 0, 0);
 	words_check("[rule a]\naction = deny\nauth = none\n[rule b]\naction = tunnel\nreport = yes\n" GOOD, "", 0, 0);
 }
 
