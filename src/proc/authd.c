@@ -53,6 +53,7 @@ struct authd {
 	struct office         *office;
 	struct snapshot       *snap, *next;
 	int                    file, next_file; /* -1: none */
+	bool                   behind; /* `file` is newer than what is in use, and only memory was short: it is tried again */
 	struct timer           open_again, names, drain;
 	uint64_t               open_pause_ms;
 	struct log_limit       slow;
@@ -225,7 +226,10 @@ open_with(struct authd *d, int fd)
 	char why[BACK_WHY_MAX];
 	bool had = office_is_open(d->office);
 
+	errno = 0;
+	d->behind = false;
 	if (!office_open(d->office, d->snap, fd, why)) {
+		d->behind = had && errno == ENOMEM;
 		log_warn("the back end cannot be opened: %s; %s", why, had ? "the one before stays in use" : "whoever needs it is refused (503) until it can");
 		return false;
 	}
@@ -245,13 +249,19 @@ try_later(struct authd *d)
 	d->open_pause_ms = d->open_pause_ms * 2 < OPEN_LAST_MS ? d->open_pause_ms * 2 : OPEN_LAST_MS;
 }
 
-/* Only while there is none: a file that turned bad is tried when it changes again. */
+/* Only while there is none, or for want of memory: a file that turned bad is tried when it changes again. */
 static void
 on_open_again(void *arg)
 {
 	struct authd *d = arg;
+	bool          behind = d->behind, opened;
 
-	if (d->snap && !office_is_open(d->office) && !open_with(d, d->file))
+	if (!d->snap || (!behind && office_is_open(d->office)))
+		return;
+	opened = open_with(d, d->file);
+	if (opened && behind)
+		log_info("the file has changed, and is in use");
+	if (!opened && (d->behind || !office_is_open(d->office)))
 		try_later(d);
 }
 
@@ -293,6 +303,8 @@ take_file(struct authd *d, struct message *m)
 	}
 	if (open_with(d, fd))
 		log_info("the file has changed, and is in use");
+	else if (d->behind)
+		try_later(d);
 	else if (office_is_open(d->office)) {
 		close_file(&fd);
 		return;
@@ -319,13 +331,13 @@ apply(struct authd *d, uint64_t number)
 	snapshot_unref(d->snap);
 	d->snap = d->next;
 	d->next = NULL;
-	if (open_with(d, d->next_file) || !office_is_open(d->office)) {
+	if (open_with(d, d->next_file) || d->behind || !office_is_open(d->office)) {
 		close_file(&d->file);
 		d->file = d->next_file;
 		d->next_file = -1;
 	}
 	close_file(&d->next_file);
-	if (!office_is_open(d->office))
+	if (d->behind || !office_is_open(d->office))
 		try_later(d);
 	child_say(MSG_APPLIED, number);
 }
