@@ -274,6 +274,6 @@ def test_nobody_is_challenged_before_the_domain_has_told_our_name(lab, lab_gatew
         with Visitor(gw) as one:
             n = logon.Ntlm()
             answer = one.get(n.first())
-            return answer.status == 407 and one.get(n.then(answer)).status
+            return answer.status == 407 and one.get(n.then(answer)).status == 200  # 503 until the back end has been tried again
 
-    assert wire.wait_until(comes_in, "winbind") == 200
+    assert wire.wait_until(comes_in, "winbind")
