@@ -162,9 +162,9 @@ def test_winbindd_is_stopped_and_another_gateway_starts_without_it(lab, gw, basi
             assert ntlm(lab, gw) == 503
             assert ask_basic(basic_gw, "bob").status == 503
             assert "winbindd does not answer" in gw.record(status=503)["auth_detail"]
-            new = lab_gateway(RULES, auth={"schemes": "ntlm", "domain": "winbind", "timeout": "2s"})
+            new = lab_gateway(RULES, auth={"schemes": "ntlm", "domain": "winbind", "timeout": "8s"})
             status, took = timed(ntlm, lab, new)  # what the domain calls this machine is not known
-            assert status == 503 and took < 1.5  # not the whole timeout
+            assert status == 503 and took < 5  # not the whole timeout
         finally:
             lab.start_winbindd()
         for one in (new, gw):
