@@ -18,6 +18,7 @@ enum record_text { /* variable texts of a record */
 	RT_METHOD, RT_HOST, RT_URL, /* url: as logged in squid's %ru: host:port for CONNECT, else scheme://host[:port]/path?query; the formatter cuts the query */
 	RT_LISTENER, RT_RULE, RT_LIST_ENTRY, RT_REPORTED, RT_USER, RT_USER_AGENT, RT_CONTENT_TYPE, RT_SNI, RT_ALPN, RT_PARENT, RT_REFERER,
 	RT_GROUPS, RT_AUTH_DETAIL, /* names, separated by commas; why authentication failed */
+	RT_TLS_CLIENT, RT_TLS_ORIGIN, RT_ORIGIN_ISSUER, RT_TLS_DETAIL, /* "TLSv1.3/CIPHER"; what exactly was wrong with TLS or a certificate */
 	RT_COUNT
 };
 
@@ -39,6 +40,7 @@ struct record {
 	bool     has_address;
 	bool     is_connect, is_tunnel; /* is_tunnel: 200 was sent to a CONNECT, or 101 */
 	bool     has_action, ech;
+	bool     is_inner; /* a request inside an inspected tunnel; session is the CONNECT's */
 	uint8_t  hier;   /* enum record_hier */
 	uint8_t  scheme; /* enum url_scheme */
 	uint8_t  action; /* enum action */

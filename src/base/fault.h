@@ -63,6 +63,37 @@ enum fault_tag {
 	X(GUARD_BAD_SNI, "guard-bad-sni", 0, "", TAG_DENIED, "The ClientHello names a server that the rule does not hold for.") \
 	X(GUARD_BAD_HELLO, "guard-bad-hello", 0, "", TAG_DENIED, "The ClientHello is not valid.") \
 	X(GUARD_TIMEOUT, "guard-timeout", 0, "", TAG_TIMEDOUT, "The ClientHello did not arrive in time.") \
+	/* the client's side of an inspected tunnel */ \
+	X(INSPECT_NOT_TLS, "inspect-not-tls", 0, "", TAG_DENIED, "The tunnel does not carry TLS, so it cannot be inspected.") \
+	X(INSPECT_NO_SNI, "inspect-no-sni", 0, "", TAG_DENIED, "The ClientHello names no server, so it cannot be inspected.") \
+	X(INSPECT_FOREIGN_SNI, "inspect-foreign-sni", 0, "", TAG_DENIED, "The ClientHello names another server than the CONNECT.") \
+	X(INSPECT_BAD_HELLO, "inspect-bad-hello", 0, "", TAG_DENIED, "The ClientHello is not valid.") \
+	X(INSPECT_ALPN, "inspect-alpn", 0, "", TAG_DENIED, "The client speaks only protocols that cannot be inspected.") \
+	X(INSPECT_ECH, "inspect-ech", 0, "", TAG_DENIED, "The ClientHello is encrypted and names a foreign outer server.") \
+	X(INSPECT_TIMEOUT, "inspect-timeout", 0, "", TAG_TIMEDOUT, "The client's TLS handshake did not end in time.") \
+	X(CLIENT_REJECTED_CERTIFICATE, "client-rejected-certificate", 0, "", TAG_ABORTED, "The client does not accept the inspection certificate.") \
+	X(CLIENT_TLS_FAILED, "client-tls-failed", 0, "", TAG_ABORTED, "The TLS handshake with the client failed.") \
+	X(MISDIRECTED, "misdirected-request", 421, "http_request_error", TAG_DENIED, "The request names another server than the tunnel that it came in.") \
+	X(SIGNER_UNAVAILABLE, "signer-unavailable", 503, "proxy_internal_error", TAG_NONE, "The certificates that inspection needs cannot be made at the moment; try again soon.") \
+	/* the origin's side of it */ \
+	X(ORIGIN_TLS_FAILED, "origin-tls-failed", 502, "tls_protocol_error", TAG_NONE, "The TLS handshake with the server failed.") \
+	X(ORIGIN_TLS_TIMEOUT, "origin-tls-timeout", 504, "tls_protocol_error", TAG_TIMEDOUT, "The server did not finish the TLS handshake in time.") \
+	X(ORIGIN_TLS_WEAK, "origin-tls-weak", 502, "tls_protocol_error", TAG_NONE, "The server speaks no version or cipher of TLS that is strong enough.") \
+	X(ORIGIN_WANTS_CERTIFICATE, "origin-wants-certificate", 502, "tls_certificate_error", TAG_NONE, "The server demands a certificate of the client, which only a rule with bypass or tunnel can let through.") \
+	X(CERT_EXPIRED, "origin-cert-expired", 502, "tls_certificate_error", TAG_NONE, "The server's certificate has expired.") \
+	X(CERT_NOT_YET_VALID, "origin-cert-not-yet-valid", 502, "tls_certificate_error", TAG_NONE, "The server's certificate is not valid yet.") \
+	X(CERT_WRONG_HOST, "origin-cert-wrong-host", 502, "tls_certificate_error", TAG_NONE, "The server's certificate is for another name.") \
+	X(CERT_SELF_SIGNED, "origin-cert-self-signed", 502, "tls_certificate_error", TAG_NONE, "The server's certificate is signed by itself.") \
+	X(CERT_UNTRUSTED, "origin-cert-untrusted", 502, "tls_certificate_error", TAG_NONE, "The server's certificate leads to a root that is not trusted here.") \
+	X(CERT_INCOMPLETE, "origin-cert-incomplete", 502, "tls_certificate_error", TAG_NONE, "The server does not send the certificates that lead to a trusted root.") \
+	X(CERT_REVOKED, "origin-cert-revoked", 502, "tls_certificate_error", TAG_NONE, "The server's certificate has been revoked.") \
+	X(CERT_WEAK_SIGNATURE, "origin-cert-weak-signature", 502, "tls_certificate_error", TAG_NONE, "The server's certificate is signed with an algorithm that is broken.") \
+	X(CERT_WEAK_KEY, "origin-cert-weak-key", 502, "tls_certificate_error", TAG_NONE, "The key of the server's certificate is too short.") \
+	X(CERT_BAD_USAGE, "origin-cert-bad-usage", 502, "tls_certificate_error", TAG_NONE, "The server's certificate is not meant for a server.") \
+	X(CERT_CONSTRAINED, "origin-cert-constrained", 502, "tls_certificate_error", TAG_NONE, "An authority signed the server's certificate for a name that it may not sign for.") \
+	X(CERT_BAD_CHAIN, "origin-cert-bad-chain", 502, "tls_certificate_error", TAG_NONE, "A certificate of the chain may not sign others, or the chain is too long.") \
+	X(CERT_OWN_CA, "origin-cert-own-ca", 502, "tls_certificate_error", TAG_NONE, "The server's certificate is signed by this network's inspection authority, or by one of its name.") \
+	X(CERT_INVALID, "origin-cert-invalid", 502, "tls_certificate_error", TAG_NONE, "The server's certificate is not valid.") \
 	/* names and connections */ \
 	X(DNS_NXDOMAIN, "dns-nxdomain", 502, "dns_error", TAG_NONE, "The name does not exist in the DNS.") \
 	X(DNS_NO_ADDRESS, "dns-no-address", 502, "dns_error", TAG_NONE, "The name has no address in the DNS.") \

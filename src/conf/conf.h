@@ -129,6 +129,41 @@ struct conf_auth {
 	struct conf_rate max_failures, max_failures_user;
 };
 
+/* What may be wrong with an origin's certificate and still be let through; kinds beyond these (revoked, signed by our own CA) are always refused. One for
+ * each FAULT_CERT_x of base/fault.h, in its order. */
+enum cert_kind {
+	KIND_EXPIRED, KIND_NOT_YET_VALID, KIND_WRONG_HOST, KIND_SELF_SIGNED, KIND_UNTRUSTED, KIND_INCOMPLETE, KIND_WEAK_SIGNATURE, KIND_WEAK_KEY,
+	KIND_BAD_USAGE, KIND_CONSTRAINED, KIND_BAD_CHAIN, KIND_INVALID,
+	CERT_KINDS
+};
+enum bad_origin { ORIGIN_BLOCK, ORIGIN_WARN, ORIGIN_PASS };
+/* An answer for each kind. */
+struct conf_bad_origin {
+	bool    given;
+	uint8_t answer[CERT_KINDS]; /* enum bad_origin */
+};
+
+/* What happens to a tunnel that cannot be inspected as it should. */
+enum odd_answer { ODD_DEFAULT, ODD_REFUSE, ODD_TUNNEL, ODD_INSPECT };
+enum ech_answer { ECH_FALLBACK, ECH_REFUSE, ECH_TUNNEL };
+
+struct conf_inspection {
+	bool              present; /* there is an [inspection] section */
+	struct where      at;
+	char             *ca_cert, *ca_key; /* files; ca_key may be a `pkcs11:` URI */
+	struct where      ca_cert_at, ca_key_at;
+	struct conf_items trust; /* `system`, and PEM files */
+	struct conf_items crl;   /* PEM or DER files */
+	uint16_t          min_tls; /* 0x0303, 0x0304 */
+	struct conf_bad_origin bad_origin;
+	bool              aia, h2;
+	enum odd_answer   non_tls, missing_sni, foreign_sni, unknown_alpn;
+	enum ech_answer   ech;
+	uint32_t          leaf_cache;       /* leaves that a worker keeps, and the signer */
+	uint64_t          leaf_validity_ms; /* at most */
+	uint64_t          signer_timeout_ms;
+};
+
 struct conf_listener {
 	TAILQ_ENTRY(conf_listener) link;
 	struct span           name;
@@ -162,6 +197,12 @@ struct conf_rule {
 	struct span       reason;
 	struct conf_items hosts, ports, schemes, methods, clients, listeners, addresses, users, groups, times; /* raw items; policy/rule gives them meaning */
 	struct where      action_at, auth_at;
+	/* of requests that can be read: plain HTTP, and inside inspected tunnels */
+	struct conf_items url, headers, content_types, origin_tls, origin_strength;
+	struct conf_items set_request_header, remove_request_header, set_response_header, remove_response_header;
+	struct conf_text  redirect; /* n 0: none */
+	struct conf_bad_origin bad_origin; /* of this rule's inspected tunnels; not given: as [inspection] says */
+	enum odd_answer   unknown_alpn;
 };
 
 enum log_format_kind { LOG_SQUID, LOG_JSON, LOG_COMBINED, LOG_CUSTOM };
@@ -188,6 +229,7 @@ struct conf_file {
 struct conf {
 	struct conf_gateway gateway;
 	struct conf_auth    auth;
+	struct conf_inspection inspection;
 	TAILQ_HEAD(, conf_listener) listeners;
 	TAILQ_HEAD(, conf_list) lists;
 	TAILQ_HEAD(, conf_rule) rules;

@@ -22,12 +22,14 @@ enum message_type {
 	MSG_FORGET,   /* parent: drop what was prepared */
 	MSG_APPLIED,  /* child: done */
 	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit */
-	MSG_PEER,     /* parent: descriptor: the way to auth process `number` (to a worker), or to worker `number` (to an auth process);
+	MSG_PEER,     /* parent: descriptor: the way to auth process `number`, or for PEER_SIGNER to the signer (to a worker), or to worker `number` (to one of these);
 	               * auth: the way to worker `number` has ended, another one is needed */
-	MSG_FILE,     /* parent to auth: descriptor: its file of users or keys, newly opened */
+	MSG_FILE,     /* parent to auth or signer: descriptor: its file of users or keys, newly opened */
 	MSG_ALIVE,    /* parent to auth: is your loop turning? auth: it is */
 	MSG_REOPEN    /* parent to logger: open all files anew */
 };
+
+#define PEER_SIGNER BACK_KINDS /* beyond enum back_kind (conf/conf.h) */
 
 #define CHANNEL_DATA_MAX 1024
 #define CHANNEL_FDS_MAX  4

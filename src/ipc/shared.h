@@ -32,6 +32,7 @@ struct worker_counters {
 	uint64_t by_action[4];   /* enum action */
 	uint64_t by_fault[FAULT_COUNT];
 	uint64_t auth_asked, auth_cached; /* errands to auth processes; Basic passwords known already */
+	uint64_t inspected, leaves_asked, leaves_cached, origins_remembered; /* tunnels whose TLS was taken up; leaves had of the signer, and of the cache; tunnels answered before their origin */
 };
 
 /* Connections of each client, counted twice under two hashes; the smaller count is the answer: never too low, seldom too high. */

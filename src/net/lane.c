@@ -122,54 +122,34 @@ lane_end(struct lane *l, struct side *from, struct side *to)
 {
 	l->state = LANE_SHUT;
 	from->readable = false; /* what makes it so again is a failure */
-	sock_shut_write(to->fd);
+	side_shut_write(to);
 	return LANE_DONE;
 }
 
 enum lane_answer
 lane_push(struct lane *l, struct side *to, struct span bytes)
 {
-	switch (outbox_send(&l->kept, to->fd, bytes, span_of(NULL, 0))) {
-	case OUTBOX_BROKEN:
+	if (outbox_send(&l->kept, to, bytes, span_of(NULL, 0)) == OUTBOX_BROKEN)
 		return LANE_BROKEN_TO;
-	case OUTBOX_KEPT:
-		to->writable = false;
-		break;
-	case OUTBOX_SENT:
-		break;
-	}
 	l->bytes += bytes.n;
 	return LANE_WAITS;
-}
-
-/* A read of n of `room` bytes on an edge-triggered socket: was that all there is? Without a FIN on its way, a short read says so. */
-static void
-note_read(struct side *from, size_t n, size_t room)
-{
-	if (n < room && !from->closed)
-		from->readable = false;
 }
 
 static enum lane_answer
 pump_copy(struct lane *l, struct side *from, struct side *to, struct lane_pool *p)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		ssize_t r = sock_read(from->fd, p->scratch, p->scratch_size);
-		if (r < 0) {
-			if (errno != EAGAIN)
-				return LANE_BROKEN_FROM;
-			from->readable = false;
-			return LANE_WAITS;
-		}
+		ssize_t r = side_read(from, p->scratch, p->scratch_size);
+		if (r < 0)
+			return errno == EAGAIN ? LANE_WAITS : LANE_BROKEN_FROM;
 		if (r == 0)
 			return lane_end(l, from, to);
-		note_read(from, (size_t)r, p->scratch_size);
 		l->bulk = (size_t)r >= p->scratch_size / BULK_PART ? (uint8_t)(l->bulk + 1) : 0;
 		if (lane_push(l, to, span_of(p->scratch, (size_t)r)) == LANE_BROKEN_TO)
 			return LANE_BROKEN_TO;
 		if (!outbox_is_empty(&l->kept) || !from->readable)
 			return LANE_WAITS;
-		if (l->bulk >= BULK_READS)
+		if (l->bulk >= BULK_READS && !from->carrier && !to->carrier)
 			return LANE_AGAIN; /* pump moves on to splicing */
 	}
 	return LANE_AGAIN;
@@ -224,11 +204,10 @@ lane_pump(struct lane *l, struct side *from, struct side *to, struct lane_pool *
 	if (l->state == LANE_SHUT)
 		return LANE_DONE;
 	if (!outbox_is_empty(&l->kept)) {
-		switch (to->writable ? outbox_flush(&l->kept, to->fd) : OUTBOX_KEPT) {
+		switch (to->writable ? outbox_flush(&l->kept, to) : OUTBOX_KEPT) {
 		case OUTBOX_BROKEN:
 			return LANE_BROKEN_TO;
 		case OUTBOX_KEPT:
-			to->writable = false;
 			return LANE_WAITS;
 		case OUTBOX_SENT:
 			break;
@@ -238,7 +217,7 @@ lane_pump(struct lane *l, struct side *from, struct side *to, struct lane_pool *
 		return LANE_WAITS;
 	if (!l->conduit) {
 		answer = pump_copy(l, from, to, p);
-		if (l->bulk < BULK_READS || (answer != LANE_AGAIN && answer != LANE_WAITS) || !outbox_is_empty(&l->kept))
+		if (l->bulk < BULK_READS || from->carrier || to->carrier || (answer != LANE_AGAIN && answer != LANE_WAITS) || !outbox_is_empty(&l->kept))
 			return answer;
 		l->bulk = 0;
 		if (!(l->conduit = conduit_take(p)))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lane: one direction of a tunnel, from one socket to another.
+ * lane: one direction of a tunnel, from one side to another.
  * An idle lane owns no buffer: it reads into a scratch buffer that all lanes share, writes on at once, and keeps only what the peer
  * would not take. A lane that turns out to be bulk moves bytes by splice(2) through a pipe from a pool, and gives it back when idle.
  * Always true: bytes go out in the order they came; a lane reads only while nothing waits to be written.
@@ -11,28 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/loop.h"
 #include "net/outbox.h"
-
-/* One socket and what its edge-triggered watch has said since. */
-struct side {
-	struct watch watch;
-	int          fd;       /* -1: none */
-	bool         readable; /* until a read comes up short */
-	bool         writable; /* until a write does */
-	bool         closed;   /* the FIN was seen: read to the end even when a read comes up short */
-};
-/* Note what the watch says. */
-static inline void
-side_note(struct side *s, unsigned what)
-{
-	if (what & (WATCH_READ | WATCH_CLOSED))
-		s->readable = true;
-	if (what & WATCH_WRITE)
-		s->writable = true;
-	if (what & WATCH_CLOSED)
-		s->closed = true;
-}
+#include "net/side.h"
 
 enum lane_state { LANE_OPEN, LANE_SHUT };
 

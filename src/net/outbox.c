@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "net/sock.h"
+#include "net/side.h"
 
 struct kept {
 	size_t at, n; /* bytes at .. n of text wait */
@@ -43,14 +43,14 @@ keep(struct outbox *o, struct span a, struct span b)
 }
 
 enum outbox_state
-outbox_send(struct outbox *o, int fd, struct span a, struct span b)
+outbox_send(struct outbox *o, struct side *to, struct span a, struct span b)
 {
 	ssize_t w;
 	size_t  done;
 
 	if (o->kept)
 		return keep(o, a, b);
-	w = sock_write2(fd, a, b);
+	w = side_write(to, a, b);
 	if (w < 0 && errno != EAGAIN)
 		return OUTBOX_BROKEN;
 	done = w > 0 ? (size_t)w : 0;
@@ -62,14 +62,14 @@ outbox_send(struct outbox *o, int fd, struct span a, struct span b)
 }
 
 enum outbox_state
-outbox_flush(struct outbox *o, int fd)
+outbox_flush(struct outbox *o, struct side *to)
 {
 	struct kept *k = o->kept;
 	ssize_t      w;
 
 	if (!k)
 		return OUTBOX_SENT;
-	w = sock_write(fd, span_of(k->text + k->at, k->n - k->at));
+	w = side_write(to, span_of(k->text + k->at, k->n - k->at), span_of(NULL, 0));
 	if (w < 0)
 		return errno == EAGAIN ? OUTBOX_KEPT : OUTBOX_BROKEN;
 	k->at += (size_t)w;

@@ -21,5 +21,7 @@ libpostern_a_SOURCES += \
 	src/net/resolve_conf.h \
 	src/net/resolve_hosts.c \
 	src/net/resolve_text.h \
+	src/net/side.c \
+	src/net/side.h \
 	src/net/sock.c \
 	src/net/sock.h

@@ -25,6 +25,9 @@ struct policy; /* an opened block; one for each process and snapshot */
 /* Bits of facts.known beyond those that are always there. */
 #define FACT_ADDRESS (1u << 0) /* one resolved address of the target */
 #define FACT_USER    (1u << 1) /* who asks: user_row */
+#define FACT_REQUEST  (1u << 2) /* url and head: a request that can be read, so no CONNECT. Never asked for: without it url, headers and content-types do not hold */
+#define FACT_RESPONSE (1u << 3) /* response_type */
+#define FACT_ORIGIN   (1u << 4) /* origin_tls, origin_strength: inside an inspected tunnel. Never asked for; without it origin-tls and origin-strength do not hold */
 
 /* Who asks, as authentication found out. Texts are UTF-8; rules compare them without regard to case, as directories do. */
 struct who {
@@ -49,6 +52,10 @@ struct facts {
 	struct addr     address;
 	const uint64_t *user_row; /* of policy_user_row, for this policy; borrowed */
 	bool            bare;     /* FACT_USER is not known, and the request came without credentials: `nobody` holds */
+	struct span     url;      /* normalised (url_normalise): scheme://host[:port]/path[?query] */
+	const struct head *head;  /* the request's fields; borrowed */
+	struct span     response_type; /* the response's Content-Type as it stands; "" none */
+	uint16_t        origin_tls, origin_strength; /* 0x0303 ...; bits */
 	const struct who *who;    /* with FACT_USER, for explanations only: tells users from groups where not both hold; may be null */
 };
 
@@ -70,12 +77,29 @@ struct verdict {
 bool policy_rule_has_hosts(const struct policy *p, uint32_t rule);
 bool policy_rule_host_holds(const struct policy *p, uint32_t rule, const struct host *host, enum url_scheme scheme, uint16_t port);
 
-/* NEED_USER: a rule cannot be judged, or its action not be taken (auth), without FACT_USER. */
+/* NEED_RESPONSE: a rule with content-types holds or not once the response's type is known (FACT_RESPONSE); every fact that the rules after it
+ * need is known by then (they are asked for first, as if it did not hold), so the request may be sent; *v is what they would say.
+ * NEED_USER: a rule cannot be judged, or its action not be taken (auth), without FACT_USER. */
 enum policy_answer policy_decide(const struct policy *p, const struct facts *f, struct verdict *v);
 
 /* For each rule a bit: do its users and groups conditions hold for this person? Computed once for each person and snapshot, kept by the caller. */
 size_t policy_row_words(const struct policy *p);
 void   policy_user_row(const struct policy *p, const struct who *who, uint64_t *row);
+
+/* What a rule does to a message that it decided on, beside letting it through. */
+struct rule_effects {
+	struct span redirect;                        /* "": none; else the answer is a redirection to this place, nothing is sent on */
+	struct span set_request, set_response;       /* whole field lines, each with CRLF; they replace fields of the same name */
+	struct span remove_request, remove_response; /* names in lower case, each followed by a comma */
+};
+/* False: none of these. */
+bool policy_rule_effects(const struct policy *p, uint32_t rule, struct rule_effects *out);
+/* How a rule's tunnels are inspected: the rule's own answers, else those of [inspection]. */
+struct rule_inspection {
+	uint8_t bad_origin[CERT_KINDS]; /* enum bad_origin */
+	uint8_t unknown_alpn;           /* enum odd_answer, settled */
+};
+void policy_rule_inspection(const struct policy *p, uint32_t rule, struct rule_inspection *out);
 
 uint32_t    policy_rule_count(const struct policy *p);
 struct span policy_rule_name(const struct policy *p, uint32_t rule);   /* "-" for RULE_NONE */
@@ -93,7 +117,8 @@ const struct host_set *policy_hosts(const struct policy *p);
 uint32_t policy_week_minute(uint64_t real_us);
 
 /* --- trace: why. The same rows, read aloud. --- */
-enum condition { COND_HOSTS, COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENTS, COND_LISTENERS, COND_ADDRESSES, COND_TIMES, COND_USERS, COND_GROUPS, COND_COUNT };
+enum condition { COND_HOSTS, COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENTS, COND_LISTENERS, COND_ADDRESSES, COND_TIMES, COND_USERS, COND_GROUPS,
+	COND_URL, COND_HEADERS, COND_CONTENT_TYPES, COND_ORIGIN_TLS, COND_ORIGIN_STRENGTH, COND_COUNT };
 enum trace_state { TRACE_ABSENT, TRACE_HELD, TRACE_FAILED, TRACE_UNKNOWN };
 struct trace_rule {
 	uint32_t         rule;
@@ -101,7 +126,7 @@ struct trace_rule {
 	bool             held;     /* all conditions hold */
 	bool             decided;  /* and it decided */
 	bool             reported; /* and it only reports */
-	bool             needs_address, needs_user; /* it decides, or not, once that is known */
+	bool             needs_address, needs_user, needs_response; /* it decides, or not, once that is known */
 };
 /* Calls `each` for every rule in order until one decides (or a fact is missing); answers as policy_decide does, by the same evaluation. */
 enum policy_answer policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);

@@ -50,6 +50,21 @@ struct auth_settings {
 	struct flat_ref  ldap_ca; /* PEM; empty: the system's */
 };
 
+/* What [inspection] says. */
+struct inspection_settings {
+	bool            present;
+	bool            aia, h2;
+	uint16_t        min_tls;
+	uint8_t         non_tls, missing_sni, foreign_sni; /* enum odd_answer, settled */
+	uint8_t         ech; /* enum ech_answer */
+	uint32_t        leaf_cache;
+	uint64_t        leaf_validity_ms, signer_timeout_ms;
+	uint8_t         ca_print[32];    /* SHA-256 of the CA certificate, DER */
+	struct flat_ref ca;              /* DER, the CA's own certificate first; each: 4 bytes of length, big-endian, then so many bytes */
+	struct flat_ref roots;           /* likewise: what `trust` names */
+	struct flat_ref crls;            /* likewise */
+};
+
 /* The head of the block. Arrays and texts are named by flat_ref. */
 struct settings {
 	uint64_t magic;
@@ -66,6 +81,7 @@ struct settings {
 	bool     log_referer; /* some log wants the Referer */
 
 	struct auth_settings auth;
+	struct inspection_settings inspection;
 
 	struct flat_ref visible_name, contact;
 	struct flat_ref proxy_status; /* visible_name as RFC 9209 spells it: a token or a quoted string */

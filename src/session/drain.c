@@ -68,9 +68,8 @@ fill(struct session *s)
 		return false;
 	}
 	room = s->in.room - s->in.n;
-	n = sock_read(s->client.fd, s->in.p + s->in.n, room);
+	n = side_read(&s->client, s->in.p + s->in.n, room);
 	if (n < 0 && errno == EAGAIN) {
-		s->client.readable = false;
 		buf_release(&s->in, &s->gw->bufs);
 		return false;
 	}
@@ -78,8 +77,6 @@ fill(struct session *s)
 		session_finish(s, n == 0 ? FAULT_NONE : FAULT_CLIENT_ABORTED);
 		return false;
 	}
-	if ((size_t)n < room && !s->client.closed)
-		s->client.readable = false;
 	s->in.n += (uint32_t)n;
 	session_deadline(s, s->req->snap->set->response_timeout_ms);
 	return true;

@@ -204,16 +204,8 @@ give_up_sending(struct session *s)
 static void
 send_up(struct session *s, struct span a, struct span b)
 {
-	switch (outbox_send(&s->up.kept, s->origin->side.fd, a, b)) {
-	case OUTBOX_BROKEN:
+	if (outbox_send(&s->up.kept, &s->origin->side, a, b) == OUTBOX_BROKEN)
 		give_up_sending(s);
-		break;
-	case OUTBOX_KEPT:
-		s->origin->side.writable = false;
-		break;
-	case OUTBOX_SENT:
-		break;
-	}
 }
 
 void
@@ -262,9 +254,8 @@ upload(struct session *s)
 				session_finish(s, FAULT_NO_MEMORY);
 				return;
 			}
-			n = sock_read(s->client.fd, s->in.p, s->in.room);
+			n = side_read(&s->client, s->in.p, s->in.room);
 			if (n < 0 && errno == EAGAIN) {
-				s->client.readable = false;
 				buf_release(&s->in, &s->gw->bufs);
 				return;
 			}
@@ -272,8 +263,6 @@ upload(struct session *s)
 				session_finish(s, FAULT_CLIENT_ABORTED);
 				return;
 			}
-			if ((size_t)n < s->in.room && !s->client.closed)
-				s->client.readable = false;
 			s->in.n = (uint32_t)n;
 		}
 		if (!take_body(s, &body))
@@ -291,12 +280,11 @@ forward_on_client(struct session *s)
 {
 	/* the client's socket takes more of the response? */
 	if (!outbox_is_empty(&s->down.kept) && s->client.writable) {
-		switch (outbox_flush(&s->down.kept, s->client.fd)) {
+		switch (outbox_flush(&s->down.kept, &s->client)) {
 		case OUTBOX_BROKEN:
 			session_finish(s, FAULT_CLIENT_ABORTED);
 			return;
 		case OUTBOX_KEPT:
-			s->client.writable = false;
 			break;
 		case OUTBOX_SENT:
 			session_deadline(s, s->req->snap->set->response_timeout_ms);
@@ -304,7 +292,7 @@ forward_on_client(struct session *s)
 		}
 	}
 	/* while its answer is on the way the client may say more, or leave by a reset, which looks alike */
-	if (s->req->sent_whole && s->client.readable && sock_failed(s->client.fd)) {
+	if (s->req->sent_whole && s->client.readable && side_failed(&s->client)) {
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		return;
 	}
@@ -317,12 +305,11 @@ void
 forward_on_origin(struct session *s)
 {
 	if (!outbox_is_empty(&s->up.kept) && s->origin->side.writable) {
-		switch (outbox_flush(&s->up.kept, s->origin->side.fd)) {
+		switch (outbox_flush(&s->up.kept, &s->origin->side)) {
 		case OUTBOX_BROKEN:
 			give_up_sending(s);
 			break;
 		case OUTBOX_KEPT:
-			s->origin->side.writable = false;
 			break;
 		case OUTBOX_SENT:
 			session_deadline(s, s->req->snap->set->response_timeout_ms);

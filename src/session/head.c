@@ -41,9 +41,8 @@ head_fill(struct session *s)
 		return false;
 	}
 	room = s->in.room - s->in.n;
-	r = sock_read(s->client.fd, s->in.p + s->in.n, room);
+	r = side_read(&s->client, s->in.p + s->in.n, room);
 	if (r < 0 && errno == EAGAIN) {
-		s->client.readable = false;
 		if (!s->req)
 			buf_release(&s->in, &s->gw->bufs);
 		return false;
@@ -53,8 +52,6 @@ head_fill(struct session *s)
 		head_ended(s);
 		return false;
 	}
-	if ((size_t)r < room && !s->client.closed)
-		s->client.readable = false;
 	s->in.n += (uint32_t)r;
 	return true;
 }

@@ -66,10 +66,7 @@ origin_is_quiet(struct origin *o)
 		return false;
 	if (!o->side.readable)
 		return true;
-	if (sock_read(o->side.fd, &byte, 1) >= 0 || errno != EAGAIN)
-		return false;
-	o->side.readable = false;
-	return true;
+	return side_read(&o->side, &byte, 1) < 0 && errno == EAGAIN;
 }
 
 static void
@@ -103,7 +100,7 @@ origin_new(struct gateway *gw, struct session *user, int fd, const struct addr *
 }
 
 static void
-dispose(struct origin *o, void (*close_fd)(int))
+dispose(struct origin *o, void (*close_side)(struct side *))
 {
 	if (!o)
 		return;
@@ -111,21 +108,20 @@ dispose(struct origin *o, void (*close_fd)(int))
 		unlist(&o->gw->origins, o->pooled);
 		free(o->pooled);
 	}
-	watch_drop(&o->side.watch);
-	close_fd(o->side.fd);
+	close_side(&o->side);
 	loop_bury(o->gw->loop, &o->grave);
 }
 
 void
 origin_free(struct origin *o)
 {
-	dispose(o, sock_close);
+	dispose(o, side_close);
 }
 
 void
 origin_reset(struct origin *o)
 {
-	dispose(o, sock_reset);
+	dispose(o, side_reset);
 }
 
 static uint16_t

@@ -142,11 +142,9 @@ peek_fill(struct session *s)
 		return false;
 	}
 	room = s->in.room - s->in.n;
-	r = sock_read(s->client.fd, s->in.p + s->in.n, room);
-	if (r < 0 && errno == EAGAIN) {
-		s->client.readable = false;
+	r = side_read(&s->client, s->in.p + s->in.n, room);
+	if (r < 0 && errno == EAGAIN)
 		return false;
-	}
 	if (r <= 0) {
 		if (is_report(s) && r == 0)
 			settle(s, FAULT_GUARD_NOT_TLS); /* the tunnel passes the end on */
@@ -154,8 +152,6 @@ peek_fill(struct session *s)
 			session_finish(s, FAULT_CLIENT_ABORTED);
 		return false;
 	}
-	if ((size_t)r < room && !s->client.closed)
-		s->client.readable = false;
 	s->in.n += (uint32_t)r;
 	return pass_on(s, span_of(s->in.p + s->in.n - r, (size_t)r));
 }
@@ -185,7 +181,7 @@ peek_send(struct session *s)
 
 	if (is_report(s))
 		answer = lane_pump(&s->down, &s->origin->side, &s->client, &s->gw->lanes);
-	else if (s->client.writable && outbox_flush(&s->down.kept, s->client.fd) == OUTBOX_BROKEN) /* the answer to the CONNECT */
+	else if (s->client.writable && outbox_flush(&s->down.kept, &s->client) == OUTBOX_BROKEN) /* the answer to the CONNECT */
 		answer = LANE_BROKEN_TO;
 	switch (answer) {
 	case LANE_BROKEN_FROM:
@@ -201,7 +197,7 @@ peek_send(struct session *s)
 	case LANE_DONE:
 		break;
 	}
-	if (outbox_flush(&s->up.kept, s->origin->side.fd) != OUTBOX_BROKEN)
+	if (outbox_flush(&s->up.kept, &s->origin->side) != OUTBOX_BROKEN)
 		return true;
 	session_finish(s, FAULT_ORIGIN_RESET);
 	return false;

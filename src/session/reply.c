@@ -23,7 +23,7 @@ linger_begin(struct session *s)
 	request_free(s);
 	authenticate_forget(s);
 	buf_release(&s->in, &s->gw->bufs);
-	sock_shut_write(s->client.fd);
+	side_shut_write(&s->client);
 	session_move(s, SESSION_LINGER);
 	linger_read(s);
 }
@@ -32,11 +32,9 @@ void
 linger_read(struct session *s)
 {
 	while (s->client.readable && s->lingered < LINGER_BYTES) {
-		ssize_t r = sock_read(s->client.fd, s->gw->lanes.scratch, s->gw->lanes.scratch_size);
-		if (r < 0 && errno == EAGAIN) {
-			s->client.readable = false;
+		ssize_t r = side_read(&s->client, s->gw->lanes.scratch, s->gw->lanes.scratch_size);
+		if (r < 0 && errno == EAGAIN)
 			return;
-		}
 		if (r <= 0) {
 			session_finish(s, FAULT_NONE);
 			return;
@@ -88,7 +86,7 @@ session_next_request(struct session *s)
 void
 reply_continue(struct session *s)
 {
-	switch (outbox_flush(&s->down.kept, s->client.fd)) {
+	switch (outbox_flush(&s->down.kept, &s->client)) {
 	case OUTBOX_SENT:
 		after_reply(s);
 		break;
@@ -105,7 +103,7 @@ send_reply(struct session *s, struct span head, struct span content)
 {
 	session_move(s, SESSION_REPLY);
 	s->req->bytes_out += head.n + content.n;
-	switch (outbox_send(&s->down.kept, s->client.fd, head, content)) {
+	switch (outbox_send(&s->down.kept, &s->client, head, content)) {
 	case OUTBOX_SENT:
 		after_reply(s);
 		break;
@@ -113,7 +111,6 @@ send_reply(struct session *s, struct span head, struct span content)
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		break;
 	case OUTBOX_KEPT:
-		s->client.writable = false;
 		break;
 	}
 }
@@ -254,15 +251,9 @@ reply_established(struct session *s)
 	n += authenticate_info(r, ok + n, HEAD_ROOM);
 	n += (size_t)(stpcpy(ok + n, "\r\n") - (ok + n));
 	r->bytes_out += n;
-	switch (outbox_send(&s->down.kept, s->client.fd, span_of(ok, n), SPAN(""))) {
-	case OUTBOX_BROKEN:
+	if (outbox_send(&s->down.kept, &s->client, span_of(ok, n), SPAN("")) == OUTBOX_BROKEN) {
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		return;
-	case OUTBOX_KEPT:
-		s->client.writable = false;
-		break;
-	case OUTBOX_SENT:
-		break;
 	}
 	if (v->action == ACTION_BYPASS && v->guard != GUARD_OFF)
 		peek_begin(s);

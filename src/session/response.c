@@ -67,17 +67,10 @@ static bool
 send_down(struct session *s, struct span a, struct span b)
 {
 	s->req->bytes_out += a.n + b.n;
-	switch (outbox_send(&s->down.kept, s->client.fd, a, b)) {
-	case OUTBOX_BROKEN:
-		session_finish(s, FAULT_CLIENT_ABORTED);
-		return false;
-	case OUTBOX_KEPT:
-		s->client.writable = false;
-		break;
-	case OUTBOX_SENT:
-		break;
-	}
-	return true;
+	if (outbox_send(&s->down.kept, &s->client, a, b) != OUTBOX_BROKEN)
+		return true;
+	session_finish(s, FAULT_CLIENT_ABORTED);
+	return false;
 }
 
 /* What of the n_in bytes at `in` belongs to the body, as it shall reach the client: decoded in place if need be. False: not valid. */
@@ -240,9 +233,8 @@ read_head(struct session *s)
 			return false;
 		}
 		size_t  room = r->back_in.room - r->back_in.n;
-		ssize_t n = sock_read(s->origin->side.fd, r->back_in.p + r->back_in.n, room);
+		ssize_t n = side_read(&s->origin->side, r->back_in.p + r->back_in.n, room);
 		if (n < 0 && errno == EAGAIN) {
-			s->origin->side.readable = false;
 			if (buf_size(&r->back_in) == 0)
 				buf_release(&r->back_in, &s->gw->bufs);
 			return false;
@@ -251,8 +243,6 @@ read_head(struct session *s)
 			forward_origin_failed(s, n == 0 ? FAULT_ORIGIN_CLOSED : FAULT_ORIGIN_RESET);
 			return false;
 		}
-		if ((size_t)n < room && !s->origin->side.closed)
-			s->origin->side.readable = false;
 		r->back_in.n += (uint32_t)n;
 	}
 }
@@ -285,17 +275,13 @@ read_body(struct session *s)
 
 		if (!outbox_is_empty(&s->down.kept) || !s->origin->side.readable)
 			return true;
-		n = sock_read(s->origin->side.fd, pool->scratch, pool->scratch_size);
-		if (n < 0 && errno == EAGAIN) {
-			s->origin->side.readable = false;
+		n = side_read(&s->origin->side, pool->scratch, pool->scratch_size);
+		if (n < 0 && errno == EAGAIN)
 			return true;
-		}
 		if (n <= 0) {
 			origin_ended(s, n);
 			return s->state != SESSION_DONE;
 		}
-		if ((size_t)n < pool->scratch_size && !s->origin->side.closed)
-			s->origin->side.readable = false;
 		if (!take_back(r, pool->scratch, (size_t)n, &used, &pass)) {
 			session_finish(s, FAULT_BAD_RESPONSE);
 			return false;

@@ -180,8 +180,7 @@ session_finish(struct session *s, enum fault fault)
 	lane_clear(&s->up, &gw->lanes);
 	lane_clear(&s->down, &gw->lanes);
 	buf_release(&s->in, &gw->bufs);
-	watch_drop(&s->client.watch);
-	(broken && !client_left ? sock_reset : sock_close)(s->client.fd);
+	(broken && !client_left ? side_reset : side_close)(&s->client);
 	(fault != FAULT_NONE && !origin_left ? origin_reset : origin_free)(s->origin);
 	s->origin = NULL;
 	tally_remove(gw->shared, gw->worker, &s->peer.addr);
@@ -193,7 +192,7 @@ session_finish(struct session *s, enum fault fault)
 static void
 note_abort(struct session *s)
 {
-	if (s->client.readable && sock_failed(s->client.fd))
+	if (s->client.readable && side_failed(&s->client))
 		session_finish(s, FAULT_CLIENT_ABORTED);
 }
 

@@ -45,6 +45,9 @@ enum session_state {
 
 #define TARGET_ADDRS 8
 
+/* What the requests inside one inspected tunnel share (inside.h). */
+struct inside;
+
 /* What a URL says beside its authority; spans point into the head. */
 struct target {
 	enum url_scheme scheme;

@@ -104,7 +104,7 @@ tunnel_on_client(struct session *s, unsigned what)
 	bool ended = s->up.state == LANE_SHUT;
 
 	tunnel_pump(s);
-	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && (ended || s->up.in_pipe || !outbox_is_empty(&s->up.kept)) && sock_failed(s->client.fd))
+	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && (ended || s->up.in_pipe || !outbox_is_empty(&s->up.kept)) && side_failed(&s->client))
 		session_finish(s, FAULT_CLIENT_ABORTED);
 }
 
@@ -115,7 +115,7 @@ tunnel_on_origin(struct session *s, unsigned what)
 	bool ended = s->down.state == LANE_SHUT;
 
 	tunnel_pump(s);
-	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && ended && sock_failed(s->origin->side.fd))
+	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && ended && side_failed(&s->origin->side))
 		session_finish(s, FAULT_ORIGIN_RESET);
 }
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inside: what the requests inside one inspected tunnel share: whose CONNECT it was, where it leads, how its origin was found.
+ * Counted: over HTTP/2 each stream is a session of its own and holds it; the CONNECT's session writes the CONNECT's log line when the connection ends.
+ */
+#ifndef POSTERN_SESSION_INSIDE_H
+#define POSTERN_SESSION_INSIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "auth/identity.h"
+#include "parse/authority.h"
+#include "policy/policy.h"
+#include "tls/profile.h"
+
+struct inside {
+	unsigned         refs;
+	struct authority at;        /* the CONNECT's */
+	uint64_t         session;   /* its id, for the log */
+	uint64_t         ground;    /* of origin connections, verifications and sessions that may be shared: hash of rule name and its answers to bad origins; the snapshot's generation comes beside it */
+	struct profile  *profile;   /* a reference: the origin as it was found */
+	struct identity *identity;  /* a reference: who opened the tunnel; null: nobody was asked */
+	struct rule_inspection how;
+	enum bad_origin  bad;       /* ORIGIN_BLOCK with profile->fault: every request is answered with the page; ORIGIN_PASS and _WARN: through */
+	char             tls_client[64]; /* for the log */
+	bool             h2;        /* client's side */
+};
+
+struct inside *inside_new(void); /* one reference; NULL: no memory */
+struct inside *inside_ref(struct inside *in);
+void           inside_unref(struct inside *in);
+
+#endif

@@ -1,0 +1,10 @@
+# one line for each file and its header, so that changes to different parts do not meet
+libpostern_a_SOURCES += src/tls/profile.h
+libpostern_a_SOURCES += src/tls/context.h
+libpostern_a_SOURCES += src/tls/end.h
+libpostern_a_SOURCES += src/tls/verify.h
+libpostern_a_SOURCES += src/tls/aia.h
+libpostern_a_SOURCES += src/tls/origin_memory.h
+libpostern_a_SOURCES += src/tls/leaf.h
+libpostern_a_SOURCES += src/tls/leaf_wire.h
+libpostern_a_SOURCES += src/tls/mint.h
