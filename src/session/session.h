@@ -151,6 +151,7 @@ struct session {
 	struct buf           in;       /* from the client, not used yet */
 	struct request      *req;      /* owned; null: none under way */
 	struct memo         *memo;     /* owned; tunnels only */
+	struct inside       *inside;   /* a reference: what came before this connection's requests; null: they come in the open */
 	struct identity     *identity; /* a reference: who logged on to this connection (NTLM); null: nobody */
 	uint64_t             ground;    /* what that rests on */
 	struct handshake    *handshake; /* owned: of a log-on between two requests; null: none */
