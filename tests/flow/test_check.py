@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 
+import authority as authorities
 import gateway as g
 import pytest
 
@@ -122,19 +123,11 @@ def test_rules_that_lack_what_they_need_are_refused_by_line(write):
 
 
 INSPECT = "[rule i]\naction = inspect\nauth = none\n[log access]\nfile = -\n[listener edge]\naddress = 127.0.0.1:3128\n"
-CA = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-
 
 @pytest.fixture
 def authority(folder):
-    """Makes NAME.pem and NAME.key, mode 0600; words are openssl's."""
-
-    def make(name="ca", *words, key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
-        conf = folder / "bare.cnf"
-        conf.write_text("[req]\ndistinguished_name = dn\n[dn]\n")
-        subprocess.run(["openssl", "req", "-x509", "-config", conf, "-nodes", "-newkey", *key, "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem",
-                        "-subj", f"/CN=Test {name}", "-days", "365", *(words or CA)], check=True, capture_output=True)
-        (folder / f"{name}.key").chmod(0o600)
+    def make(name="ca", *words, **more):
+        authorities.make(folder, name, *words, **more)
 
     return make
 
@@ -151,8 +144,8 @@ def test_a_whole_inspection_is_fine(write, authority):
 
 def test_an_authority_that_cannot_sign_is_refused_with_all_reasons(write, authority, folder):
     authority("leaf", "-addext", "basicConstraints=CA:FALSE")
-    authority("short", *CA, key=("rsa:1024",))
-    authority("sha1", "-sha1", *CA)
+    authority("short", *authorities.CA, key=("rsa:1024",))
+    authority("sha1", "-sha1", *authorities.CA)
     (folder / "text.pem").write_text("hello\n")
     for name, words in (("leaf", "is not a CA's"), ("short", "1024 bits"), ("sha1", "SHA-1")):
         done = inspection(write, cert=f"{name}.pem", key=f"{name}.key")
@@ -163,7 +156,7 @@ def test_an_authority_that_cannot_sign_is_refused_with_all_reasons(write, author
 
 
 def test_an_authority_that_expires_soon_is_warned_of(write, authority):
-    authority("soon", "-days", "20", *CA)
+    authority("soon", "-days", "20", *authorities.CA)
     done = inspection(write, cert="soon.pem", key="soon.key")
     assert done.returncode == 0 and re.search(r"postern\.ini:2: warning: ca-cert: .*expires on \d{4}-", done.stderr), done
 
@@ -209,10 +202,7 @@ def test_a_key_with_a_pass_phrase_is_refused_and_nobody_is_asked(write, authorit
 
 def test_roots_and_lists_that_hold_none_are_told_and_overdue_ones_warned_of(write, authority, folder):
     authority()
-    (folder / "index").write_text("")
-    (folder / "crl.cnf").write_text(f"[ca]\ndefault_ca = d\n[d]\ndatabase = {folder}/index\ndefault_md = sha256\n")
-    subprocess.run(["openssl", "ca", "-gencrl", "-config", folder / "crl.cnf", "-keyfile", folder / "ca.key", "-cert", folder / "ca.pem", "-crl_lastupdate", "20200101000000Z",
-                    "-crl_nextupdate", "20200201000000Z", "-out", folder / "old.crl"], check=True, capture_output=True)
+    authorities.crl(folder, "ca", folder / "old.crl", "-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200201000000Z")
     done = inspection(write, "crl = old.crl\n")
     assert done.returncode == 0 and re.search(r"postern\.ini:4: warning: crl: \S*old\.crl is out of date \(CN=Test ca, 2020-02-01 00:00:00 UTC\)", done.stderr), done
     done = inspection(write, "crl = ca.pem\ntrust = old.crl\n")
