@@ -147,6 +147,8 @@ path_add_end(struct path *p, STACK_OF(X509) *pool)
 			return;
 		}
 	}
+	if (X509_get_extension_flags(top) & EXFLAG_INVALID) /* OpenSSL looks for no issuer of such a one; another issuer would not help */
+		p->missing = false;
 	name_print(X509_get_issuer_name(top), name, sizeof name);
 	findings_add(&p->found, FAULT_CERT_INCOMPLETE, "the issuer was not sent and is not known: %s%s", name, issuers_url(top, url) ? "" : ", and no URL to get it from");
 }
