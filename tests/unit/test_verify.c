@@ -30,6 +30,7 @@ enum who {
 	EXPIRED,     /* intermediate of ROOT, expired */
 	NO_CA,       /* of ROOT, CA:FALSE but keyCertSign */
 	NO_SIGN,     /* of ROOT, a server's certificate */
+	NO_USAGE,    /* of ROOT, CA:TRUE but only cRLSign */
 	NO_LENGTH,   /* of ROOT, pathlen:0 */
 	UNDER,       /* of NO_LENGTH */
 	NO_TLS,      /* of ROOT, extended key usage codeSigning */
@@ -46,7 +47,7 @@ enum who {
 static X509 *who[WHOS];
 static const enum cert_key who_key[WHOS] = {
 	[ROOT] = CERT_P256, [INTER] = CERT_P256_B, [FOREIGN] = CERT_P256_C, [OWN] = CERT_P384, [OWN_NAME] = CERT_P256_C, [EXPIRED] = CERT_P256_B,
-	[NO_CA] = CERT_P256_B, [NO_SIGN] = CERT_P256_B, [NO_LENGTH] = CERT_P256_B, [UNDER] = CERT_P256_C, [NO_TLS] = CERT_P256_B, [PERMITS] = CERT_P256_B,
+	[NO_CA] = CERT_P256_B, [NO_SIGN] = CERT_P256_B, [NO_USAGE] = CERT_P256_B, [NO_LENGTH] = CERT_P256_B, [UNDER] = CERT_P256_C, [NO_TLS] = CERT_P256_B, [PERMITS] = CERT_P256_B,
 	[EXCLUDES] = CERT_P256_B, [SHORT_KEY] = CERT_RSA_1024, [SHA1_SIGNED] = CERT_P256_B, [CROSSED] = CERT_P256_B, [OLD_ROOT] = CERT_P256_C, [STRANGER] = CERT_P256_C,
 };
 static const struct {
@@ -61,6 +62,7 @@ static const struct {
 	[EXPIRED] = {{.cn = "Expired", .ca = true, .from = -9 * CERT_DAY, .to = -CERT_DAY}, ROOT},
 	[NO_CA] = {{.cn = "No CA", .ca = true, .bc = "critical,CA:FALSE"}, ROOT},
 	[NO_SIGN] = {{.cn = "shop.example.org", .san = "DNS:shop.example.org"}, ROOT},
+	[NO_USAGE] = {{.cn = "No usage", .ca = true, .ku = "critical,cRLSign"}, ROOT},
 	[NO_LENGTH] = {{.cn = "No length", .ca = true, .bc = "critical,CA:TRUE,pathlen:0"}, ROOT},
 	[UNDER] = {{.cn = "Under", .ca = true}, NO_LENGTH},
 	[NO_TLS] = {{.cn = "No TLS", .ca = true, .eku = "codeSigning"}, ROOT},
@@ -214,7 +216,8 @@ static const struct row {
 	{"constraint excludes, wildcard", {.san = "DNS:*.example.com"}, EXCLUDES, {EXCLUDES}, FAULT_CERT_CONSTRAINED, "excluded", NULL, 0},
 	{"path length", {.san = "DNS:" HOST}, UNDER, {UNDER, NO_LENGTH}, FAULT_CERT_BAD_CHAIN, "path length", NULL, 0},
 	{"issuer that is no CA", {.san = "DNS:" HOST}, NO_CA, {NO_CA}, FAULT_CERT_BAD_CHAIN, "may not sign", NULL, 0},
-	{"issuer that is a server", {.san = "DNS:" HOST}, NO_SIGN, {NO_SIGN}, FAULT_CERT_BAD_CHAIN, "may not sign certificates: shop.example.org", NULL, 0},
+	{"issuer that is a server", {.san = "DNS:" HOST}, NO_SIGN, {NO_SIGN}, FAULT_CERT_BAD_CHAIN, "(authority shop.example.org)", NULL, 0},
+	{"issuer whose key usage is not to sign", {.san = "DNS:" HOST}, NO_USAGE, {NO_USAGE}, FAULT_CERT_BAD_CHAIN, "may not sign others (authority No usage)", NULL, 0},
 	{"extension twice", {.san = "DNS:" HOST, .twice = "extendedKeyUsage"}, INTER, {INTER}, FAULT_CERT_INVALID, "Extended Key Usage twice", NULL, 1},
 	{"unknown critical extension", {.san = "DNS:" HOST, .odd = "critical"}, INTER, {INTER}, FAULT_CERT_INVALID, "critical extension", NULL, 0},
 	{"by our own CA", {.san = "DNS:" HOST}, OWN, {OWN}, FAULT_CERT_OWN_CA, "inspection authority", NULL, 1},
