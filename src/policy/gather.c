@@ -414,7 +414,7 @@ gather(struct build *b)
 			[COND_USERS] = &r->users, [COND_GROUPS] = &r->groups,
 		};
 		for (unsigned c = 0; c < COND_COUNT; c++)
-			b->has[i] |= items[c]->n > 0 ? 1u << c : 0;
+			b->has[i] |= items[c] && items[c]->n > 0 ? 1u << c : 0;
 		rule_check(b, r, b->has[i]);
 		side_gather(b, SIDE_HOSTS, i, &r->hosts);
 		side_gather(b, SIDE_CLIENTS, i, &r->clients);
