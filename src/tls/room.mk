@@ -9,3 +9,6 @@ libpostern_a_SOURCES += src/tls/leaf.c src/tls/leaf.h
 libpostern_a_SOURCES += src/tls/leaf_wire.c src/tls/leaf_wire.h
 libpostern_a_SOURCES += src/tls/mint.c src/tls/mint.h
 libpostern_a_SOURCES += src/tls/name_check.c src/tls/name_check.h
+libpostern_a_SOURCES += src/tls/leaf_ask.c src/tls/leaf_ask.h
+libpostern_a_SOURCES += src/tls/lru.c src/tls/lru.h
+libpostern_a_SOURCES += src/tls/leaf_inside.h
