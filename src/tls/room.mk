@@ -25,3 +25,6 @@ libpostern_a_SOURCES += src/tls/end_parts.h
 libpostern_a_SOURCES += src/tls/leaf.h
 libpostern_a_SOURCES += src/tls/leaf_inside.h
 libpostern_a_SOURCES += src/tls/verify_inside.h
+libpostern_a_SOURCES += src/tls/leaf_ask.c src/tls/leaf_ask.h
+libpostern_a_SOURCES += src/tls/lru.c src/tls/lru.h
+libpostern_a_SOURCES += src/tls/leaf_inside.h
