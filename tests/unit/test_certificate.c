@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf_dir.h"
 
-#include "certs.h"
+#include "cert_files.h"
 #include "conf/certificate.h"
 
 #define N(a) (sizeof(a) / sizeof *(a))

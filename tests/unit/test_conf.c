@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf_dir.h"
 
-#include "certs.h"
+#include "cert_files.h"
 #include "conf/file.h"
 #include "conf/load.h"
 
@@ -184,7 +184,10 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\n", {"3: mode = transparent is not in this version; use mode = explicit"}},
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\ntls-key = b\nproxy-protocol-from = any\n",
 		    {"3: tls-cert is not", "4: tls-key is not", "5: proxy-protocol-from is not"}},
-		{"[rule a]\naction = deny\nurl = x\nheaders = x\ncontent-types = x\n", {"3: url is not", "4: headers is not", "5: content-types is not"}},
+		{"[rule a]\naction = deny\nurl = \nheaders = !\nredirect =\nset-request-header = !x\n",
+		    {"3: url", "4: \"!\" stands alone", "5: redirect", "6: set-request-header takes no \"!\""}},
+		{"[rule a]\naction = deny\nremove-response-header =\ncontent-types = \"a\norigin-tls = \"\"\norigin-strength = !!1\n",
+		    {"3: remove-response-header", "4: the quote is not closed", "5: an item is empty", "6: \"!!\""}},
 		{"[rule a]\naction = deny\nparent = up\n", {"3: parent is not in this version"}},
 		{"[log a]\nfile = -\nformat = w3c\n", {"3: format = w3c is not in this version"}},
 		{"[log a]\nfile = -\nformat = cef\n", {"3: format = cef is not in this version"}},

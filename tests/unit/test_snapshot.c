@@ -2,7 +2,7 @@
 /* What [auth] says, as it comes out of a snapshot that was built, sealed and mapped. */
 #include "conf_dir.h"
 
-#include "certs.h"
+#include "cert_files.h"
 #include "conf/certificate.h"
 #include "conf/load.h"
 #include "policy/snapshot.h"
