@@ -703,7 +703,7 @@ facts_make(struct facts *f, struct host *h)
 		request_make(f);
 	if (dice(2)) {
 		f->known |= FACT_ORIGIN;
-		f->origin_tls = (uint16_t)(0x0302 + dice(3));
+		f->origin_tls = (uint16_t)(0x0303 + dice(2));
 		f->origin_strength = (uint16_t[]){112, 128, 256, 192}[dice(4)];
 	}
 	if (dice(2)) {
