@@ -33,3 +33,4 @@ libpostern_a_SOURCES += src/tls/resume.h
 libpostern_a_SOURCES += src/tls/tickets.c
 libpostern_a_SOURCES += src/tls/tickets.h
 libpostern_a_SOURCES += src/tls/verify.c
+libpostern_a_SOURCES += src/tls/aia.c
