@@ -8,7 +8,7 @@ libpostern_a_SOURCES += \
 	src/session/gate.c \
 	src/session/gateway.c src/session/gateway.h \
 	src/session/head.c \
-	src/session/inside.h \
+	src/session/inside.c src/session/inside.h \
 	src/session/logon.c src/session/logon.h \
 	src/session/origin.c src/session/origin.h \
 	src/session/page.c src/session/page.h \
