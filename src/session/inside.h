@@ -35,5 +35,7 @@ struct inside {
 struct inside *inside_new(void); /* one reference; NULL: no memory */
 struct inside *inside_ref(struct inside *in);
 void           inside_unref(struct inside *in);
+/* Its ground under the snapshot of this generation. */
+uint64_t       inside_ground(const struct inside *in, uint64_t generation);
 
 #endif

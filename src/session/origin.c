@@ -137,7 +137,7 @@ is_for(const struct pooled *e, struct span host, uint16_t port)
 }
 
 struct origin *
-origin_take(struct gateway *gw, struct session *user, struct span host, uint16_t port, uint64_t generation, uint64_t max_idle_ms)
+origin_take(struct gateway *gw, struct session *user, struct span host, uint16_t port, uint64_t generation, uint64_t ground, uint64_t max_idle_ms)
 {
 	struct origin_pool *p = &gw->origins;
 	struct pooled      *e;
@@ -145,7 +145,7 @@ origin_take(struct gateway *gw, struct session *user, struct span host, uint16_t
 	/* newest first: it is the one most likely to live */
 	TAILQ_FOREACH(e, &p->bucket[bucket_of(p, host, port)], in_bucket)
 	{
-		if (!is_for(e, host, port) || e->generation != generation)
+		if (!is_for(e, host, port) || e->generation != generation || e->origin->ground != ground)
 			continue;
 		if (loop_now_us(gw->loop) - e->since_us > max_idle_ms * 1000)
 			return NULL;
@@ -181,9 +181,9 @@ origin_label(struct origin *o, struct span host, uint64_t generation)
 }
 
 bool
-origin_is_for(struct origin *o, struct span host, uint64_t generation)
+origin_is_for(struct origin *o, struct span host, uint64_t generation, uint64_t ground)
 {
-	return o->pooled && o->pooled->generation == generation && span_eq(span_of(o->pooled->host, o->pooled->n), host) && origin_is_quiet(o);
+	return o->ground == ground && o->pooled && o->pooled->generation == generation && span_eq(span_of(o->pooled->host, o->pooled->n), host) && origin_is_quiet(o);
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * origin: connections to servers, and the pool of those that wait for their next request.
- * A pooled connection serves any client, but only for the same host, port and snapshot, and never once connection-bound authentication was
- * seen on it (RFC 4559 section 6).
+ * A pooled connection serves any client, but only for the same host, port, snapshot and ground, and never once connection-bound authentication was
+ * seen on it (RFC 4559 section 6); inside inspected tunnels, any authentication.
  */
 #ifndef POSTERN_SESSION_ORIGIN_H
 #define POSTERN_SESSION_ORIGIN_H
@@ -26,6 +26,7 @@ struct origin {
 	struct session *user; /* null: in the pool */
 	struct addr     addr;
 	uint16_t        port;
+	uint64_t        ground; /* of an inspected tunnel (inside.h) whose requests may use it; 0: in the open */
 	bool            reused; /* has served a request before */
 	/* in the pool */
 	struct pooled *pooled; /* owned: what it is found by; null for tunnels until needed */
@@ -50,12 +51,12 @@ struct origin *origin_new(struct gateway *gw, struct session *user, int fd, cons
 void origin_free(struct origin *o);  /* closes; takes NULL */
 void origin_reset(struct origin *o); /* closes by a reset */
 
-/* An idle connection to host:port opened under this snapshot, idle for at most max_idle_ms; NULL: none. */
-struct origin *origin_take(struct gateway *gw, struct session *user, struct span host, uint16_t port, uint64_t generation, uint64_t max_idle_ms);
+/* An idle connection to host:port opened under this snapshot and ground, idle for at most max_idle_ms; NULL: none. */
+struct origin *origin_take(struct gateway *gw, struct session *user, struct span host, uint16_t port, uint64_t generation, uint64_t ground, uint64_t max_idle_ms);
 /* Remember what it leads to, for origin_is_for: the caller means to keep it for one client. False: no memory. */
 bool origin_label(struct origin *o, struct span host, uint64_t generation);
 /* False as well when it has ended, or said what nobody asked for. */
-bool origin_is_for(struct origin *o, struct span host, uint64_t generation);
+bool origin_is_for(struct origin *o, struct span host, uint64_t generation, uint64_t ground);
 /* Has nothing come that was not asked for, no end, no byte? Looks when its watch, or a turn put off, said that there may be. */
 bool origin_is_quiet(struct origin *o);
 /* Put it where others find it (or close it: when bytes came that nobody asked for, the pool is full or memory short). */

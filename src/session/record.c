@@ -87,6 +87,7 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 	text[RT_CONTENT_TYPE] = span_of(r->content_type, r->n_content_type);
 	text[RT_SNI] = span_str(r->sni);
 	text[RT_ALPN] = span_str(r->alpn);
+	text[RT_TLS_DETAIL] = span_str(r->tls_detail);
 	text[RT_URL] = url_text(r, t->url, sizeof t->url);
 	if (r->identity) {
 		text[RT_USER] = identity_name(r->identity);
@@ -225,19 +226,22 @@ memo_start_us(const struct memo *m)
 }
 
 void
-memo_record(struct session *s, enum fault fault)
+memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail)
 {
-	struct memo *m = s->memo;
-	struct span  text[RT_COUNT];
-	size_t       n = 0;
+	struct span text[RT_COUNT];
+	size_t      n = 0;
 
 	for (unsigned i = 0; i < RT_COUNT; i++) {
 		text[i] = span_of(m->text + n, m->rec.len[i]);
 		n += m->rec.len[i];
 	}
+	if (detail.n)
+		text[RT_TLS_DETAIL] = detail;
 	m->rec.fault = (uint16_t)fault;
-	m->rec.bytes_in += s->up.bytes;
-	m->rec.bytes_out += s->down.bytes;
+	if (m == s->memo) { /* the lanes are this tunnel's */
+		m->rec.bytes_in += s->up.bytes;
+		m->rec.bytes_out += s->down.bytes;
+	}
 	commit(s, &m->rec, text, m->start_us);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "net/sock.h"
+#include "session/inspect.h"
 #include "session/page.h"
 #include "session/session.h"
 
@@ -168,6 +169,10 @@ reply_fault(struct session *s, enum fault fault)
 		session_finish(s, fault);
 		return;
 	}
+	if (r->is_connect && r->status == 200) { /* the client takes what comes for its tunnel's */
+		inspect_failed(s, fault);
+		return;
+	}
 	snap = r->snap ? r->snap : s->gw->snap;
 	session_cancel_errands(s);
 	session_drop_origin(s);
@@ -241,7 +246,7 @@ reply_trace(struct session *s)
 void
 reply_established(struct session *s)
 {
-	struct request    *r = s->req;
+	struct request      *r = s->req;
 	char                *ok = s->gw->compose;
 	size_t               n = (size_t)(stpcpy(ok, "HTTP/1.1 200 Connection established\r\n") - ok);
 	const struct verdict *v = &r->verdict;
@@ -255,7 +260,7 @@ reply_established(struct session *s)
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		return;
 	}
-	if (v->action == ACTION_BYPASS && v->guard != GUARD_OFF)
+	if (s->inside || (v->action == ACTION_BYPASS && v->guard != GUARD_OFF))
 		peek_begin(s);
 	else
 		tunnel_begin(s);
