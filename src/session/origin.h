@@ -27,6 +27,8 @@ struct origin {
 	struct addr     addr;
 	uint16_t        port;
 	bool            reused; /* has served a request before */
+	bool            bound;  /* connection-bound authentication was seen: what a server takes it for hangs on what it carried before */
+	bool            unshared; /* it must not serve another client: Authorization passed on it inside an inspected tunnel */
 	/* in the pool */
 	struct pooled *pooled; /* owned: what it is found by; null for tunnels until needed */
 };

@@ -115,6 +115,7 @@ request_free(struct session *s)
 	logon_free(r->logon);
 	identity_unref(r->identity);
 	free(r->sni);
+	free(r->url_text);
 	buf_release(&r->back_in, &s->gw->bufs);
 	buf_release(&r->text, &s->gw->bufs);
 	snapshot_unref(r->snap);
