@@ -75,6 +75,10 @@ name_slot(struct span name, uint32_t n_slots)
 
 /* The conditions that user_row answers for. */
 #define COND_PEOPLE (1u << COND_USERS | 1u << COND_GROUPS)
+/* Those that are asked one rule after another, when all else of the rule holds (request.c). */
+#define COND_READ (1u << COND_URL | 1u << COND_HEADERS | 1u << COND_CONTENT_TYPES | 1u << COND_ORIGIN_TLS | 1u << COND_ORIGIN_STRENGTH)
+/* Those that are a dimension. */
+#define COND_DIMS (~(COND_PEOPLE | COND_READ | 1u << COND_HOSTS))
 
 struct block_rule {
 	struct flat_ref name, reason, where;

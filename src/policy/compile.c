@@ -245,7 +245,7 @@ block_write(struct build *b)
 	if (!b->oom)
 		people_write(b, &head);
 	for (unsigned c = 0; c < COND_COUNT && !b->oom; c++) {
-		if (c == COND_HOSTS || (1u << c & COND_PEOPLE) || !b->dim[c].used)
+		if (!(1u << c & COND_DIMS) || !b->dim[c].used)
 			continue;
 		head.dim[c].used = 1;
 		head.dim[c].rows = flat_add(b->flat, b->dim[c].rows.bytes, b->dim[c].rows.used, 64);

@@ -411,7 +411,8 @@ gather(struct build *b)
 		const struct conf_items *const items[COND_COUNT] = {
 			[COND_HOSTS] = &r->hosts, [COND_PORTS] = &r->ports, [COND_SCHEMES] = &r->schemes, [COND_METHODS] = &r->methods,
 			[COND_CLIENTS] = &r->clients, [COND_LISTENERS] = &r->listeners, [COND_ADDRESSES] = &r->addresses, [COND_TIMES] = &r->times,
-			[COND_USERS] = &r->users, [COND_GROUPS] = &r->groups,
+			[COND_USERS] = &r->users, [COND_GROUPS] = &r->groups, [COND_URL] = &r->url, [COND_HEADERS] = &r->headers,
+			[COND_CONTENT_TYPES] = &r->content_types, [COND_ORIGIN_TLS] = &r->origin_tls, [COND_ORIGIN_STRENGTH] = &r->origin_strength,
 		};
 		for (unsigned c = 0; c < COND_COUNT; c++)
 			b->has[i] |= items[c]->n > 0 ? 1u << c : 0;

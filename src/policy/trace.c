@@ -29,6 +29,11 @@ condition_name(enum condition c)
 		[COND_TIMES] = "times",
 		[COND_USERS] = "users",
 		[COND_GROUPS] = "groups",
+		[COND_URL] = "url",
+		[COND_HEADERS] = "headers",
+		[COND_CONTENT_TYPES] = "content-types",
+		[COND_ORIGIN_TLS] = "origin-tls",
+		[COND_ORIGIN_STRENGTH] = "origin-strength",
 	};
 
 	assert((unsigned)c < COND_COUNT);

@@ -257,7 +257,7 @@ static const struct conf_items *
 rule_items(const struct conf_rule *r, enum condition cond)
 {
 	const struct conf_items *const v[COND_COUNT] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times,
-		&r->users, &r->groups};
+		&r->users, &r->groups, &r->url, &r->headers, &r->content_types, &r->origin_tls, &r->origin_strength};
 	return v[cond];
 }
 
