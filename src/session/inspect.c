@@ -318,6 +318,10 @@ describe_leaf(const struct session *s)
 	if (in->fault != FAULT_NONE)
 		return want;
 	want.profile = p->plan == PLAN_FALLBACK ? p->shown : in->profile;
+	if (want.profile->fault != FAULT_NONE && in->bad == ORIGIN_WARN) {
+		want.profile = NULL; /* our own page warns, which must be seen: nothing passes before somebody has consented there */
+		return want;
+	}
 	if (want.profile->fault != FAULT_NONE)
 		want.ca = LEAF_UNTRUSTED;
 	if (want.profile->version < 0x0304 && !p->ecdsa_12)

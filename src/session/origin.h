@@ -28,6 +28,8 @@ struct origin {
 	uint16_t        port;
 	uint64_t        ground; /* of an inspected tunnel (inside.h) whose requests may use it; 0: in the open */
 	bool            reused; /* has served a request before */
+	bool            bound;  /* connection-bound authentication was seen: what a server takes it for hangs on what it carried before */
+	bool            unshared; /* it must not serve another client: Authorization passed on it inside an inspected tunnel */
 	/* in the pool */
 	struct pooled *pooled; /* owned: what it is found by; null for tunnels until needed */
 };

@@ -58,15 +58,16 @@ judge_addresses(struct request *r, const struct addr *a, unsigned n, bool by_rul
 				r->facts.known &= ~FACT_ADDRESS;
 				return FAULT_AUTH_REQUIRED;
 			}
-			if (answer != POLICY_VERDICT) {
+			if (answer != POLICY_VERDICT && answer != POLICY_NEED_RESPONSE) {
 				worst = answer == POLICY_UNDECIDED ? FAULT_UNDECIDED : FAULT_USER_UNKNOWN;
 				continue;
 			}
 			if (r->n_addr == 0 && (!r->has_verdict || r->verdict.action == ACTION_DENY)) {
 				r->verdict = v;
 				r->has_verdict = true;
+				r->needs_response = answer == POLICY_NEED_RESPONSE;
 			}
-			if (v.action == ACTION_DENY && !r->snap->set->report_only) {
+			if (v.action == ACTION_DENY && answer == POLICY_VERDICT && !r->snap->set->report_only) {
 				worst = v.rule == RULE_NONE ? FAULT_NO_RULE : FAULT_DENIED;
 				continue;
 			}
@@ -139,8 +140,6 @@ use_origin(struct session *s)
 
 	r->has_to = true;
 	r->to = s->origin->addr;
-	if (s->inside && r->head.seen & 1u << FIELD_AUTHORIZATION)
-		r->pinned = true; /* whatever scheme that is: never given to another client */
 	forward_begin(s);
 }
 
@@ -213,16 +212,14 @@ addresses_pass(struct session *s, const struct addr *a, unsigned n)
 		authenticate(s); /* and gate asks again */
 		return false;
 	}
-	if (fault != FAULT_NONE) {
+	if (fault != FAULT_NONE && fault != FAULT_DENIED && fault != FAULT_NO_RULE) {
 		if (by_rule && r->has_verdict)
 			s->gw->count->by_action[r->verdict.action]++;
 		reply_fault(s, fault);
 		return false;
 	}
-	if (by_rule) {
-		r->reported_only = r->verdict.action == ACTION_DENY;
-		s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
-	}
+	if (by_rule && !r->needs_response && !gate_settle(s))
+		return false;
 	if (request_ends_here(r)) {
 		reply_trace(s);
 		return false;
@@ -230,15 +227,10 @@ addresses_pass(struct session *s, const struct addr *a, unsigned n)
 	return true;
 }
 
-/* A CONNECT whose TLS will be taken up may need no connection now; a request inside to an origin that was found bad gets none. False: it went on without. */
+/* A CONNECT whose TLS will be taken up may need no connection now. False: it went on without. */
 static bool
 wants_connection(struct session *s)
 {
-	if (is_inner(s) && s->inside->fault != FAULT_NONE) {
-		request_note_tls(s->req, s->inside->detail);
-		reply_fault(s, s->inside->fault);
-		return false;
-	}
 	return !inspect_is_wanted(s->req) || s->inside || inspect_prepare(s);
 }
 
@@ -290,7 +282,7 @@ reach_lookup(struct session *s)
 	struct span      name = host_span(&r->at.host);
 
 	if (has_kept(s)) { /* its address is the one that matters */
-		r->pinned = true;
+		r->pinned = s->origin->bound;
 		if (addresses_pass(s, &s->origin->addr, 1))
 			use_origin(s);
 		return;
@@ -328,7 +320,7 @@ reach_begin(struct session *s)
 	if (!wants_connection(s))
 		return;
 	if (has_kept(s)) {
-		r->pinned = true;
+		r->pinned = s->origin->bound;
 		use_origin(s);
 		return;
 	}

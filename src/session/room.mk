@@ -3,7 +3,9 @@ libpostern_a_SOURCES += \
 	src/session/buf.c src/session/buf.h \
 	src/session/challenge_fields.c \
 	src/session/compose.h \
+	src/session/consent.c src/session/consent.h \
 	src/session/drain.c \
+	src/session/effects.c src/session/effects.h \
 	src/session/forward.c \
 	src/session/gate.c \
 	src/session/gateway.c src/session/gateway.h \
@@ -21,4 +23,5 @@ libpostern_a_SOURCES += \
 	src/session/reply.c \
 	src/session/response.c \
 	src/session/session.c src/session/session.h \
+	src/session/target.c src/session/target.h \
 	src/session/tunnel.c

@@ -97,8 +97,6 @@ request_new(struct session *s)
 	s->req = r;
 	if (!s->id)
 		s->id = r->id;
-	if (s->inside)
-		s->inside->requests++;
 	return r;
 }
 
@@ -130,7 +128,7 @@ request_note_tls(struct request *r, const char *detail)
 	if (!detail || !*detail)
 		return;
 	free(r->tls_detail);
-	r->tls_detail = strdup(detail);
+	r->detail = r->tls_detail = strdup(detail);
 }
 
 void
@@ -148,6 +146,7 @@ request_free(struct session *s)
 	tls_context_unref(r->tls);
 	free(r->sni);
 	free(r->tls_detail);
+	free(r->url_text);
 	buf_release(&r->back_in, &s->gw->bufs);
 	buf_release(&r->text, &s->gw->bufs);
 	snapshot_unref(r->snap);

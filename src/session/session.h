@@ -83,9 +83,11 @@ struct request {
 	bool             has_hops; /* TRACE or OPTIONS: hops is how many more may pass it on (RFC 9110 7.6.2) */
 	uint32_t         hops;
 	bool             reported_only; /* run --report-only let it pass */
+	char            *url_text; /* owned: the URL as the rules see it; null: no request that can be read */
 	struct facts     facts;
 	struct verdict   verdict;
 	bool             has_verdict;
+	bool             needs_response; /* it is provisional: the response's type may change it */
 
 	/* errands */
 	struct resolve_job *job;
@@ -131,10 +133,11 @@ struct request {
 	uint16_t         status;
 	struct addr      to;
 	bool             has_to;
+	const char      *detail; /* borrowed of `inside`, or tls_detail: what exactly is wrong; null: nothing to add */
 	enum guard_word  guard;
 	uint32_t         resolve_ms, connect_ms, tls_ms, first_byte_ms;
 	uint64_t         tls_us; /* when that handshake began */
-	char            *tls_detail; /* owned: what exactly was wrong with TLS or a certificate, for page and log; null: nothing */
+	char            *tls_detail; /* owned: what exactly was wrong with TLS or a certificate when this request met it; null: nothing, or `inside` tells */
 	char             content_type[96];
 	uint8_t          n_content_type;
 	char            *sni; /* owned; null: none seen (or no memory to tell the log of it) */
@@ -222,12 +225,20 @@ void head_read(struct session *s);    /* head.c */
 bool head_settle(struct session *s);
 void gate_enter(struct session *s);   /* gate.c: a head is complete */
 void gate_decide(struct session *s);  /* gate.c: ask policy with the facts at hand */
+/* The verdict is final: counts it, and answers what it refuses or sends elsewhere. False: answered. */
+bool gate_settle(struct session *s);
+/* The response is of this type: the verdict becomes final. False: answered; the response must not reach the client. */
+bool gate_judge_response(struct session *s, struct span type);
 void reach_begin(struct session *s);  /* reach.c: policy said yes: pool, look-up, judging of addresses */
 void reach_lookup(struct session *s); /* reach.c: for gate: the addresses are needed */
 void authenticate(struct session *s); /* authenticate.c: for gate: the user is needed */
 void reach_on_origin(struct session *s, unsigned what);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */
 void reply_fault(struct session *s, enum fault fault);       /* reply.c: an error page, then on or away */
+/* The same for somebody who may go on: the page has a button that leads to this URL. */
+void reply_warning(struct session *s, enum fault fault, struct span action);
+/* `more`: whole field lines. */
+void reply_elsewhere(struct session *s, enum fault fault, uint16_t status, struct span location, struct span more);
 void reply_continue(struct session *s);                      /* the client's socket takes more */
 void reply_done(struct session *s);                          /* our answer is out, and nothing of the request is left */
 void drain_read(struct session *s);                          /* drain.c: the body of a request that was refused */
