@@ -411,7 +411,10 @@ begin_inside(struct session *s)
 	park_origin(s);
 	request_free(s);
 	authenticate_forget(s); /* who that was stands in `inside` */
-	session_next_request(s);
+	if (in->h2)
+		streams_begin(s);
+	else
+		session_next_request(s);
 }
 
 void
@@ -447,20 +450,12 @@ inspect_on_client(struct session *s)
 void
 inspect_on_timeout(struct session *s)
 {
-	switch ((enum session_state)s->state) {
-	case SESSION_CLIENT_TLS:
+	if (s->state == SESSION_CLIENT_TLS)
 		session_finish(s, FAULT_INSPECT_TIMEOUT);
-		break;
-	case SESSION_LEAF:
-		if (s->req->status == 200)
-			odd_refuse(s, FAULT_SIGNER_UNAVAILABLE, ALERT_INTERNAL_ERROR);
-		else
-			reply_fault(s, FAULT_SIGNER_UNAVAILABLE);
-		break;
-	default:
-		session_finish(s, FAULT_IDLE_TIMEOUT);
-		break;
-	}
+	else if (s->req->status == 200)
+		odd_refuse(s, FAULT_SIGNER_UNAVAILABLE, ALERT_INTERNAL_ERROR);
+	else
+		reply_fault(s, FAULT_SIGNER_UNAVAILABLE);
 }
 
 void

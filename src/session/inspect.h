@@ -53,7 +53,6 @@ void inspect_origin_known(struct session *s, struct profile *profile, enum fault
 /* After the 200 something failed that a page would tell: it is told inside the client's TLS, if that can still be had. */
 void inspect_failed(struct session *s, enum fault fault);
 void inspect_on_client(struct session *s);  /* the client's handshake goes on */
-void inspect_on_front(struct session *s);   /* HTTP/2: the client's side has an event */
 void inspect_on_timeout(struct session *s);
 /* The connection ends: the CONNECT's line. `fault` NONE when it belongs to a request inside. */
 void inspect_end(struct session *s, enum fault fault);
@@ -69,6 +68,13 @@ void odd_no_hello(struct session *s, enum fault fault);
 bool odd_server_spoke(const struct session *s);
 /* An alert, the log line, the end. */
 void odd_refuse(struct session *s, enum fault fault, enum alert alert);
+
+/* --- streams.c: HTTP/2 --- */
+void streams_begin(struct session *s);
+void streams_on_event(struct session *s);
+void streams_on_timeout(struct session *s);
+void streams_drain(struct session *s);
+void streams_end(struct session *s);
 
 /* --- origin_tls.c --- */
 /* Shake hands with the origin that is connected, and judge it: ends in inspect_origin_known for a CONNECT, in reach_origin_known for a request inside. */

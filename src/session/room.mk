@@ -24,4 +24,5 @@ libpostern_a_SOURCES += \
 	src/session/response.c \
 	src/session/session.c src/session/session.h \
 	src/session/target.c src/session/target.h \
+	src/session/streams.c \
 	src/session/tunnel.c

@@ -58,6 +58,7 @@ state_ms(const struct session *s, enum session_state state)
 	case SESSION_LEAF:
 		return set->inspection.signer_timeout_ms + 1000; /* the desk of leaves has its own */
 	case SESSION_FRONT:
+		return set->keepalive_timeout_ms;
 	case SESSION_TUNNEL:
 		return set->idle_timeout_ms;
 	case SESSION_LINGER:
@@ -243,6 +244,7 @@ session_finish(struct session *s, enum fault fault)
 		return;
 	session_move(s, SESSION_DONE);
 	tell_log(s, fault);
+	streams_end(s);
 	authenticate_forget(s);
 	lane_clear(&s->up, &gw->lanes);
 	lane_clear(&s->down, &gw->lanes);
@@ -295,7 +297,7 @@ on_client(void *arg, unsigned what)
 		inspect_on_client(s);
 		break;
 	case SESSION_FRONT:
-		inspect_on_front(s);
+		streams_on_event(s);
 		break;
 	case SESSION_TUNNEL:
 		tunnel_on_client(s, what);
@@ -373,8 +375,10 @@ on_deadline(void *arg)
 		break;
 	case SESSION_LEAF:
 	case SESSION_CLIENT_TLS:
-	case SESSION_FRONT:
 		inspect_on_timeout(s);
+		break;
+	case SESSION_FRONT:
+		streams_on_timeout(s);
 		break;
 	case SESSION_TUNNEL:
 		tunnel_on_timeout(s);
@@ -392,6 +396,8 @@ void
 session_drain(struct session *s)
 {
 	s->keep = false;
-	if (s->state == SESSION_HEAD && !s->req)
+	if (s->state == SESSION_FRONT)
+		streams_drain(s);
+	else if (s->state == SESSION_HEAD && !s->req)
 		session_finish(s, FAULT_NONE);
 }
