@@ -142,7 +142,7 @@ offer_session(struct tls_end *t, uint16_t min_version)
 	/* one of an older version than this connection may speak would only spoil the handshake */
 	if (SSL_SESSION_get_protocol_version(session) >= min_version) {
 		ok = SSL_set_session(t->ssl, session) == 1;
-		t->offered = ok;
+		t->offered = session;
 	}
 	SSL_SESSION_free(session);
 	return ok;
@@ -236,13 +236,24 @@ keep_fresh(struct tls_end *t)
 }
 
 static void
+on_resumed(struct tls_end *t)
+{
+	struct resume_place at = end_place(t);
+
+	/* a ticket that TLS 1.2 replaces on resumption comes without a call-back */
+	if (SSL_version(t->ssl) < TLS1_3_VERSION && SSL_get_session(t->ssl) != t->offered)
+		resume_keep(t->context->resume, &at, SSL_get_session(t->ssl), t->profile);
+	keep_fresh(t);
+}
+
+static void
 on_shaken(struct tls_end *t)
 {
 	t->shaken_us = clock_mono_us();
 	if (!t->to_origin)
 		SSL_certs_clear(t->ssl);
 	else if (SSL_session_reused(t->ssl))
-		keep_fresh(t);
+		on_resumed(t);
 	else {
 		/* verify will say how it is now */
 		profile_unref(t->profile);

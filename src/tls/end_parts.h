@@ -24,6 +24,7 @@ struct tls_end {
 	size_t              hello_n, hello_at;
 	char               *text; /* tls_end_keep_text */
 	struct profile     *profile; /* a reference, or null */
+	const SSL_SESSION  *offered; /* that of an earlier connection; only to compare with */
 	SSL_SESSION        *fresh[FRESH_MOST]; /* came before the profile did */
 	uint64_t            shaken_us; /* monotonic; 0: not yet */
 	size_t              stuck; /* plain bytes of a record that is sealed already, and not all sent */
@@ -35,7 +36,6 @@ struct tls_end {
 	uint16_t            port;
 	bool                to_origin;
 	bool                h2_wanted, h11_wanted;
-	bool                offered; /* a session was */
 	bool                asked;  /* the origin wants a certificate of us */
 	bool                showed; /* our certificate was sent */
 	bool                heard;  /* bytes of the application came */

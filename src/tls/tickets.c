@@ -66,7 +66,8 @@ on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
 		return 0;
 	if (!EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), t->key[i] + AES_AT, iv, NULL) || !set_mac(mac, t->key[i] + MAC_AT))
 		return -1;
-	return i == 0 ? 1 : 2;
+	/* clients use a ticket of TLS 1.3 once: each is followed by a new one */
+	return i == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 bool

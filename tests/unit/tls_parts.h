@@ -30,6 +30,20 @@ part_must(bool ok, const char *what)
 	abort();
 }
 
+/* until profile.c is there */
+__attribute__((weak)) struct profile *
+profile_ref(struct profile *p)
+{
+	p->refs++;
+	return p;
+}
+__attribute__((weak)) void
+profile_unref(struct profile *p)
+{
+	if (p && !--p->refs)
+		free(p);
+}
+
 /* A snapshot with [inspection] and nothing else; `roots` as they lie in one: free() it. */
 static inline struct snapshot *
 part_snapshot(uint16_t min_tls, struct span roots)
@@ -143,6 +157,21 @@ part_carry(struct part_pair *p)
 {
 	side_carry(&p->client, tls_carrier(p->c));
 	side_carry(&p->server, tls_carrier(p->s));
+}
+
+static inline void
+part_close(struct side *side, struct tls_end *t)
+{
+	if (side->fd >= 0 && !side->carrier)
+		tls_end_free(t);
+	side_close(side);
+}
+
+static inline void
+part(struct part_pair *p)
+{
+	part_close(&p->client, p->c);
+	part_close(&p->server, p->s);
 }
 
 #endif
