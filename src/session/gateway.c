@@ -342,7 +342,7 @@ gateway_drain(struct gateway *gw, uint64_t within_ms)
 	gw->draining = true;
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
-	origin_pool_clear(&gw->origins);
+	origin_pool_rest(&gw->origins);
 	timer_clear(&gw->resume);
 	timer_init(&gw->resume, on_drain_deadline, gw);
 	timer_set(gw->loop, &gw->resume, within_ms);

@@ -37,3 +37,9 @@ inside_ground(const struct inside *in, uint64_t generation)
 {
 	return XXH3_64bits_withSeed(&generation, sizeof generation, in->ground);
 }
+
+uint64_t
+inside_own_ground(const struct inside *in)
+{
+	return XXH3_64bits_withSeed(&in->session, sizeof in->session, in->ground) | 1;
+}

@@ -231,8 +231,7 @@ inspect_origin_known(struct session *s, struct profile *profile, enum fault faul
 		odd_refuse(s, FAULT_INSPECT_ECH, ALERT_UNRECOGNIZED_NAME);
 		return;
 	}
-	origin_tls_take(s);
-	s->origin->ground = in->ground;
+	origin_tls_take(s, in->ground); /* if it cannot be kept the first request connects anew */
 	want_leaf(s);
 }
 

@@ -81,8 +81,9 @@ void streams_end(struct session *s);
 void origin_tls_begin(struct session *s);
 void origin_tls_on_event(struct session *s);
 void origin_tls_on_timeout(struct session *s);
-/* The origin is accepted: from now on its TLS carries its side. */
-void origin_tls_take(struct session *s);
+/* The origin is accepted: from now on its TLS carries its side. When that is HTTP/2 the connection goes into the pool, and s->origin is null. False: no memory,
+ * or the pool has no use for it any more. */
+bool origin_tls_take(struct session *s, uint64_t ground);
 /* reach.c */
 void reach_origin_known(struct session *s, struct profile *profile, enum fault fault, const char *detail);
 

@@ -76,7 +76,7 @@ origin_tls_begin(struct session *s)
 {
 	struct request *r = s->req;
 	struct inside  *in = s->inside;
-	struct tls_want want = {.name = &in->at.host, .port = in->at.port};
+	struct tls_want want = {.name = &in->at.host, .port = in->at.port, .h2 = r->is_connect ? r->inspection->h2 : in->h2};
 
 	session_move(s, SESSION_ORIGIN_TLS);
 	r->tls_us = loop_now_us(s->gw->loop);
@@ -131,12 +131,19 @@ origin_tls_on_timeout(struct session *s)
 	judge(s, false);
 }
 
-void
-origin_tls_take(struct session *s)
+bool
+origin_tls_take(struct session *s, uint64_t ground)
 {
 	struct request *r = s->req;
+	struct origin  *o = s->origin;
+	bool            h2 = tls_is_h2(r->shake);
 
-	side_carry(&s->origin->side, tls_carrier(r->shake));
+	side_carry(&o->side, tls_carrier(r->shake));
 	r->shake = NULL;
 	r->wants = NULL;
+	o->ground = ground;
+	if (!h2)
+		return true;
+	s->origin = NULL;
+	return origin_make_trunk(o, host_span(&s->inside->at.host), r->snap->set->generation, (uint32_t)r->snap->set->max_head);
 }

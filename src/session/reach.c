@@ -86,6 +86,52 @@ is_inner(const struct session *s)
 	return s->inside && !s->req->is_connect;
 }
 
+/* Of connections that it may share: 0 for those in the open. */
+static uint64_t
+ground(const struct session *s)
+{
+	return is_inner(s) ? s->inside->ground : 0;
+}
+
+/* Inside a tunnel, what carries Authorization of whatever kind serves no other client any more: it is of a ground of this tunnel's own. 0: it carries none. */
+static uint64_t
+own_ground(const struct session *s)
+{
+	return is_inner(s) && s->req->head.seen & 1u << FIELD_AUTHORIZATION ? inside_own_ground(s->inside) : 0;
+}
+
+/* Is there a connection, kept for this client alone, that leads where the request wants to go? */
+static bool
+has_kept(const struct session *s)
+{
+	const struct request *r = s->req;
+	bool                  of_ground;
+
+	if (!s->origin || r->is_connect || s->origin->port != r->at.port)
+		return false;
+	of_ground = s->origin->ground == ground(s) || (is_inner(s) && s->origin->ground == inside_own_ground(s->inside));
+	return of_ground && origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation);
+}
+
+/* Another request's connection. False: there is none. */
+static bool
+take_pooled(struct session *s)
+{
+	const struct request    *r = s->req;
+	const struct origin_want want = {
+		.host = host_span(&r->at.host),
+		.port = r->at.port,
+		.generation = r->snap->set->generation,
+		.ground = ground(s),
+		.own = own_ground(s),
+		.max_idle_ms = method_is_idempotent(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS,
+		.h2 = is_inner(s) && s->inside->h2,
+	};
+
+	s->origin = origin_take(s->gw, s, &want);
+	return s->origin != NULL;
+}
+
 static void
 start_dial(struct session *s)
 {
@@ -160,9 +206,12 @@ reach_origin_known(struct session *s, struct profile *profile, enum fault fault,
 		return;
 	}
 	profile_unref(profile);
-	origin_tls_take(s);
-	s->origin->ground = in->ground;
-	use_origin(s);
+	if (!origin_tls_take(s, own_ground(s) ? own_ground(s) : in->ground))
+		reply_fault(s, FAULT_NO_MEMORY);
+	else if (s->origin || take_pooled(s))
+		use_origin(s);
+	else
+		reply_fault(s, FAULT_ORIGIN_TLS_FAILED); /* it takes not even one stream */
 }
 
 void
@@ -257,23 +306,6 @@ on_resolved(void *arg, enum fault fault, struct resolved *res)
 		have_addresses(s, res);
 }
 
-/* Of connections that may be shared: 0 for those in the open. */
-static uint64_t
-ground(const struct session *s)
-{
-	return is_inner(s) ? s->inside->ground : 0;
-}
-
-/* Is there a connection, kept for this client alone, that leads where the request wants to go? */
-static bool
-has_kept(const struct session *s)
-{
-	const struct request *r = s->req;
-
-	return s->origin && !r->is_connect && s->origin->port == r->at.port &&
-	    origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation, ground(s));
-}
-
 void
 reach_lookup(struct session *s)
 {
@@ -325,13 +357,9 @@ reach_begin(struct session *s)
 		return;
 	}
 	session_drop_origin(s);
-	if (!r->is_connect && !r->retried) {
-		s->origin = origin_take(s->gw, s, host_span(&r->at.host), r->at.port, r->snap->set->generation, ground(s),
-		    method_is_idempotent(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS);
-		if (s->origin) {
-			use_origin(s);
-			return;
-		}
+	if (!r->is_connect && !r->retried && take_pooled(s)) {
+		use_origin(s);
+		return;
 	}
 	if (r->at.host.kind == HOST_NAME && !(is_inner(s) && s->inside->is_fixed)) {
 		reach_lookup(s);
