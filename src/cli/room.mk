@@ -1,7 +1,8 @@
 # files of this room
 postern_SOURCES += \
 	src/cli/auth.c \
-	src/cli/check.c \
+	src/cli/check.c src/cli/check.h \
+	src/cli/check_key.c \
 	src/cli/cli.c src/cli/cli.h \
 	src/cli/explain.c \
 	src/cli/passwd.c \

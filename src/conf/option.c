@@ -341,7 +341,7 @@ option_wants(const struct option *o, char buf[OPTION_WANTS])
 	if (o->words && o->type != OPTION_PATHS && o->type != OPTION_BAD_ORIGIN)
 		return wants_words(o, buf);
 	if (o->type > OPTION_TIME) {
-		snprintf(buf, OPTION_WANTS, "%s%s", plain[o->type], o->flags & OPTION_NONE_OK ? "; or none" : "");
+		snprintf(buf, OPTION_WANTS, "%s%s%s", o->type == OPTION_PATHS && o->words ? "system, or " : "", plain[o->type], o->flags & OPTION_NONE_OK ? "; or none" : "");
 		return buf;
 	}
 	if (o->type == OPTION_NUMBER)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * member: one child process as its parent sees it: exec'd from the running binary, reached over a channel.
- * What it is told, and when it is started again, is its owner's business (crew, crew_auth).
+ * What it is told, and when it is started again, is its owner's business (crew, bureaus).
  */
 #ifndef POSTERN_PROC_MEMBER_H
 #define POSTERN_PROC_MEMBER_H

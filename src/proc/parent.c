@@ -51,7 +51,7 @@ struct parent {
 
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
-	struct auth_plan next_plan;
+	struct bureau_plan next_plan;
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
 	bool          again; /* a SIGHUP came while reloading */
 	int           code;
@@ -126,7 +126,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	in.n_own = *ports ? ports_own(*ports, own) : 0;
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0) {
-		p->has_next_plan = auth_plan_init(&p->next_plan, c, *snapshot);
+		p->has_next_plan = bureau_plan_init(&p->next_plan, c, *snapshot);
 		if (p->has_next_plan)
 			return true;
 		report_error(r, (struct where){0}, "out of memory");
@@ -189,7 +189,7 @@ reload_drop(struct parent *p)
 	if (p->next_snapshot >= 0)
 		close(p->next_snapshot);
 	p->next_snapshot = -1;
-	auth_plan_clear(&p->next_plan);
+	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
 	p->will_hold[0] = '\0';
 	timer_clear(&p->deadline);
@@ -208,7 +208,7 @@ reload_finish(struct parent *p)
 	p->ports = p->next_ports;
 	p->next_ports = NULL;
 	if (p->has_next_plan)
-		crew_auth_plan(&p->crew.auth, &p->next_plan);
+		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
 	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
 	close(p->snapshot);
@@ -312,7 +312,7 @@ on_look(void *arg)
 	uint64_t       changed;
 
 	timer_set(p->loop, &p->look, LOOK_MS);
-	crew_auth_look(&p->crew.auth);
+	bureaus_look(&p->crew.bureaus);
 	/* as in on_hup; asked again soon */
 	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation))
 		return;
@@ -505,7 +505,7 @@ parent_begin(struct parent *p)
 			say_listening(p->ports, NULL, "listening on", c);
 			p->crew.on_change = on_change;
 			p->crew.arg = p;
-			crew_auth_plan(&p->crew.auth, &p->next_plan);
+			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
@@ -552,7 +552,7 @@ parent_run(const struct parent_options *o)
 	ports_free(p->ports, NULL);
 	if (p->snapshot >= 0)
 		close(p->snapshot);
-	auth_plan_clear(&p->next_plan);
+	bureau_plan_clear(&p->next_plan);
 	loop_free(p->loop);
 	free(p->user);
 	free(p);

@@ -27,3 +27,10 @@ bench: bench-auth
 bench-auth: auth_load$(EXEEXT) postern$(EXEEXT)
 	@echo "== bench_auth"; $(srcdir)/tests/bench/bench_auth.sh .
 .PHONY: bench-auth
+
+# A front for clients of others (nghttp, h2load, curl): make h2_server.
+EXTRA_PROGRAMS += h2_server
+h2_server_SOURCES = tests/bench/h2_server.c tests/unit/h2_owner.c tests/unit/h2_owner.h
+h2_server_CFLAGS = $(AM_CFLAGS)
+h2_server_LDADD = libpostern.a $(LIBS_ALL)
+CLEANFILES += h2_server$(EXEEXT)

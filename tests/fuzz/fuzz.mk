@@ -151,6 +151,16 @@ fuzz_logon_LDADD = $(FUZZ_LIBS)
 fuzz_logon_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_url
+replay_url_SOURCES = tests/fuzz/fuzz_url.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_url_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_url
+fuzz_url_SOURCES = tests/fuzz/fuzz_url.c tests/fuzz/fuzz.h
+fuzz_url_LDADD = $(FUZZ_LIBS)
+fuzz_url_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_user_file
 replay_user_file_SOURCES = tests/fuzz/fuzz_user_file.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_user_file_LDADD = $(FUZZ_LIBS)

@@ -8,6 +8,7 @@ include tests/unit/match.mk
 include tests/unit/conf.mk
 include tests/unit/policy.mk
 include tests/unit/net.mk
+include tests/unit/tls.mk
 include tests/unit/ipc.mk
 include tests/unit/tls.mk
 include tests/unit/authd.mk
