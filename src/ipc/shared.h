@@ -78,6 +78,7 @@ struct shared_worker {
 struct shared {
 	uint32_t n_workers;
 	uint64_t tally_key;
+	uint8_t  consent_key[32]; /* of the cookies that say that somebody goes on to a bad origin; whichever worker takes the next request */
 	_Alignas(64) struct logger_stats logger;
 	_Alignas(64) struct signer_stats signer;
 	_Alignas(64) struct shared_auth auth;
