@@ -202,6 +202,7 @@ http {{
   server {{
     listen {NGINX}:80 backlog=4096; listen [{NGINX6}]:80 backlog=4096;
     listen {NGINX}:443 ssl backlog=4096; listen [{NGINX6}]:443 ssl backlog=4096;
+    listen {NGINX}:8443 ssl http2 backlog=4096;
     ssl_certificate {self.cert}; ssl_certificate_key {self.key}; ssl_session_cache none;
     root {root};
     location = /who {{ return 200 "$scheme $host $http_host $connection $http_via\\n"; }}
