@@ -39,7 +39,7 @@ crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct st
 	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .exe = -1, .shared_fd = -1, .wake_fd = -1};
 	c->start.n_workers = n_workers;
 	member_init(&c->logger, c, "logger", 0);
-	bureaus_init(&c->auth, c);
+	bureaus_init(&c->bureaus, c);
 	for (uint32_t i = 0; i < n_workers; i++) {
 		member_init(&c->worker[i], c, "worker", i);
 		c->ring_fd[i] = -1;
@@ -433,7 +433,7 @@ crew_reap(struct crew *c)
 		for (uint32_t i = 0; i < c->n_workers; i++)
 			if (pid == c->worker[i].pid)
 				ended(&c->worker[i], status);
-		bureaus_reap(&c->auth, pid, status);
+		bureaus_reap(&c->bureaus, pid, status);
 	}
 	c->on_change(c->arg);
 }
