@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "session/inside.h"
 #include "session/logon.h"
 
 #define LINGER_MS 2000u
@@ -178,6 +179,8 @@ session_finish(struct session *s, enum fault fault)
 		s->memo = NULL;
 	}
 	authenticate_forget(s);
+	inside_unref(s->inside);
+	s->inside = NULL;
 	lane_clear(&s->up, &gw->lanes);
 	lane_clear(&s->down, &gw->lanes);
 	buf_release(&s->in, &gw->bufs);
