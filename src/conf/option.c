@@ -81,6 +81,7 @@ static const struct option_word domain_words[] = {{"none", BACK_KINDS, NULL}, {"
 #define AUTH_TIME(key, field, most, def) {SECTION_AUTH, key, OPTION_TIME, U(field), 0, 1, most, def, NULL, NULL, 0}
 #define RATE(key, field, def) {SECTION_AUTH, key, OPTION_RATE, U(field), 0, SECOND_MS, DAY_MS, def, NULL, NULL, 0}
 #define NAMES(key, field) LIST(SECTION_RULE, key, OPTION_NAMES, R(field), NULL, OPTION_NEGATES)
+#define EFFECT(key, field) LIST(SECTION_RULE, key, OPTION_ITEMS, R(field), NULL, 0)
 #define CONDITION(key, field) LIST(SECTION_RULE, key, OPTION_ITEMS, R(field), NULL, OPTION_NEGATES)
 
 static const struct option options[] = {
@@ -153,12 +154,22 @@ static const struct option options[] = {
 	CONDITION("times", times),
 	NAMES("users", users),
 	NAMES("groups", groups),
+	CONDITION("url", url),
+	CONDITION("headers", headers),
+	CONDITION("content-types", content_types),
+	CONDITION("origin-tls", origin_tls),
+	CONDITION("origin-strength", origin_strength),
 	WORD(SECTION_RULE, "action", R(action), R(action_at), NULL, action_words),
 	WORD(SECTION_RULE, "guard", R(guard), 0, "enforce", guard_words),
 	WORD(SECTION_RULE, "auth", R(auth), R(auth_at), NULL, auth_words),
 	YESNO(SECTION_RULE, "report", R(report), "no"),
 	YESNO(SECTION_RULE, "force", R(force), "no"),
 	TEXT(SECTION_RULE, "reason", OPTION_REASON, R(reason), 0, NULL, OPTION_EMPTY_OK),
+	TEXT(SECTION_RULE, "redirect", OPTION_REASON, R(redirect.text), R(redirect.at), NULL, 0),
+	EFFECT("set-request-header", set_request_header),
+	EFFECT("remove-request-header", remove_request_header),
+	EFFECT("set-response-header", set_response_header),
+	EFFECT("remove-response-header", remove_response_header),
 
 	TEXT(SECTION_LOG, "file", OPTION_LOGFILE, A(file), 0, NULL, 0),
 	{SECTION_LOG, "format", OPTION_FORMAT, A(format), A(format_at), 0, 0, "squid", NULL, format_words, 0},
@@ -184,9 +195,6 @@ static const struct later {
 	{SECTION_LISTENER, "tls-cert", "tls-cert is not in this version: clients speak plain HTTP to the proxy; remove the line"},
 	{SECTION_LISTENER, "tls-key", "tls-key is not in this version: clients speak plain HTTP to the proxy; remove the line"},
 	{SECTION_LISTENER, "proxy-protocol-from", "proxy-protocol-from is not in this version; remove the line"},
-	{SECTION_RULE, "url", "url is not in this version; use hosts"},
-	{SECTION_RULE, "headers", "headers is not in this version; use hosts, methods or clients"},
-	{SECTION_RULE, "content-types", "content-types is not in this version; use hosts"},
 	{SECTION_RULE, "parent", "parent is not in this version, which connects to origins itself; remove the line"},
 };
 

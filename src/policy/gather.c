@@ -421,6 +421,8 @@ gather(struct build *b)
 		side_gather(b, SIDE_CLIENTS, i, &r->clients);
 		side_gather(b, SIDE_ADDRESSES, i, &r->addresses);
 		people_gather(b, i);
+		request_gather(b, i);
+		effects_gather(b, i);
 		numbers_gather(b, COND_PORTS, i, &r->ports);
 		numbers_gather(b, COND_SCHEMES, i, &r->schemes);
 		numbers_gather(b, COND_METHODS, i, &r->methods);
