@@ -415,7 +415,7 @@ gather(struct build *b)
 			[COND_CONTENT_TYPES] = &r->content_types, [COND_ORIGIN_TLS] = &r->origin_tls, [COND_ORIGIN_STRENGTH] = &r->origin_strength,
 		};
 		for (unsigned c = 0; c < COND_COUNT; c++)
-			b->has[i] |= items[c]->n > 0 ? 1u << c : 0;
+			b->has[i] |= items[c] && items[c]->n > 0 ? 1u << c : 0;
 		rule_check(b, r, b->has[i]);
 		side_gather(b, SIDE_HOSTS, i, &r->hosts);
 		side_gather(b, SIDE_CLIENTS, i, &r->clients);

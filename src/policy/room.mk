@@ -2,6 +2,7 @@
 libpostern_a_SOURCES += \
 	src/policy/block.h \
 	src/policy/build.h \
+	src/policy/carried.c src/policy/carried.h \
 	src/policy/compile.c src/policy/compile.h \
 	src/policy/effects.c \
 	src/policy/egress.c src/policy/egress.h \

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef HAVE_SYSTEMD
@@ -47,8 +46,8 @@ struct parent {
 	uint32_t      workers; /* as configured, `auto` resolved */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
-	struct stat  seen[2]; /* the system's files, when the snapshot in use read them */
-	struct timer look;    /* at them again */
+	uint64_t     tried; /* the last state of the files that a snapshot carries that was taken on, or could not be */
+	struct timer look;  /* at them again */
 
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
@@ -114,23 +113,6 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 	return true;
 }
 
-/* Have the system's files changed since this was last asked? */
-static bool
-files_changed(struct parent *p)
-{
-	bool changed = false;
-
-	for (size_t i = 0; i < sizeof p->seen / sizeof *p->seen; i++) {
-		struct stat now = {0};
-		if (stat(snapshot_system_files[i], &now) != 0)
-			now = (struct stat){0};
-		changed |= now.st_ino != p->seen[i].st_ino || now.st_size != p->seen[i].st_size || now.st_mtim.tv_sec != p->seen[i].st_mtim.tv_sec ||
-		    now.st_mtim.tv_nsec != p->seen[i].st_mtim.tv_nsec;
-		p->seen[i] = now;
-	}
-	return changed;
-}
-
 /* Load, open what is new, compile. False: everything wrong is in `r`; nothing changed. */
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
@@ -138,7 +120,6 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
 
-	files_changed(p); /* from here on; what the snapshot reads is at least as new */
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
@@ -306,27 +287,47 @@ on_hup(void *arg)
 	report_clear(&r);
 }
 
-/* --- hosts and resolv.conf --- */
+/* --- the files that a snapshot carries --- */
 
-/* The configuration stays; only what the resolver knows of this machine is new. */
+static int
+refresh(struct parent *p)
+{
+	struct report r;
+	int           fd;
+
+	report_init(&r);
+	fd = snapshot_refresh(p->snapshot, p->generation + 1, &r);
+	for (size_t i = 0; i < r.n; i++)
+		log_warn("%s", r.v[i].text);
+	report_clear(&r);
+	return fd;
+}
+
+/* The configuration stays; only what is known of this machine's names, of roots and of what is revoked is new. */
 static void
 on_look(void *arg)
 {
 	struct parent *p = arg;
+	char           name[1024];
+	uint64_t       changed;
 
 	timer_set(p->loop, &p->look, LOOK_MS);
 	crew_auth_look(&p->crew.auth);
 	/* as in on_hup; asked again soon */
-	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation) || !files_changed(p))
+	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation))
 		return;
+	changed = snapshot_changed(p->snapshot, name, sizeof name);
+	if (!changed || changed == p->tried)
+		return;
+	p->tried = changed;
 	p->next_ports = ports_again(p->ports);
-	p->next_snapshot = p->next_ports ? snapshot_refresh(p->snapshot, p->generation + 1) : -1;
+	p->next_snapshot = p->next_ports ? refresh(p) : -1;
 	if (p->next_snapshot < 0) {
-		log_warn("%s or %s changed, but could not be read: %s", snapshot_system_files[0], snapshot_system_files[1], strerror(errno));
+		log_warn("%s changed, but could not be taken on: %s", name, strerror(errno));
 		reload_drop(p);
 		return;
 	}
-	log_info("%s or %s changed", snapshot_system_files[0], snapshot_system_files[1]);
+	log_info("%s changed", name);
 	reload_begin(p);
 }
 
