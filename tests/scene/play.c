@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "auth/desk.h"
+#include "base/clock.h"
 #include "conf/load.h"
 #include "fake_desk.h"
+#include "session/consent.h"
 #include "session/inside.h"
 #include "session/session.h"
 
@@ -307,6 +309,24 @@ desk_step(struct play *p, const struct step *l)
 	else
 		play_fail(p, "the desk was not asked");
 	answer_clear(&a);
+}
+
+bool
+play_consent(const struct play *p, bool offer, struct bytes *out)
+{
+	struct session *s = NULL, *each;
+	char            text[CONSENT_TEXT];
+	struct consent  c;
+
+	TAILQ_FOREACH (each, &p->gw.sessions, link)
+		if (each->inside)
+			s = each;
+	if (!s)
+		return p->troubled;
+	c = (struct consent){offer ? CONSENT_OFFER : CONSENT_GIVEN, &s->peer.addr, &s->inside->at, s->inside->profile->fault, s->inside->profile->print};
+	consent_make(p->shared->consent_key, &c, clock_real_us() / 1000000, text);
+	bytes_add(out, span_of(text, sizeof text));
+	return true;
 }
 
 /* --- the gateway --- */
