@@ -8,3 +8,7 @@ test_aia_SOURCES = tests/unit/test_aia.c tests/unit/conf_dir.h
 test_aia_CFLAGS = $(UNIT_CFLAGS)
 test_aia_LDFLAGS = $(AM_LDFLAGS) -pthread -Wl,--wrap=dial_start
 test_aia_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_origin_memory
+test_origin_memory_SOURCES = tests/unit/test_origin_memory.c
+test_origin_memory_CFLAGS = $(UNIT_CFLAGS)
+test_origin_memory_LDADD = $(UNIT_LDADD)
