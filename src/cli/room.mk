@@ -1,6 +1,8 @@
 # files of this room
 postern_SOURCES += \
 	src/cli/auth.c \
+	src/cli/ca.c src/cli/ca.h \
+	src/cli/ca_show.c \
 	src/cli/check.c src/cli/check.h \
 	src/cli/check_key.c \
 	src/cli/cli.c src/cli/cli.h \

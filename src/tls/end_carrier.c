@@ -95,6 +95,8 @@ end_read(struct carrier *c, void *buf, size_t n)
 			t->side->readable = false;
 		break;
 	}
+	/* tickets that came swell the buffer for writing too; empty ones are freed */
+	SSL_free_buffers(t->ssl);
 	return done > 0 ? (ssize_t)done : nothing_read(t);
 }
 

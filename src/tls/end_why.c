@@ -117,10 +117,10 @@ end_note(struct tls_end *t, int error)
 
 	ERR_clear_error();
 	t->failed = error != SSL_ERROR_ZERO_RETURN;
-	if (t->reset)
-		t->detail = "reset";
-	else if (t->eof)
+	if (t->eof)
 		t->detail = "closed without close_notify";
+	else if (t->reset)
+		t->detail = "reset";
 	else if (!t->failed)
 		t->detail = "closed";
 	else

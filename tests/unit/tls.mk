@@ -23,3 +23,7 @@ check_PROGRAMS += test_end_resume
 test_end_resume_SOURCES = tests/unit/test_end_resume.c tests/unit/tls_parts.h
 test_end_resume_CFLAGS = $(UNIT_CFLAGS)
 test_end_resume_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_end_peers
+test_end_peers_SOURCES = tests/unit/test_end_peers.c tests/unit/tls_parts.h
+test_end_peers_CFLAGS = $(UNIT_CFLAGS)
+test_end_peers_LDADD = $(UNIT_LDADD)
