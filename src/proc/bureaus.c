@@ -140,8 +140,8 @@ bureaus_look(struct bureaus *a)
 		struct bureau *b = &a->bureau[k];
 		struct stat    now;
 		int            fd;
-		if (!a->plan.file[k] || b->m.channel < 0)
-			continue;
+		if (!a->plan.file[k] || b->m.channel < 0 || b->offered > a->crew->generation)
+			continue; /* while another one is offered: later */
 		look_at(a->plan.file[k], &now);
 		if (same_file(&now, &b->seen))
 			continue;
@@ -238,10 +238,10 @@ without_file(const struct bureau *b)
 
 /* Its file and a snapshot; MSG_GO follows when it has prepared, and the crew uses that one. */
 static bool
-send_snapshot(struct bureau *b, const char *path, int snapshot, uint64_t generation)
+send_snapshot(struct bureau *b, const char *path, int snapshot, uint64_t generation, bool may_refuse)
 {
 	int  fd = path ? file_open(b, path, without_file(b)) : -1;
-	bool ok = member_say(&b->m, MSG_FILE, generation, NULL, 0, &fd, fd >= 0) && member_say(&b->m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
+	bool ok = member_say(&b->m, MSG_FILE, generation, NULL, 0, &fd, fd >= 0) && member_say(&b->m, MSG_SNAPSHOT, generation, "?", may_refuse, &snapshot, 1);
 
 	if (fd >= 0)
 		close(fd);
@@ -254,7 +254,7 @@ send_in_use(struct bureau *b)
 {
 	const struct crew *c = b->all->crew;
 
-	return send_snapshot(b, b->all->plan.file[b->number], c->snapshot, c->generation);
+	return send_snapshot(b, b->all->plan.file[b->number], c->snapshot, c->generation, false);
 }
 
 static bool
@@ -441,7 +441,8 @@ bureaus_prepare(struct bureaus *a, const struct bureau_plan *next, int snapshot,
 	a->refusal[0] = '\0';
 	if (!signer_is_asked(a) || !(next->wanted & 1u << PEER_SIGNER))
 		return;
-	if (send_snapshot(b, next->file[PEER_SIGNER], snapshot, generation))
+	b->kept = b->seen;
+	if (send_snapshot(b, next->file[PEER_SIGNER], snapshot, generation, true))
 		timer_set(a->crew->loop, &a->patience, PATIENCE_MS);
 	else
 		bureau_kill(b);
@@ -462,9 +463,12 @@ bureaus_forget(struct bureaus *a)
 
 	timer_clear(&a->patience);
 	a->refusal[0] = '\0';
-	if (b->offered > a->crew->generation && b->m.channel >= 0 && !member_say(&b->m, MSG_FORGET, 0, NULL, 0, NULL, 0))
-		bureau_kill(b);
+	if (b->offered <= a->crew->generation)
+		return;
+	b->seen = b->kept;
 	b->offered = 0;
+	if (b->m.channel >= 0 && !member_say(&b->m, MSG_FORGET, 0, NULL, 0, NULL, 0))
+		bureau_kill(b);
 }
 
 void

@@ -34,6 +34,7 @@ struct bureau {
 	uint64_t          asked_us; /* whether it is alive, and it has not said so yet; 0: it has */
 	uint64_t          offered;  /* the generation that it was told of last */
 	struct stat       seen;   /* of its file, when it was opened last */
+	struct stat       kept;   /* the same of the file in use, while another one is offered */
 	int               watched; /* inotify's number of the file's directory; -1: none */
 	bool              unpaired[SHARED_WORKERS_MAX]; /* has no socket to that worker though both live */
 };

@@ -313,6 +313,7 @@ say_forget(struct member *m, void *arg)
 void
 crew_forget(struct crew *c)
 {
+	bureaus_forget(&c->bureaus);
 	c->changing = false;
 	each(c, say_forget, NULL);
 }

@@ -19,7 +19,7 @@ struct crew;
 
 struct member {
 	struct crew      *crew;
-	const char       *role; /* "worker", "logger" or "auth" */
+	const char       *role; /* "worker", "logger", "auth" or "signer" */
 	char              name[32]; /* "worker 3", "the logger" */
 	uint32_t          index;
 	pid_t             pid;     /* 0: none */

@@ -154,9 +154,8 @@ cached_drop(void *value)
 	free(c);
 }
 
-/* Not to its last minute: clocks of clients are ahead. */
-static bool
-use_until(const X509 *x, int64_t *until)
+bool
+leaf_use_until(const X509 *x, int64_t *until)
 {
 	struct tm from, to;
 
@@ -174,7 +173,7 @@ cache_put(struct leaf_desk *d, const uint8_t digest[32], struct leaf *l)
 {
 	struct cached *c = calloc(1, sizeof *c);
 
-	if (!c || !use_until(l->cert, &c->until)) {
+	if (!c || !leaf_use_until(l->cert, &c->until)) {
 		free(c);
 		return;
 	}

@@ -263,11 +263,533 @@ test_each_bad_certificate_is_called_what_it_is(void **state)
 	assert_int_equal(failed, 0);
 }
 
+/* --- revocation --- */
+
+static void
+test_a_revoked_certificate_is_refused_by_crl(void **state)
+{
+	X509_STORE *store = X509_STORE_new();
+	X509       *leaf, *fine;
+	X509_CRL   *crl, *foreign, *above;
+	STACK_OF(X509) *sent;
+	struct verify_ground *g;
+	struct profile *p;
+
+	(void)state;
+	leaf = cert_make(&(struct cert_want){.san = "DNS:" HOST, .serial = 77}, who[INTER], who_key[INTER]);
+	fine = cert_make(&(struct cert_want){.san = "DNS:" HOST, .serial = 78}, who[INTER], who_key[INTER]);
+	crl = crl_make(who[INTER], who_key[INTER], (const X509 *const[]){leaf}, 1, -9 * CERT_DAY, -CERT_DAY); /* and out of date: a revocation is not taken back */
+	foreign = crl_make(who[STRANGER], who_key[STRANGER], (const X509 *const[]){fine}, 1, -CERT_DAY, CERT_DAY); /* an authority of the same name */
+	above = crl_make(who[ROOT], who_key[ROOT], (const X509 *const[]){who[NO_LENGTH]}, 1, -CERT_DAY, CERT_DAY);
+	X509_STORE_add_cert(store, who[ROOT]);
+	assert_true(X509_STORE_add_crl(store, crl) && X509_STORE_add_crl(store, foreign) && X509_STORE_add_crl(store, above));
+	g = verify_ground_new(store, who[OWN]);
+	for (unsigned i = 0; i < 2; i++) { /* the second time with what is remembered of the CRL's signature */
+		sent = certs_of((X509 *[]){leaf, who[INTER]}, 2);
+		p = judge_in(g, leaf, sent, HOST, span_of(NULL, 0));
+		assert_int_equal(p->fault, FAULT_CERT_REVOKED);
+		assert_true(p->refuse && strstr(p->detail, "revoked 20") && strstr(p->detail, "by a CRL"));
+		profile_unref(p);
+		sk_X509_pop_free(sent, X509_free);
+		sent = certs_of((X509 *[]){fine, who[INTER]}, 2);
+		p = judge_in(g, fine, sent, HOST, span_of(NULL, 0));
+		assert_int_equal(p->fault, FAULT_NONE);
+		profile_unref(p);
+		sk_X509_pop_free(sent, X509_free);
+	}
+	/* an issuer that was not sent: its name decides */
+	p = judge_in(g, leaf, NULL, HOST, span_of(NULL, 0));
+	assert_int_equal(p->fault, FAULT_CERT_REVOKED);
+	profile_unref(p);
+	X509_free(leaf);
+	/* an intermediate */
+	leaf = cert_make(&(struct cert_want){.san = "DNS:" HOST}, who[NO_LENGTH], who_key[NO_LENGTH]);
+	sent = certs_of((X509 *[]){leaf, who[NO_LENGTH]}, 2);
+	p = judge_in(g, leaf, sent, HOST, span_of(NULL, 0));
+	assert_int_equal(p->fault, FAULT_CERT_REVOKED);
+	assert_non_null(strstr(p->detail, "authority No length"));
+	profile_unref(p);
+	sk_X509_pop_free(sent, X509_free);
+	X509_free(leaf);
+	X509_free(fine);
+	X509_CRL_free(crl);
+	X509_CRL_free(foreign);
+	X509_CRL_free(above);
+	verify_ground_free(g);
+	X509_STORE_free(store);
+}
+
+enum by { BY_ISSUER, BY_DELEGATE, BY_DELEGATE_UNSENT, BY_PLAIN, BY_EXPIRED, BY_FOREIGN };
+
+static void
+test_a_staple_is_believed_only_from_whom_it_may_come(void **state)
+{
+	static const struct {
+		int         status;
+		enum by     by;
+		int64_t     from, to;
+		const char *digest, *id_digest;
+		bool        about_other;
+		enum fault  fault;
+		const char *says;
+		enum fault  demanded; /* of a must-staple certificate */
+	} rows2[] = {
+		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "", FAULT_NONE},
+		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, -60, CERT_DAY, NULL, "SHA256", false, FAULT_NONE, "", FAULT_NONE},
+		{V_OCSP_CERTSTATUS_GOOD, BY_DELEGATE, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "", FAULT_NONE},
+		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, -60, 0, NULL, NULL, false, FAULT_NONE, "", FAULT_NONE},
+		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, 120, CERT_DAY, NULL, NULL, false, FAULT_NONE, "", FAULT_NONE}, /* clocks differ a little */
+		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, -60, CERT_DAY, NULL, NULL, false, FAULT_CERT_REVOKED, "by the stapled", FAULT_CERT_REVOKED},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_DELEGATE, -60, CERT_DAY, NULL, NULL, false, FAULT_CERT_REVOKED, "by the stapled", FAULT_CERT_REVOKED},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, -9 * CERT_DAY, -CERT_DAY, NULL, NULL, false, FAULT_CERT_REVOKED, "by the stapled", FAULT_CERT_REVOKED},
+		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, -9 * CERT_DAY, -CERT_DAY, NULL, NULL, false, FAULT_NONE, "ignored: it is out of date", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, -11 * CERT_DAY, 0, NULL, NULL, false, FAULT_NONE, "ignored: it is out of date", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, CERT_DAY, 2 * CERT_DAY, NULL, NULL, false, FAULT_NONE, "from the future", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, CERT_DAY, 2 * CERT_DAY, NULL, NULL, false, FAULT_NONE, "from the future", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_UNKNOWN, BY_ISSUER, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "does not know", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, -60, CERT_DAY, NULL, NULL, true, FAULT_NONE, "about another", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, -60, CERT_DAY, "SHA1", NULL, false, FAULT_NONE, "weak algorithm", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_DELEGATE_UNSENT, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "signer is not known", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_PLAIN, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "may not answer", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_EXPIRED, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "may not answer", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_GOOD, BY_FOREIGN, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "may not answer", FAULT_CERT_INVALID},
+	};
+	X509 *leaf[2] = {cert_make(&(struct cert_want){.san = "DNS:" HOST}, who[INTER], who_key[INTER]),
+	    cert_make(&(struct cert_want){.san = "DNS:" HOST, .tls_feature = "status_request"}, who[INTER], who_key[INTER])};
+	X509 *delegate = cert_make(&(struct cert_want){.cn = "OCSP", .eku = "OCSPSigning", .key = CERT_P256_C}, who[INTER], who_key[INTER]);
+	X509 *plain = cert_make(&(struct cert_want){.cn = "No OCSP", .key = CERT_P256_C}, who[INTER], who_key[INTER]);
+	X509 *expired = cert_make(&(struct cert_want){.cn = "OCSP", .eku = "OCSPSigning", .key = CERT_P256_C, .from = -9 * CERT_DAY, .to = -CERT_DAY}, who[INTER], who_key[INTER]);
+	X509 *foreign = cert_make(&(struct cert_want){.cn = "OCSP", .eku = "OCSPSigning", .key = CERT_P384}, who[STRANGER], who_key[STRANGER]);
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows2); i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			struct staple_want w = {.about = rows2[i].about_other ? who[NO_SIGN] : leaf[k], .issuer = who[INTER], .signer_key = who_key[INTER], .status = rows2[i].status,
+			    .from = rows2[i].from, .to = rows2[i].to, .digest = rows2[i].digest, .id_digest = rows2[i].id_digest, .with_signer = rows2[i].by != BY_DELEGATE_UNSENT};
+			STACK_OF(X509) *sent = certs_of((X509 *[]){leaf[k], who[INTER]}, 2);
+			enum fault      want = k ? rows2[i].demanded : rows2[i].fault;
+			struct span     staple;
+			struct profile *p;
+			if (rows2[i].by != BY_ISSUER) {
+				w.signer = rows2[i].by == BY_PLAIN ? plain : rows2[i].by == BY_EXPIRED ? expired : rows2[i].by == BY_FOREIGN ? foreign : delegate;
+				w.signer_key = rows2[i].by == BY_FOREIGN ? CERT_P384 : CERT_P256_C;
+			}
+			staple = staple_make(&w);
+			p = judge_in(ground, leaf[k], sent, HOST, staple);
+			if (p->fault != want || !strstr(p->detail, rows2[i].says) || p->refuse != (want == FAULT_CERT_REVOKED))
+				fail_msg("row %zu.%u: %s, %s", i, k, fault_row(p->fault)->word, p->detail);
+			profile_unref(p);
+			/* one bit of the signature, which stands before the certificates or at the end */
+			if (rows2[i].by == BY_ISSUER && rows2[i].fault == FAULT_CERT_REVOKED && k == 0) {
+				w.with_signer = false;
+				block_free(staple);
+				staple = staple_make(&w);
+				((char *)(uintptr_t)staple.p)[staple.n - 1] ^= 1;
+				p = judge_in(ground, leaf[k], sent, HOST, staple);
+				assert_int_equal(p->fault, FAULT_NONE);
+				assert_non_null(strstr(p->detail, "ignored"));
+				profile_unref(p);
+			}
+			block_free(staple);
+			sk_X509_pop_free(sent, X509_free);
+		}
+	}
+	X509_free(leaf[0]);
+	X509_free(leaf[1]);
+	X509_free(delegate);
+	X509_free(plain);
+	X509_free(expired);
+	X509_free(foreign);
+}
+
+static void
+test_a_staple_that_is_cut_or_followed_is_ignored(void **state)
+{
+	X509           *leaf = cert_make(&(struct cert_want){.san = "DNS:" HOST}, who[INTER], who_key[INTER]);
+	STACK_OF(X509) *sent = certs_of((X509 *[]){leaf, who[INTER]}, 2);
+	struct span     staple = staple_make(&(struct staple_want){.about = leaf, .issuer = who[INTER], .signer_key = who_key[INTER], .status = V_OCSP_CERTSTATUS_REVOKED, .from = -60, .to = 60});
+
+	(void)state;
+	for (size_t n = 1; n <= staple.n + 1; n++) {
+		struct span     part = block_of(staple.p, n <= staple.n ? n : staple.n);
+		struct profile *p;
+		if (n > staple.n) {
+			part.p = realloc((char *)(uintptr_t)part.p, n);
+			((char *)(uintptr_t)part.p)[n - 1] = 0;
+			part.n = n;
+		}
+		p = judge_in(ground, leaf, sent, HOST, part);
+		assert_int_equal(p->fault, n == staple.n ? FAULT_CERT_REVOKED : FAULT_NONE);
+		assert_true(n == staple.n || strstr(p->detail, "ignored: it cannot be read"));
+		profile_unref(p);
+		block_free(part);
+	}
+	block_free(staple);
+	sk_X509_pop_free(sent, X509_free);
+	X509_free(leaf);
+}
+
+/* --- issuers that were not sent --- */
+
+static enum verify_said
+ask(struct verify_ground *g, X509 *leaf, STACK_OF(X509) *sent, bool may_fetch, struct profile **p, char url[VERIFY_URL_MAX + 1])
+{
+	struct host        host;
+	struct verify_case c = {.leaf = leaf, .sent = sent, .name = &host, .now = time(NULL), .now_us = clock_mono_us(), .may_fetch = may_fetch, .cipher_bits = 256};
+
+	*p = NULL;
+	assert_true(host_parse(SPAN(HOST), &host));
+	return verify_chain(g, &c, p, url);
+}
+
+static void
+test_a_missing_issuer_is_asked_for_and_learnt(void **state)
+{
+	static const char url_a[] = "http://ca.test/a.cer", url_b[] = "http://ca.test/b.cer";
+	struct verify_ground *g = verify_ground_new(roots, who[OWN]);
+	X509           *lower = cert_make(&(struct cert_want){.cn = "Lower", .ca = true, .key = CERT_P256_C, .aia = "caIssuers;URI:http://ca.test/b.cer"}, who[INTER], who_key[INTER]);
+	X509           *leaf = cert_make(&(struct cert_want){.san = "DNS:" HOST, .aia = "caIssuers;URI:ldap://x/,OCSP;URI:http://o.test/,caIssuers;URI:http://ca.test/a.cer"}, lower, CERT_P256_C);
+	struct span     der = cert_der(lower), upper = cert_der(who[INTER]);
+	char            url[VERIFY_URL_MAX + 1];
+	struct profile *p;
+	uint64_t        now = clock_mono_us();
+
+	(void)state;
+	assert_int_equal(ask(g, leaf, NULL, false, &p, url), SAID_DONE);
+	assert_int_equal(p->fault, FAULT_CERT_INCOMPLETE);
+	assert_null(strstr(p->detail, "no URL"));
+	profile_unref(p);
+	assert_int_equal(ask(g, leaf, NULL, true, &p, url), SAID_NEEDS);
+	assert_string_equal(url, url_a);
+	/* it could not be had: not asked for again, until a while later */
+	issuers_keep(g->issuers, url_a, span_of(NULL, 0), now);
+	assert_int_equal(ask(g, leaf, NULL, true, &p, url), SAID_DONE);
+	assert_int_equal(p->fault, FAULT_CERT_INCOMPLETE);
+	profile_unref(p);
+	issuers_keep(g->issuers, url_a, span_of(NULL, 0), now - UINT64_C(601000000));
+	assert_int_equal(ask(g, leaf, NULL, true, &p, url), SAID_NEEDS);
+	issuers_keep(g->issuers, url_a, SPAN("garbage"), now);
+	assert_int_equal(ask(g, leaf, NULL, true, &p, url), SAID_DONE);
+	profile_unref(p);
+	/* one that does not help: no circle */
+	issuers_keep(g->issuers, url_a, upper, now);
+	assert_int_equal(ask(g, leaf, NULL, true, &p, url), SAID_DONE);
+	assert_int_equal(p->fault, FAULT_CERT_INCOMPLETE);
+	profile_unref(p);
+	/* the right ones, one after the other */
+	issuers_keep(g->issuers, url_a, der, now);
+	assert_int_equal(ask(g, leaf, NULL, true, &p, url), SAID_NEEDS);
+	assert_string_equal(url, url_b);
+	issuers_keep(g->issuers, url_b, upper, now);
+	assert_int_equal(ask(g, leaf, NULL, false, &p, url), SAID_DONE);
+	assert_int_equal(p->fault, FAULT_NONE);
+	profile_unref(p);
+	block_free(der);
+	block_free(upper);
+	X509_free(leaf);
+	X509_free(lower);
+	verify_ground_free(g);
+}
+
+static void
+test_a_fetched_root_is_never_trusted_and_a_circle_ends(void **state)
+{
+	struct verify_ground *g = verify_ground_new(roots, who[OWN]);
+	X509           *leaf = cert_make(&(struct cert_want){.san = "DNS:" HOST, .aia = "caIssuers;URI:http://ca.test/f.cer"}, who[FOREIGN], who_key[FOREIGN]);
+	struct span     der = cert_der(who[FOREIGN]);
+	char            url[VERIFY_URL_MAX + 1], name[40];
+	struct profile *p;
+	X509           *chain[7] = {NULL};
+
+	(void)state;
+	issuers_keep(g->issuers, "http://ca.test/f.cer", der, clock_mono_us());
+	assert_int_equal(ask(g, leaf, NULL, true, &p, url), SAID_DONE);
+	assert_int_equal(p->fault, FAULT_CERT_UNTRUSTED);
+	profile_unref(p);
+	block_free(der);
+	X509_free(leaf);
+	/* each has one above it that wants to be fetched: after four it is enough */
+	for (unsigned i = 0; i < 7; i++) {
+		char aia[80];
+		snprintf(name, sizeof name, "Level %u", 6 - i);
+		snprintf(aia, sizeof aia, "caIssuers;URI:http://ca.test/%u.cer", 6 - i);
+		chain[i] = cert_make(&(struct cert_want){.cn = name, .ca = i < 6, .san = i < 6 ? NULL : "DNS:" HOST, .aia = aia, .key = i % 2 ? CERT_P256_B : CERT_P256_C},
+		    i ? chain[i - 1] : who[FOREIGN], i ? (i % 2 ? CERT_P256_C : CERT_P256_B) : who_key[FOREIGN]);
+	}
+	unsigned fetches = 0;
+	while (ask(g, chain[6], NULL, true, &p, url) == SAID_NEEDS) {
+		unsigned at;
+		assert_int_equal(sscanf(url, "http://ca.test/%u.cer", &at), 1);
+		assert_true(at < 6);
+		der = cert_der(chain[5 - at]);
+		issuers_keep(g->issuers, url, der, clock_mono_us());
+		block_free(der);
+		fetches++;
+		assert_true(fetches < 6);
+	}
+	assert_int_equal(fetches, 4);
+	assert_int_equal(p->fault, FAULT_CERT_INCOMPLETE);
+	profile_unref(p);
+	for (unsigned i = 0; i < 7; i++)
+		X509_free(chain[i]);
+	verify_ground_free(g);
+}
+
+static void
+test_the_store_of_issuers_is_bounded(void **state)
+{
+	struct issuers *t = issuers_new();
+	struct span     der = cert_der(who[INTER]);
+	STACK_OF(X509) *certs;
+	char            url[64];
+	unsigned        have = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(url, sizeof url, "http://ca.test/%u", i);
+		issuers_keep(t, url, der, 1);
+	}
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(url, sizeof url, "http://ca.test/%u", i);
+		have += issuers_find(t, url, 1, &certs) == ISSUERS_HAVE;
+	}
+	assert_int_equal(have, 256);
+	assert_int_equal(issuers_find(t, "http://ca.test/4999", 1, &certs), ISSUERS_HAVE);
+	issuers_free(t);
+	block_free(der);
+}
+
+/* --- long chains, many names, anchors --- */
+
+static void
+test_long_chains_end(void **state)
+{
+	X509           *chain[120] = {NULL};
+	STACK_OF(X509) *sent;
+	struct profile *p;
+	char            name[40];
+
+	(void)state;
+	for (unsigned i = 0; i < 120; i++) {
+		bool ca = i < 119;
+		snprintf(name, sizeof name, "Level %u", i);
+		chain[119 - i] = cert_make(&(struct cert_want){.cn = name, .ca = ca, .san = ca ? NULL : "DNS:" HOST, .key = CERT_P256_B}, i ? chain[120 - i] : who[ROOT],
+		    i ? CERT_P256_B : who_key[ROOT]);
+		if (i != 7 && i != 8 && ca)
+			continue;
+		/* 8 and 9 authorities below the root; then all of them */
+		sent = certs_of(chain + 119 - i, i + 1);
+		X509 *leaf = ca ? cert_make(&(struct cert_want){.san = "DNS:" HOST}, chain[119 - i], CERT_P256_B) : chain[0];
+		p = judge_in(ground, leaf, sent, HOST, span_of(NULL, 0));
+		assert_int_equal(p->fault, i == 7 ? FAULT_NONE : FAULT_CERT_BAD_CHAIN);
+		assert_true(i == 7 || strstr(p->detail, "longer than 8"));
+		profile_unref(p);
+		sk_X509_pop_free(sent, X509_free);
+		if (ca)
+			X509_free(leaf);
+	}
+	for (unsigned i = 0; i < 120; i++)
+		X509_free(chain[i]);
+}
+
+static void
+test_of_thousands_of_names_the_one_asked_for_is_kept(void **state)
+{
+	size_t              n = 0, at = 0;
+	char               *san = malloc(200000);
+	X509               *leaf;
+	STACK_OF(X509)     *sent;
+	struct profile     *p;
+	struct profile_name name;
+	unsigned            count = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++)
+		n += (size_t)sprintf(san + n, "DNS:h%u.example.net,DNS:bad_%u.example.net,", i, i);
+	sprintf(san + n, "DNS:" HOST ",IP:192.0.2.7");
+	leaf = cert_make(&(struct cert_want){.cn = "H5.example.net", .san = san}, who[INTER], who_key[INTER]);
+	sent = certs_of((X509 *[]){leaf, who[INTER]}, 2);
+	p = judge_in(ground, leaf, sent, HOST, span_of(NULL, 0));
+	assert_int_equal(p->fault, FAULT_NONE);
+	assert_int_equal(p->n_names, PROFILE_NAMES_MAX);
+	assert_string_equal(p->common_name, "h5.example.net");
+	assert_true(profile_name_next(p, &at, &name));
+	assert_true(span_eq(name.dns, SPAN(HOST)));
+	for (count = 1; profile_name_next(p, &at, &name); count++)
+		assert_true(name.dns.n > 0 && !memchr(name.dns.p, '_', name.dns.n));
+	assert_int_equal(count, PROFILE_NAMES_MAX);
+	assert_int_equal(at, p->size);
+	profile_unref(p);
+	/* and by its address */
+	p = judge_in(ground, leaf, sent, "192.0.2.7", span_of(NULL, 0));
+	at = 0;
+	assert_int_equal(p->fault, FAULT_NONE);
+	assert_true(profile_name_next(p, &at, &name) && name.is_addr);
+	profile_unref(p);
+	p = judge_in(ground, leaf, sent, "elsewhere.example", span_of(NULL, 0));
+	assert_int_equal(p->fault, FAULT_CERT_WRONG_HOST);
+	assert_non_null(strstr(p->detail, "h0.example.net, h1.example.net, h2.example.net and 5999 more"));
+	profile_unref(p);
+	sk_X509_pop_free(sent, X509_free);
+	X509_free(leaf);
+	free(san);
+}
+
+static void
+test_what_trust_names_is_an_anchor(void **state)
+{
+	X509_STORE           *store = X509_STORE_new();
+	X509                 *server = cert_make(&(struct cert_want){.cn = "box", .san = "DNS:" HOST}, NULL, 0);
+	X509                 *leaf = cert_make(&(struct cert_want){.san = "DNS:" HOST}, who[SHA1_SIGNED], who_key[SHA1_SIGNED]);
+	struct verify_ground *g;
+	struct profile       *p;
+
+	(void)state;
+	assert_true(X509_STORE_add_cert(store, who[SHA1_SIGNED]) && X509_STORE_add_cert(store, server));
+	g = verify_ground_new(store, NULL);
+	p = judge_in(g, leaf, NULL, HOST, span_of(NULL, 0)); /* an intermediate, however it was signed */
+	assert_int_equal(p->fault, FAULT_NONE);
+	profile_unref(p);
+	p = judge_in(g, server, NULL, HOST, span_of(NULL, 0)); /* a server's own */
+	assert_int_equal(p->fault, FAULT_NONE);
+	profile_unref(p);
+	p = judge_in(g, server, NULL, "www.example.org", span_of(NULL, 0));
+	assert_int_equal(p->fault, FAULT_CERT_WRONG_HOST);
+	profile_unref(p);
+	X509_free(server);
+	X509_free(leaf);
+	verify_ground_free(g);
+	X509_STORE_free(store);
+}
+
+static void
+test_the_profile_says_what_the_certificate_says(void **state)
+{
+	X509           *leaf = cert_make(&(struct cert_want){.cn = HOST, .san = "DNS:" HOST ",DNS:*.example.com,IP:2001:db8::1,DNS:" HOST ",DNS:*.com"}, who[INTER], who_key[INTER]);
+	X509           *other = cert_make(&(struct cert_want){.cn = "not-its-name.example.com", .san = "DNS:" HOST, .key = CERT_RSA_2048}, who[INTER], who_key[INTER]);
+	STACK_OF(X509) *sent = certs_of((X509 *[]){leaf, who[INTER]}, 2);
+	struct profile *p = judge_in(ground, leaf, sent, HOST, span_of(NULL, 0));
+	uint8_t         answer[CERT_KINDS];
+
+	(void)state;
+	assert_string_equal(p->issuer, "Inter (Test)");
+	assert_string_equal(p->common_name, HOST);
+	assert_int_equal(p->n_names, 3);
+	assert_int_equal(p->strength, 128);
+	assert_int_equal(p->version, 0x0304);
+	assert_string_equal(p->cipher, "TLS_AES_256_GCM_SHA384");
+	assert_in_range(p->not_after - time(NULL), 30 * CERT_DAY - 60, 30 * CERT_DAY);
+	memset(answer, ORIGIN_BLOCK, sizeof answer);
+	assert_int_equal(profile_answer(p, answer), ORIGIN_PASS);
+	profile_unref(p);
+	p = judge_in(ground, other, sent, HOST, span_of(NULL, 0));
+	assert_string_equal(p->common_name, "");
+	assert_int_equal(p->strength, 112);
+	profile_unref(p);
+	sk_X509_pop_free(sent, X509_free);
+	X509_free(leaf);
+	X509_free(other);
+}
+
+static void
+test_the_strictest_answer_of_all_faults_counts(void **state)
+{
+	X509           *leaf = cert_make(&(struct cert_want){.san = "DNS:a.example.org", .from = -9 * CERT_DAY, .to = -60}, who[FOREIGN], who_key[FOREIGN]);
+	STACK_OF(X509) *sent = certs_of((X509 *[]){leaf, who[FOREIGN]}, 2);
+	struct profile *p = judge_in(ground, leaf, sent, HOST, span_of(NULL, 0));
+	uint8_t         answer[CERT_KINDS];
+
+	(void)state;
+	memset(answer, ORIGIN_PASS, sizeof answer);
+	assert_int_equal(profile_answer(p, answer), ORIGIN_PASS);
+	answer[KIND_EXPIRED] = ORIGIN_WARN;
+	assert_int_equal(profile_answer(p, answer), ORIGIN_WARN);
+	answer[KIND_WRONG_HOST] = ORIGIN_BLOCK;
+	assert_int_equal(profile_answer(p, answer), ORIGIN_BLOCK);
+	memset(answer, ORIGIN_BLOCK, sizeof answer);
+	answer[KIND_UNTRUSTED] = ORIGIN_PASS;
+	assert_int_equal(profile_answer(p, answer), ORIGIN_BLOCK);
+	profile_unref(p);
+	sk_X509_pop_free(sent, X509_free);
+	X509_free(leaf);
+	/* no answer helps one of our own CA's */
+	leaf = cert_make(&(struct cert_want){.san = "DNS:" HOST}, who[OWN], who_key[OWN]);
+	p = judge_in(ground, leaf, NULL, HOST, span_of(NULL, 0));
+	memset(answer, ORIGIN_PASS, sizeof answer);
+	assert_int_equal(profile_answer(p, answer), ORIGIN_BLOCK);
+	profile_unref(p);
+	X509_free(leaf);
+}
+
+static void
+test_texts_of_certificates_are_made_printable(void **state)
+{
+	X509           *issuer = cert_make(&(struct cert_want){.cn = "a\x1b[31m\xe2\x80\xae" "b\xc2\x85\xc3\xa4", .org = "x\ny", .ca = true, .key = CERT_P256_C}, NULL, 0);
+	X509           *leaf = cert_make(&(struct cert_want){.san = "DNS:" HOST}, issuer, CERT_P256_C);
+	STACK_OF(X509) *sent = certs_of((X509 *[]){leaf, issuer}, 2);
+	struct profile *p = judge_in(ground, leaf, sent, HOST, span_of(NULL, 0));
+
+	(void)state;
+	assert_string_equal(p->issuer, "a?[31m???b??\xc3\xa4 (x?y)");
+	profile_unref(p);
+	sk_X509_pop_free(sent, X509_free);
+	X509_free(leaf);
+	X509_free(issuer);
+}
+
+/* Not a test of speed: a figure, and a bound that only a blunder passes. */
+static void
+test_a_verification_takes_microseconds(void **state)
+{
+	static const enum cert_key kinds[] = {CERT_P256, CERT_RSA_2048};
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		X509                 *root = cert_make(&(struct cert_want){.cn = "R", .ca = true, .key = kinds[k]}, NULL, 0);
+		X509                 *inter = cert_make(&(struct cert_want){.cn = "I", .ca = true, .key = kinds[k]}, root, kinds[k]);
+		X509                 *leaf = cert_make(&(struct cert_want){.cn = HOST, .san = "DNS:" HOST ",DNS:example.com", .key = kinds[k]}, inter, kinds[k]);
+		STACK_OF(X509)       *sent = certs_of((X509 *[]){leaf, inter}, 2);
+		X509_STORE           *store = X509_STORE_new();
+		struct verify_ground *g;
+		uint64_t              began;
+		X509_STORE_add_cert(store, root);
+		g = verify_ground_new(store, who[OWN]);
+		began = clock_mono_us();
+		for (unsigned i = 0; i < 200; i++) {
+			struct profile *p = judge_in(g, leaf, sent, HOST, span_of(NULL, 0));
+			assert_int_equal(p->fault, FAULT_NONE);
+			profile_unref(p);
+		}
+		began = clock_mono_us() - began;
+		print_message("%s: %u us for each verification\n", k ? "RSA" : "ECDSA", (unsigned)(began / 200));
+		assert_true(began / 200 < 20000);
+		sk_X509_pop_free(sent, X509_free);
+		X509_free(root);
+		X509_free(inter);
+		X509_free(leaf);
+		verify_ground_free(g);
+		X509_STORE_free(store);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_bad_certificate_is_called_what_it_is),
+		cmocka_unit_test(test_a_revoked_certificate_is_refused_by_crl),
+		cmocka_unit_test(test_a_staple_is_believed_only_from_whom_it_may_come),
+		cmocka_unit_test(test_a_staple_that_is_cut_or_followed_is_ignored),
+		cmocka_unit_test(test_a_missing_issuer_is_asked_for_and_learnt),
+		cmocka_unit_test(test_a_fetched_root_is_never_trusted_and_a_circle_ends),
+		cmocka_unit_test(test_the_store_of_issuers_is_bounded),
+		cmocka_unit_test(test_long_chains_end),
+		cmocka_unit_test(test_of_thousands_of_names_the_one_asked_for_is_kept),
+		cmocka_unit_test(test_what_trust_names_is_an_anchor),
+		cmocka_unit_test(test_the_profile_says_what_the_certificate_says),
+		cmocka_unit_test(test_the_strictest_answer_of_all_faults_counts),
+		cmocka_unit_test(test_texts_of_certificates_are_made_printable),
+		cmocka_unit_test(test_a_verification_takes_microseconds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
