@@ -89,6 +89,9 @@ on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *hd, void *arg)
 
 	(void)h2;
 	link_pour(l, cost_of(hd));
+	/* the library passes priorities over, wherever they stand; RFC 9113 6.3 does not */
+	if (hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0)
+		link_fail(l, FAULT_H2_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
 	return l->ending || l->dead ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 

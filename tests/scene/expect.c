@@ -69,7 +69,8 @@ static const struct {
 	const char      *key;
 	enum record_text text;
 } texts[] = {{"method", RT_METHOD}, {"host", RT_HOST}, {"url", RT_URL}, {"listener", RT_LISTENER}, {"rule", RT_RULE}, {"reported", RT_REPORTED},
-    {"agent", RT_USER_AGENT}, {"type", RT_CONTENT_TYPE}, {"sni", RT_SNI}, {"alpn", RT_ALPN}, {"entry", RT_LIST_ENTRY}, {"user", RT_USER}, {"groups", RT_GROUPS}, {"detail", RT_AUTH_DETAIL}};
+    {"agent", RT_USER_AGENT}, {"type", RT_CONTENT_TYPE}, {"sni", RT_SNI}, {"alpn", RT_ALPN}, {"entry", RT_LIST_ENTRY}, {"user", RT_USER}, {"groups", RT_GROUPS}, {"detail", RT_AUTH_DETAIL},
+    {"tls-client", RT_TLS_CLIENT}, {"tls-origin", RT_TLS_ORIGIN}, {"issuer", RT_ORIGIN_ISSUER}, {"tls-detail", RT_TLS_DETAIL}};
 
 /* One value of a record as a scene writes it; null: there is no such key. */
 static const char *
@@ -108,6 +109,10 @@ record_value(const struct record *r, const struct span text[RT_COUNT], const cha
 		return or_dash(words_auth_way(r));
 	if (strcmp(key, "ech") == 0)
 		return r->ech ? "yes" : "no";
+	if (strcmp(key, "inner") == 0)
+		return r->is_inner ? "yes" : "no";
+	if (strcmp(key, "session") == 0)
+		return number_text(r->session, buf, n);
 	if (strcmp(key, "tunnel") == 0)
 		return r->is_tunnel ? "yes" : "no";
 	if (strcmp(key, "address") == 0 || strcmp(key, "client") == 0) {

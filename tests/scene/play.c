@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "auth/desk.h"
+#include "base/clock.h"
 #include "conf/load.h"
 #include "fake_desk.h"
+#include "session/consent.h"
+#include "session/inside.h"
 #include "session/session.h"
 
 #define STACK_MOST (192u << 10) /* bytes between the loop and the deepest call: no recursion over requests */
@@ -127,16 +130,58 @@ sends(struct play *p, struct fake_sock *s, const struct step *l)
 	free(b.p);
 }
 
-/* client opens [from ADDR] */
+/* inside HOST:PORT [h2] [block|warn|pass FAULT "detail"] */
+static struct inside *
+inside_read(struct play *p, const struct step *l, unsigned at)
+{
+	static const char *const answers[] = {"block", "warn", "pass"};
+	struct inside           *in = inside_new();
+	const char              *word = step_word(l, ++at);
+
+	if (!in || !authority_parse_connect(l->word[at - 1].s, &in->at) || !(in->profile = calloc(1, sizeof *in->profile))) {
+		play_fail(p, "inside HOST:PORT");
+		return in;
+	}
+	in->session = 7;
+	in->profile->refs = 1;
+	in->profile->version = 0x0304;
+	in->profile->strength = 128;
+	snprintf(in->profile->cipher, sizeof in->profile->cipher, "TLS_AES_128_GCM_SHA256");
+	snprintf(in->profile->issuer, sizeof in->profile->issuer, "Some CA");
+	snprintf(in->tls_client, sizeof in->tls_client, "TLSv1.3/TLS_AES_256_GCM_SHA384");
+	if (strcmp(word, "h2") == 0) {
+		in->h2 = true;
+		word = step_word(l, ++at);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		if (strcmp(word, answers[i]) == 0) {
+			in->bad = (enum bad_origin)i;
+			in->profile->fault = fault_find(step_word(l, at + 1));
+			if (at + 2 < l->n)
+				snprintf(in->profile->detail, sizeof in->profile->detail, "%.*s", SPAN_ARG(l->word[at + 2].s));
+			if (i == ORIGIN_BLOCK)
+				in->fault = in->profile->fault;
+		}
+	return in;
+}
+
+/* client opens [from ADDR] [inside ...] */
 static void
 opens(struct play *p, const struct step *l)
 {
-	struct endpoint from = {.port = (uint16_t)(40000 + fake.n_clients++)};
+	struct fake_sock *s;
+	unsigned          at;
+	struct endpoint   from = {.port = (uint16_t)(40000 + fake.n_clients++)};
 	const char     *addr = strcmp(step_word(l, 2), "from") == 0 ? step_word(l, 3) : CLIENT;
 
 	if (!addr_parse(span_str(addr), &from.addr))
 		play_fail(p, "`%s` is no address", addr);
-	fake_client(step_word(l, 0), &from, p->gw.slot[0].fd);
+	s = fake_client(step_word(l, 0), &from, p->gw.slot[0].fd);
+	for (at = 2; at < l->n; at++)
+		if (strcmp(step_word(l, at), "inside") == 0) {
+			s->inside = inside_read(p, l, at + 1);
+			break;
+		}
 }
 
 static void
@@ -264,6 +309,24 @@ desk_step(struct play *p, const struct step *l)
 	else
 		play_fail(p, "the desk was not asked");
 	answer_clear(&a);
+}
+
+bool
+play_consent(const struct play *p, bool offer, struct bytes *out)
+{
+	struct session *s = NULL, *each;
+	char            text[CONSENT_TEXT];
+	struct consent  c;
+
+	TAILQ_FOREACH (each, &p->gw.sessions, link)
+		if (each->inside)
+			s = each;
+	if (!s)
+		return p->troubled;
+	c = (struct consent){offer ? CONSENT_OFFER : CONSENT_GIVEN, &s->peer.addr, &s->inside->at, s->inside->profile->fault, s->inside->profile->print};
+	consent_make(p->shared->consent_key, &c, clock_real_us() / 1000000, text);
+	bytes_add(out, span_of(text, sizeof text));
+	return true;
 }
 
 /* --- the gateway --- */

@@ -90,6 +90,19 @@ trace_is_complete(void)
 
 /* --- session.c and gateway.c --- */
 
+/* The script has the client be inside an inspected tunnel from the start. */
+static void
+enter_tunnel(struct session *s)
+{
+	struct fake_sock *f;
+
+	TAILQ_FOREACH (f, &fake.socks, link)
+		if (f->fd == s->client.fd && !f->closed) {
+			s->inside = f->inside;
+			f->inside = NULL;
+		}
+}
+
 void __real_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
 void __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
 void
@@ -99,8 +112,10 @@ __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struc
 
 	__real_session_accept(gw, slot, fd, peer);
 	TAILQ_FOREACH (s, &gw->sessions, link)
-		if (s->client.fd == fd)
+		if (s->client.fd == fd) {
 			note(s, SESSION_HEAD);
+			enter_tunnel(s);
+		}
 }
 
 void __real_session_move(struct session *s, enum session_state next);

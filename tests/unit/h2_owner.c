@@ -183,7 +183,7 @@ make_more(struct guest *g)
 static bool
 take(struct guest *g)
 {
-	size_t  room = 16384 - g->n_in;
+	size_t  room = 20000 - g->n_in;
 	ssize_t n;
 
 	if (g->slow && g->headed)
@@ -202,7 +202,7 @@ take(struct guest *g)
 		return false;
 	}
 	g->n_in += (size_t)n;
-	if (!g->headed && g->n_in == 16384) {
+	if (!g->headed && g->n_in > g->owner->max_head) {
 		put_text(g, "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n\r\n");
 		g->headed = g->asked = true;
 	}
@@ -292,6 +292,7 @@ h2_owner_start(struct h2_owner *o, struct loop *loop, int fd, uint32_t streams, 
 	struct front_limits limits = {.streams = streams, .max_head = max_head};
 
 	o->loop = loop;
+	o->max_head = max_head;
 	o->side.fd = fd;
 	o->side.readable = o->side.writable = true;
 	LIST_INIT(&o->guests);

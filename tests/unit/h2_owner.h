@@ -36,6 +36,7 @@ struct h2_owner {
 	struct side       side;
 	struct front     *front;
 	struct guest_list guests;
+	size_t            max_head;
 	size_t            step; /* most bytes that a read or write moves; 0: all */
 	unsigned          n_requests, n_whole, n_reset;
 	bool              ended, refuse, slow;

@@ -10,7 +10,7 @@ include tests/unit/policy.mk
 include tests/unit/net.mk
 include tests/unit/tls.mk
 include tests/unit/ipc.mk
-include tests/unit/tls.mk
+include tests/unit/h2.mk
 include tests/unit/authd.mk
 include tests/unit/auth.mk
 include tests/unit/backs.mk
