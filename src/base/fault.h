@@ -76,6 +76,8 @@ enum fault_tag {
 	X(INSPECT_TIMEOUT, "inspect-timeout", 0, "", TAG_TIMEDOUT, "The client's TLS handshake did not end in time.") \
 	X(CLIENT_REJECTED_CERTIFICATE, "client-rejected-certificate", 0, "", TAG_ABORTED, "The client does not accept the inspection certificate.") \
 	X(CLIENT_TLS_FAILED, "client-tls-failed", 0, "", TAG_ABORTED, "The TLS handshake with the client failed.") \
+	X(H2_PROTOCOL, "h2-protocol-error", 0, "", TAG_ABORTED, "The client's HTTP/2 is not valid.") \
+	X(H2_FLOOD, "h2-flood", 0, "", TAG_ABORTED, "The client sends HTTP/2 frames that only make work.") \
 	X(MISDIRECTED, "misdirected-request", 421, "http_request_error", TAG_DENIED, "The request names another server than the tunnel that it came in.") \
 	X(SIGNER_UNAVAILABLE, "signer-unavailable", 503, "proxy_internal_error", TAG_NONE, "The certificates that inspection needs cannot be made at the moment; try again soon.") \
 	/* the origin's side of it */ \

@@ -22,6 +22,8 @@ void rear_on_event(struct rear *r);
 bool rear_has_room(const struct rear *r);
 /* A new stream; null: no room, or no memory. */
 struct carrier *rear_stream(struct rear *r);
+/* Has the origin said that it did nothing for this stream, which read ECONNRESET? Then it may be asked again, whatever the method (RFC 9113 8.7). */
+bool            rear_is_unserved(const struct carrier *c);
 unsigned        rear_streams(const struct rear *r);
 void            rear_free(struct rear *r);
 

@@ -19,7 +19,7 @@ url_normal_room(const struct url *u)
  * Write scheme://host[:port]/path[?query] into `buf` (RFC 3986 6.2.2, 6.2.3): scheme http or https; the host as it is canonical, an IPv6 address in
  * brackets; the port only when it is not the scheme's; in path and query, percent-encoded unreserved bytes are decoded and other escapes have upper-case
  * digits; dot segments are removed from the path after that, and an empty path is "/". %2F stays what it is, and so do double slashes. The result is
- * its own normal form. False: `room` is too small (url_normal_room never is), another scheme, or a '%' without two hexadecimal digits after it.
+ * its own normal form. False: `room` is too small (url_normal_room never is; what falls away again needs room too), another scheme, or a '%' without two hexadecimal digits after it.
  */
 bool url_normalise(const struct url *u, char *buf, size_t room, struct span *out);
 

@@ -229,8 +229,6 @@ forward_begin(struct session *s)
 	session_move(s, SESSION_FORWARD);
 	if (forward_sees_bound_auth(&r->head, FIELD_AUTHORIZATION))
 		r->pinned = true;
-	if (s->inside && r->head.seen & 1u << FIELD_AUTHORIZATION)
-		s->origin->unshared = true;
 	if (r->head.body == BODY_NONE)
 		r->sent_whole = true;
 	else if (!take_body(s, &body))
@@ -354,7 +352,7 @@ forward_origin_failed(struct session *s, enum fault fault)
 	}
 	/* RFC 9112 9.3.1, 9.6: a reused connection that closed before a byte came back may be tried anew, once */
 	bool retry = s->origin->reused && !r->retried && !r->used_body && !r->pinned && r->first_byte_ms == MS_NONE && buf_size(&r->back_in) == 0 &&
-	    method_is_idempotent(r->head.method_id);
+	    (method_is_idempotent(r->head.method_id) || origin_was_unserved(s->origin));
 	session_drop_origin(s);
 	outbox_clear(&s->up.kept);
 	if (!retry) {
@@ -376,7 +374,7 @@ forward_done(struct session *s)
 
 	if (whole && r->back_keep) {
 		s->origin->bound |= r->pinned;
-		if (s->origin->bound || s->origin->unshared) {
+		if (s->origin->bound) {
 			if (!s->keep || !origin_label(s->origin, host_span(&r->at.host), r->snap->set->generation))
 				session_drop_origin(s);
 		} else {

@@ -2,6 +2,8 @@
 #include "session/inside.h"
 
 #include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 struct inside *
 inside_new(void)
@@ -28,4 +30,16 @@ inside_unref(struct inside *in)
 	profile_unref(in->profile);
 	identity_unref(in->identity);
 	free(in);
+}
+
+uint64_t
+inside_ground(const struct inside *in, uint64_t generation)
+{
+	return XXH3_64bits_withSeed(&generation, sizeof generation, in->ground);
+}
+
+uint64_t
+inside_own_ground(const struct inside *in)
+{
+	return XXH3_64bits_withSeed(&in->session, sizeof in->session, in->ground) | 1;
 }

@@ -107,6 +107,8 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 	text[RT_URL] = url_text(r, t->url, sizeof t->url);
 	if (s->inside)
 		fill_tls(s->inside, text, t);
+	if (r->tls_detail)
+		text[RT_TLS_DETAIL] = span_str(r->tls_detail);
 	if (r->identity) {
 		text[RT_USER] = identity_name(r->identity);
 		if (snap->set->log_entry) /* they are many: only for a log that may tell them */
@@ -157,7 +159,7 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.worker = (uint16_t)s->gw->worker,
 		.resolve_ms = r->resolve_ms,
 		.connect_ms = r->connect_ms,
-		.tls_ms = MS_NONE,
+		.tls_ms = r->tls_ms,
 		.first_byte_ms = r->first_byte_ms,
 		.auth_ms = r->logon ? r->logon->ms : MS_NONE,
 	};
@@ -247,19 +249,22 @@ memo_start_us(const struct memo *m)
 }
 
 void
-memo_record(struct session *s, enum fault fault)
+memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail)
 {
-	struct memo *m = s->memo;
-	struct span  text[RT_COUNT];
-	size_t       n = 0;
+	struct span text[RT_COUNT];
+	size_t      n = 0;
 
 	for (unsigned i = 0; i < RT_COUNT; i++) {
 		text[i] = span_of(m->text + n, m->rec.len[i]);
 		n += m->rec.len[i];
 	}
+	if (detail.n)
+		text[RT_TLS_DETAIL] = detail;
 	m->rec.fault = (uint16_t)fault;
-	m->rec.bytes_in += s->up.bytes;
-	m->rec.bytes_out += s->down.bytes;
+	if (m == s->memo) { /* the lanes are this tunnel's */
+		m->rec.bytes_in += s->up.bytes;
+		m->rec.bytes_out += s->down.bytes;
+	}
 	commit(s, &m->rec, text, m->start_us);
 }
 

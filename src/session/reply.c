@@ -7,6 +7,7 @@
 
 #include "net/sock.h"
 #include "session/compose.h"
+#include "session/inspect.h"
 #include "session/page.h"
 #include "session/session.h"
 
@@ -236,6 +237,8 @@ reply_fault(struct session *s, enum fault fault)
 {
 	if (!fault_row(fault)->status || (!s->req && !request_new(s)))
 		session_finish(s, fault);
+	else if (s->req->is_connect && s->req->status == 200) /* the client takes what comes for its tunnel's */
+		inspect_failed(s, fault);
 	else
 		send_page(s, fault, SPAN(""));
 }
@@ -309,7 +312,7 @@ reply_trace(struct session *s)
 void
 reply_established(struct session *s)
 {
-	struct request    *r = s->req;
+	struct request      *r = s->req;
 	char                *ok = s->gw->compose;
 	size_t               n = (size_t)(stpcpy(ok, "HTTP/1.1 200 Connection established\r\n") - ok);
 	const struct verdict *v = &r->verdict;
@@ -323,7 +326,7 @@ reply_established(struct session *s)
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		return;
 	}
-	if (v->action == ACTION_BYPASS && v->guard != GUARD_OFF)
+	if (s->inside || (v->action == ACTION_BYPASS && v->guard != GUARD_OFF))
 		peek_begin(s);
 	else
 		tunnel_begin(s);

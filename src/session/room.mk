@@ -11,8 +11,11 @@ libpostern_a_SOURCES += \
 	src/session/gateway.c src/session/gateway.h \
 	src/session/head.c \
 	src/session/inside.c src/session/inside.h \
+	src/session/inspect.c src/session/inspect.h \
 	src/session/logon.c src/session/logon.h \
+	src/session/odd.c \
 	src/session/origin.c src/session/origin.h \
+	src/session/origin_tls.c \
 	src/session/page.c src/session/page.h \
 	src/session/peek.c \
 	src/session/reach.c \
@@ -21,4 +24,5 @@ libpostern_a_SOURCES += \
 	src/session/response.c \
 	src/session/session.c src/session/session.h \
 	src/session/target.c src/session/target.h \
+	src/session/streams.c \
 	src/session/tunnel.c

@@ -76,7 +76,7 @@ path_best(const struct verify_ground *g, const struct verify_case *c, STACK_OF(X
 			break;
 		sk_X509_delete(pool, where);
 		ok = path_judge(g, c, pool, &other);
-		if (ok && other.found.count < best->found.count) {
+		if (ok && other.anchored && other.found.count < best->found.count) {
 			path_clear(best);
 			*best = other;
 			at = best->worst_at;

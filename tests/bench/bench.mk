@@ -18,6 +18,10 @@ BENCHES += bench_parse
 bench_parse_SOURCES = tests/bench/bench_parse.c
 bench_parse_LDADD = libpostern.a $(LIBS_ALL)
 
+BENCHES += bench_tls
+bench_tls_SOURCES = tests/bench/bench_tls.c tests/bench/bench.h tests/unit/tls_parts.h
+bench_tls_LDADD = libpostern.a $(LIBS_ALL)
+
 # The load of bench_auth.sh, which compares authentication with Squid's in a test domain.
 EXTRA_PROGRAMS += auth_load
 auth_load_SOURCES = tests/bench/auth_load.c
@@ -27,3 +31,10 @@ bench: bench-auth
 bench-auth: auth_load$(EXEEXT) postern$(EXEEXT)
 	@echo "== bench_auth"; $(srcdir)/tests/bench/bench_auth.sh .
 .PHONY: bench-auth
+
+# A front for clients of others (nghttp, h2load, curl): make h2_server.
+EXTRA_PROGRAMS += h2_server
+h2_server_SOURCES = tests/bench/h2_server.c tests/unit/h2_owner.c tests/unit/h2_owner.h
+h2_server_CFLAGS = $(AM_CFLAGS)
+h2_server_LDADD = libpostern.a $(LIBS_ALL)
+CLEANFILES += h2_server$(EXEEXT)

@@ -131,6 +131,16 @@ fuzz_config_LDADD = $(FUZZ_LIBS)
 fuzz_config_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_verify
+replay_verify_SOURCES = tests/fuzz/fuzz_verify.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_verify_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_verify
+fuzz_verify_SOURCES = tests/fuzz/fuzz_verify.c tests/fuzz/fuzz.h
+fuzz_verify_LDADD = $(FUZZ_LIBS)
+fuzz_verify_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_wire
 replay_wire_SOURCES = tests/fuzz/fuzz_wire.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_wire_LDADD = $(FUZZ_LIBS)
@@ -149,6 +159,16 @@ noinst_PROGRAMS += fuzz_logon
 fuzz_logon_SOURCES = tests/fuzz/fuzz_logon.c tests/fuzz/fuzz.h
 fuzz_logon_LDADD = $(FUZZ_LIBS)
 fuzz_logon_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_url
+replay_url_SOURCES = tests/fuzz/fuzz_url.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_url_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_url
+fuzz_url_SOURCES = tests/fuzz/fuzz_url.c tests/fuzz/fuzz.h
+fuzz_url_LDADD = $(FUZZ_LIBS)
+fuzz_url_LDFLAGS = $(FUZZ_LINK)
 endif
 
 check_PROGRAMS += replay_user_file

@@ -1,133 +1,56 @@
 /* SPDX-License-Identifier: MIT */
-/* certs: certificates, keys and CRLs for tests, written as PEM to the directory that the test is in. */
+/*
+ * certs: a factory of certificates for tests, good and bad ones of every kind. Keys are made once for each kind and shared.
+ * Whatever fails ends the test.
+ */
 #ifndef POSTERN_TESTS_CERTS_H
 #define POSTERN_TESTS_CERTS_H
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
-#include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
-/* Zeros make a CA that is good today: P-256, SHA-256, ten years. */
+#include "base/span.h"
+
+enum cert_key { CERT_P256, CERT_P256_B, CERT_P256_C, CERT_P384, CERT_RSA_2048, CERT_RSA_1024, CERT_RSA_512, CERT_P192, CERT_DSA, CERT_ED25519, CERT_KEYS };
+EVP_PKEY *cert_key(enum cert_key k); /* shared; freed by certs_clear */
+
+#define CERT_DAY 86400
+
 struct cert_want {
-	const char *name;       /* common name; null: "Test CA"; "": an empty subject */
-	int         rsa;        /* bits; 0: P-256 */
-	bool        sha1;
-	const char *basic, *usage, *extended; /* extensions as openssl.cnf writes them; null: a CA's; "": none */
-	int64_t     from, to;   /* seconds since 1970 */
+	const char   *cn;     /* of the subject; null: the subject is empty */
+	const char   *org;
+	enum cert_key key;
+	int64_t       from, to; /* seconds from now; both 0: yesterday until in 30 days */
+	const char   *digest;   /* "SHA256" when null */
+	long          serial;   /* 0: one of its own */
+	bool          ca;       /* basicConstraints CA:TRUE and keyUsage keyCertSign, cRLSign; else a server: CA:FALSE, digitalSignature, serverAuth */
+	/* In OpenSSL's words for extensions; null: as `ca` says; "": none. */
+	const char   *san, *eku, *ku, *bc, *nc, *aia, *tls_feature;
+	struct span   raw_san;  /* the extension's value as DER */
+	const char   *odd;      /* an extension of unknown meaning; "critical" or "plain" */
+	const char   *twice;    /* short name of an extension that is put in again */
 };
 
-static inline EVP_PKEY *
-certs_key(int rsa)
-{
-	EVP_PKEY *key = rsa ? EVP_RSA_gen((size_t)rsa) : EVP_EC_gen("P-256");
+/* issuer null: signed by itself. */
+X509 *cert_make(const struct cert_want *w, X509 *issuer, enum cert_key issuer_key);
+/* One that revokes these serials; times in seconds from now. */
+X509_CRL *crl_make(X509 *issuer, enum cert_key issuer_key, const X509 *const *revoked, size_t n, int64_t from, int64_t to);
 
-	assert_non_null(key);
-	return key;
-}
+struct staple_want {
+	X509         *about, *issuer;  /* whom it is about */
+	X509         *signer;          /* null: the issuer */
+	enum cert_key signer_key;
+	int           status;          /* V_OCSP_CERTSTATUS_x */
+	int64_t       from, to;        /* seconds from now; to 0: says nothing of the next */
+	const char   *digest, *id_digest; /* SHA256 and SHA1 when null */
+	bool          with_signer;     /* sends its certificate along */
+};
+/* DER on the heap: free(). */
+struct span staple_make(const struct staple_want *w);
+struct span cert_der(X509 *cert);
+STACK_OF(X509) *certs_of(X509 *const *certs, size_t n); /* references */
 
-static inline void
-certs_extension(X509 *cert, int nid, const char *text)
-{
-	X509V3_CTX      ctx;
-	X509_EXTENSION *e;
-
-	if (!*text)
-		return;
-	X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
-	e = X509V3_EXT_conf_nid(NULL, &ctx, nid, text);
-	assert_non_null(e);
-	assert_int_equal(X509_add_ext(cert, e, -1), 1);
-	X509_EXTENSION_free(e);
-}
-
-static inline X509 *
-certs_make(const struct cert_want *want, EVP_PKEY *key)
-{
-	static long serial;
-	X509       *cert = X509_new();
-	int64_t     now = (int64_t)time(NULL);
-
-	assert_non_null(cert);
-	X509_set_version(cert, X509_VERSION_3);
-	ASN1_INTEGER_set(X509_get_serialNumber(cert), ++serial);
-	ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)(want->from ? want->from : now - 3600));
-	ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)(want->to ? want->to : now + 3650 * INT64_C(86400)));
-	if (!want->name || *want->name)
-		X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8, (const unsigned char *)(want->name ? want->name : "Test CA"), -1, -1, 0);
-	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	X509_set_pubkey(cert, key);
-	certs_extension(cert, NID_basic_constraints, want->basic ? want->basic : "critical,CA:TRUE");
-	certs_extension(cert, NID_key_usage, want->usage ? want->usage : "critical,keyCertSign,cRLSign");
-	certs_extension(cert, NID_ext_key_usage, want->extended ? want->extended : "");
-	assert_true(X509_sign(cert, key, want->sha1 ? EVP_sha1() : EVP_sha256()) > 0);
-	return cert;
-}
-
-static inline void
-certs_write_key(const char *path, EVP_PKEY *key, const char *pass)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_int_equal(PEM_write_PrivateKey(f, key, pass ? EVP_aes_128_cbc() : NULL, NULL, 0, NULL, (void *)(uintptr_t)pass), 1);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(chmod(path, 0600), 0);
-}
-
-static inline void
-certs_write(const char *path, X509 *cert)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_int_equal(PEM_write_X509(f, cert), 1);
-	assert_int_equal(fclose(f), 0);
-}
-
-/* A certificate, and its key when `key_path` is given. */
-static inline void
-certs_new(const char *path, const char *key_path, struct cert_want want)
-{
-	EVP_PKEY *key = certs_key(want.rsa);
-	X509     *cert = certs_make(&want, key);
-
-	certs_write(path, cert);
-	if (key_path)
-		certs_write_key(key_path, key, NULL);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-}
-
-/* A CRL that revokes nothing, due anew at `next`. */
-static inline void
-certs_crl(const char *path, const char *issuer, int64_t next)
-{
-	EVP_PKEY  *key = certs_key(0);
-	X509_CRL  *crl = X509_CRL_new();
-	X509_NAME *name = X509_NAME_new();
-	ASN1_TIME *t = ASN1_TIME_new();
-	FILE      *f = fopen(path, "w");
-
-	assert_true(crl && name && t && f);
-	X509_CRL_set_version(crl, X509_CRL_VERSION_2);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)issuer, -1, -1, 0);
-	X509_CRL_set_issuer_name(crl, name);
-	ASN1_TIME_set(t, (time_t)(next - 86400));
-	X509_CRL_set1_lastUpdate(crl, t);
-	ASN1_TIME_set(t, (time_t)next);
-	X509_CRL_set1_nextUpdate(crl, t);
-	assert_true(X509_CRL_sign(crl, key, EVP_sha256()) > 0);
-	assert_int_equal(PEM_write_X509_CRL(f, crl), 1);
-	assert_int_equal(fclose(f), 0);
-	ASN1_TIME_free(t);
-	X509_NAME_free(name);
-	X509_CRL_free(crl);
-	EVP_PKEY_free(key);
-}
+void certs_clear(void);
 
 #endif

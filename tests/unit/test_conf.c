@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf_dir.h"
 
-#include "certs.h"
+#include "cert_files.h"
 #include "conf/file.h"
 #include "conf/load.h"
 
@@ -328,6 +328,104 @@ load_good(const char *ini, struct report *r)
 		fail_msg("%s\n%s", ini, text);
 	free(text);
 	return c;
+}
+
+/* The answers to each kind, one letter each: block, warn, pass. */
+static void
+test_a_kind_goes_before_all_and_a_rule_before_the_section(void **state)
+{
+	static const struct {
+		const char *section, *rule; /* "": no such line */
+		const char *whole, *own;
+	} rows[] = {
+		{"", "", "bbbbbbbbbbbb", "............"},
+		{"on-bad-origin = warn\n", "", "wwwwwwwwwwww", "............"},
+		{"on-bad-origin = expired:pass\n", "", "pbbbbbbbbbbb", "............"},
+		{"on-bad-origin = expired:pass warn\n", "", "pwwwwwwwwwww", "............"},
+		{"on-bad-origin = warn, expired:pass\n  invalid:block revoked:block\n", "", "pwwwwwwwwwwb", "............"},
+		{"on-bad-origin = warn\n[inspection]\non-bad-origin = untrusted:pass\n", "", "wwwwpwwwwwww", "............"},
+		{"on-bad-origin = warn\n", "on-bad-origin = not-yet-valid:pass\n", "wwwwwwwwwwww", "wpwwwwwwwwww"},
+		{"on-bad-origin = warn\n", "on-bad-origin = block not-yet-valid:pass\n", "wwwwwwwwwwww", "bpbbbbbbbbbb"},
+		{"", "on-bad-origin = wrong-host:warn self-signed:pass incomplete:warn weak-signature:pass weak-key:warn bad-usage:pass\n  constrained:warn bad-chain:pass\n",
+		    "bbbbbbbbbbbb", "bbwpbwpwpwpb"},
+	};
+
+	(void)state;
+	certificates_write();
+	for (size_t i = 0; i < N(rows); i++) {
+		char                   ini[2000], whole[CERT_KINDS + 1] = "", own[CERT_KINDS + 1] = "";
+		struct report          r;
+		struct conf           *c;
+		const struct conf_rule *rule;
+		snprintf(ini, sizeof ini, INSPECTION "trust = ca.pem\n%s[rule i]\naction = inspect\nauth = none\n%s" GOOD, rows[i].section, rows[i].rule);
+		c = load_good(ini, &r);
+		rule = TAILQ_FIRST(&c->rules);
+		for (unsigned k = 0; k < CERT_KINDS; k++) {
+			whole[k] = "bwp"[c->inspection.bad_origin.answer[k]];
+			own[k] = rule->bad_origin.given ? "bwp"[rule->bad_origin.answer[k]] : '.';
+		}
+		if (strcmp(whole, rows[i].whole) != 0 || strcmp(own, rows[i].own) != 0 || r.warnings)
+			fail_msg("row %zu: %s %s, %zu warnings", i, whole, own, r.warnings);
+		report_clear(&r);
+		conf_free(c);
+	}
+}
+
+static void
+test_inspection_without_options_is_at_its_defaults(void **state)
+{
+	struct report                 r;
+	struct conf                  *c;
+	const struct conf_inspection *i;
+
+	(void)state;
+	certificates_write();
+	mkdir("sub", 0755);
+	dir_write("sub/more.ini", "[inspection]\nca-cert = ../ca.pem\nca-key = pkcs11:token=x;object=y\ntrust = ../ca.pem\n[rule i]\naction = inspect\nauth = none\n");
+	c = load_good("include = sub/more.ini\n" GOOD, &r);
+	i = &c->inspection;
+	assert_true(i->present && i->min_tls == 0x0303 && i->aia && i->h2);
+	assert_true(i->non_tls == ODD_REFUSE && i->missing_sni == ODD_REFUSE && i->foreign_sni == ODD_REFUSE && i->unknown_alpn == ODD_REFUSE && i->ech == ECH_FALLBACK);
+	assert_true(i->leaf_cache == 10000 && i->leaf_validity_ms == 30 * UINT64_C(86400000) && i->signer_timeout_ms == 5000);
+	assert_string_equal(i->ca_cert, "sub/../ca.pem");
+	assert_string_equal(i->ca_key, "pkcs11:token=x;object=y");
+	assert_int_equal(i->trust.n, 1);
+	assert_string_equal(i->trust.v[0].text.p, "sub/../ca.pem");
+	assert_int_equal(i->crl.n, 0);
+	assert_int_equal(TAILQ_FIRST(&c->rules)->unknown_alpn, ODD_DEFAULT);
+	assert_int_equal(r.warnings, 0);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_what_of_inspection_is_not_used_is_warned_of(void **state)
+{
+	static const struct {
+		const char *ini, *words;
+	} rows[] = {
+		{INSPECTION "trust = ca.pem\n", "postern.ini:1: warning: [inspection] is not used: no rule has action = inspect"},
+		{"[rule a]\naction = deny\non-bad-origin = pass\n", "postern.ini:1: warning: [rule a] has on-bad-origin, but only inspect rules look at that"},
+		{"[rule a]\naction = bypass\nhosts = x.example.com\nunknown-alpn = tunnel\n", "postern.ini:1: warning: [rule a] has unknown-alpn, but only"},
+		{INSPECTION "trust = ca.pem\ncrl = old.crl\n", "postern.ini:5: warning: crl: old.crl is out of date (CN=Somebody, 2001-09-09 01:46:40 UTC): what was revoked since"},
+	};
+
+	(void)state;
+	certificates_write();
+	certs_crl("old.crl", "Somebody", 1000000000);
+	for (size_t i = 0; i < N(rows); i++) {
+		struct report r;
+		struct conf  *c;
+		char          ini[1000], *text;
+		snprintf(ini, sizeof ini, "%s" GOOD, rows[i].ini);
+		c = load_good(ini, &r);
+		text = report_text(&r, c);
+		if (!strstr(text, rows[i].words))
+			fail_msg("row %zu: %s", i, text);
+		free(text);
+		report_clear(&r);
+		conf_free(c);
+	}
 }
 
 static void
@@ -927,6 +1025,9 @@ main(void)
 		TEST(test_bad_files_are_named_by_line_with_what_would_be_right),
 		TEST(test_all_errors_come_in_one_go_in_the_order_of_file_and_line),
 		TEST(test_without_options_the_defaults_hold),
+		TEST(test_inspection_without_options_is_at_its_defaults),
+		TEST(test_a_kind_goes_before_all_and_a_rule_before_the_section),
+		TEST(test_what_of_inspection_is_not_used_is_warned_of),
 		TEST(test_every_option_reaches_its_place),
 		TEST(test_rules_keep_the_order_of_files_and_lines),
 		TEST(test_a_key_repeated_in_another_file_names_the_first),
