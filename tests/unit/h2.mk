@@ -7,3 +7,7 @@ check_PROGRAMS += test_front
 test_front_SOURCES = tests/unit/test_front.c tests/unit/h2_owner.c tests/unit/h2_owner.h tests/unit/h2_peer.c tests/unit/h2_peer.h
 test_front_CFLAGS = $(UNIT_CFLAGS)
 test_front_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_rear
+test_rear_SOURCES = tests/unit/test_rear.c tests/unit/h2_peer.c tests/unit/h2_peer.h
+test_rear_CFLAGS = $(UNIT_CFLAGS)
+test_rear_LDADD = $(UNIT_LDADD)
