@@ -52,7 +52,7 @@ class Cert:
         if basic:
             make = make.add_extension(x509.BasicConstraints(ca, pathlen), True)
         sign = ca if sign is None else sign
-        make = make.add_extension(x509.KeyUsage(not ca, False, False, False, False, sign, sign, False, False), True)
+        make = make.add_extension(x509.KeyUsage(not sign, False, False, False, False, sign, sign, False, False), True)
         if names:
             make = make.add_extension(x509.SubjectAlternativeName([general(name) for name in names]), not subject)
         if eku and not ca:

@@ -5,6 +5,7 @@ The kinds are those of Durumeric et al. (NDSS 2017), de Carné de Carnavalet and
 test_bad_tls.py.
 """
 
+import collections
 import os
 import re
 import shutil
@@ -201,7 +202,14 @@ hosts = *.{name}.{SITE}
 action = inspect
 auth = none
 on-bad-origin = {answer}
-""" for name, answer in (("pass", "pass"), ("warn", "warn"), ("twice", "self-signed:pass expired:pass"), ("twicewarn", "self-signed:pass wrong-host:pass expired:warn"))) + inspection.RULES
+""" for name, answer in (("pass", "pass"), ("warn", "warn"), ("twice", "self-signed:pass expired:pass"), ("twicewarn", "self-signed:pass wrong-host:pass expired:warn"))) + f"""
+[rule onlyonepasses]
+hosts = self-signed.{SITE}
+clients = 127.0.0.2
+action = inspect
+auth = none
+on-bad-origin = self-signed:pass
+""" + inspection.RULES
 
 
 def hosts():
@@ -273,19 +281,19 @@ class Place:
         self.here = inspection.Inspecting(start, world, folder, rules=RULES, authority=(cert, key), trust=roots, crl=folder / "crl.pem",
                                           gateway_options={"egress_allow": "127.0.0.2/32"})
         self.gw = self.here.gw
-        self.seen = 0
+        self.seen = collections.Counter()
 
-    def look(self, host, *words, verify=True, path="/", check=True):
+    def look(self, host, *words, verify=True, check=True):
         """Status and body, as curl gets them under the inspection CA; and the lines of the log: the request's and its CONNECT's."""
         curl = self.here.curl if verify else self.gw.curl
-        self.seen += 1
-        done = curl(*([] if verify else ["-k"]), "-w", "\n%{http_code} %{ssl_verify_result}", *words, f"https://{host}{path}{'&' if '?' in path else '?'}look={self.seen}", check=check)
+        self.seen[host] += 1
+        done = curl(*([] if verify else ["-k"]), "-w", "\n%{http_code}", *words, f"https://{host}/", check=check)
         body, _, last = done.stdout.decode().rpartition("\n")
-        return int(last.split()[0]), body
+        return int(last), body
 
     def lines(self, host):
         """The last CONNECT there, and the request inside it."""
-        outer = wait_until(lambda: [line for line in self.gw.records() if line["method"] == "CONNECT" and line["host"] == host], f"a CONNECT to {host}")[-1]
+        outer = self.gw.record(self.seen[host], method="CONNECT", host=host)
         inner = [line for line in self.gw.records() if line["method"] != "CONNECT" and line["session"] == outer["session"]]
         return outer, inner[-1] if inner else None
 
@@ -336,3 +344,127 @@ def test_good(place, name, note):
     outer, inner = place.lines(host)
     assert inner["fault"] is None and outer["fault"] is None and outer["tls_detail"] == note and outer["origin_issuer"]
     assert outer["tls_origin"].startswith("TLSv1.3/")
+
+
+@pytest.mark.parametrize("target, names, says", [(w.ORIGIN, None, ""), (w.OTHER, "wrong-host", f"it is for *.{SITE}")])
+def test_address(place, target, names, says):
+    """A CONNECT to an address, whose TLS names no server."""
+    if names:
+        check_blocked(place, target, f"origin-cert-{names}", says)
+    else:
+        assert place.look(target) == (200, FULL)
+
+
+def test_idn(place):
+    assert place.look("xn--bcher-kva.example.net") == (200, FULL)
+
+
+def test_issuers_are_fetched_from_where_clients_may_go(place):
+    """And once only."""
+    for name in ("incomplete-private-url", "incomplete-https-url", "incomplete-no-such-file", "incomplete-wrong-file", "aia", "aia-allowed"):
+        place.look(f"{name}.{SITE}")
+        place.look(f"{name}.{SITE}")
+    asked = (place.folder / "aia.log").read_text().split("\n")
+    assert sorted(filter(None, asked)) == sorted(["127.0.0.2 /hidden.der?allowed", f"{w.ORIGIN} /hidden.der", f"{w.ORIGIN} /inter.der", f"{w.ORIGIN} /none.der"])
+
+
+@pytest.mark.parametrize("name, kind", [pytest.param(name, kind, id=kind) for kind, name in KINDS.items()])
+def test_passed(place, name, kind):
+    """The client gets the content only if it does not look, for the leaf is by an authority that nobody trusts."""
+    host = f"{name}.pass.{SITE}"
+    assert place.look(host, check=False)[0] == 0
+    assert place.gw.record(method="CONNECT", host=host)["fault"] == "client-rejected-certificate"
+    assert place.look(host, verify=False) == (200, FULL)
+    outer, inner = place.lines(host)
+    assert inner["status"] == 200 and inner["fault"] is None and inner["origin_issuer"] == outer["origin_issuer"]
+    says = next(row[3] for row in BAD if row[0] == name)
+    assert says in inner["tls_detail"] and says in outer["tls_detail"]
+
+
+@pytest.mark.parametrize("name, kind", [pytest.param(name, kind, id=kind) for kind, name in KINDS.items()])
+def test_warned(place, name, kind):
+    """The page says what is wrong; who goes on gets the content."""
+    host, jar = f"{name}.warn.{SITE}", place.folder / f"{name}.jar"
+    words = ("-b", jar, "-c", jar, "-H", "Accept: text/html")
+    assert place.look(host, verify=False)[0] == 502
+    assert place.lines(host)[1]["fault"] == f"origin-cert-{kind}"
+    status, page = place.look(host, *words, verify=False)
+    assert status == 502 and FULL not in page and next(row[3] for row in BAD if row[0] == name) in page
+    action = re.search(r'<form method="post" action="https://[^/]*(/[^"]*)"', page)[1].replace("&amp;", "&")
+    place.seen[host] += 1
+    done = place.gw.curl("-k", *words, "-X", "POST", "-H", "Content-Length: 0", "-o", "/dev/null", "-w", "%{http_code}", f"https://{host}{action}")
+    assert done.stdout == b"303"
+    assert place.look(host, *words, verify=False) == (200, FULL)
+    assert place.look(host, verify=False)[0] == 502  # another browser
+
+
+@pytest.mark.parametrize("rule", ["pass", "warn"])
+@pytest.mark.parametrize("name", NEVER)
+def test_never_passed(place, name, rule):
+    kind, says = next(row[2:] for row in BAD if row[0] == name)
+    check_blocked(place, f"{name}.{rule}.{SITE}", f"origin-cert-{kind}", says)
+    assert place.look(f"{name}.{rule}.{SITE}", "-H", "Accept: text/html")[1].count("<form") == 0
+
+
+def test_of_several_faults_the_strictest_answer_counts(place):
+    assert place.look(f"self-signed-expired.twice.{SITE}", verify=False) == (200, FULL)
+    assert place.look(f"self-signed-wrong-host.twicewarn.{SITE}", verify=False) == (200, FULL)
+    for name, says in (("self-signed-wrong-host", "it is for elsewhere.example.org"), ("self-signed-wrong-host-expired", "it is for elsewhere.example.org")):
+        outer, _ = check_blocked(place, f"{name}.twice.{SITE}", "origin-cert-self-signed", "signed by itself: Myself")
+        assert says in outer["tls_detail"]
+    assert place.look(f"self-signed-wrong-host-expired.twicewarn.{SITE}", verify=False)[0] == 502
+    assert "<form" in place.look(f"self-signed-wrong-host-expired.twicewarn.{SITE}", "-H", "Accept: text/html", verify=False)[1]
+
+
+def test_what_one_rule_lets_through_another_does_not(place):
+    host = f"self-signed.{SITE}"
+    other = ("--interface", "127.0.0.2")
+    for _ in range(2):
+        assert place.look(host, *other, verify=False) == (200, FULL)
+        check_blocked(place, host, "origin-cert-self-signed", "signed by itself")
+
+
+def ask(t, host):
+    return t.send(f"GET / HTTP/1.1\r\nHost: {host}:8443\r\n\r\n").response()
+
+
+def once(_request, wire):
+    """Each request has a connection of its own."""
+    wire.send(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(FULL)}\r\n\r\n{FULL}")
+    return False
+
+
+def test_an_origin_that_is_let_through_may_not_become_worse(place, serve, folder):
+    """The same certificate comes again, with the chain that tells that its authority was revoked."""
+    host = f"worse.pass.{SITE}"
+    leaf, authority = place.mill.leaf(host, place.mill.dropped)
+    server = serve(origins.Https, *leaf.write(folder, "alone"), w.ORIGIN, 8443, answer=once)
+    with place.here.inside(f"{host}:8443", verify=False) as t:
+        assert ask(t, host).status == 200 and ask(t, host).status == 200
+        server.close()
+        server = serve(origins.Https, *leaf.write(folder, "chain", authority), w.ORIGIN, 8443, answer=once)
+        answer = ask(t, host)
+        assert answer.status == 502 and b"authority Dropped authority" in answer.body and server.requests == []
+    assert place.gw.record(method="GET", host=host, status=502)["fault"] == "origin-cert-revoked"
+
+
+def test_an_origin_that_was_good_is_judged_at_each_connection(place, serve, folder):
+    host = f"turns.{SITE}"
+    leaf, authority = place.mill.leaf(host)
+    server = serve(origins.Https, *leaf.write(folder, "good", authority), w.ORIGIN, 8443, answer=once)
+    with place.here.inside(f"{host}:8443") as t:
+        assert ask(t, host).status == 200
+    place.gw.record(method="CONNECT", host=host)
+    server.close()
+    server = serve(origins.Https, *Cert("Myself", names=[host]).write(folder, "bad"), w.ORIGIN, 8443, answer=once)
+    for number in (1, 2):  # first it is remembered as good, so that the leaf is made after the certificate that it had
+        with place.here.inside(f"{host}:8443") as t:
+            answer = ask(t, host)
+            assert answer.status == 502 and b"signed by itself" in answer.body
+        assert place.gw.record(1 + number, method="CONNECT", host=host)["fault"] == (None if number == 1 else "origin-cert-self-signed")
+        assert place.gw.record(number, method="GET", host=host, status=502)["fault"] == "origin-cert-self-signed"
+    assert server.requests == []
+    server.close()
+    server = serve(origins.Https, folder / "good.pem", folder / "good.key", w.ORIGIN, 8443, answer=once)
+    with place.here.inside(f"{host}:8443") as t:
+        assert ask(t, host).status == 200
