@@ -6,7 +6,9 @@ postern_SOURCES += \
 	src/cli/check.c src/cli/check.h \
 	src/cli/check_key.c \
 	src/cli/cli.c src/cli/cli.h \
-	src/cli/explain.c \
+	src/cli/explain.c src/cli/explain.h \
+	src/cli/explain_print.c \
+	src/cli/explain_request.c \
 	src/cli/passwd.c \
 	src/cli/password.c src/cli/password.h \
 	src/cli/run.c
