@@ -15,5 +15,6 @@ include tests/unit/authd.mk
 include tests/unit/auth.mk
 include tests/unit/backs.mk
 include tests/unit/audit.mk
+include tests/unit/session.mk
 include tests/unit/verify.mk
 include tests/unit/proc.mk
