@@ -190,3 +190,13 @@ fuzz_user_file_SOURCES = tests/fuzz/fuzz_user_file.c tests/fuzz/fuzz.h
 fuzz_user_file_LDADD = $(FUZZ_LIBS)
 fuzz_user_file_LDFLAGS = $(FUZZ_LINK)
 endif
+
+check_PROGRAMS += replay_leaf
+replay_leaf_SOURCES = tests/fuzz/fuzz_leaf.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_leaf_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_leaf
+fuzz_leaf_SOURCES = tests/fuzz/fuzz_leaf.c tests/fuzz/fuzz.h
+fuzz_leaf_LDADD = $(FUZZ_LIBS)
+fuzz_leaf_LDFLAGS = $(FUZZ_LINK)
+endif
