@@ -235,18 +235,6 @@ inspect_origin_known(struct session *s, struct profile *profile, enum fault faul
 	want_leaf(s);
 }
 
-/* A page can be told inside only. */
-void
-inspect_failed(struct session *s, enum fault fault)
-{
-	struct inspection *p = s->req->inspection;
-
-	if (p && p->plan == PLAN_INSPECT && (s->state == SESSION_GATE || s->state == SESSION_LOOKUP || s->state == SESSION_DIAL))
-		block_origin(s, fault, NULL);
-	else
-		session_finish(s, fault);
-}
-
 /* --- the leaf --- */
 
 /* What a resumed session must agree with: one that was begun when the origin was another, or under another CA, is not gone on with. */

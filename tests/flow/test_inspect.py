@@ -92,7 +92,7 @@ def test_a_body_passes_both_ways(inspecting, site, folder):
 def test_http2_is_spoken_with_clients_and_origins(inspecting):
     here = inspecting()
     urls = [f"https://graph.windows.net:8443/how?{i}" for i in range(10)]
-    lines = here.curl("--http2", "--parallel", "--parallel-immediate", "-w", "%{http_version}\\n", *urls).stdout.decode().splitlines()
+    lines = here.curl("--http2", "--parallel", "-w", "%{http_version}\\n", *urls).stdout.decode().splitlines()
     assert lines.count("2") == 10
     answers = {line for line in lines if line != "2"}
     assert len(lines) == 20 and len(answers) == 1 and answers.pop().startswith("HTTP/2.0 "), lines
