@@ -86,7 +86,7 @@ read_path(const char *at, const char *end, struct url *out)
 	if (!p)
 		return false;
 	out->path = span_of(at, (size_t)(p - at));
-	out->query = SPAN("");
+	out->query = (struct span){NULL, 0};
 	out->has_query = p < end;
 	if (p == end)
 		return true;

@@ -123,6 +123,7 @@ enum condition { COND_HOSTS, COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENT
 enum trace_state { TRACE_ABSENT, TRACE_HELD, TRACE_FAILED, TRACE_UNKNOWN };
 struct trace_rule {
 	uint32_t         rule;
+	enum action      action;   /* what it says */
 	enum trace_state cond[COND_COUNT];
 	bool             held;     /* all conditions hold */
 	bool             decided;  /* and it decided */

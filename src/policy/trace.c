@@ -61,7 +61,7 @@ rule_trace(const struct policy *p, struct view *v, uint32_t rule, struct trace_r
 	uint32_t has = p->rules[rule].has;
 	bool     host = candidates_hold(p, &v->own, rule, v->place);
 
-	*t = (struct trace_rule){.rule = rule, .held = host};
+	*t = (struct trace_rule){.rule = rule, .action = p->rules[rule].action, .held = host};
 	if (has >> COND_HOSTS & 1)
 		t->cond[COND_HOSTS] = host ? TRACE_HELD : TRACE_FAILED;
 	for (unsigned i = 0; i < p->n_active; i++) {

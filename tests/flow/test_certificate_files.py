@@ -21,7 +21,7 @@ def test_a_new_list_is_taken_on_without_a_reload(gw, folder):
     (folder / "new.crl").rename(folder / "root.crl")
     gw.says(r"root\.crl changed", since=since)
     gw.says(r"reloaded: generation 2 is in use", since=since)
-    assert "warning" not in gw.said()[since:]
+    assert "stays in use" not in gw.said()[since:]
 
 
 def test_half_a_file_leaves_what_it_held_and_is_said_once(gw, folder):

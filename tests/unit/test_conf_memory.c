@@ -2,7 +2,7 @@
 /* Each allocation that reading a configuration makes fails once in turn, and from each one on all that follow. Linked with --wrap. */
 #include "conf_dir.h"
 
-#include "certs.h"
+#include "cert_files.h"
 #include "conf/conf.h"
 
 static size_t fail_at;   /* the allocation that fails; 0: none */
