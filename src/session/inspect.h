@@ -52,6 +52,8 @@ void inspect_connected(struct session *s);
 void inspect_origin_known(struct session *s, struct profile *profile, enum fault fault, const char *detail);
 void inspect_on_client(struct session *s);  /* the client's handshake goes on */
 void inspect_on_timeout(struct session *s);
+/* A host that inspection cannot serve is counted (unserved.h); other faults are none of its business. */
+void inspect_note_unserved(struct session *s, enum fault fault);
 /* The connection ends: the CONNECT's line. `fault` NONE when it belongs to a request inside. */
 void inspect_end(struct session *s, enum fault fault);
 void inspection_free(struct inspection *p);
