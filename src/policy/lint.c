@@ -175,7 +175,7 @@ urls_are_https(const struct conf_items *items)
 		struct span s = items->v[i].text;
 		if (items->v[i].negated)
 			continue;
-		if (s.n < 9 || memcmp(s.p, "^https:", 7) != 0)
+		if (s.n < 7 || memcmp(s.p, "^https:", 7) != 0)
 			return false;
 		any = true;
 	}

@@ -30,7 +30,7 @@ say_goodbye(struct tls_end *t)
 	int error;
 
 	t->bye_due = false;
-	if (t->bye_sent || t->failed || t->stuck)
+	if (t->bye_sent || t->failed || t->mute || t->stuck)
 		return;
 	ERR_clear_error();
 	if (SSL_shutdown(t->ssl) < 0) {
@@ -121,6 +121,27 @@ next_record(const struct tls_end *t, struct span a, struct span b, char joint[RE
 	return span_of(joint, n);
 }
 
+/* What the peer said before it hung up may lie there still: bytes, which can be read to their end, or the alert that tells why. */
+static void
+on_write_failed(struct tls_end *t, int error)
+{
+	int    found = SSL_ERROR_WANT_READ;
+	size_t n;
+	char   c;
+
+	t->mute = true;
+	if (error == SSL_ERROR_SYSCALL) {
+		ERR_clear_error();
+		t->dry = false;
+		if (SSL_peek_ex(t->ssl, &c, 1, &n)) {
+			t->heard = true;
+			return;
+		}
+		found = SSL_get_error(t->ssl, 0);
+	}
+	end_note(t, waits(found) ? error : found);
+}
+
 static ssize_t
 end_write(struct carrier *c, struct span a, struct span b)
 {
@@ -128,22 +149,21 @@ end_write(struct carrier *c, struct span a, struct span b)
 	char            joint[RECORD_MAX];
 	size_t          done = 0, got;
 	struct span     record;
-	int             error = SSL_ERROR_NONE;
+	int             error;
 
-	if (t->failed || t->bye_sent) {
+	if (t->failed || t->mute || t->bye_sent) {
 		errno = EPIPE;
 		return -1;
 	}
 	ERR_clear_error();
-	while (a.n + b.n > 0 && !t->failed) {
+	while (a.n + b.n > 0) {
 		record = next_record(t, a, b, joint);
 		if (!SSL_write_ex(t->ssl, record.p, record.n, &got)) {
 			error = SSL_get_error(t->ssl, 0);
-			if (waits(error)) {
+			if (waits(error))
 				t->stuck = record.n;
-				break;
-			}
-			end_note(t, error);
+			else
+				on_write_failed(t, error);
 			break;
 		}
 		t->stuck = 0;
@@ -158,7 +178,7 @@ end_write(struct carrier *c, struct span a, struct span b)
 	}
 	if (done > 0 || a.n + b.n == 0)
 		return (ssize_t)done;
-	errno = t->failed ? EPIPE : EAGAIN;
+	errno = t->mute ? EPIPE : EAGAIN;
 	return -1;
 }
 
@@ -167,7 +187,7 @@ has_failed(struct carrier *c)
 {
 	struct tls_end *t = of_carrier(c);
 
-	return t->failed || sock_failed(t->side->fd);
+	return t->failed || t->mute || sock_failed(t->side->fd);
 }
 
 static void

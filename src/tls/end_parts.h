@@ -42,6 +42,7 @@ struct tls_end {
 	bool                dry;    /* the socket is, until the next event */
 	bool                eof, reset; /* the socket said so */
 	bool                failed; /* nothing more can be read or written */
+	bool                mute;   /* nothing more can be written */
 	bool                bye_due, bye_sent; /* close_notify */
 	uint8_t             host_n;
 	char                host[]; /* towards an origin: whose sessions these are */

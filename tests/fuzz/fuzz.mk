@@ -84,6 +84,16 @@ fuzz_hostname_LDADD = $(FUZZ_LIBS)
 fuzz_hostname_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_certificate
+replay_certificate_SOURCES = tests/fuzz/fuzz_certificate.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_certificate_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_certificate
+fuzz_certificate_SOURCES = tests/fuzz/fuzz_certificate.c tests/fuzz/fuzz.h
+fuzz_certificate_LDADD = $(FUZZ_LIBS)
+fuzz_certificate_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_ntlm
 replay_ntlm_SOURCES = tests/fuzz/fuzz_ntlm.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_ntlm_LDADD = $(FUZZ_LIBS)

@@ -117,11 +117,11 @@ take_body(struct guest *g)
 	enum parse_result p = PARSE_MORE;
 	struct h2_owner  *o = g->owner;
 
-	while (p == PARSE_MORE && (at < g->n_in || g->body.kind == BODY_NONE)) {
+	do {
 		p = body_take(&g->body, span_of(g->in + at, g->n_in - at), &used, &data);
 		echo(g, data);
 		at += used;
-	}
+	} while (p == PARSE_MORE && at < g->n_in);
 	if (p == PARSE_BAD)
 		abort();
 	if (o->n_last_body + at < sizeof o->last_body) {
@@ -202,13 +202,13 @@ take(struct guest *g)
 		return false;
 	}
 	g->n_in += (size_t)n;
-	if (!g->headed && g->n_in > g->owner->max_head) {
-		put_text(g, "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n\r\n");
-		g->headed = g->asked = true;
-	}
-	if (!g->headed)
+	if (!g->headed) {
 		take_head(g);
-	else if (!g->asked)
+		if (!g->headed && g->n_in > g->owner->max_head) {
+			put_text(g, "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n\r\n");
+			g->headed = g->asked = true;
+		}
+	} else if (!g->asked)
 		take_body(g);
 	else
 		g->n_in = 0;

@@ -303,7 +303,9 @@ test_an_origin_that_wants_a_certificate_is_recognised(void **state)
 	static const struct {
 		int  version;
 		bool must, late; /* late: told after our handshake is done */
-	} rows[] = {{TLS1_2_VERSION, false, false}, {TLS1_2_VERSION, true, false}, {TLS1_3_VERSION, false, false}, {TLS1_3_VERSION, true, true}};
+		bool writes;     /* before we read: the origin has hung up already */
+	} rows[] = {{TLS1_2_VERSION, false, false, false}, {TLS1_2_VERSION, true, false, false}, {TLS1_3_VERSION, false, false, false},
+	    {TLS1_3_VERSION, true, true, false}, {TLS1_3_VERSION, true, true, true}};
 	struct peer p;
 	const char *detail;
 	char        buf[10];
@@ -319,8 +321,14 @@ test_an_origin_that_wants_a_certificate_is_recognised(void **state)
 			assert_string_equal(detail, "handshake_failure");
 		} else if (rows[i].late) {
 			side_carry(&p.pair.client, tls_carrier(p.pair.c));
-			assert_int_equal(side_read(&p.pair.client, buf, sizeof buf), -1);
-			assert_int_equal(errno, ECONNRESET);
+			if (rows[i].writes) {
+				shutdown(p.pair.server.fd, SHUT_RDWR);
+				assert_int_equal(side_write(&p.pair.client, SPAN("GET"), SPAN("")), -1);
+				assert_int_equal(errno, EPIPE);
+			} else {
+				assert_int_equal(side_read(&p.pair.client, buf, sizeof buf), -1);
+				assert_int_equal(errno, ECONNRESET);
+			}
 			assert_int_equal(tls_late_why(p.pair.c, &detail), FAULT_ORIGIN_WANTS_CERTIFICATE);
 			assert_string_equal(detail, "certificate_required");
 		} else {
@@ -331,6 +339,33 @@ test_an_origin_that_wants_a_certificate_is_recognised(void **state)
 		}
 		peer_clear(&p);
 	}
+}
+
+/* As an origin does that refuses a body half-way. */
+static void
+test_what_was_said_before_hanging_up_can_be_read(void **state)
+{
+	struct peer p;
+	const char *detail;
+	char        buf[10];
+
+	(void)state;
+	origin_init(&p, ec);
+	assert_int_equal(reach(&p), TLS_SHAKEN);
+	side_carry(&p.pair.client, tls_carrier(p.pair.c));
+	assert_int_equal(SSL_write(p.ssl, "413", 3), 3);
+	SSL_shutdown(p.ssl);
+	close(p.pair.server.fd);
+	p.pair.server.fd = -1;
+	assert_int_equal(side_write(&p.pair.client, SPAN("GET"), SPAN("")), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_true(side_failed(&p.pair.client));
+	side_note(&p.pair.client, WATCH_READ | WATCH_CLOSED);
+	assert_int_equal(side_read(&p.pair.client, buf, sizeof buf), 3);
+	assert_memory_equal(buf, "413", 3);
+	assert_int_equal(side_read(&p.pair.client, buf, sizeof buf), 0);
+	assert_int_equal(tls_late_why(p.pair.c, &detail), FAULT_NONE);
+	peer_clear(&p);
 }
 
 static void
@@ -563,6 +598,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_a_client_that_prefers_chacha_gets_it),
 		cmocka_unit_test(test_renegotiation_is_refused),
 		cmocka_unit_test(test_an_origin_that_wants_a_certificate_is_recognised),
+		cmocka_unit_test(test_what_was_said_before_hanging_up_can_be_read),
 		cmocka_unit_test(test_nothing_is_sent_before_it_is_asked_for),
 		cmocka_unit_test(test_origins_that_break_off_are_told_apart),
 		cmocka_unit_test(test_a_chain_that_is_too_long_is_named),

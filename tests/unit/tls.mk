@@ -27,3 +27,8 @@ check_PROGRAMS += test_end_peers
 test_end_peers_SOURCES = tests/unit/test_end_peers.c tests/unit/tls_parts.h
 test_end_peers_CFLAGS = $(UNIT_CFLAGS)
 test_end_peers_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_end_memory
+test_end_memory_SOURCES = tests/unit/test_end_memory.c tests/unit/tls_parts.h
+test_end_memory_CFLAGS = $(UNIT_CFLAGS)
+test_end_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc
+test_end_memory_LDADD = $(UNIT_LDADD)

@@ -30,20 +30,6 @@ part_must(bool ok, const char *what)
 	abort();
 }
 
-/* until profile.c is there */
-__attribute__((weak)) struct profile *
-profile_ref(struct profile *p)
-{
-	p->refs++;
-	return p;
-}
-__attribute__((weak)) void
-profile_unref(struct profile *p)
-{
-	if (p && !--p->refs)
-		free(p);
-}
-
 /* A snapshot with [inspection] and nothing else; `roots` as they lie in one: free() it. */
 static inline struct snapshot *
 part_snapshot(uint16_t min_tls, struct span roots)
