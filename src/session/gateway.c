@@ -14,6 +14,7 @@
 #include "net/sock.h"
 #include "session/page.h"
 #include "session/session.h"
+#include "session/unserved.h"
 #include "tls/aia.h"
 #include "tls/leaf.h"
 #include "tls/origin_memory.h"
@@ -62,6 +63,7 @@ gateway_clear(struct gateway *gw)
 	buf_pool_clear(&gw->bufs);
 	basic_cache_free(gw->basic);
 	origin_memory_free(gw->verified);
+	unserved_free(gw->unserved);
 	tls_context_unref(gw->tls);
 	explicit_bzero(gw->ticket, sizeof gw->ticket);
 	snapshot_unref(gw->snap);

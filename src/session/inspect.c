@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "session/inspect.h"
+#include "session/unserved.h"
 
 static void on_leaf(void *arg, struct leaf *leaf, enum fault fault);
 static void want_leaf(struct session *s);
@@ -235,18 +236,6 @@ inspect_origin_known(struct session *s, struct profile *profile, enum fault faul
 	want_leaf(s);
 }
 
-/* A page can be told inside only. */
-void
-inspect_failed(struct session *s, enum fault fault)
-{
-	struct inspection *p = s->req->inspection;
-
-	if (p && p->plan == PLAN_INSPECT && (s->state == SESSION_GATE || s->state == SESSION_LOOKUP || s->state == SESSION_DIAL))
-		block_origin(s, fault, NULL);
-	else
-		session_finish(s, fault);
-}
-
 /* --- the leaf --- */
 
 /* What a resumed session must agree with: one that was begun when the origin was another, or under another CA, is not gone on with. */
@@ -367,6 +356,19 @@ on_leaf(void *arg, struct leaf *leaf, enum fault fault)
 
 /* --- the client --- */
 
+void
+inspect_note_unserved(struct session *s, enum fault fault)
+{
+	struct gateway *gw = s->gw;
+
+	if (fault != FAULT_CLIENT_REJECTED_CERTIFICATE && fault != FAULT_ORIGIN_WANTS_CERTIFICATE)
+		return;
+	if (!gw->unserved)
+		gw->unserved = unserved_new();
+	if (gw->unserved)
+		unserved_note(gw->unserved, &s->inside->at, fault, &s->peer.addr, loop_now_us(gw->loop));
+}
+
 /* ECH: it has seen the outer name's leaf, and comes back without. */
 static void
 end_fallback(struct session *s)
@@ -441,6 +443,7 @@ inspect_on_client(struct session *s)
 	case TLS_BROKE:
 		fault = tls_why(r->shake, &detail);
 		request_note_tls(r, detail);
+		inspect_note_unserved(s, fault);
 		session_finish(s, fault);
 		break;
 	}
@@ -464,10 +467,12 @@ inspect_end(struct session *s, enum fault fault)
 	const char    *detail = NULL;
 	enum fault     late = in->requests == 0 ? tls_late_why(s->client_tls, &detail) : FAULT_NONE;
 
-	if (late != FAULT_NONE)
+	if (late != FAULT_NONE) {
 		fault = late;
-	else if (in->fault != FAULT_NONE)
+		inspect_note_unserved(s, late);
+	} else if (in->fault != FAULT_NONE) {
 		fault = in->fault;
+	}
 	memo_record(s, s->connect, fault, detail ? span_str(detail) : SPAN(""));
 	memo_free(s->connect);
 	s->connect = NULL;

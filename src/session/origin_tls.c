@@ -112,6 +112,7 @@ origin_tls_on_event(struct session *s)
 		break;
 	case TLS_BROKE:
 		fault = tls_why(r->shake, &detail);
+		inspect_note_unserved(s, fault);
 		done(s, NULL, fault, detail);
 		break;
 	}
