@@ -28,8 +28,8 @@ put_request_line(struct line *l, const struct record *r, const struct span text[
 	line_char(l, ' ');
 	words_target(l, r, text, query, STYLE_QUOTED_WORD);
 	if (r->minor != NO_MINOR) {
-		line_bytes(l, " HTTP/1.", 8);
-		line_number(l, r->minor, 0, ' ');
+		line_bytes(l, " HTTP/", 6);
+		words_http_version(l, r);
 	}
 }
 

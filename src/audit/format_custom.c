@@ -12,8 +12,8 @@
 #include "audit/words.h"
 
 #define SOURCE_MAX 4096u
-#define KNOWN_CODES "%% ts tu tS tl tg tr dt >a >p <a <p <A >Hs Ss Sh rm ru rp rv >rs >rd >rP un ui mt st >st <st >h <h ssl::>sni note"
-#define KNOWN_NOTES "id session listener worker action rule list_entry reported guard sni alpn fault user groups auth_scheme auth_ms auth_detail"
+#define KNOWN_CODES "%% ts tu tS tl tg tr dt >a >p <a <p <A >Hs Ss Sh rm ru rp rv >rs >rd >rP un ui mt st >st <st >h <h ssl::... note"
+#define KNOWN_NOTES "id session listener worker action rule list_entry reported guard sni alpn fault user groups auth_... tls_... origin_issuer"
 #define NO_MINOR 255
 
 enum code {
@@ -21,7 +21,7 @@ enum code {
 	CODE_CLIENT_PORT, CODE_ADDRESS, CODE_SERVER_PORT, CODE_SERVER_NAME, CODE_STATUS, CODE_RESULT, CODE_HIER, CODE_TARGET, CODE_PATH,
 	CODE_VERSION, CODE_SCHEME, CODE_PORT, CODE_IDENT, CODE_MEDIA_TYPE, CODE_BYTES, CODE_BYTES_IN, CODE_BYTES_OUT, CODE_TEXT, CODE_REFERER,
 	CODE_ID, CODE_SESSION, CODE_WORKER, CODE_ACTION, CODE_GUARD, CODE_FAULT, CODE_AUTH_SCHEME,
-	CODE_AUTH_MS,
+	CODE_AUTH_MS, CODE_BUMP_MODE, CODE_TLS_VERSION, CODE_TLS_CIPHER,
 };
 
 enum takes { TAKES_NOTHING, TAKES_TIME, TAKES_REQUEST_FIELD, TAKES_REPLY_FIELD, TAKES_NOTE };
@@ -43,7 +43,11 @@ static const struct row codes[] = {
 	{">rP", CODE_PORT, 0, 0, 0}, {"un", CODE_TEXT, RT_USER, 0, STYLE_UNSAFE}, {"ul", CODE_TEXT, RT_USER, 0, STYLE_UNSAFE}, {"ui", CODE_IDENT, 0, 0, 0},
 	{"mt", CODE_MEDIA_TYPE, 0, 0, STYLE_URL}, {"st", CODE_BYTES, 0, 0, 0}, {">st", CODE_BYTES_IN, 0, 0, 0}, {"<st", CODE_BYTES_OUT, 0, 0, 0},
 	{">h", 0, 0, TAKES_REQUEST_FIELD, STYLE_UNSAFE}, {"<h", 0, 0, TAKES_REPLY_FIELD, STYLE_UNSAFE},
-	{"ssl::>sni", CODE_TEXT, RT_SNI, 0, STYLE_URL}, {"note", 0, 0, TAKES_NOTE, STYLE_URL},
+	{"ssl::>sni", CODE_TEXT, RT_SNI, 0, STYLE_URL}, {"ssl::bump_mode", CODE_BUMP_MODE, 0, 0, 0},
+	{"ssl::>negotiated_version", CODE_TLS_VERSION, RT_TLS_CLIENT, 0, STYLE_URL}, {"ssl::>negotiated_cipher", CODE_TLS_CIPHER, RT_TLS_CLIENT, 0, STYLE_URL},
+	{"ssl::<negotiated_version", CODE_TLS_VERSION, RT_TLS_ORIGIN, 0, STYLE_URL}, {"ssl::<negotiated_cipher", CODE_TLS_CIPHER, RT_TLS_ORIGIN, 0, STYLE_URL},
+	{"ssl::<cert_issuer", CODE_TEXT, RT_ORIGIN_ISSUER, 0, STYLE_URL},
+	{"note", 0, 0, TAKES_NOTE, STYLE_URL},
 };
 
 /* What `>h`, `<h` and `note` may be asked for. */
@@ -53,6 +57,8 @@ static const struct row notes[] = {
 	{"id", CODE_ID, 0, 0, 0}, {"session", CODE_SESSION, 0, 0, 0}, {"listener", CODE_TEXT, RT_LISTENER, 0, 0}, {"worker", CODE_WORKER, 0, 0, 0},
 	{"action", CODE_ACTION, 0, 0, 0}, {"rule", CODE_TEXT, RT_RULE, 0, 0}, {"list_entry", CODE_TEXT, RT_LIST_ENTRY, 0, 0},
 	{"reported", CODE_TEXT, RT_REPORTED, 0, 0}, {"guard", CODE_GUARD, 0, 0, 0}, {"sni", CODE_TEXT, RT_SNI, 0, 0}, {"alpn", CODE_TEXT, RT_ALPN, 0, 0},
+	{"tls_client", CODE_TEXT, RT_TLS_CLIENT, 0, 0}, {"tls_origin", CODE_TEXT, RT_TLS_ORIGIN, 0, 0}, {"origin_issuer", CODE_TEXT, RT_ORIGIN_ISSUER, 0, 0},
+	{"tls_detail", CODE_TEXT, RT_TLS_DETAIL, 0, 0},
 	{"fault", CODE_FAULT, 0, 0, 0}, {"user", CODE_TEXT, RT_USER, 0, 0}, {"groups", CODE_TEXT, RT_GROUPS, 0, 0},
 	{"auth_scheme", CODE_AUTH_SCHEME, 0, 0, 0}, {"auth_ms", CODE_AUTH_MS, 0, 0, 0}, {"auth_detail", CODE_TEXT, RT_AUTH_DETAIL, 0, 0}, {0},
 };
@@ -403,10 +409,8 @@ put_value(struct line *l, const struct token *t, const struct record *r, const s
 	case CODE_TARGET: words_target(l, r, text, query, t->style); break;
 	case CODE_PATH: put_path(l, text[RT_URL], query, t->style); break;
 	case CODE_VERSION:
-		if (r->minor != NO_MINOR) {
-			line_bytes(l, "1.", 2);
-			line_number(l, r->minor, 0, ' ');
-		}
+		if (r->minor != NO_MINOR)
+			words_http_version(l, r);
 		break;
 	case CODE_SCHEME: put_word(l, words_scheme(r)); break;
 	case CODE_MEDIA_TYPE: line_text(l, words_media_type(text[RT_CONTENT_TYPE]), t->style); break;
@@ -416,6 +420,9 @@ put_value(struct line *l, const struct token *t, const struct record *r, const s
 	case CODE_SESSION: line_id(l, r->session); break;
 	case CODE_ACTION: put_word(l, words_action(r)); break;
 	case CODE_AUTH_SCHEME: put_word(l, words_auth_way(r)); break;
+	case CODE_BUMP_MODE: put_word(l, words_bump_mode(r)); break;
+	case CODE_TLS_VERSION: line_text(l, words_tls_version(text[t->text]), t->style); break;
+	case CODE_TLS_CIPHER: line_text(l, words_tls_cipher(text[t->text]), t->style); break;
 	case CODE_GUARD: put_word(l, words_guard(r)); break;
 	case CODE_FAULT:
 		if (r->fault != FAULT_NONE)

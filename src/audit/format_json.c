@@ -115,6 +115,10 @@ put_verdict(struct line *l, const struct record *r, const struct span text[RT_CO
 	KEY(l, "sni"), put_text(l, text[RT_SNI]);
 	KEY(l, "ech"), line_str(l, r->ech ? "true" : "false");
 	KEY(l, "alpn"), put_text(l, text[RT_ALPN]);
+	KEY(l, "tls_client"), put_text(l, text[RT_TLS_CLIENT]);
+	KEY(l, "tls_origin"), put_text(l, text[RT_TLS_ORIGIN]);
+	KEY(l, "origin_issuer"), put_text(l, text[RT_ORIGIN_ISSUER]);
+	KEY(l, "tls_detail"), put_text(l, text[RT_TLS_DETAIL]);
 	KEY(l, "user"), put_text(l, text[RT_USER]);
 	KEY(l, "groups"), put_list(l, text[RT_GROUPS]);
 	KEY(l, "auth_scheme"), put_word(l, words_auth_way(r));

@@ -46,7 +46,8 @@ bool
 record_read(const void *from, size_t n, struct record *r, struct span text[RT_COUNT])
 {
 	static const size_t bools[] = {offsetof(struct record, has_address), offsetof(struct record, is_connect), offsetof(struct record, is_tunnel),
-	                               offsetof(struct record, has_action), offsetof(struct record, ech)};
+	                               offsetof(struct record, has_action), offsetof(struct record, ech),
+	                               offsetof(struct record, is_inner)};
 	const char         *p = from;
 
 	if (n < sizeof *r)

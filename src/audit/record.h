@@ -26,6 +26,7 @@ enum record_hier { HIER_NONE, HIER_DIRECT, HIER_FIRSTUP_PARENT, HIER_ORIGINAL_DS
 enum guard_word { GUARD_WORD_NONE, GUARD_WORD_PASSED, GUARD_WORD_REPORTED, GUARD_WORD_CLOSED };
 
 #define MS_NONE         UINT32_MAX
+#define RECORD_HTTP2    20u /* as minor */
 #define RECORD_TEXT_MAX 8000u
 /* Most bytes that a record takes. */
 #define RECORD_MAX (sizeof(struct record) + (size_t)RT_COUNT * RECORD_TEXT_MAX)
@@ -46,7 +47,7 @@ struct record {
 	uint8_t  action; /* enum action */
 	uint8_t  guard;  /* enum guard_word */
 	uint8_t  auth_way; /* enum auth_way */
-	uint8_t  minor;  /* HTTP/1.minor of the request; 255 none */
+	uint8_t  minor;  /* HTTP/1.minor of the request; RECORD_HTTP2; 255 none */
 	uint16_t fault;  /* enum fault */
 	uint16_t status; /* sent to the client; 0 none */
 	uint16_t port, worker;

@@ -18,7 +18,9 @@ words_result(const struct record *r)
 		return "TCP_DENIED";
 	if (tag == TAG_NOREQUEST)
 		return "NONE_NONE";
-	return word[r->len[RT_METHOD] == 0 ? 2 : r->is_connect][tag == TAG_ABORTED ? ABORTED : tag == TAG_TIMEDOUT ? TIMEDOUT : PLAIN];
+	if (tag == TAG_REDIRECT)
+		return "TCP_REDIRECT";
+	return word[r->len[RT_METHOD] == 0 ? 2 : r->is_connect || r->is_tunnel][tag == TAG_ABORTED ? ABORTED : tag == TAG_TIMEDOUT ? TIMEDOUT : PLAIN];
 }
 
 const char *
@@ -49,6 +51,43 @@ words_guard(const struct record *r)
 	static const char *const word[] = {NULL, "passed", "reported", "closed"};
 
 	return word[r->guard];
+}
+
+const char *
+words_bump_mode(const struct record *r)
+{
+	if (!r->has_action || (!r->is_connect && !r->is_inner))
+		return NULL;
+	if (r->is_inner || r->action == ACTION_INSPECT)
+		return "bump";
+	return r->action == ACTION_DENY ? "terminate" : "splice";
+}
+
+struct span
+words_tls_version(struct span tls)
+{
+	const char *slash = tls.n ? memchr(tls.p, '/', tls.n) : NULL;
+
+	return span_of(tls.p, slash ? (size_t)(slash - tls.p) : tls.n);
+}
+
+struct span
+words_tls_cipher(struct span tls)
+{
+	size_t n = words_tls_version(tls).n;
+
+	return n < tls.n ? span_of(tls.p + n + 1, tls.n - n - 1) : SPAN("");
+}
+
+void
+words_http_version(struct line *l, const struct record *r)
+{
+	if (r->minor == RECORD_HTTP2) {
+		line_bytes(l, "2.0", 3);
+		return;
+	}
+	line_bytes(l, "1.", 2);
+	line_number(l, r->minor, 0, ' ');
 }
 
 const char *

@@ -16,6 +16,13 @@ const char *words_hier(const struct record *r);
 const char *words_scheme(const struct record *r);
 const char *words_action(const struct record *r);
 const char *words_guard(const struct record *r);
+/* Squid's name for what happens to the TLS of a CONNECT, or did to that around this request; NULL: there was none. */
+const char *words_bump_mode(const struct record *r);
+/* Of "TLSv1.3/CIPHER": what stands before the slash, and after. */
+struct span words_tls_version(struct span tls);
+struct span words_tls_cipher(struct span tls);
+/* "1.1", "2.0"; not for a request that came to nothing. */
+void words_http_version(struct line *l, const struct record *r);
 /* How the user was, or was to be, found good: "Basic", "Negotiate/Kerberos" ... */
 const char *words_auth_way(const struct record *r);
 /* A URL (or host:port) as it may be logged: never user information, and unless `query` nothing after '?' (which stays, as in Squid).

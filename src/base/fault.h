@@ -16,6 +16,7 @@ enum fault_tag {
 	TAG_TIMEDOUT,  /* _TIMEDOUT */
 	TAG_DENIED,    /* TCP_DENIED */
 	TAG_NOREQUEST, /* NONE_NONE */
+	TAG_REDIRECT,  /* TCP_REDIRECT */
 };
 
 /*  X(symbol, word in logs, status, RFC 9209 error token or "", squid tag, sentence for the error page) */
@@ -46,6 +47,8 @@ enum fault_tag {
 	X(EGRESS_DENIED, "egress-denied", 403, "destination_ip_prohibited", TAG_DENIED, "The name leads to an address that may not be reached through this gateway.") \
 	X(SELF_TARGET, "self-target", 403, "destination_ip_prohibited", TAG_DENIED, "The request leads back to this gateway itself.") \
 	X(VIA_LOOP, "via-loop", 508, "proxy_loop_detected", TAG_DENIED, "The request has passed this gateway before.") \
+	X(REDIRECTED, "redirected", 302, "http_request_denied", TAG_REDIRECT, "The policy of this network sends this request to another place.") \
+	X(CONSENTED, "origin-consent", 303, "", TAG_REDIRECT, "The visitor goes on in spite of what is wrong with the server's certificate.") \
 	X(USER_UNKNOWN, "user-unknown", 403, "http_request_denied", TAG_DENIED, "A rule needs to know the user, and the user cannot be asked here.") \
 	/* who asks (the token of a 407 is one of ours: RFC 9209 has none) */ \
 	X(AUTH_REQUIRED, "auth-required", 407, "http_request_denied", TAG_DENIED, "This network's policy needs to know who you are.") \

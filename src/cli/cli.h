@@ -25,6 +25,7 @@ int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_passwd(int argc, char **argv);
 int cli_auth(int argc, char **argv);
+int cli_ca(int argc, char **argv);
 
 /* "postern: what" on stderr; returns CLI_USAGE. */
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

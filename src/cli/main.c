@@ -20,6 +20,7 @@ static const struct {
 	{"explain", cli_explain, "what would happen to a request, and why", "postern explain"},
 	{"passwd", cli_passwd, "add, change and remove users of a user file", "postern passwd"},
 	{"auth", cli_auth, "auth test: try each authentication back end, say what is wrong", "postern auth"},
+	{"ca", cli_ca, "ca init, ca show: make an authority for inspection, tell how clients come to trust it", "postern ca"},
 };
 
 static void

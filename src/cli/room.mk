@@ -1,9 +1,14 @@
 # files of this room
 postern_SOURCES += \
 	src/cli/auth.c \
-	src/cli/check.c \
+	src/cli/ca.c src/cli/ca.h \
+	src/cli/ca_show.c \
+	src/cli/check.c src/cli/check.h \
+	src/cli/check_key.c \
 	src/cli/cli.c src/cli/cli.h \
-	src/cli/explain.c \
+	src/cli/explain.c src/cli/explain.h \
+	src/cli/explain_print.c \
+	src/cli/explain_request.c \
 	src/cli/passwd.c \
 	src/cli/password.c src/cli/password.h \
 	src/cli/run.c

@@ -3,9 +3,6 @@
  * auth: what [auth] needs to be whole, the schemes that its back ends allow, and what rules need of it.
  * Looks at files (there, plain, readable, closed to others) and reads none of them: they hold secrets, which only the auth processes read.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/load.h"
@@ -43,38 +40,17 @@ back_file_closed(enum back_kind kind)
 	return kind == BACK_NTLM_FILE ? 0077 : 0027; /* a group of its own may read a keytab or crypt(3) hashes; NT hashes are passwords */
 }
 
-/* `closed`: bits of the mode that must not be set; `say`: what to do when one is. */
-static void
-check_file(struct load *l, const char *key, const char *path, unsigned closed, const char *say)
-{
-	struct where at = given_at(l, key);
-	struct stat  st;
-	int          fd;
-
-	if (!path || l->no_files)
-		return;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		report_error(l->r, at, "%s: %s cannot be read: %s", key, path, strerror(errno));
-	else if (fstat(fd, &st) != 0)
-		report_error(l->r, at, "%s: %s: %s", key, path, strerror(errno));
-	else if (!S_ISREG(st.st_mode))
-		report_error(l->r, at, "%s: %s is not a regular file", key, path);
-	else if (st.st_mode & closed)
-		report_error(l->r, at, "%s: %s has mode %04o, so that others can read or change its secrets; %s", key, path, (unsigned)(st.st_mode & 07777), say);
-	if (fd >= 0)
-		close(fd);
-}
-
 static void
 check_files(struct load *l)
 {
 	const struct conf_auth *a = &l->c->auth;
 
-	check_file(l, "ntlm-file", a->ntlm_file, back_file_closed(BACK_NTLM_FILE), "set it to 0600");
-	check_file(l, "keytab", a->keytab, back_file_closed(BACK_KERBEROS), "set it to 0640 or 0600");
-	check_file(l, "basic-file", a->basic_file, back_file_closed(BACK_BASIC_FILE), "set it to 0640 or 0600");
-	check_file(l, "ldap-ca", a->ldap_ca, 0022, "set it to 0644");
+	static const char secrets[] = "so that others can read or change its secrets; set it to 0640 or 0600";
+
+	check_file(l, a->ntlm_file_at, "ntlm-file", a->ntlm_file, back_file_closed(BACK_NTLM_FILE), "so that others can read or change its secrets; set it to 0600");
+	check_file(l, a->keytab_at, "keytab", a->keytab, back_file_closed(BACK_KERBEROS), secrets);
+	check_file(l, a->basic_file_at, "basic-file", a->basic_file, back_file_closed(BACK_BASIC_FILE), secrets);
+	check_file(l, given_at(l, "ldap-ca"), "ldap-ca", a->ldap_ca, 0022, "so that others can change whom we trust; set it to 0644");
 }
 
 /* --- LDAP --- */

@@ -3,7 +3,11 @@
  * check: what a section needs to be whole, and what the sections need together.
  * Leaves the meaning of rules (host patterns, @lists, times) to policy/compile, and format strings to audit/format.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "conf/load.h"
 
@@ -26,7 +30,7 @@ check_rule(struct load *l, const struct section *s)
 	rule->has_action = true;
 	if (!has_action) {
 		rule->action_at = s->at;
-		report_error(l->r, s->at, "[rule %.*s] has no action; want action = bypass, tunnel or deny", SHOW(s->name));
+		report_error(l->r, s->at, "[rule %.*s] has no action; want action = bypass, tunnel, inspect or deny", SHOW(s->name));
 	}
 	if (has_action && rule->action != ACTION_BYPASS && is_given(s, "guard"))
 		report_warn(l->r, s->at, "[rule %.*s] has a guard, but only bypass rules are guarded", SHOW(s->name));
@@ -54,6 +58,29 @@ check_section(struct load *l, const struct section *s)
 	default:
 		break;
 	}
+}
+
+bool
+check_file(struct load *l, struct where at, const char *key, const char *path, unsigned closed, const char *why)
+{
+	struct stat st;
+	size_t      before = l->r->errors;
+	int         fd;
+
+	if (!path || l->no_files)
+		return true;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		report_error(l->r, at, "%s: %s cannot be read: %s", key, path, strerror(errno));
+	else if (fstat(fd, &st) != 0)
+		report_error(l->r, at, "%s: %s: %s", key, path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		report_error(l->r, at, "%s: %s is not a regular file", key, path);
+	else if (st.st_mode & closed)
+		report_error(l->r, at, "%s: %s has mode %04o, %s", key, path, (unsigned)(st.st_mode & 07777), why);
+	if (fd >= 0)
+		close(fd);
+	return l->r->errors == before;
 }
 
 /* --- what may be there only once --- */
@@ -173,4 +200,5 @@ check_whole(struct load *l)
 	CHECK_NAMES(l, conf_log, &l->c->logs, "log");
 	check_addresses(l);
 	check_auth(l);
+	check_inspection(l);
 }

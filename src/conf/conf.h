@@ -140,12 +140,19 @@ enum bad_origin { ORIGIN_BLOCK, ORIGIN_WARN, ORIGIN_PASS };
 /* An answer for each kind. */
 struct conf_bad_origin {
 	bool    given;
+	bool    all;                /* an item stood for all kinds; without one a rule's other kinds are as [inspection] says */
+	uint32_t named;             /* bit for each kind that an item of its own stood for */
 	uint8_t answer[CERT_KINDS]; /* enum bad_origin */
 };
+/* "expired" ... as the ini names them. */
+const char *cert_kind_word(enum cert_kind kind);
 
 /* What happens to a tunnel that cannot be inspected as it should. */
 enum odd_answer { ODD_DEFAULT, ODD_REFUSE, ODD_TUNNEL, ODD_INSPECT };
 enum ech_answer { ECH_FALLBACK, ECH_REFUSE, ECH_TUNNEL };
+
+/* Mode bits that the file of the CA's key may not have. */
+#define CA_KEY_CLOSED 0027u
 
 struct conf_inspection {
 	bool              present; /* there is an [inspection] section */

@@ -257,8 +257,31 @@ section_kind_find(struct load *l, struct span word)
 	else if (near)
 		report_error(l->r, load_here(l), "unknown section [%.*s]; did you mean [%s]?", SHOW(word), near);
 	else
-		report_error(l->r, load_here(l), "unknown section [%.*s]; there are gateway, auth, listener, list, rule and log", SHOW(word));
+		report_error(l->r, load_here(l), "unknown section [%.*s]; there are gateway, auth, inspection, listener, list, rule and log", SHOW(word));
 	return SECTION_SKIP;
+}
+
+/* One that stands in the conf already; its pieces add up. */
+static void
+section_single(struct load *l, struct section *s)
+{
+	struct conf_auth       *a = &l->c->auth;
+	struct conf_inspection *i = &l->c->inspection;
+
+	if (s->kind == SECTION_AUTH) {
+		s->base = a;
+		s->seen = l->auth_seen;
+		a->at = a->present ? a->at : s->at;
+		a->present = true;
+	} else if (s->kind == SECTION_INSPECTION) {
+		s->base = i;
+		s->seen = l->inspection_seen;
+		i->at = i->present ? i->at : s->at;
+		i->present = true;
+	} else {
+		s->base = &l->c->gateway;
+		s->seen = l->gateway_seen;
+	}
 }
 
 static void
@@ -275,12 +298,7 @@ section_begin(struct load *l)
 	if (!section_row(s->kind)->named) {
 		if (name.n)
 			report_error(l->r, s->at, "%s takes no name; write %s", section_shape(s->kind), section_shape(s->kind));
-		s->base = s->kind == SECTION_AUTH ? (void *)&l->c->auth : &l->c->gateway;
-		s->seen = s->kind == SECTION_AUTH ? l->auth_seen : l->gateway_seen;
-		if (s->kind == SECTION_AUTH && !l->c->auth.present) {
-			l->c->auth.present = true;
-			l->c->auth.at = s->at;
-		}
+		section_single(l, s);
 		return;
 	}
 	if (name.n == 0)
@@ -460,6 +478,7 @@ load_begin(struct load *l, struct report *r)
 	TAILQ_INIT(&c->logs);
 	set_defaults(l, SECTION_GATEWAY, &c->gateway);
 	set_defaults(l, SECTION_AUTH, &c->auth);
+	set_defaults(l, SECTION_INSPECTION, &c->inspection);
 	return true;
 }
 

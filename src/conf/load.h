@@ -53,7 +53,7 @@ struct load {
 	unsigned          depth, n_ini;
 	bool              no_files; /* `include` and `file` open nothing */
 	bool              no_memory, gave_up; /* said */
-	struct where      gateway_seen[OPTION_MAX], auth_seen[OPTION_MAX]; /* these sections may be in pieces */
+	struct where      gateway_seen[OPTION_MAX], auth_seen[OPTION_MAX], inspection_seen[OPTION_MAX]; /* these sections may be in pieces */
 	bool              none[OPTION_MAX]; /* the one item "none" was given there; options of gateway only */
 };
 
@@ -83,8 +83,13 @@ void list_parse(struct load *l, struct conf_items *to, struct span bytes, uint32
 /* --- check: what a section and the whole need --- */
 void check_section(struct load *l, const struct section *s);
 void check_whole(struct load *l);
+/* A file is there, plain, readable, and its mode has none of the bits `closed`; else an error at `at`. Reads nothing of it. `why`: what such a bit means and
+ * what to do about it. False: reported. */
+bool check_file(struct load *l, struct where at, const char *key, const char *path, unsigned closed, const char *why);
 /* --- auth: what [auth] needs, and what rules need of it --- */
 void check_auth(struct load *l);
+/* --- inspection: the same of [inspection] --- */
+void check_inspection(struct load *l);
 
 /* Text of others in a message: not the whole of it. */
 #define SHOW(s) (int)((s).n > 80 ? 80 : (s).n), (s).p

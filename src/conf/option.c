@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 #define SECOND_MS UINT64_C(1000)
-#define DAY_MS    (86400 * SECOND_MS)
+#define HOUR_MS   (3600 * SECOND_MS)
+#define DAY_MS    (24 * HOUR_MS)
 #define KIB       UINT64_C(1024)
 #define MIB       (KIB * KIB)
 
@@ -15,11 +16,13 @@
 #define R(field) offsetof(struct conf_rule, field)
 #define A(field) offsetof(struct conf_log, field)
 #define U(field) offsetof(struct conf_auth, field)
+#define I(field) offsetof(struct conf_inspection, field)
 
 static const struct section_row sections[SECTION_KINDS] = {
 	[SECTION_TOP] = {"", false, 0},
 	[SECTION_GATEWAY] = {"gateway", false, 0},
 	[SECTION_AUTH] = {"auth", false, 0},
+	[SECTION_INSPECTION] = {"inspection", false, 0},
 	[SECTION_LISTENER] = {"listener", true, sizeof(struct conf_listener)},
 	[SECTION_LIST] = {"list", true, sizeof(struct conf_list)},
 	[SECTION_RULE] = {"rule", true, sizeof(struct conf_rule)},
@@ -38,8 +41,8 @@ static const struct option_word mode_words[] = {
 static const struct option_word action_words[] = {
 	{"bypass", ACTION_BYPASS, NULL},
 	{"tunnel", ACTION_TUNNEL, NULL},
+	{"inspect", ACTION_INSPECT, NULL},
 	{"deny", ACTION_DENY, NULL},
-	{"inspect", ACTION_INSPECT, "action = inspect needs TLS inspection, which this version does not have; use tunnel, bypass or deny"},
 	{0},
 };
 static const struct option_word auth_words[] = {
@@ -71,6 +74,13 @@ static const struct option_word basic_words[] = {
 };
 static const struct option_word domain_words[] = {{"none", BACK_KINDS, NULL}, {"winbind", BACK_WINBIND, NULL}, {0}};
 
+static const struct option_word trust_words[] = {{"system", 0, NULL}, {0}};
+static const struct option_word version_words[] = {{"1.2", 0x0303, NULL}, {"1.3", 0x0304, NULL}, {0}};
+static const struct option_word bad_origin_words[] = {{"block", ORIGIN_BLOCK, NULL}, {"warn", ORIGIN_WARN, NULL}, {"pass", ORIGIN_PASS, NULL}, {0}};
+static const struct option_word blind_words[] = {{"refuse", ODD_REFUSE, NULL}, {"tunnel", ODD_TUNNEL, NULL}, {0}};
+static const struct option_word odd_words[] = {{"refuse", ODD_REFUSE, NULL}, {"tunnel", ODD_TUNNEL, NULL}, {"inspect", ODD_INSPECT, NULL}, {0}};
+static const struct option_word ech_words[] = {{"fallback", ECH_FALLBACK, NULL}, {"refuse", ECH_REFUSE, NULL}, {"tunnel", ECH_TUNNEL, NULL}, {0}};
+
 #define TIME(key, field, most, def) {SECTION_GATEWAY, key, OPTION_TIME, G(field), 0, 1, most, def, NULL, NULL, 0}
 #define SIZE(key, field, least, most, def) {SECTION_GATEWAY, key, OPTION_SIZE, G(field), 0, least, most, def, NULL, NULL, 0}
 #define NUMBER(key, field, at, least, most, def, zero) {SECTION_GATEWAY, key, OPTION_NUMBER, G(field), at, least, most, def, zero, NULL, 0}
@@ -81,6 +91,7 @@ static const struct option_word domain_words[] = {{"none", BACK_KINDS, NULL}, {"
 #define AUTH_TIME(key, field, most, def) {SECTION_AUTH, key, OPTION_TIME, U(field), 0, 1, most, def, NULL, NULL, 0}
 #define RATE(key, field, def) {SECTION_AUTH, key, OPTION_RATE, U(field), 0, SECOND_MS, DAY_MS, def, NULL, NULL, 0}
 #define NAMES(key, field) LIST(SECTION_RULE, key, OPTION_NAMES, R(field), NULL, OPTION_NEGATES)
+#define EFFECT(key, field) LIST(SECTION_RULE, key, OPTION_ITEMS, R(field), NULL, 0)
 #define CONDITION(key, field) LIST(SECTION_RULE, key, OPTION_ITEMS, R(field), NULL, OPTION_NEGATES)
 
 static const struct option options[] = {
@@ -135,6 +146,23 @@ static const struct option options[] = {
 	RATE("max-failures", max_failures, "4 per 30m"),
 	RATE("max-failures-user", max_failures_user, "8 per 30m"),
 
+	TEXT(SECTION_INSPECTION, "ca-cert", OPTION_PATH, I(ca_cert), I(ca_cert_at), NULL, 0),
+	TEXT(SECTION_INSPECTION, "ca-key", OPTION_PATH, I(ca_key), I(ca_key_at), NULL, OPTION_PKCS11),
+	{SECTION_INSPECTION, "trust", OPTION_PATHS, I(trust), 0, 0, 0, "system", NULL, trust_words, 0},
+	LIST(SECTION_INSPECTION, "crl", OPTION_PATHS, I(crl), NULL, OPTION_EMPTY_OK),
+	{SECTION_INSPECTION, "min-tls", OPTION_VERSION, I(min_tls), 0, 0, 0, "1.2", NULL, version_words, 0},
+	{SECTION_INSPECTION, "on-bad-origin", OPTION_BAD_ORIGIN, I(bad_origin), 0, 0, 0, "block", NULL, bad_origin_words, 0},
+	YESNO(SECTION_INSPECTION, "aia", I(aia), "yes"),
+	YESNO(SECTION_INSPECTION, "h2", I(h2), "yes"),
+	WORD(SECTION_INSPECTION, "non-tls", I(non_tls), 0, "refuse", blind_words),
+	WORD(SECTION_INSPECTION, "missing-sni", I(missing_sni), 0, "refuse", odd_words),
+	WORD(SECTION_INSPECTION, "foreign-sni", I(foreign_sni), 0, "refuse", odd_words),
+	WORD(SECTION_INSPECTION, "unknown-alpn", I(unknown_alpn), 0, "refuse", blind_words),
+	WORD(SECTION_INSPECTION, "ech", I(ech), 0, "fallback", ech_words),
+	{SECTION_INSPECTION, "leaf-cache", OPTION_NUMBER, I(leaf_cache), 0, 1, 1000000, "10000", NULL, NULL, 0},
+	{SECTION_INSPECTION, "leaf-validity", OPTION_TIME, I(leaf_validity_ms), 0, HOUR_MS, 397 * DAY_MS, "720h", NULL, NULL, 0},
+	{SECTION_INSPECTION, "signer-timeout", OPTION_TIME, I(signer_timeout_ms), 0, 100, 60 * SECOND_MS, "5s", NULL, NULL, 0},
+
 	LIST(SECTION_LISTENER, "address", OPTION_ENDPOINTS, L(address), NULL, 0),
 	LIST(SECTION_LISTENER, "clients", OPTION_CIDRS, L(clients), "private", 0),
 	WORD(SECTION_LISTENER, "mode", OPTION_NOWHERE, 0, "explicit", mode_words),
@@ -153,12 +181,24 @@ static const struct option options[] = {
 	CONDITION("times", times),
 	NAMES("users", users),
 	NAMES("groups", groups),
+	CONDITION("url", url),
+	CONDITION("headers", headers),
+	CONDITION("content-types", content_types),
+	CONDITION("origin-tls", origin_tls),
+	CONDITION("origin-strength", origin_strength),
 	WORD(SECTION_RULE, "action", R(action), R(action_at), NULL, action_words),
 	WORD(SECTION_RULE, "guard", R(guard), 0, "enforce", guard_words),
 	WORD(SECTION_RULE, "auth", R(auth), R(auth_at), NULL, auth_words),
+	{SECTION_RULE, "on-bad-origin", OPTION_BAD_ORIGIN, R(bad_origin), 0, 0, 0, NULL, NULL, bad_origin_words, 0},
+	WORD(SECTION_RULE, "unknown-alpn", R(unknown_alpn), 0, NULL, blind_words),
 	YESNO(SECTION_RULE, "report", R(report), "no"),
 	YESNO(SECTION_RULE, "force", R(force), "no"),
 	TEXT(SECTION_RULE, "reason", OPTION_REASON, R(reason), 0, NULL, OPTION_EMPTY_OK),
+	TEXT(SECTION_RULE, "redirect", OPTION_REASON, R(redirect.text), R(redirect.at), NULL, 0),
+	EFFECT("set-request-header", set_request_header),
+	EFFECT("remove-request-header", remove_request_header),
+	EFFECT("set-response-header", set_response_header),
+	EFFECT("remove-response-header", remove_response_header),
 
 	TEXT(SECTION_LOG, "file", OPTION_LOGFILE, A(file), 0, NULL, 0),
 	{SECTION_LOG, "format", OPTION_FORMAT, A(format), A(format_at), 0, 0, "squid", NULL, format_words, 0},
@@ -166,6 +206,7 @@ static const struct option options[] = {
 };
 
 static_assert(sizeof options / sizeof *options <= OPTION_MAX, "OPTION_MAX");
+static_assert(sizeof(enum odd_answer) == sizeof(int) && sizeof(enum ech_answer) == sizeof(int), "OPTION_WORD");
 static_assert(sizeof(enum action) == sizeof(int) && sizeof(enum guard_mode) == sizeof(int) && sizeof(enum tristate) == sizeof(int), "OPTION_WORD");
 
 
@@ -175,7 +216,6 @@ static const struct later {
 	const char       *word;
 	const char       *why;
 } laters[] = {
-	{SECTION_TOP, "inspection", "[inspection] needs TLS inspection, which this version does not have; remove the section"},
 	{SECTION_TOP, "parent", "[parent NAME] is not in this version, which connects to origins itself; remove the section"},
 	{SECTION_TOP, "pac", "[pac] is not in this version, which serves no proxy.pac; remove the section"},
 	{SECTION_GATEWAY, "admin", "admin is not in this version, which has no admin address; remove the line"},
@@ -184,9 +224,6 @@ static const struct later {
 	{SECTION_LISTENER, "tls-cert", "tls-cert is not in this version: clients speak plain HTTP to the proxy; remove the line"},
 	{SECTION_LISTENER, "tls-key", "tls-key is not in this version: clients speak plain HTTP to the proxy; remove the line"},
 	{SECTION_LISTENER, "proxy-protocol-from", "proxy-protocol-from is not in this version; remove the line"},
-	{SECTION_RULE, "url", "url is not in this version; use hosts"},
-	{SECTION_RULE, "headers", "headers is not in this version; use hosts, methods or clients"},
-	{SECTION_RULE, "content-types", "content-types is not in this version; use hosts"},
 	{SECTION_RULE, "parent", "parent is not in this version, which connects to origins itself; remove the line"},
 };
 
@@ -204,6 +241,7 @@ section_shape(enum section_kind kind)
 		[SECTION_TOP] = "the top, before the first section",
 		[SECTION_GATEWAY] = "[gateway]",
 		[SECTION_AUTH] = "[auth]",
+		[SECTION_INSPECTION] = "[inspection]",
 		[SECTION_LISTENER] = "[listener NAME]",
 		[SECTION_LIST] = "[list NAME]",
 		[SECTION_RULE] = "[rule NAME]",
@@ -294,14 +332,16 @@ option_wants(const struct option *o, char buf[OPTION_WANTS])
 		[OPTION_NETWORKS] = "networks such as 10.0.0.0/8 or 2001:db8::/32, or the groups private, loopback, any",
 		[OPTION_FILES] = "files, one host pattern a line in each",
 		[OPTION_NAMES] = "names such as CORP\\alice, separated by commas",
+		[OPTION_PATHS] = "files such as extra.pem",
+		[OPTION_BAD_ORIGIN] = "block, warn or pass, for all kinds or for one as in expired:warn",
 	};
 	const char *example = o->type == OPTION_SIZE ? ", such as 64k" : ", such as 10s";
 	char        min[24], max[24];
 
-	if (o->words)
+	if (o->words && o->type != OPTION_PATHS && o->type != OPTION_BAD_ORIGIN)
 		return wants_words(o, buf);
 	if (o->type > OPTION_TIME) {
-		snprintf(buf, OPTION_WANTS, "%s%s", plain[o->type], o->flags & OPTION_NONE_OK ? "; or none" : "");
+		snprintf(buf, OPTION_WANTS, "%s%s%s", o->type == OPTION_PATHS && o->words ? "system, or " : "", plain[o->type], o->flags & OPTION_NONE_OK ? "; or none" : "");
 		return buf;
 	}
 	if (o->type == OPTION_NUMBER)

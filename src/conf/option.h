@@ -12,6 +12,7 @@ enum section_kind {
 	SECTION_TOP, /* before the first section head */
 	SECTION_GATEWAY,
 	SECTION_AUTH,
+	SECTION_INSPECTION,
 	SECTION_LISTENER,
 	SECTION_LIST,
 	SECTION_RULE,
@@ -44,6 +45,7 @@ enum option_type {
 	OPTION_FORMAT, /* of struct conf_log: one of `words`, or a format string */
 	OPTION_PATH,   /* char *: a file, made relative to the ini; looked at when all is read */
 	OPTION_RATE,   /* struct conf_rate: so many per so long */
+	OPTION_VERSION, /* uint16_t: one of `words` */
 	/* lists: repeated keys add up, indented lines continue */
 	OPTION_INCLUDE,   /* stored nowhere: more files to read */
 	OPTION_PORTS,     /* struct conf_ports */
@@ -55,11 +57,14 @@ enum option_type {
 	OPTION_FILES,     /* struct conf_items; each is read, its lines go to the list's hosts */
 	OPTION_NAMES,     /* struct conf_items, separated by commas alone: names hold blanks */
 	OPTION_SCHEMES,   /* of struct conf_auth: some of `words`, each once */
+	OPTION_PATHS,     /* struct conf_items; files, made relative to the ini, or one of `words`; looked at when all is read */
+	OPTION_BAD_ORIGIN, /* struct conf_bad_origin: an answer of `words` for all kinds, KIND:ANSWER for one */
 };
 
 #define OPTION_EMPTY_OK 1u /* no value: no text, no items */
 #define OPTION_NEGATES  2u /* items may begin with '!' */
 #define OPTION_NONE_OK  4u /* the one item "none": no items */
+#define OPTION_PKCS11   8u /* PATH: a pkcs11: URI too, which stays as it is */
 
 #define LOG_DIR "/var/log/postern"
 
@@ -84,7 +89,7 @@ struct option {
 	unsigned                  flags;
 };
 
-#define OPTION_MAX 96 /* rows, at most */
+#define OPTION_MAX 128 /* rows, at most */
 
 const struct option *option_table(size_t *n);
 const struct option *option_find(enum section_kind section, struct span key);

@@ -1,10 +1,12 @@
 # files of this room
 libpostern_a_SOURCES += \
 	src/conf/auth.c \
+	src/conf/certificate.c src/conf/certificate.h \
 	src/conf/check.c \
 	src/conf/conf.h \
 	src/conf/file.c src/conf/file.h \
 	src/conf/include.c \
+	src/conf/inspection.c \
 	src/conf/line.c src/conf/line.h \
 	src/conf/list.c \
 	src/conf/load.c src/conf/load.h \

@@ -158,6 +158,101 @@ set_scheme(struct load *l, const struct option *o, struct conf_auth *a, const st
 	bad_value(l, o, item->text, item->at);
 }
 
+/* A file, relative to the ini that names it; or a word, which stays. */
+static void
+set_path(struct load *l, const struct option *o, struct conf_items *to, struct conf_item *item)
+{
+	bool is_word = false;
+	char *path;
+
+	for (const struct option_word *w = o->words; w && w->word; w++)
+		is_word |= !item->quoted && span_eq(item->text, span_str(w->word));
+	for (size_t i = 0; is_word && i < to->n; i++)
+		if (!to->v[i].quoted && span_eq(to->v[i].text, item->text)) {
+			report_error(l->r, item->at, "%s names %.*s twice; once is enough", o->key, SHOW(item->text));
+			return;
+		}
+	item->quoted = !is_word; /* what is quoted is a file from here on, whatever its name */
+	if (is_word) {
+		keep_item(l, to, item);
+		return;
+	}
+	path = conf_path(l->c, l->c->files[item->at.file].path, item->text);
+	item->text = span_str(path);
+	if (!path || !ARRAY_ADD(to, *item))
+		load_no_memory(l);
+}
+
+const char *
+cert_kind_word(enum cert_kind kind)
+{
+	static const char *const words[CERT_KINDS] = {
+		[KIND_EXPIRED] = "expired", [KIND_NOT_YET_VALID] = "not-yet-valid", [KIND_WRONG_HOST] = "wrong-host", [KIND_SELF_SIGNED] = "self-signed",
+		[KIND_UNTRUSTED] = "untrusted", [KIND_INCOMPLETE] = "incomplete", [KIND_WEAK_SIGNATURE] = "weak-signature", [KIND_WEAK_KEY] = "weak-key",
+		[KIND_BAD_USAGE] = "bad-usage", [KIND_CONSTRAINED] = "constrained", [KIND_BAD_CHAIN] = "bad-chain", [KIND_INVALID] = "invalid",
+	};
+
+	return kind < CERT_KINDS ? words[kind] : "-";
+}
+
+static enum cert_kind
+cert_kind_read(struct span s)
+{
+	enum cert_kind k = 0;
+
+	while (k < CERT_KINDS && !span_eq(s, span_str(cert_kind_word(k))))
+		k++;
+	return k;
+}
+
+/* "revoked" and "own-ca": nothing lets these through. */
+static const char *
+always_blocked(struct span kind)
+{
+	if (span_eq(kind, SPAN("revoked")))
+		return "its authority has taken it back";
+	if (span_eq(kind, SPAN("own-ca")))
+		return "it poses as one of ours";
+	return NULL;
+}
+
+/* pass, or expired:pass. An item of one kind goes before one of all, in whatever order they come. */
+static void
+set_bad_origin(struct load *l, const struct option *o, struct conf_bad_origin *to, const struct conf_item *item)
+{
+	const char               *colon = memchr(item->text.p, ':', item->text.n), *never;
+	struct span               kind = span_of(item->text.p, colon ? (size_t)(colon - item->text.p) : 0);
+	struct span               word = colon ? span_of(colon + 1, item->text.n - kind.n - 1) : item->text;
+	enum cert_kind            k = cert_kind_read(kind);
+	const struct option_word *w = o->words;
+
+	to->given = true;
+	while (w->word && !span_eq(word, span_str(w->word)))
+		w++;
+	never = always_blocked(kind);
+	if (!w->word || (colon && k == CERT_KINDS && !never)) {
+		if (w->word)
+			report_error(l->r, item->at,
+			    "%s = %.*s: there is no such kind; want expired, not-yet-valid, wrong-host, self-signed, untrusted, incomplete, weak-signature, weak-key, bad-usage, "
+			    "constrained, bad-chain or invalid", o->key, SHOW(item->text));
+		else
+			bad_value(l, o, item->text, item->at);
+	} else if (never && w->value != ORIGIN_BLOCK) {
+		report_error(l->r, item->at, "%s = %.*s: such a certificate is never let through, since %s; want %.*s:block, or leave it out", o->key, SHOW(item->text),
+		    never, SPAN_ARG(kind));
+	} else if (!never && (colon ? (to->named & 1u << k) != 0 : to->all)) {
+		report_error(l->r, item->at, "%s = %.*s: %s has an answer already; remove one", o->key, SHOW(item->text), colon ? "this kind" : "what is said of all kinds");
+	} else if (colon && !never) {
+		to->named |= 1u << k;
+		to->answer[k] = (uint8_t)w->value;
+	} else if (!never) {
+		to->all = true;
+		for (k = 0; k < CERT_KINDS; k++)
+			if (!(to->named & 1u << k))
+				to->answer[k] = (uint8_t)w->value;
+	}
+}
+
 void
 set_item(struct load *l, const struct option *o, void *base, struct conf_item *item)
 {
@@ -181,6 +276,12 @@ set_item(struct load *l, const struct option *o, void *base, struct conf_item *i
 		break;
 	case OPTION_SCHEMES:
 		set_scheme(l, o, base, item);
+		break;
+	case OPTION_PATHS:
+		set_path(l, o, field(o, base), item);
+		break;
+	case OPTION_BAD_ORIGIN:
+		set_bad_origin(l, o, field(o, base), item);
 		break;
 	case OPTION_PORTS:
 		set_ports(l, o, field(o, base), item);
@@ -218,6 +319,10 @@ set_begin(const struct option *o, void *base)
 		((struct conf_ports *)field(o, base))->n = 0;
 	} else if (o->type == OPTION_CIDRS) {
 		((struct conf_cidrs *)field(o, base))->n = 0;
+	} else if (o->type == OPTION_PATHS) {
+		((struct conf_items *)field(o, base))->n = 0;
+	} else if (o->type == OPTION_BAD_ORIGIN) {
+		*(struct conf_bad_origin *)field(o, base) = (struct conf_bad_origin){0};
 	}
 }
 
@@ -328,6 +433,7 @@ void
 set_value(struct load *l, const struct option *o, void *base, struct span value, struct where at)
 {
 	void *to = o->off == OPTION_NOWHERE ? NULL : field(o, base);
+	int   word = 0;
 
 	if (o->at_off)
 		*(struct where *)((char *)base + o->at_off) = at;
@@ -373,8 +479,16 @@ set_value(struct load *l, const struct option *o, void *base, struct span value,
 	case OPTION_RATE:
 		set_rate(l, o, to, value, at);
 		break;
+	case OPTION_VERSION:
+		if (set_word(l, o, &word, value, at))
+			*(uint16_t *)to = (uint16_t)word;
+		else
+			bad_value(l, o, value, at);
+		break;
 	case OPTION_PATH:
-		if (!(*(char **)to = conf_path(l->c, l->c->files[at.file].path, value)))
+		if ((o->flags & OPTION_PKCS11) && value.n > 7 && memcmp(value.p, "pkcs11:", 7) == 0)
+			set_text(l, to, value);
+		else if (!(*(char **)to = conf_path(l->c, l->c->files[at.file].path, value)))
 			load_no_memory(l);
 		break;
 	default:

@@ -113,7 +113,8 @@ lists_clear(struct conf *c)
 	}
 	TAILQ_FOREACH(r, &c->rules, link) {
 		struct conf_items *const all[] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times,
-			&r->users, &r->groups};
+			&r->users, &r->groups, &r->url, &r->headers, &r->content_types, &r->origin_tls, &r->origin_strength, &r->set_request_header,
+			&r->remove_request_header, &r->set_response_header, &r->remove_response_header};
 		for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 			free(all[i]->v);
 	}
@@ -130,6 +131,8 @@ conf_free(struct conf *c)
 	free(c->gateway.egress_deny.v);
 	free(c->gateway.egress_allow.v);
 	free(c->gateway.resolvers.v);
+	free(c->inspection.trust.v);
+	free(c->inspection.crl.v);
 	for (size_t i = 0; i < c->n_files; i++)
 		free(c->files[i].bytes);
 	free(c->files);

@@ -15,17 +15,17 @@ enum message_type {
 	MSG_RING,     /* parent to logger: descriptor: the ring of worker `number` */
 	MSG_LISTENER, /* parent to worker: slot `number` belongs to the snapshot to come, as its listener data[0..1]; descriptor: the socket, when
 	               * it is a new one. Slots that are not named before MSG_SNAPSHOT are closed with MSG_GO. */
-	MSG_SNAPSHOT, /* parent: prepare snapshot `number`; descriptor: the block */
+	MSG_SNAPSHOT, /* parent: prepare snapshot `number`; descriptor: the block; to the signer with one byte of data: say no if you cannot serve it */
 	MSG_PREPARED, /* child: snapshot `number` can be used */
-	MSG_REFUSED,  /* child: it cannot */
+	MSG_REFUSED,  /* child: it cannot; data: why, for a person (signer) */
 	MSG_GO,       /* parent: use snapshot `number` from now on */
 	MSG_FORGET,   /* parent: drop what was prepared */
 	MSG_APPLIED,  /* child: done */
 	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit */
 	MSG_PEER,     /* parent: descriptor: the way to auth process `number`, or for PEER_SIGNER to the signer (to a worker), or to worker `number` (to one of these);
-	               * auth: the way to worker `number` has ended, another one is needed */
+	               * these: the way to worker `number` has ended, another one is needed */
 	MSG_FILE,     /* parent to auth or signer: descriptor: its file of users or keys, newly opened */
-	MSG_ALIVE,    /* parent to auth: is your loop turning? auth: it is */
+	MSG_ALIVE,    /* parent to auth or signer: is your loop turning? these: it is */
 	MSG_REOPEN    /* parent to logger: open all files anew */
 };
 

@@ -34,7 +34,8 @@ shared_create(uint32_t n_workers)
 		s->tally_key = (uint64_t)getpid() << 32;
 	/* these must not be guessed: without them nothing starts */
 	if (getrandom(s->auth.failed.key, sizeof s->auth.failed.key, 0) != sizeof s->auth.failed.key ||
-	    getrandom(s->auth.refused.key, sizeof s->auth.refused.key, 0) != sizeof s->auth.refused.key) {
+	    getrandom(s->auth.refused.key, sizeof s->auth.refused.key, 0) != sizeof s->auth.refused.key ||
+	    getrandom(s->consent_key, sizeof s->consent_key, 0) != sizeof s->consent_key) {
 		munmap(s, sizeof *s);
 		close(fd);
 		return -1;

@@ -65,6 +65,11 @@ struct shared_auth {
 	struct failures     refused; /* Basic passwords, by user and password */
 };
 
+/* The signer's; only added to, so it outlives one that dies. */
+struct signer_stats {
+	_Atomic uint64_t asked, minted, cached, refused;
+};
+
 struct shared_worker {
 	_Alignas(4096) struct worker_counters counters;
 	_Alignas(4096) struct tally tally;
@@ -73,7 +78,9 @@ struct shared_worker {
 struct shared {
 	uint32_t n_workers;
 	uint64_t tally_key;
+	uint8_t  consent_key[32]; /* of the cookies that say that somebody goes on to a bad origin; whichever worker takes the next request */
 	_Alignas(64) struct logger_stats logger;
+	_Alignas(64) struct signer_stats signer;
 	_Alignas(64) struct shared_auth auth;
 	struct shared_worker worker[];
 };

@@ -36,7 +36,7 @@ loose_open(const void *block, const struct loose_flat *flat, bool jit)
 	l->tried = calloc(flat->n, sizeof *l->tried);
 	l->held = calloc(flat->n_tags, sizeof *l->held);
 	if (flat->n_codes)
-		l->regexes = pattern_set_open(l->block + flat->codes, flat->n_codes, jit);
+		l->regexes = pattern_set_open(PATTERN_NAME, l->block + flat->codes, flat->n_codes, jit);
 	if (!l->tried || !l->held || (flat->n_codes && !l->regexes)) {
 		loose_close(l);
 		return NULL;

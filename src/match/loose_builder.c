@@ -129,7 +129,7 @@ new_item(struct loose_builder *b, enum host_spec_kind kind, struct span text, ch
 	if (!tag_grow(&b->item, &b->room, (size_t)b->n + 1, sizeof *b->item) || !put_text(b, text, &i.text))
 		return false;
 	if (kind == SPEC_REGEX) {
-		i.pattern = pattern_new(text, why);
+		i.pattern = pattern_new(PATTERN_NAME, text, why);
 		if (!i.pattern)
 			return false;
 	}

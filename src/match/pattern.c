@@ -12,10 +12,19 @@
 
 #define REGEX_MAX    4096
 #define MATCH_STEPS  20000 /* a name has 253 bytes at most: enough for a pattern that is quadratic in them now and then */
-#define FRAMES_KIB   128
-#define FRAMES_BYTES ((size_t)FRAMES_KIB * 1024)
-#define COMPILE_FLAGS \
-	(PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_CASELESS | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP)
+#define FLAGS        (PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP)
+#define NAME_FLAGS   (FLAGS | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_CASELESS)
+#define TEXT_FLAGS   (FLAGS | PCRE2_DOLLAR_ENDONLY)
+
+/* The library counts steps anew for each place where a match may begin, so that for texts the bound grows with their length: enough for two repeats
+ * of the kind of `.*` to try every byte, and no more than the square of the length in all. */
+static inline uint32_t
+text_steps(size_t n)
+{
+	return (uint32_t)(4096 + 2 * n);
+}
+
+static const uint32_t frames_kib[] = {[PATTERN_NAME] = 128, [PATTERN_TEXT] = 2048};
 
 struct pattern {
 	pcre2_code *code;
@@ -23,10 +32,11 @@ struct pattern {
 
 struct frames {
 	bool  used;
-	char *block; /* owned; FRAMES_BYTES */
+	char *block; /* owned; frames_kib of its set's use */
 };
 
 struct pattern_set {
+	enum pattern_use       use;
 	pcre2_code           **code;
 	uint32_t               n;
 	bool                   jit;    /* all of them */
@@ -35,6 +45,7 @@ struct pattern_set {
 	pcre2_general_context *general;
 	pcre2_match_context   *limits;
 	pcre2_match_data      *match;
+	pcre2_jit_stack       *stack; /* of texts: what the library has by itself holds few of their bytes; null: none */
 	uint64_t               limit_hits;
 	bool                   assume; /* that a match which hits a bound is one */
 };
@@ -48,7 +59,7 @@ on_callout_found(pcre2_callout_enumerate_block *block, void *arg)
 }
 
 struct pattern *
-pattern_new(struct span regex, char why[HOST_SPEC_WHY])
+pattern_new(enum pattern_use use, struct span regex, char why[HOST_SPEC_WHY])
 {
 	struct pattern *p = calloc(1, sizeof *p);
 	int             error;
@@ -62,7 +73,7 @@ pattern_new(struct span regex, char why[HOST_SPEC_WHY])
 		snprintf(why, HOST_SPEC_WHY, "the regex is longer than %d bytes; split it into several items", REGEX_MAX);
 		goto fail;
 	}
-	p->code = pcre2_compile((PCRE2_SPTR)regex.p, regex.n, COMPILE_FLAGS, &error, &at, NULL);
+	p->code = pcre2_compile((PCRE2_SPTR)regex.p, regex.n, use == PATTERN_NAME ? NAME_FLAGS : TEXT_FLAGS, &error, &at, NULL);
 	if (!p->code) {
 		char text[120];
 		pcre2_get_error_message(error, (PCRE2_UCHAR *)text, sizeof text);
@@ -118,7 +129,7 @@ frames_take(size_t n, void *arg)
 	if (!s->sealed)
 		return malloc(n);
 	for (unsigned i = 0; i < 2; i++)
-		if (!s->frames[i].used && n <= FRAMES_BYTES) {
+		if (!s->frames[i].used && n <= frames_kib[s->use] * (size_t)1024) {
 			s->frames[i].used = true;
 			return s->frames[i].block;
 		}
@@ -145,22 +156,37 @@ open_limits(struct pattern_set *s)
 	s->limits = s->general ? pcre2_match_context_create(s->general) : NULL;
 	s->match = s->general ? pcre2_match_data_create(1, s->general) : NULL;
 	for (unsigned i = 0; i < 2; i++)
-		s->frames[i].block = malloc(FRAMES_BYTES);
+		s->frames[i].block = malloc(frames_kib[s->use] * (size_t)1024);
 	if (!s->limits || !s->match || !s->frames[0].block || !s->frames[1].block)
 		return false;
 	pcre2_set_match_limit(s->limits, MATCH_STEPS);
 	pcre2_set_depth_limit(s->limits, MATCH_STEPS);
-	pcre2_set_heap_limit(s->limits, FRAMES_KIB);
+	pcre2_set_heap_limit(s->limits, frames_kib[s->use]);
 	return true;
 }
 
+/* False: out of memory. */
+static bool
+open_jit(struct pattern_set *s)
+{
+	for (uint32_t i = 0; s->jit && i < s->n; i++)
+		s->jit = pcre2_jit_compile(s->code[i], PCRE2_JIT_COMPLETE) == 0;
+	if (!s->jit || s->use == PATTERN_NAME)
+		return true;
+	s->stack = pcre2_jit_stack_create(32 * 1024, frames_kib[s->use] * (size_t)1024, s->general);
+	if (s->stack)
+		pcre2_jit_stack_assign(s->limits, NULL, s->stack);
+	return s->stack != NULL;
+}
+
 struct pattern_set *
-pattern_set_open(const void *bytes, uint32_t n, bool jit)
+pattern_set_open(enum pattern_use use, const void *bytes, uint32_t n, bool jit)
 {
 	struct pattern_set *s = calloc(1, sizeof *s);
 
 	if (!s)
 		return NULL;
+	s->use = use;
 	s->code = calloc(n, sizeof *s->code);
 	if (!s->code || !open_limits(s))
 		goto fail;
@@ -168,8 +194,8 @@ pattern_set_open(const void *bytes, uint32_t n, bool jit)
 		goto fail;
 	s->n = n;
 	s->jit = jit;
-	for (uint32_t i = 0; s->jit && i < n; i++)
-		s->jit = pcre2_jit_compile(s->code[i], PCRE2_JIT_COMPLETE) == 0;
+	if (!open_jit(s))
+		goto fail;
 	s->sealed = true;
 	return s;
 fail:
@@ -186,6 +212,8 @@ pattern_set_close(struct pattern_set *s)
 		pcre2_code_free(s->code[i]);
 	free(s->code);
 	pcre2_match_data_free(s->match);
+	if (s->stack)
+		pcre2_jit_stack_free(s->stack);
 	pcre2_match_context_free(s->limits);
 	pcre2_general_context_free(s->general);
 	free(s->frames[0].block);
@@ -200,10 +228,16 @@ pattern_set_has_jit(const struct pattern_set *s)
 }
 
 bool
-pattern_set_matches(struct pattern_set *s, uint32_t i, struct span name)
+pattern_set_matches(struct pattern_set *s, uint32_t i, struct span text)
 {
-	int rc = pcre2_match(s->code[i], (PCRE2_SPTR)name.p, name.n, 0, 0, s->match, s->limits);
+	int rc = PCRE2_ERROR_MATCHLIMIT;
 
+	if (s->use == PATTERN_TEXT && text.n <= PATTERN_TEXT_MAX) {
+		pcre2_set_match_limit(s->limits, text_steps(text.n));
+		pcre2_set_depth_limit(s->limits, text_steps(text.n));
+	}
+	if (s->use == PATTERN_NAME || text.n <= PATTERN_TEXT_MAX)
+		rc = pcre2_match(s->code[i], (PCRE2_SPTR)(text.n ? text.p : ""), text.n, 0, 0, s->match, s->limits);
 	if (rc >= PCRE2_ERROR_PARTIAL)
 		return rc >= 0;
 	s->limit_hits++;

@@ -77,6 +77,24 @@ url_bytes(const char *p, const char *end, char stop)
 	return p;
 }
 
+/* From the path to the end. */
+static bool
+read_path(const char *at, const char *end, struct url *out)
+{
+	const char *p = url_bytes(at, end, '?');
+
+	if (!p)
+		return false;
+	out->path = span_of(at, (size_t)(p - at));
+	out->query = (struct span){NULL, 0};
+	out->has_query = p < end;
+	if (p == end)
+		return true;
+	at = p + 1;
+	out->query = span_of(at, (size_t)(end - at));
+	return url_bytes(at, end, '\0') == end; /* a NUL stops it early */
+}
+
 bool
 url_parse(struct span in, struct url *out)
 {
@@ -99,15 +117,11 @@ url_parse(struct span in, struct url *out)
 	if (out->at.port == 0 && out->scheme != SCHEME_OTHER)
 		out->at.port = out->scheme == SCHEME_HTTP ? 80 : 443;
 
-	at = p;
-	p = url_bytes(p, end, '?');
-	if (!p)
-		return false;
-	out->path = span_of(at, (size_t)(p - at));
-	if (p == end)
-		return true;
-	at = p + 1;
-	out->has_query = true;
-	out->query = span_of(at, (size_t)(end - at));
-	return url_bytes(at, end, '\0') == end; /* a NUL stops it early */
+	return read_path(p, end, out);
+}
+
+bool
+url_parse_origin(struct span in, struct url *out)
+{
+	return in.n > 0 && in.p[0] == '/' && read_path(in.p, in.p + in.n, out);
 }

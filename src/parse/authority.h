@@ -38,5 +38,7 @@ struct url {
  * | ^ ` { } and, of RFC 3986's reserved set, [ ] in the query and path, which pass as they stand). Spans point into `in`. FAULT_BAD_TARGET or, for a scheme other than http
  * that is otherwise well-formed, true with SCHEME_HTTPS or SCHEME_OTHER (the caller answers 501). */
 bool url_parse(struct span in, struct url *out);
+/* The same for origin-form (RFC 9112 3.2.1): path and query alone. Sets nothing else of `out`. */
+bool url_parse_origin(struct span in, struct url *out);
 
 #endif

@@ -9,9 +9,14 @@
 #define SESSION_ID_MAX   32
 #define NAME_MAX_BYTES   (HOSTNAME_MAX + 1) /* with a trailing dot */
 #define N_TYPES          65536
+#define TLS13            0x0304
+#define P256             0x0017 /* RFC 8422 5.1.1 */
+#define ECDSA_P256       0x0403 /* RFC 8446 4.2.3 */
 
 enum extension {
 	EXT_SERVER_NAME = 0,
+	EXT_GROUPS = 10,
+	EXT_SIGNATURES = 13,
 	EXT_ALPN = 16,
 	EXT_SUPPORTED_VERSIONS = 43,
 	EXT_ECH = 0xfe0d
@@ -22,6 +27,7 @@ struct reader {
 	const uint8_t    *p, *end;
 	size_t            record; /* bytes left in the record at hand */
 	bool              began;  /* one record head was good: this is TLS */
+	bool              suite, group, signature; /* of ECDSA, P-256 and both were offered */
 	enum parse_result result;
 	enum hello_why    why;
 };
@@ -181,7 +187,12 @@ read_alpn(struct reader *r, struct hello *h, size_t *left)
 		bool    printable = true;
 
 		take(r, &unread, text, n);
-		if (r->result != PARSE_OK || room <= comma)
+		if (r->result != PARSE_OK)
+			continue;
+		h->has_alpn = true;
+		h->alpn_h2 |= span_eq(span_of((const char *)text, n), SPAN("h2"));
+		h->alpn_http11 |= span_eq(span_of((const char *)text, n), SPAN("http/1.1"));
+		if (room <= comma)
 			continue;
 		for (size_t i = 0; i < n; i++)
 			printable &= text[i] > 0x20 && text[i] < 0x7f && text[i] != ',';
@@ -222,6 +233,39 @@ read_versions(struct reader *r, struct hello *h, size_t *left)
 		h->max_version = h->legacy_version;
 }
 
+/* A vector of numbers of two bytes that fills the extension. Is `wanted` among them? One that is no such vector is the server's to refuse: what it holds
+ * matters to nobody who only reads the name. */
+static bool
+read_has(struct reader *r, size_t *left, unsigned wanted)
+{
+	bool has = false;
+
+	if (*left >= 2)
+		take_int(r, left, 2);
+	while (*left >= 2 && r->result == PARSE_OK)
+		has |= take_int(r, left, 2) == wanted;
+	take(r, left, NULL, *left);
+	return has;
+}
+
+/* RFC 8422 6, RFC 5289, RFC 7905: ECDHE_ECDSA with what TLS 1.2 is spoken with today. */
+static bool
+is_ecdsa_suite(unsigned v)
+{
+	return v == 0xc02b || v == 0xc02c || v == 0xcca9;
+}
+
+static void
+read_suites(struct reader *r, size_t *left)
+{
+	size_t list = take_length(r, left, 2, 2, UINT16_MAX);
+
+	if (list % 2)
+		fail(r, HELLO_BAD);
+	while (list > 0 && r->result == PARSE_OK)
+		r->suite |= is_ecdsa_suite(take_int(r, &list, 2));
+}
+
 static void
 read_extensions(struct reader *r, struct hello *h, size_t left)
 {
@@ -240,6 +284,12 @@ read_extensions(struct reader *r, struct hello *h, size_t left)
 		switch (type) {
 		case EXT_SERVER_NAME:
 			read_server_name(r, h, &n);
+			break;
+		case EXT_GROUPS:
+			r->group = read_has(r, &n, P256);
+			break;
+		case EXT_SIGNATURES:
+			r->signature = read_has(r, &n, ECDSA_P256);
 			break;
 		case EXT_ALPN:
 			read_alpn(r, h, &n);
@@ -260,7 +310,7 @@ read_extensions(struct reader *r, struct hello *h, size_t left)
 static void
 read_hello(struct reader *r, struct hello *h)
 {
-	size_t one = 4, left, suites;
+	size_t one = 4, left;
 
 	if (take_int(r, &one, 1) != CLIENT_HELLO)
 		fail(r, HELLO_BAD);
@@ -274,10 +324,7 @@ read_hello(struct reader *r, struct hello *h)
 	h->max_version = h->legacy_version;
 	take(r, &left, NULL, RANDOM_BYTES);
 	skip_vector(r, &left, 1, 0, SESSION_ID_MAX);
-	suites = take_length(r, &left, 2, 2, UINT16_MAX);
-	if (suites % 2)
-		fail(r, HELLO_BAD);
-	take(r, &suites, NULL, suites);
+	read_suites(r, &left);
 	skip_vector(r, &left, 1, 1, UINT8_MAX); /* compression */
 	/* clients from before RFC 3546 have no extensions */
 	if (left > 0) {
@@ -286,6 +333,9 @@ read_hello(struct reader *r, struct hello *h)
 			fail(r, HELLO_BAD);
 		read_extensions(r, h, n);
 	}
+	/* in TLS 1.3 the signature algorithm names the curve; before, the groups do, and the suite the kind of key */
+	h->ecdsa_12 = r->signature && r->suite && r->group;
+	h->ecdsa = h->ecdsa_12 || (r->signature && h->max_version >= TLS13);
 	if (r->record > 0) /* more in the same record: no client does so, and it is not ours to guess at */
 		fail(r, HELLO_BAD);
 }

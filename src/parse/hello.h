@@ -29,6 +29,9 @@ struct hello {
 	struct host sni;      /* canonical outer name; has_sni only. An IP literal in SNI is HELLO_BAD (RFC 6066 3) */
 	bool        has_ech;  /* encrypted_client_hello extension present (0xfe0d); most are dummies */
 	char        alpn[64]; /* first offered protocols joined by commas, printable bytes only, cut to fit; "" none */
+	bool        has_alpn; /* some protocol is offered; GREASE counts */
+	bool        alpn_h2, alpn_http11; /* these are among all that are offered */
+	bool        ecdsa, ecdsa_12; /* can be shown a certificate with a key on P-256: at its highest version (RFC 8446 4.2.3); in TLS 1.2 too (RFC 8422 2.2, 5.1) */
 };
 
 /* Is there a whole ClientHello at the start of `in`? PARSE_MORE: not all of it yet, and what is there is right so far (the first

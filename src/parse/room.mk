@@ -8,4 +8,5 @@ libpostern_a_SOURCES += \
 	src/parse/hello.c src/parse/hello.h \
 	src/parse/hostname.c src/parse/hostname.h \
 	src/parse/octet.c src/parse/octet.h \
-	src/parse/result.h
+	src/parse/result.h \
+	src/parse/url.c src/parse/url.h

@@ -75,12 +75,41 @@ name_slot(struct span name, uint32_t n_slots)
 
 /* The conditions that user_row answers for. */
 #define COND_PEOPLE (1u << COND_USERS | 1u << COND_GROUPS)
+/* Those that are asked one rule after another, when all else of the rule holds (request.c). */
+#define COND_READ (1u << COND_URL | 1u << COND_HEADERS | 1u << COND_CONTENT_TYPES | 1u << COND_ORIGIN_TLS | 1u << COND_ORIGIN_STRENGTH)
+/* Those that are a dimension. */
+#define COND_DIMS (~(COND_PEOPLE | COND_READ | 1u << COND_HOSTS))
+
+/* One item of url, headers or content-types. */
+struct block_test {
+	struct flat_ref text;    /* headers: the field's name; content-types: "type/subtype" or "type/"; in lower case */
+	uint32_t        regex;   /* url, headers: its number among the policy's texts + 1; 0: only whether the field is there */
+	uint32_t        negated;
+	uint32_t        line;    /* global: where it stands */
+};
+/* One item of origin-strength. */
+struct block_bits {
+	uint32_t first, last; /* both in */
+	uint32_t negated;
+};
+/* What a rule asks of requests that can be read, of their answers and of their origin: the conditions of COND_READ. */
+struct block_request {
+	struct flat_ref tests[3]; /* block_test, by condition from COND_URL on */
+	struct flat_ref bits;     /* block_bits */
+	uint32_t        tls;      /* bit 0: holds for TLS 1.2, bit 1: for TLS 1.3 */
+};
+/* As struct rule_effects (policy.h). */
+struct block_effects {
+	struct flat_ref redirect, set_request, set_response, remove_request, remove_response;
+};
 
 struct block_rule {
 	struct flat_ref name, reason, where;
 	uint8_t         action, guard, auth, report; /* auth: settled, REQUIRED or NONE */
 	uint32_t        has; /* bit for each enum condition */
 	struct flat_ref terms[SIDE_COUNT];
+	uint32_t        request; /* block_request; 0: it has none of COND_READ */
+	uint32_t        effects; /* block_effects; 0: none */
 };
 
 struct block_dim {
@@ -114,6 +143,8 @@ struct policy_head {
 	uint32_t         n_listeners;
 	struct block_people people[PEOPLE_COUNT];
 	uint32_t         nobody;    /* row: rules whose users and groups hold for a request without credentials */
+	uint32_t         texts, n_texts; /* regexes of url and headers, as match/pattern writes them */
+	uint32_t         inspections;    /* struct rule_inspection, by rule */
 };
 
 /* Numbers 0 .. 65535 to classes, in pages, equal pages kept once. */

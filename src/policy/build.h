@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "match/addr_set.h"
 #include "match/host_set.h"
+#include "match/pattern.h"
 #include "policy/block.h"
 #include "policy/pool.h"
 #include "policy/rule.h"
@@ -83,6 +84,12 @@ struct build {
 		struct numbers items;        /* in threes: glob?, index in that pool, term */
 	} people[PEOPLE_COUNT];
 	uint64_t                *nobody;  /* row: see struct policy_head */
+	uint32_t                *request, *effects; /* by rule: offsets, as struct block_rule has them */
+	struct texts_build {
+		struct pool      spelled; /* each once; its number is that of the pattern */
+		struct pattern **v;       /* owned, with what it points to */
+		uint32_t         n, room;
+	} texts;
 	struct pool              ports;   /* that host items name; number: index + 1 */
 	struct {
 		struct pool rows; /* classes */
@@ -104,9 +111,17 @@ void     build_oom(struct build *b);
 void gather(struct build *b);
 void people_gather(struct build *b, uint32_t rule);
 void people_write(struct build *b, struct policy_head *head);
+/* request_gather: url, headers, content-types, origin-tls, origin-strength. */
+void request_gather(struct build *b, uint32_t rule);
+void request_write(struct build *b, struct policy_head *head);
+void request_clear(struct build *b);
+/* effects: redirect and what is done to header fields. */
+void effects_gather(struct build *b, uint32_t rule);
+void inspections_write(struct build *b, struct policy_head *head);
 void rows_build(struct build *b);
 void hosts_build(struct build *b);
 void lint_lists(struct build *b);
+void lint_requests(struct build *b);
 void graves_find(struct build *b);
 
 /* Append the number_map of class_of[65536]; 0 on failure. */

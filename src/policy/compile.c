@@ -72,7 +72,9 @@ build_init(struct build *b, const struct conf *c, struct flat *f, struct report 
 	b->list = calloc((size_t)b->n_lists + 1, sizeof *b->list);
 	b->file_first = calloc(c->n_files + 1, sizeof *b->file_first);
 	b->nobody = calloc(b->words, sizeof *b->nobody);
-	if (!b->nobody || !b->rule || !b->has || !b->list || !b->file_first || getrandom(key, sizeof key, 0) != sizeof key)
+	b->request = calloc((size_t)b->n_rules + 1, sizeof *b->request);
+	b->effects = calloc((size_t)b->n_rules + 1, sizeof *b->effects);
+	if (!b->nobody || !b->request || !b->effects || !b->rule || !b->has || !b->list || !b->file_first || getrandom(key, sizeof key, 0) != sizeof key)
 		return false;
 	for (size_t i = 0; i < c->n_files; i++) {
 		b->file_first[i] = (uint32_t)line;
@@ -118,6 +120,9 @@ build_clear(struct build *b)
 		pool_clear(&b->people[c].globs);
 		free(b->people[c].items.v);
 	}
+	request_clear(b);
+	free(b->request);
+	free(b->effects);
 	free(b->nobody);
 	pool_clear(&b->methods);
 	pool_clear(&b->ports);
@@ -180,6 +185,8 @@ rules_write(struct build *b, struct policy_head *head)
 			.auth = rule_needs_user(r) ? AUTH_REQUIRED : AUTH_NONE,
 			.report = r->report,
 			.has = b->has[i],
+			.request = b->request[i],
+			.effects = b->effects[i],
 		};
 		for (unsigned s = 0; s < SIDE_COUNT; s++)
 			v[i].terms[s] = (struct flat_ref){terms[s] + b->side[s].rule_terms[i].at * (uint32_t)sizeof(uint32_t), b->side[s].rule_terms[i].n};
@@ -244,8 +251,12 @@ block_write(struct build *b)
 		names_write(b, &head);
 	if (!b->oom)
 		people_write(b, &head);
+	if (!b->oom)
+		request_write(b, &head);
+	if (!b->oom)
+		inspections_write(b, &head);
 	for (unsigned c = 0; c < COND_COUNT && !b->oom; c++) {
-		if (c == COND_HOSTS || (1u << c & COND_PEOPLE) || !b->dim[c].used)
+		if (!(1u << c & COND_DIMS) || !b->dim[c].used)
 			continue;
 		head.dim[c].used = 1;
 		head.dim[c].rows = flat_add(b->flat, b->dim[c].rows.bytes, b->dim[c].rows.used, 64);
@@ -269,6 +280,8 @@ policy_compile(const struct conf *c, struct flat *f, struct report *r)
 		gather(&b);
 	if (!b.oom)
 		lint_lists(&b);
+	if (!b.oom)
+		lint_requests(&b);
 	/* conf's own errors included: what was read in part is not compiled */
 	if (b.oom || r->errors > 0)
 		goto out;

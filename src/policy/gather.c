@@ -411,15 +411,18 @@ gather(struct build *b)
 		const struct conf_items *const items[COND_COUNT] = {
 			[COND_HOSTS] = &r->hosts, [COND_PORTS] = &r->ports, [COND_SCHEMES] = &r->schemes, [COND_METHODS] = &r->methods,
 			[COND_CLIENTS] = &r->clients, [COND_LISTENERS] = &r->listeners, [COND_ADDRESSES] = &r->addresses, [COND_TIMES] = &r->times,
-			[COND_USERS] = &r->users, [COND_GROUPS] = &r->groups,
+			[COND_USERS] = &r->users, [COND_GROUPS] = &r->groups, [COND_URL] = &r->url, [COND_HEADERS] = &r->headers,
+			[COND_CONTENT_TYPES] = &r->content_types, [COND_ORIGIN_TLS] = &r->origin_tls, [COND_ORIGIN_STRENGTH] = &r->origin_strength,
 		};
 		for (unsigned c = 0; c < COND_COUNT; c++)
-			b->has[i] |= items[c]->n > 0 ? 1u << c : 0;
+			b->has[i] |= items[c] && items[c]->n > 0 ? 1u << c : 0;
 		rule_check(b, r, b->has[i]);
 		side_gather(b, SIDE_HOSTS, i, &r->hosts);
 		side_gather(b, SIDE_CLIENTS, i, &r->clients);
 		side_gather(b, SIDE_ADDRESSES, i, &r->addresses);
 		people_gather(b, i);
+		request_gather(b, i);
+		effects_gather(b, i);
 		numbers_gather(b, COND_PORTS, i, &r->ports);
 		numbers_gather(b, COND_SCHEMES, i, &r->schemes);
 		numbers_gather(b, COND_METHODS, i, &r->methods);

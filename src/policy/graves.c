@@ -239,7 +239,7 @@ rule_bury(const struct graves *g, uint32_t rule)
 		bool some = true;
 		if (c == COND_HOSTS)
 			some = bit_has(b->base, rule) || g->seen[rule] || rule_is_loose(b, rule, false);
-		else if (b->dim[c].used && !(1u << c & COND_PEOPLE))
+		else if (b->dim[c].used && (1u << c & COND_DIMS))
 			some = dim_narrow(g, c, rule);
 		if (some)
 			continue;
@@ -250,7 +250,10 @@ rule_bury(const struct graves *g, uint32_t rule)
 	for (uint32_t i = 0; i < rule; i++) {
 		if (!bit_has(g->dead, i) || b->rule[i]->report || !host_covers(g, i, rule))
 			continue;
-		/* whom a rule means is not looked into: one with users or groups buries none */
+		/* what is read of a request is not looked into: a rule with such a condition buries none */
+		if (b->has[i] & COND_READ)
+			continue;
+		/* whom a rule means neither: one with users or groups buries none */
 		if (b->has[i] & COND_PEOPLE) {
 			asked |= !asked && asked_before(b, i, rule);
 			continue;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lint: warns of entries that others cover and of lists that nobody names: not wrong, but hardly meant. Dead rules are graves's.
+ * lint: warns of entries that others cover, of lists that nobody names, and of rules that look for what is never seen: not wrong, but hardly meant.
+ * Dead rules are graves's.
  */
 #include "policy/build.h"
 
@@ -136,4 +137,93 @@ lint_lists(struct build *b)
 		if (!b->list[i].used)
 			report_warn(b->report, b->list[i].list->at, "list `%.*s` is used by no rule; name it with @%.*s", SPAN_ARG(b->list[i].list->name),
 			    SPAN_ARG(b->list[i].list->name));
+}
+
+/* Does some plain item say so, or none say otherwise? `word` is a scheme or a method. */
+static bool
+items_allow(const struct conf_items *items, struct span word)
+{
+	bool asked = false, held = false;
+
+	for (size_t i = 0; i < items->n; i++) {
+		bool same = span_eq_nocase(items->v[i].text, word);
+		if (same && items->v[i].negated)
+			return false;
+		asked |= !items->v[i].negated;
+		held |= same;
+	}
+	return held || !asked;
+}
+
+static bool
+allows_only(const struct conf_items *items, struct span word)
+{
+	bool only = items->n > 0;
+
+	for (size_t i = 0; i < items->n; i++)
+		only &= !items->v[i].negated && span_eq_nocase(items->v[i].text, word);
+	return only;
+}
+
+/* All that the rule's url can match begins with https. */
+static bool
+urls_are_https(const struct conf_items *items)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < items->n; i++) {
+		struct span s = items->v[i].text;
+		if (items->v[i].negated)
+			continue;
+		if (s.n < 7 || memcmp(s.p, "^https:", 7) != 0)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+/* What a rule reads of requests is there in plain HTTP, and for https only where some rule inspects. */
+static void
+lint_request(struct build *b, uint32_t rule, bool inspects)
+{
+	const struct conf_rule *r = b->rule[rule];
+	enum condition          c = COND_URL;
+	bool                    readable = b->has[rule] & (1u << COND_URL | 1u << COND_HEADERS | 1u << COND_CONTENT_TYPES);
+
+	while (!(b->has[rule] >> c & 1))
+		c++;
+	if (readable && allows_only(&r->methods, SPAN("CONNECT")))
+		report_warn(b->report, r->at, "rule `%.*s` can never hold: a CONNECT has no `%s`; remove methods = CONNECT", SPAN_ARG(r->name), condition_name(c));
+	else if (!inspects && b->has[rule] & (1u << COND_ORIGIN_TLS | 1u << COND_ORIGIN_STRENGTH))
+		report_warn(b->report, r->at, "rule `%.*s` can never hold: what an origin's TLS is like is seen only by inspection, and no rule says action = inspect",
+		    SPAN_ARG(r->name));
+	else if (!inspects && (!items_allow(&r->schemes, SPAN("http")) || urls_are_https(&r->url)))
+		report_warn(b->report, r->at, "rule `%.*s` can never hold: the `%s` of https requests is seen only by inspection, and no rule says action = inspect",
+		    SPAN_ARG(r->name), condition_name(c));
+}
+
+/* Effects on what is sent on, where the rule may have to wait for the answer. */
+static void
+lint_late(struct build *b, uint32_t rule)
+{
+	const struct conf_rule  *r = b->rule[rule];
+	const struct conf_items *late = r->set_request_header.n ? &r->set_request_header : &r->remove_request_header;
+
+	if (b->has[rule] >> COND_CONTENT_TYPES & 1 && late->n)
+		report_warn(b->report, late->v[0].at, "where rule `%.*s` holds by the response's type, the request is sent already: its fields are changed only where the "
+		    "request's own type lets the rule hold", SPAN_ARG(r->name));
+}
+
+void
+lint_requests(struct build *b)
+{
+	bool inspects = false;
+
+	for (uint32_t i = 0; i < b->n_rules; i++)
+		inspects |= b->rule[i]->action == ACTION_INSPECT && !b->rule[i]->report;
+	for (uint32_t i = 0; i < b->n_rules; i++) {
+		if (b->has[i] & COND_READ)
+			lint_request(b, i, inspects);
+		lint_late(b, i);
+	}
 }

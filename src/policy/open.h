@@ -8,6 +8,7 @@
 
 #include "match/addr_set.h"
 #include "match/host_set.h"
+#include "match/pattern.h"
 #include "policy/block.h"
 
 /* All conditions but hosts, folded to one row, for one combination of classes. Requests come in few such combinations, so some are kept: what a
@@ -26,6 +27,7 @@ struct policy {
 	const struct policy_head *head;
 	const struct block_rule  *rules;
 	struct host_set          *hosts; /* owned */
+	struct pattern_set       *texts; /* owned; null: no rule looks at url or headers by regex */
 	const uint64_t           *base_bits;
 	const uint32_t           *lists;
 	const uint64_t           *progs;
@@ -51,7 +53,9 @@ struct view {
 	unsigned                n_rows;
 	bool                    has_address;
 	uint32_t                place;
-	uint64_t                given_up; /* regexes that hit their limit: whether they hold for the host is not known */
+	uint64_t                given_up; /* regexes that hit their limit: whether they hold is not known */
+	bool                    waits;    /* some rule waits for the response */
+	bool                    may_pass; /* and one of those would let it through */
 };
 
 static inline const void *
@@ -84,7 +88,14 @@ candidates_hold(const struct policy *p, const struct candidate **own, uint32_t r
 }
 
 /* What to do with a rule all of whose known conditions hold. */
-enum settle { SETTLE_NEXT, SETTLE_REPORT, SETTLE_ADDRESS, SETTLE_USER, SETTLE_DECIDE };
+enum settle { SETTLE_NEXT, SETTLE_REPORT, SETTLE_ADDRESS, SETTLE_USER, SETTLE_RESPONSE, SETTLE_DECIDE };
+
+/* Does this condition of COND_READ hold? Adds to *given_up the regexes that hit their limit (and counted as no match). */
+enum trace_state request_state(const struct policy *p, const struct facts *f, uint32_t rule, enum condition c, uint64_t *given_up);
+/* All of those that the rule has: the first that fails, else UNKNOWN when one is. */
+enum trace_state request_states(const struct policy *p, const struct facts *f, uint32_t rule, uint64_t *given_up);
+/* The line of the item by which it holds (`against`: by which it fails). False: none, or another condition. */
+bool request_origin(const struct policy *p, const struct facts *f, uint32_t rule, enum condition c, bool against, uint32_t *line);
 
 /* Do users and groups hold? */
 static inline enum trace_state
@@ -96,23 +107,51 @@ people_state(const struct policy *p, const struct facts *f, uint32_t rule)
 }
 
 /* Nobody is asked who they are before everything else holds, addresses too; and where it is known that a rule does not mean them, no address is
- * looked up for it. */
+ * looked up for it. The response comes last: nothing can be asked of the client any more when it is there. */
 static inline enum settle
-rule_settle(const struct policy *p, const struct facts *f, const struct view *v, uint32_t rule)
+rule_settle_by(const struct policy *p, const struct facts *f, struct view *v, uint32_t rule, bool reads)
 {
 	const struct block_rule *r = &p->rules[rule];
 	bool                     no_address = !v->has_address && (r->has >> COND_ADDRESSES & 1);
-	enum trace_state         who = r->has & COND_PEOPLE ? people_state(p, f, rule) : TRACE_HELD;
+	enum trace_state         who = r->has & COND_PEOPLE ? people_state(p, f, rule) : TRACE_HELD, read = TRACE_HELD;
 
 	if (who == TRACE_FAILED)
 		return SETTLE_NEXT;
+	if (reads)
+		read = request_states(p, f, rule, &v->given_up);
+	if (read == TRACE_FAILED)
+		return SETTLE_NEXT;
 	if (r->report)
-		return no_address || who == TRACE_UNKNOWN ? SETTLE_NEXT : SETTLE_REPORT;
+		return no_address || who == TRACE_UNKNOWN || read == TRACE_UNKNOWN ? SETTLE_NEXT : SETTLE_REPORT;
 	if (no_address)
 		return SETTLE_ADDRESS;
 	if (who == TRACE_UNKNOWN || (r->auth == AUTH_REQUIRED && !(f->known & FACT_USER)))
 		return SETTLE_USER;
-	return SETTLE_DECIDE;
+	return read == TRACE_UNKNOWN ? SETTLE_RESPONSE : SETTLE_DECIDE;
+}
+
+/* The same for a rule with conditions of COND_READ. Apart, so that rules without them do not pay for it. */
+enum settle rule_settle_read(const struct policy *p, const struct facts *f, struct view *v, uint32_t rule);
+
+static inline enum settle
+rule_settle(const struct policy *p, const struct facts *f, struct view *v, uint32_t rule)
+{
+	return p->rules[rule].has & COND_READ ? rule_settle_read(p, f, v, rule) : rule_settle_by(p, f, v, rule, false);
+}
+
+/* A rule waits for the response: the next ones say what happens when it turns out not to hold. */
+static inline void
+view_wait(const struct policy *p, struct view *v, uint32_t rule)
+{
+	v->waits = true;
+	v->may_pass |= p->rules[rule].action != ACTION_DENY;
+}
+
+/* The answer once a verdict is there. What would be refused whatever the response is, is not sent. */
+static inline enum policy_answer
+view_answer(const struct view *view, const struct verdict *v)
+{
+	return view->waits && (view->may_pass || v->action != ACTION_DENY) ? POLICY_NEED_RESPONSE : POLICY_VERDICT;
 }
 
 /* Clear the bits of rules whose `users` (or whose `groups`) do not hold for this person. */

@@ -127,6 +127,7 @@ view_init(const struct policy *p, const struct facts *f, struct view *v)
 	v->has_address = address != NULL;
 	v->place = p->head->n_progs ? place_number(p->places, f->scheme, f->port) : 0;
 	v->n_rows = 0;
+	v->waits = v->may_pass = false;
 	for (unsigned i = 0; i < p->n_active; i++) {
 		const struct block_dim *d = &p->head->dim[p->active[i]];
 		if (p->active[i] == COND_ADDRESSES && !address)
@@ -236,12 +237,24 @@ decide(const struct policy *p, const struct facts *f, struct verdict *v, struct 
 			return POLICY_NEED_ADDRESS;
 		case SETTLE_USER:
 			return POLICY_NEED_USER;
+		case SETTLE_RESPONSE:
+			view_wait(p, view, rule);
+			break;
 		case SETTLE_DECIDE:
 			verdict_decide(p, v, rule);
-			return POLICY_VERDICT;
+			return view_answer(view, v);
 		}
 	}
-	return POLICY_VERDICT;
+	return view_answer(view, v);
+}
+
+/* What a regex that hits its limit counts as. */
+static void
+limits_assume(const struct policy *p, bool match)
+{
+	host_set_assume(p->hosts, match);
+	if (p->texts)
+		pattern_set_assume(p->texts, match);
 }
 
 bool
@@ -253,9 +266,9 @@ verdict_is_sure(const struct policy *p, const struct facts *f, const struct verd
 
 	if (given_up != 1)
 		return given_up == 0; /* two could differ from one another: nobody tries all ways */
-	host_set_assume(p->hosts, true);
+	limits_assume(p, true);
 	same = decide(p, f, &other, &view) == answer && other.rule == v->rule && view.given_up <= 1;
-	host_set_assume(p->hosts, false);
+	limits_assume(p, false);
 	return same;
 }
 
@@ -367,7 +380,8 @@ policy_open(const void *block, size_t size, uint32_t off, bool jit)
 		if (head->dim[order[i]].used)
 			p->active[p->n_active++] = order[i];
 	p->hosts = host_set_open(block, size, head->hosts, jit);
-	if (p->hosts && scratch_new(p))
+	p->texts = head->n_texts ? pattern_set_open(PATTERN_TEXT, policy_at(p, head->texts), head->n_texts, jit) : NULL;
+	if (p->hosts && (p->texts || !head->n_texts) && scratch_new(p))
 		return p;
 	policy_close(p);
 	return NULL;
@@ -379,6 +393,7 @@ policy_close(struct policy *p)
 	if (!p)
 		return;
 	host_set_close(p->hosts);
+	pattern_set_close(p->texts);
 	free(p->folds);
 	free(p->fold_bits);
 	free(p->fold_base);

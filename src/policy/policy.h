@@ -78,7 +78,8 @@ bool policy_rule_has_hosts(const struct policy *p, uint32_t rule);
 bool policy_rule_host_holds(const struct policy *p, uint32_t rule, const struct host *host, enum url_scheme scheme, uint16_t port);
 
 /* NEED_RESPONSE: a rule with content-types holds or not once the response's type is known (FACT_RESPONSE); every fact that the rules after it
- * need is known by then (they are asked for first, as if it did not hold), so the request may be sent; *v is what they would say.
+ * need is known by then (they are asked for first, as if it did not hold), so the request may be sent; *v is what they would say. Where each such rule
+ * refuses, and so do those after them, nothing is to be sent: that last refusal is the verdict.
  * NEED_USER: a rule cannot be judged, or its action not be taken (auth), without FACT_USER. */
 enum policy_answer policy_decide(const struct policy *p, const struct facts *f, struct verdict *v);
 
@@ -122,6 +123,7 @@ enum condition { COND_HOSTS, COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENT
 enum trace_state { TRACE_ABSENT, TRACE_HELD, TRACE_FAILED, TRACE_UNKNOWN };
 struct trace_rule {
 	uint32_t         rule;
+	enum action      action;   /* what it says */
 	enum trace_state cond[COND_COUNT];
 	bool             held;     /* all conditions hold */
 	bool             decided;  /* and it decided */
@@ -130,7 +132,7 @@ struct trace_rule {
 };
 /* Calls `each` for every rule in order until one decides (or a fact is missing); answers as policy_decide does, by the same evaluation. */
 enum policy_answer policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);
-/* "FILE:LINE" of the item or list entry by which the hosts, clients or addresses condition of `rule` holds (`against`: by which a '!' made it
+/* "FILE:LINE" of the item or list entry by which the hosts, clients, addresses, url, headers or content-types condition of `rule` holds (`against`: by which a '!' made it
  * fail); "" when no entry did, or for other conditions. As policy_entry_where. */
 size_t policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, const struct facts *f, bool against, char *buf, size_t n);
 const char *condition_name(enum condition c); /* "hosts" ... as in the ini */

@@ -2,7 +2,9 @@
 libpostern_a_SOURCES += \
 	src/policy/block.h \
 	src/policy/build.h \
+	src/policy/carried.c src/policy/carried.h \
 	src/policy/compile.c src/policy/compile.h \
+	src/policy/effects.c \
 	src/policy/egress.c src/policy/egress.h \
 	src/policy/gather.c \
 	src/policy/graves.c \
@@ -13,6 +15,8 @@ libpostern_a_SOURCES += \
 	src/policy/person.c \
 	src/policy/policy.c src/policy/policy.h \
 	src/policy/pool.c src/policy/pool.h \
+	src/policy/request.c \
+	src/policy/request_gather.c \
 	src/policy/rows.c \
 	src/policy/rule.c src/policy/rule.h \
 	src/policy/snapshot.c src/policy/snapshot.h \

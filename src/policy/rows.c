@@ -174,7 +174,7 @@ rows_build(struct build *b)
 		for (uint32_t i = 0; i < b->n_rules; i++)
 			b->dim[c].used |= b->has[i] >> c & 1;
 	for (unsigned c = 0; c < COND_COUNT && !b->oom; c++) {
-		if (c == COND_HOSTS || (1u << c & COND_PEOPLE) || !b->dim[c].used)
+		if (!(1u << c & COND_DIMS) || !b->dim[c].used)
 			continue;
 		if (c == COND_CLIENTS)
 			addr_rows(b, SIDE_CLIENTS);

@@ -12,10 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "policy/carried.h"
 #include "policy/compile.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
-#define FILE_MOST        ((size_t)4 << 20)            /* of hosts, resolv.conf */
+#define FILE_MOST        ((size_t)4 << 20)            /* of ldap-ca */
 #define PAGE_MOST        ((size_t)64 << 10)
 #define HEAD_AT          8u                           /* the first offset that flat gives at this alignment */
 #define DESCRIPTORS_KEPT 128 /* not shared out: rings, listeners, DNS */
@@ -48,29 +49,6 @@ out:
 	*out = p;
 	*n = have;
 	return true;
-}
-
-static struct flat_ref
-add_file(struct flat *f, const char *path)
-{
-	char           *p;
-	size_t          n;
-	struct flat_ref ref = {0, 0};
-
-	if (read_file(path, FILE_MOST, &p, &n)) {
-		ref = flat_add_text(f, span_of(p, n));
-		free(p);
-	}
-	return ref;
-}
-
-const char *const snapshot_system_files[2] = {"/etc/resolv.conf", "/etc/hosts"};
-
-static void
-add_system_files(struct flat *f, struct settings *set)
-{
-	set->resolv_conf = add_file(f, snapshot_system_files[0]);
-	set->hosts = add_file(f, snapshot_system_files[1]);
 }
 
 static struct flat_ref
@@ -366,6 +344,28 @@ fill_auth(struct flat *f, struct auth_settings *to, const struct conf *c, struct
 	to->ground = ground_of(f, to);
 }
 
+static void
+fill_inspection(struct flat *f, struct inspection_settings *to, const struct conf *c, const struct snapshot_inputs *in, struct report *r)
+{
+	const struct conf_inspection *i = &c->inspection;
+
+	/* under --report-only what would be inspected is tunnelled: neither a signer nor roots are needed */
+	to->present = i->present && !in->report_only;
+	if (!to->present)
+		return;
+	to->aia = i->aia;
+	to->h2 = i->h2;
+	to->min_tls = i->min_tls;
+	to->non_tls = (uint8_t)i->non_tls;
+	to->missing_sni = (uint8_t)i->missing_sni;
+	to->foreign_sni = (uint8_t)i->foreign_sni;
+	to->ech = (uint8_t)i->ech;
+	to->leaf_cache = i->leaf_cache;
+	to->leaf_validity_ms = i->leaf_validity_ms;
+	to->signer_timeout_ms = i->signer_timeout_ms;
+	carried_ca(f, i, to, r);
+}
+
 static bool
 fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *in, struct report *r)
 {
@@ -387,13 +387,14 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.own = add_array(f, in->own, in->n_own, sizeof *in->own);
 	set.local = add_local(f);
 	set.resolvers = add_array(f, g->resolvers.v, g->resolver_system ? 0 : g->resolvers.n, sizeof *g->resolvers.v);
-	add_system_files(f, &set);
 	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
 	fill_auth(f, &set.auth, c, r);
+	fill_inspection(f, &set.inspection, c, in, r);
 	set.egress = egress_compile(c, f);
 	set.policy = policy_compile(c, f, r);
-	if (!set.egress || !set.policy || f->failed)
+	/* last: a refresh cuts the block off before it */
+	if (!set.egress || !set.policy || !carried_add(f, c, &set, r))
 		return false;
 	set.size = f->used;
 	memcpy(flat_at(f, head), &set, sizeof set);
@@ -415,27 +416,43 @@ snapshot_build(const struct conf *c, const struct snapshot_inputs *in, struct re
 	return fd;
 }
 
-int
-snapshot_refresh(int old, uint64_t generation)
+uint64_t
+snapshot_changed(int fd, char *name, size_t n)
 {
-	struct flat      f;
-	struct settings *set;
-	size_t           n = 0;
-	const char      *p = flat_map(old, &n);
-	int              fd = -1;
+	size_t      size = 0;
+	const char *p = flat_map(fd, &size);
+	uint64_t    changed;
+
+	if (!p)
+		return 0;
+	changed = carried_changed(p, (const void *)(p + HEAD_AT), name, n);
+	flat_unmap(p, size);
+	return changed;
+}
+
+int
+snapshot_refresh(int old, uint64_t generation, struct report *r)
+{
+	const struct settings *was;
+	struct settings        new;
+	struct flat            f;
+	size_t                 n = 0;
+	const char            *p = flat_map(old, &n);
+	int                    fd = -1;
 
 	if (!p)
 		return -1;
 	flat_init(&f);
-	/* offsets stay as they are; the new texts come behind the rest */
-	if (flat_add(&f, p + HEAD_AT, n - HEAD_AT, HEAD_AT) == HEAD_AT) {
-		struct settings new = *(const struct settings *)(const void *)(p + HEAD_AT);
-		new.generation = generation;
-		add_system_files(&f, &new);
+	was = (const void *)(p + HEAD_AT);
+	memcpy(&new, was, sizeof new);
+	new.generation = generation;
+	/* offsets stay as they are; the files come behind the rest, in the place of what they were */
+	if (flat_add(&f, p + HEAD_AT, was->fixed - HEAD_AT, HEAD_AT) == HEAD_AT && carried_again(&f, p, was, &new, r)) {
 		new.size = f.used;
-		set = flat_at(&f, HEAD_AT);
-		*set = new;
-		fd = f.failed ? -1 : flat_seal(&f, "postern-snapshot");
+		memcpy(flat_at(&f, HEAD_AT), &new, sizeof new);
+		fd = flat_seal(&f, "postern-snapshot");
+	} else {
+		errno = ENOMEM;
 	}
 	flat_clear(&f);
 	flat_unmap(p, n);

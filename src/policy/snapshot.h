@@ -65,11 +65,21 @@ struct inspection_settings {
 	struct flat_ref crls;            /* likewise */
 };
 
+/* A file that the block carries and the parent watches. */
+enum carried_kind { CARRIED_RESOLV_CONF, CARRIED_HOSTS, CARRIED_TRUST, CARRIED_CRL, CARRIED_KINDS };
+struct snapshot_file {
+	uint64_t        mark; /* of the file's state before it was read (snapshot_changed) */
+	struct flat_ref path; /* with its NUL */
+	struct flat_ref bytes;
+	uint32_t        kind;
+};
+
 /* The head of the block. Arrays and texts are named by flat_ref. */
 struct settings {
 	uint64_t magic;
 	uint64_t generation;
 	uint64_t size;
+	uint64_t fixed; /* what lies before this offset stays when files are read anew */
 
 	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms, response_timeout_ms, keepalive_timeout_ms, dns_timeout_ms;
 	uint64_t max_head, max_request_body, tunnel_buffer;
@@ -91,6 +101,7 @@ struct settings {
 	struct flat_ref own;          /* struct endpoint: where this gateway itself listens; an unspecified address means every local one */
 	struct flat_ref local;        /* struct addr: this machine's addresses */
 	struct flat_ref resolvers;    /* struct endpoint */
+	struct flat_ref files;        /* struct snapshot_file, by kind, in the order of the configuration */
 	struct flat_ref resolv_conf, hosts; /* text */
 
 	uint32_t policy;       /* offsets */
@@ -114,13 +125,15 @@ struct snapshot_inputs {
 	size_t                 n_own;
 };
 
-/* Build and seal the block; -1: every problem is in `r`. Reads hosts, resolv.conf and page files. */
+/* Build and seal the block; -1: every problem is in `r`. Reads hosts, resolv.conf, page files, certificates and CRLs. */
 int snapshot_build(const struct conf *c, const struct snapshot_inputs *in, struct report *r);
 
-/* The files of the system that a snapshot carries. */
-extern const char *const snapshot_system_files[2];
-/* The same configuration with these files read anew: a new block of generation `generation`; -1 with errno. */
-int snapshot_refresh(int fd, uint64_t generation);
+/* Has a file that the block carries (hosts, resolv.conf, what `trust` and `crl` name) changed since it was read? Then `name` is the first that has. The
+ * answer is another number for each state of the files, 0 for the one that the block carries. */
+uint64_t snapshot_changed(int fd, char *name, size_t n);
+/* The same configuration with these files read anew: a new block of generation `generation`; -1 with errno. What `trust` or `crl` names and cannot be used
+ * now stays as it was: a warning in `r`. */
+int snapshot_refresh(int fd, uint64_t generation, struct report *r);
 
 /* Map a block; the logger needs no policy. NULL: damaged, or out of memory. */
 struct snapshot *snapshot_open(int fd, bool with_policy);

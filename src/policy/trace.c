@@ -29,6 +29,11 @@ condition_name(enum condition c)
 		[COND_TIMES] = "times",
 		[COND_USERS] = "users",
 		[COND_GROUPS] = "groups",
+		[COND_URL] = "url",
+		[COND_HEADERS] = "headers",
+		[COND_CONTENT_TYPES] = "content-types",
+		[COND_ORIGIN_TLS] = "origin-tls",
+		[COND_ORIGIN_STRENGTH] = "origin-strength",
 	};
 
 	assert((unsigned)c < COND_COUNT);
@@ -56,7 +61,7 @@ rule_trace(const struct policy *p, struct view *v, uint32_t rule, struct trace_r
 	uint32_t has = p->rules[rule].has;
 	bool     host = candidates_hold(p, &v->own, rule, v->place);
 
-	*t = (struct trace_rule){.rule = rule, .held = host};
+	*t = (struct trace_rule){.rule = rule, .action = p->rules[rule].action, .held = host};
 	if (has >> COND_HOSTS & 1)
 		t->cond[COND_HOSTS] = host ? TRACE_HELD : TRACE_FAILED;
 	for (unsigned i = 0; i < p->n_active; i++) {
@@ -67,6 +72,19 @@ rule_trace(const struct policy *p, struct view *v, uint32_t rule, struct trace_r
 			t->cond[c] = TRACE_UNKNOWN;
 		else
 			t->cond[c] = bit_has(v->row[i], rule) ? TRACE_HELD : TRACE_FAILED;
+		t->held &= t->cond[c] == TRACE_HELD;
+	}
+}
+
+static void
+request_trace(const struct policy *p, const struct facts *f, uint32_t rule, struct trace_rule *t)
+{
+	uint64_t given_up = 0; /* counted where the rule is settled */
+
+	for (unsigned c = COND_URL; c <= COND_ORIGIN_STRENGTH; c++) {
+		if (!(p->rules[rule].has >> c & 1))
+			continue;
+		t->cond[c] = request_state(p, f, rule, c, &given_up);
 		t->held &= t->cond[c] == TRACE_HELD;
 	}
 }
@@ -84,11 +102,12 @@ people_rows_init(struct people_rows *rows, const struct policy *p, const struct 
 	}
 }
 
+/* Did the host or a dimension fail? Then policy_decide does not come to the rule, and settles nothing. */
 static bool
 trace_failed(const struct trace_rule *t)
 {
 	for (unsigned c = 0; c < COND_COUNT; c++)
-		if (t->cond[c] == TRACE_FAILED)
+		if (t->cond[c] == TRACE_FAILED && !(1u << c & (COND_PEOPLE | COND_READ)))
 			return true;
 	return false;
 }
@@ -109,15 +128,19 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 
 		rule_trace(p, &view, rule, &t);
 		people_trace(p, f, &people, rule, &t);
+		request_trace(p, f, rule, &t);
 		if (!trace_failed(&t)) {
 			settle = rule_settle(p, f, &view, rule);
 			t.needs_user = settle == SETTLE_USER;
 			t.needs_address = settle == SETTLE_ADDRESS;
+			t.needs_response = settle == SETTLE_RESPONSE;
 		}
 		t.decided = settle == SETTLE_DECIDE;
 		t.reported = settle == SETTLE_REPORT;
 		if (t.reported)
 			verdict_report(v, rule);
+		if (t.needs_response)
+			view_wait(p, &view, rule);
 		if (t.decided)
 			verdict_decide(p, v, rule);
 		each(arg, &t);
@@ -130,6 +153,8 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 	}
 	for (unsigned i = 0; i < PEOPLE_COUNT; i++)
 		free(people.row[i]);
+	if (answer == POLICY_VERDICT)
+		answer = view_answer(&view, v);
 	if (verdict_is_sure(p, f, v, answer, view.given_up))
 		return answer;
 	verdict_init(v);
@@ -201,6 +226,8 @@ policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, 
 
 	assert(n > 0 && rule < p->head->n_rules);
 	buf[0] = '\0';
+	if (request_origin(p, f, rule, c, against, &line))
+		return line_print(p, line, buf, n);
 	if (!(p->rules[rule].has >> c & 1) || (c != COND_HOSTS && c != COND_CLIENTS && c != COND_ADDRESSES))
 		return 0;
 	if (c == COND_HOSTS) {

@@ -46,17 +46,31 @@ child_listen(struct child *c)
 	return watch_init_level(&c->watch, c->loop, CHILD_CHANNEL, WATCH_READ, on_channel, c);
 }
 
-void
-child_say(enum message_type type, uint64_t number)
+static void
+answer(const struct message *m)
 {
-	struct message m = {.type = type, .number = number};
-
-	if (channel_send(CHILD_CHANNEL, &m))
+	if (channel_send(CHILD_CHANNEL, m))
 		return;
 	if (errno != EPIPE)
 		log_warn("cannot answer the parent: %s", strerror(errno));
 	/* it would wait for ever: both sides now see the end, this process drains, and another one is started */
 	shutdown(CHILD_CHANNEL, SHUT_RDWR);
+}
+
+void
+child_say(enum message_type type, uint64_t number)
+{
+	answer(&(struct message){.type = type, .number = number});
+}
+
+void
+child_refuse(uint64_t number, const char *why)
+{
+	struct message m = {.type = MSG_REFUSED, .number = number};
+
+	snprintf(m.data, sizeof m.data, "%s", why);
+	m.n = (uint32_t)strlen(m.data);
+	answer(&m);
 }
 
 static bool

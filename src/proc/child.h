@@ -16,7 +16,7 @@
 
 /* What MSG_START carries. */
 struct start {
-	uint32_t index; /* which worker; of an auth process: enum back_kind */
+	uint32_t index; /* which worker; of an auth process: enum back_kind; PEER_SIGNER */
 	uint32_t n_workers;
 	uint32_t uid, gid;
 	bool     drop_user;
@@ -40,6 +40,8 @@ bool child_begin(struct child *c, const char *role);
 bool child_listen(struct child *c);
 /* Answer the parent; when that fails, it is as if the parent were gone. */
 void child_say(enum message_type type, uint64_t number);
+/* MSG_REFUSED, with the reason. */
+void child_refuse(uint64_t number, const char *why);
 void child_end(struct child *c);
 
 #endif

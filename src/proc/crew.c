@@ -39,7 +39,7 @@ crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct st
 	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .exe = -1, .shared_fd = -1, .wake_fd = -1};
 	c->start.n_workers = n_workers;
 	member_init(&c->logger, c, "logger", 0);
-	crew_auth_init(&c->auth, c);
+	bureaus_init(&c->bureaus, c);
 	for (uint32_t i = 0; i < n_workers; i++) {
 		member_init(&c->worker[i], c, "worker", i);
 		c->ring_fd[i] = -1;
@@ -67,7 +67,7 @@ crew_clear(struct crew *c)
 {
 	member_close(&c->logger);
 	timer_clear(&c->logger.again);
-	crew_auth_clear(&c->auth);
+	bureaus_clear(&c->bureaus);
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		member_close(&c->worker[i]);
 		timer_clear(&c->worker[i].again);
@@ -127,7 +127,7 @@ member_start(struct member *m)
 	}
 	if (member_spawn(m, m->crew->loop, m->crew->exe) && send_start(m)) {
 		if (!is_logger(m))
-			crew_auth_worker_started(&m->crew->auth, m->index);
+			bureaus_worker_started(&m->crew->bureaus, m->index);
 		return;
 	}
 	log_error("cannot start %s: %s", m->name, strerror(errno));
@@ -169,7 +169,7 @@ crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports
 	member_start(&c->logger);
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		member_start(&c->worker[i]);
-	crew_auth_go(&c->auth);
+	bureaus_go(&c->bureaus);
 }
 
 static void
@@ -299,7 +299,7 @@ crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *p
 	c->ports = ports;
 	c->changing = false;
 	each(c, say_go, &generation);
-	crew_auth_go(&c->auth);
+	bureaus_go(&c->bureaus);
 }
 
 static void
@@ -313,6 +313,7 @@ say_forget(struct member *m, void *arg)
 void
 crew_forget(struct crew *c)
 {
+	bureaus_forget(&c->bureaus);
 	c->changing = false;
 	each(c, say_forget, NULL);
 }
@@ -338,7 +339,7 @@ crew_drain_workers(struct crew *c, uint64_t within_ms)
 void
 crew_end_logger(struct crew *c)
 {
-	crew_auth_kill(&c->auth); /* nobody is left who might ask */
+	bureaus_kill(&c->bureaus); /* nobody is left who might ask */
 	timer_clear(&c->logger.again);
 	if (c->logger.pid && !member_say(&c->logger, MSG_DRAIN, 0, NULL, 0, NULL, 0))
 		member_close(&c->logger);
@@ -356,7 +357,7 @@ crew_kill(struct crew *c)
 {
 	c->leaving = true;
 	each(c, kill_member, NULL);
-	crew_auth_kill(&c->auth);
+	bureaus_kill(&c->bureaus);
 }
 
 static void
@@ -433,7 +434,7 @@ crew_reap(struct crew *c)
 		for (uint32_t i = 0; i < c->n_workers; i++)
 			if (pid == c->worker[i].pid)
 				ended(&c->worker[i], status);
-		crew_auth_reap(&c->auth, pid, status);
+		bureaus_reap(&c->bureaus, pid, status);
 	}
 	c->on_change(c->arg);
 }

@@ -12,7 +12,7 @@
 #include "ipc/channel.h"
 #include "net/loop.h"
 #include "proc/child.h"
-#include "proc/crew_auth.h"
+#include "proc/bureaus.h"
 #include "proc/member.h"
 #include "proc/ports.h"
 
@@ -23,7 +23,7 @@ struct crew {
 	int           ring_fd[SHARED_WORKERS_MAX];
 	uint32_t      n_workers;
 	struct member worker[SHARED_WORKERS_MAX], logger;
-	struct crew_auth auth; /* never among those that the functions below wait for */
+	struct bureaus bureaus; /* never among those that crew_is_prepared and crew_has_applied look at */
 	struct start  start; /* user and limits; index is filled in for each */
 	int           snapshot; /* the one in use; -1: none yet */
 	uint64_t      generation;

@@ -15,7 +15,7 @@
 #define STEADY_US      10000000u /* one that lived this long did not die of its start */
 #define FIRST_PAUSE_MS 100u
 #define LAST_PAUSE_MS  10000u
-#define AUTH_PAUSE_MS  1000u /* those who ask wait for it, as long as [auth] timeout */
+#define ASKED_PAUSE_MS 1000u /* of a bureau: those who ask wait for it, as long as [auth] timeout or signer-timeout */
 
 /* For a child that still lives this is the order to drain and end. */
 void
@@ -121,7 +121,7 @@ uint64_t
 member_pause_ms(const struct member *m)
 {
 	uint64_t ms = m->deaths == 0 ? 0 : FIRST_PAUSE_MS << (m->deaths < 8 ? m->deaths - 1 : 7);
-	uint64_t most = strcmp(m->role, "auth") == 0 ? AUTH_PAUSE_MS : LAST_PAUSE_MS;
+	uint64_t most = strcmp(m->role, "auth") == 0 || strcmp(m->role, "signer") == 0 ? ASKED_PAUSE_MS : LAST_PAUSE_MS;
 
 	return ms > most ? most : ms;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * member: one child process as its parent sees it: exec'd from the running binary, reached over a channel.
- * What it is told, and when it is started again, is its owner's business (crew, crew_auth).
+ * What it is told, and when it is started again, is its owner's business (crew, bureaus).
  */
 #ifndef POSTERN_PROC_MEMBER_H
 #define POSTERN_PROC_MEMBER_H
@@ -19,7 +19,7 @@ struct crew;
 
 struct member {
 	struct crew      *crew;
-	const char       *role; /* "worker", "logger" or "auth" */
+	const char       *role; /* "worker", "logger", "auth" or "signer" */
 	char              name[32]; /* "worker 3", "the logger" */
 	uint32_t          index;
 	pid_t             pid;     /* 0: none */

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef HAVE_SYSTEMD
@@ -47,12 +46,13 @@ struct parent {
 	uint32_t      workers; /* as configured, `auto` resolved */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
-	struct stat  seen[2]; /* the system's files, when the snapshot in use read them */
-	struct timer look;    /* at them again */
+	uint64_t     tried; /* the last state of the files that a snapshot carries that was taken on, or could not be */
+	struct timer look;  /* at them again */
 
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
-	struct auth_plan next_plan;
+	struct bureau_plan next_plan;
+	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
 	bool          again; /* a SIGHUP came while reloading */
 	int           code;
@@ -114,23 +114,6 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 	return true;
 }
 
-/* Have the system's files changed since this was last asked? */
-static bool
-files_changed(struct parent *p)
-{
-	bool changed = false;
-
-	for (size_t i = 0; i < sizeof p->seen / sizeof *p->seen; i++) {
-		struct stat now = {0};
-		if (stat(snapshot_system_files[i], &now) != 0)
-			now = (struct stat){0};
-		changed |= now.st_ino != p->seen[i].st_ino || now.st_size != p->seen[i].st_size || now.st_mtim.tv_sec != p->seen[i].st_mtim.tv_sec ||
-		    now.st_mtim.tv_nsec != p->seen[i].st_mtim.tv_nsec;
-		p->seen[i] = now;
-	}
-	return changed;
-}
-
 /* Load, open what is new, compile. False: everything wrong is in `r`; nothing changed. */
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
@@ -138,14 +121,13 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
 
-	files_changed(p); /* from here on; what the snapshot reads is at least as new */
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
 	in.n_own = *ports ? ports_own(*ports, own) : 0;
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0) {
-		p->has_next_plan = auth_plan_init(&p->next_plan, c, *snapshot);
+		p->has_next_plan = bureau_plan_init(&p->next_plan, c, *snapshot);
 		if (p->has_next_plan)
 			return true;
 		report_error(r, (struct where){0}, "out of memory");
@@ -201,6 +183,14 @@ note_counts(const struct conf *c, char *buf, size_t n)
 }
 
 static void
+note_key(struct parent *p, const struct conf *c)
+{
+	const struct where *at = &c->inspection.ca_key_at;
+
+	snprintf(p->key_at, sizeof p->key_at, "%s:%" PRIu32 ": ca-key", at->file < c->n_files ? c->files[at->file].path : "", at->line);
+}
+
+static void
 reload_drop(struct parent *p)
 {
 	ports_free(p->next_ports, p->ports);
@@ -208,7 +198,7 @@ reload_drop(struct parent *p)
 	if (p->next_snapshot >= 0)
 		close(p->next_snapshot);
 	p->next_snapshot = -1;
-	auth_plan_clear(&p->next_plan);
+	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
 	p->will_hold[0] = '\0';
 	timer_clear(&p->deadline);
@@ -227,7 +217,7 @@ reload_finish(struct parent *p)
 	p->ports = p->next_ports;
 	p->next_ports = NULL;
 	if (p->has_next_plan)
-		crew_auth_plan(&p->crew.auth, &p->next_plan);
+		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
 	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
 	close(p->snapshot);
@@ -261,11 +251,22 @@ reload_abort(struct parent *p, const char *why)
 }
 
 static void
+refused_by_signer(struct parent *p)
+{
+	char why[sizeof p->key_at + CHANNEL_DATA_MAX + 2];
+
+	snprintf(why, sizeof why, "%s: %s", p->key_at, p->crew.bureaus.refusal);
+	reload_abort(p, why);
+}
+
+static void
 reload_begin(struct parent *p)
 {
 	p->state = PARENT_RELOADING;
 	timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
 	crew_prepare(&p->crew, p->next_snapshot, p->generation + 1, p->next_ports);
+	if (p->has_next_plan)
+		bureaus_prepare(&p->crew.bureaus, &p->next_plan, p->next_snapshot, p->generation + 1);
 }
 
 static void
@@ -295,6 +296,7 @@ on_hup(void *arg)
 			    workers_of(c), p->workers);
 		report_print(&r, c, stderr);
 		note_counts(c, p->will_hold, sizeof p->will_hold);
+		note_key(p, c);
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		reload_begin(p);
 	} else {
@@ -306,27 +308,47 @@ on_hup(void *arg)
 	report_clear(&r);
 }
 
-/* --- hosts and resolv.conf --- */
+/* --- the files that a snapshot carries --- */
 
-/* The configuration stays; only what the resolver knows of this machine is new. */
+static int
+refresh(struct parent *p)
+{
+	struct report r;
+	int           fd;
+
+	report_init(&r);
+	fd = snapshot_refresh(p->snapshot, p->generation + 1, &r);
+	for (size_t i = 0; i < r.n; i++)
+		log_warn("%s", r.v[i].text);
+	report_clear(&r);
+	return fd;
+}
+
+/* The configuration stays; only what is known of this machine's names, of roots and of what is revoked is new. */
 static void
 on_look(void *arg)
 {
 	struct parent *p = arg;
+	char           name[1024];
+	uint64_t       changed;
 
 	timer_set(p->loop, &p->look, LOOK_MS);
-	crew_auth_look(&p->crew.auth);
+	bureaus_look(&p->crew.bureaus);
 	/* as in on_hup; asked again soon */
-	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation) || !files_changed(p))
+	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation))
 		return;
+	changed = snapshot_changed(p->snapshot, name, sizeof name);
+	if (!changed || changed == p->tried)
+		return;
+	p->tried = changed;
 	p->next_ports = ports_again(p->ports);
-	p->next_snapshot = p->next_ports ? snapshot_refresh(p->snapshot, p->generation + 1) : -1;
+	p->next_snapshot = p->next_ports ? refresh(p) : -1;
 	if (p->next_snapshot < 0) {
-		log_warn("%s or %s changed, but could not be read: %s", snapshot_system_files[0], snapshot_system_files[1], strerror(errno));
+		log_warn("%s changed, but could not be taken on: %s", name, strerror(errno));
 		reload_drop(p);
 		return;
 	}
-	log_info("%s or %s changed", snapshot_system_files[0], snapshot_system_files[1]);
+	log_info("%s changed", name);
 	reload_begin(p);
 }
 
@@ -378,6 +400,9 @@ say_totals(const struct parent *p)
 			         ", unanswered %" PRIu64,
 			    back_word((enum back_kind)k), a->asked, a->ok, a->refused, a->bad, a->limited, a->unavailable);
 	}
+	if (s->signer.asked)
+		log_info("the signer was asked for %" PRIu64 " leaves: made %" PRIu64 ", had %" PRIu64 " already, refused %" PRIu64, s->signer.asked, s->signer.minted,
+		    s->signer.cached, s->signer.refused);
 	full = s->logger.dropped + s->logger.ring_dropped;
 	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", tunnels that the guard closed %" PRIu64
 	         ", clients closed unread %" PRIu64 ", clients over their limit %" PRIu64 ", log lines lost %" PRIu64,
@@ -423,7 +448,9 @@ on_change(void *arg)
 	case PARENT_RELOADING:
 		if (crew_has_refused(&p->crew))
 			reload_abort(p, "a process could not use the new configuration");
-		else if (crew_is_prepared(&p->crew, p->generation + 1))
+		else if (p->crew.bureaus.refusal[0])
+			refused_by_signer(p);
+		else if (crew_is_prepared(&p->crew, p->generation + 1) && bureaus_is_prepared(&p->crew.bureaus, p->generation + 1))
 			reload_finish(p);
 		break;
 	case PARENT_DRAINING:
@@ -504,7 +531,7 @@ parent_begin(struct parent *p)
 			say_listening(p->ports, NULL, "listening on", c);
 			p->crew.on_change = on_change;
 			p->crew.arg = p;
-			crew_auth_plan(&p->crew.auth, &p->next_plan);
+			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
@@ -551,7 +578,7 @@ parent_run(const struct parent_options *o)
 	ports_free(p->ports, NULL);
 	if (p->snapshot >= 0)
 		close(p->snapshot);
-	auth_plan_clear(&p->next_plan);
+	bureau_plan_clear(&p->next_plan);
 	loop_free(p->loop);
 	free(p->user);
 	free(p);

@@ -12,5 +12,7 @@ role_main(const char *role)
 		return logger_main();
 	if (strcmp(role, "auth") == 0)
 		return authd_main();
+	if (strcmp(role, "signer") == 0)
+		return signer_main();
 	return 2;
 }

@@ -5,12 +5,13 @@
 #ifndef POSTERN_PROC_ROLES_H
 #define POSTERN_PROC_ROLES_H
 
-/* Runs as the child that the parent named in argv ("worker", "logger", "auth"); returns the exit code. 2: there is no such role. */
+/* Runs as the child that the parent named in argv ("worker", "logger", "auth", "signer"); returns the exit code. 2: there is no such role. */
 int role_main(const char *role);
 
-/* The processes: worker.c, logger_main.c, authd.c. */
+/* The processes: worker.c, logger_main.c, authd.c, signer.c. */
 int worker_main(void);
 int logger_main(void);
 int authd_main(void);
+int signer_main(void);
 
 #endif

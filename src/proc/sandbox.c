@@ -34,6 +34,11 @@ static const int logger[] = {
 	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat),
 };
 
+/* What it has: its key's file and the sockets to the workers, all of them opened by others. */
+static const int signer[] = {
+	SCMP_SYS(pread64), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+};
+
 /* Threads, sockets of all kinds, and the files that getaddrinfo, Kerberos, TLS and NSS read, or keep (the replay cache). No exec, so a fork leads nowhere. */
 static const int auth[] = {
 	SCMP_SYS(access), SCMP_SYS(arch_prctl), SCMP_SYS(bind), SCMP_SYS(chmod), SCMP_SYS(clock_getres), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(connect),
@@ -111,6 +116,8 @@ load_filter(enum role role, bool jit)
 		goto out;
 	if (role == ROLE_LOGGER && !allow(ctx, logger, sizeof logger / sizeof *logger))
 		goto out;
+	if (role == ROLE_SIGNER && !allow(ctx, signer, sizeof signer / sizeof *signer))
+		goto out;
 	if (role == ROLE_AUTH && !allow(ctx, auth, sizeof auth / sizeof *auth))
 		goto out;
 	ok = seccomp_load(ctx) == 0;
@@ -127,6 +134,7 @@ load_filter(enum role role, bool jit)
 	(void)common;
 	(void)worker;
 	(void)logger;
+	(void)signer;
 	(void)auth;
 	return true;
 }

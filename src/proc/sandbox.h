@@ -11,6 +11,7 @@
 enum role {
 	ROLE_WORKER,
 	ROLE_LOGGER,
+	ROLE_SIGNER,
 	ROLE_AUTH,
 	ROLE_AUTH_OPEN, /* PAM: its set-uid helper needs new privileges, its modules who knows which calls; no dumps is all that is left */
 };

@@ -13,6 +13,8 @@
 #include "proc/roles.h"
 #include "proc/sandbox.h"
 #include "session/gateway.h"
+#include "tls/context.h"
+#include "tls/leaf.h"
 
 /* What has been prepared for the snapshot to come. */
 struct pending {
@@ -120,13 +122,18 @@ apply(struct worker *w, uint64_t number)
 	child_say(MSG_APPLIED, number);
 }
 
-/* A new way to an auth process, or none any more. */
+/* A new way to an auth process or the signer, or none any more. */
 static void
 connect_peer(struct worker *w, struct message *m)
 {
-	if (m->number >= BACK_KINDS || m->n_fds > 1)
+	int fd = m->n_fds ? m->fd[0] : -1;
+
+	if (m->number > PEER_SIGNER || m->n_fds > 1)
 		return;
-	desk_connect(w->gw.desk, (enum back_kind)m->number, m->n_fds ? m->fd[0] : -1);
+	if (m->number == PEER_SIGNER)
+		leaf_desk_connect(w->gw.leaves, fd);
+	else
+		desk_connect(w->gw.desk, (enum back_kind)m->number, fd);
 	m->n_fds = 0;
 }
 
@@ -193,7 +200,8 @@ worker_begin(struct worker *w)
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		w->next.slot[i].fd = -1;
 	w->gw.desk = desk_new(c->loop);
-	if (!w->gw.desk) {
+	w->gw.leaves = leaf_desk_new(c->loop, 0, gateway_on_tickets, &w->gw);
+	if (!w->gw.desk || !w->gw.leaves) {
 		log_error("cannot start: out of memory");
 		return false;
 	}
@@ -207,6 +215,8 @@ worker_begin(struct worker *w)
 	c->on_orphaned = on_orphaned;
 	c->arg = w;
 	shared_worker_reset(c->shared, c->start.index);
+	if (!tls_library_begin())
+		return false;
 	if (c->start.drop_user && !sandbox_drop_user(c->start.uid, c->start.gid))
 		return false;
 	return w->gw.ring && sandbox_enter(ROLE_WORKER, c->start.jit) && child_listen(c);
@@ -227,6 +237,7 @@ worker_main(void)
 		if (w->child.loop)
 			gateway_clear(&w->gw);
 		desk_free(w->gw.desk);
+		leaf_desk_free(w->gw.leaves);
 		ring_close(w->gw.ring);
 		child_end(&w->child);
 	}

@@ -6,8 +6,10 @@
 #define POSTERN_SESSION_COMPOSE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/span.h"
+#include "parse/authority.h"
 
 struct compose {
 	char  *p;
@@ -25,6 +27,22 @@ put(struct compose *c, struct span s)
 	if (s.n)
 		memcpy(c->p + c->n, s.p, s.n);
 	c->n += s.n;
+}
+
+/* As it stands in Host and in a URL: without the port that goes without saying. */
+static inline void
+put_authority(struct compose *c, const struct authority *at, uint16_t implied)
+{
+	bool bracket = at->host.kind == HOST_ADDR && !addr_is_v4(&at->host.addr);
+	char port[8];
+
+	if (bracket)
+		put(c, SPAN("["));
+	put(c, host_span(&at->host));
+	if (bracket)
+		put(c, SPAN("]"));
+	if (at->port != implied)
+		put(c, span_of(port, (size_t)snprintf(port, sizeof port, ":%u", at->port)));
 }
 
 /* The whole; a null span when it did not fit. */

@@ -10,28 +10,11 @@
 
 #include "net/sock.h"
 #include "session/compose.h"
+#include "session/consent.h"
+#include "session/effects.h"
 #include "session/session.h"
 
 #define READS 16 /* in one turn, before others get theirs */
-
-static void
-put_host(struct compose *o, const struct request *r)
-{
-	bool bracket = r->at.host.kind == HOST_ADDR && !addr_is_v4(&r->at.host.addr);
-	char port[8];
-
-	put(o, SPAN("Host: "));
-	if (bracket)
-		put(o, SPAN("["));
-	put(o, host_span(&r->at.host));
-	if (bracket)
-		put(o, SPAN("]"));
-	if (r->at.port != 80) {
-		int n = snprintf(port, sizeof port, ":%u", r->at.port);
-		put(o, span_of(port, (size_t)n));
-	}
-	put(o, SPAN("\r\n"));
-}
 
 static void
 put_target(struct compose *o, const struct request *r)
@@ -67,9 +50,24 @@ put_forwarded_for(struct compose *o, const struct session *s, const struct reque
 	put(o, SPAN("\r\n"));
 }
 
-/* The fields of the client, without those that we make ourselves. */
+/* Inside a tunnel a cookie may be ours, which no server is to see. */
 static void
-put_fields(struct compose *o, const struct session *s, const struct request *r)
+put_cookies(struct compose *o, struct span value)
+{
+	struct span pair;
+	bool        any = false;
+
+	for (size_t at = 0; consent_cookie_next(value, &at, &pair); any = true) {
+		put(o, any ? SPAN("; ") : SPAN("Cookie: "));
+		put(o, pair);
+	}
+	if (any)
+		put(o, SPAN("\r\n"));
+}
+
+/* The fields of the client, without those that we make ourselves or that the rule sets or removes. */
+static void
+put_fields(struct compose *o, const struct session *s, const struct request *r, const struct rule_effects *e)
 {
 	const struct settings *set = r->snap->set;
 	size_t                 at = 0;
@@ -87,11 +85,17 @@ put_fields(struct compose *o, const struct session *s, const struct request *r)
 			continue;
 		if (f.id == FIELD_FORWARDED && set->x_forwarded_for == XFF_DELETE)
 			continue;
-		put(o, f.line);
+		if (effects_drop(e->set_request, e->remove_request, f.name))
+			continue;
+		if (s->inside && span_eq_nocase(f.name, SPAN("cookie")))
+			put_cookies(o, f.value);
+		else
+			put(o, f.line);
 	}
+	put(o, e->set_request);
 	if (r->has_hops)
 		put(o, span_of(hops, (size_t)snprintf(hops, sizeof hops, "Max-Forwards: %u\r\n", r->hops - 1)));
-	if (set->x_forwarded_for == XFF_APPEND)
+	if (set->x_forwarded_for == XFF_APPEND && !effects_drop(e->set_request, e->remove_request, SPAN("x-forwarded-for")))
 		put_forwarded_for(o, s, r);
 }
 
@@ -99,14 +103,17 @@ put_fields(struct compose *o, const struct session *s, const struct request *r)
 static struct span
 compose_head(const struct session *s, const struct request *r)
 {
-	struct compose o = {.p = s->gw->compose, .room = s->gw->compose_size};
+	struct compose      o = {.p = s->gw->compose, .room = s->gw->compose_size};
+	struct rule_effects effects;
 
+	effects_of(r, &effects);
 	put(&o, r->head.method);
 	put(&o, SPAN(" "));
 	put_target(&o, r);
-	put(&o, SPAN(" HTTP/1.1\r\n"));
-	put_host(&o, r);
-	put_fields(&o, s, r);
+	put(&o, SPAN(" HTTP/1.1\r\nHost: "));
+	put_authority(&o, &r->at, r->url.scheme == SCHEME_HTTPS ? 443 : 80);
+	put(&o, SPAN("\r\n"));
+	put_fields(&o, s, r, &effects);
 	if (r->head.body == BODY_CHUNKED)
 		put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
 	if (r->snap->set->via) {
@@ -345,7 +352,7 @@ forward_origin_failed(struct session *s, enum fault fault)
 	}
 	/* RFC 9112 9.3.1, 9.6: a reused connection that closed before a byte came back may be tried anew, once */
 	bool retry = s->origin->reused && !r->retried && !r->used_body && !r->pinned && r->first_byte_ms == MS_NONE && buf_size(&r->back_in) == 0 &&
-	    method_is_idempotent(r->head.method_id);
+	    (method_is_idempotent(r->head.method_id) || origin_was_unserved(s->origin));
 	session_drop_origin(s);
 	outbox_clear(&s->up.kept);
 	if (!retry) {
@@ -366,7 +373,8 @@ forward_done(struct session *s)
 	bool            whole = r->sent_whole && outbox_is_empty(&s->up.kept);
 
 	if (whole && r->back_keep) {
-		if (r->pinned) {
+		s->origin->bound |= r->pinned;
+		if (s->origin->bound) {
 			if (!s->keep || !origin_label(s->origin, host_span(&r->at.host), r->snap->set->generation))
 				session_drop_origin(s);
 		} else {

@@ -1,28 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * gate: settles one request.
- * Owns no sockets. Reads where the request wants to go, refuses what no rule may allow, then gives policy the facts at hand; when policy wants one
+ * Owns no sockets. Has target read where the request wants to go, refuses what no rule may allow, then gives policy the facts at hand; when policy wants one
  * more, has it fetched and asks again. Leaves connecting to reach and refusing to reply.
  * Always true: facts only grow; a verdict is final; the destination judged here is the one that is resolved, connected to and logged.
  */
+#include <stdlib.h>
+
 #include "base/clock.h"
+#include "parse/url.h"
+#include "session/consent.h"
+#include "session/effects.h"
+#include "session/inside.h"
 #include "session/session.h"
-
-/* RFC 9112 3.2: Host must name the target; one that names another place is refused or replaced, as host-mismatch says. */
-static enum fault
-judge_host(const struct request *r, const struct settings *set)
-{
-	struct authority host;
-	uint16_t         implied = r->is_connect ? r->at.port : 80;
-
-	if (set->host_mismatch == MISMATCH_REPLACE || !(r->head.seen & 1u << FIELD_HOST) || !r->head.host.n)
-		return FAULT_NONE;
-	if (!authority_parse(r->head.host, &host))
-		return FAULT_BAD_HOST;
-	if (span_eq(host_span(&host.host), host_span(&r->at.host)) && (host.port ? host.port : implied) == r->at.port)
-		return FAULT_NONE;
-	return FAULT_HOST_MISMATCH;
-}
+#include "session/target.h"
 
 /* Has our own name been put into Via before (RFC 9110 7.6.3)? */
 static bool
@@ -54,31 +45,6 @@ has_passed_here(const struct request *r, struct span name)
 	return false;
 }
 
-static enum fault
-read_target(struct request *r)
-{
-	struct url url;
-
-	r->is_connect = r->head.method_id == METHOD_CONNECT;
-	if (r->is_connect) {
-		if (!authority_parse_connect(r->head.target, &r->at))
-			return FAULT_BAD_TARGET;
-		r->url = (struct target){.scheme = SCHEME_HTTPS};
-		r->has_target = true;
-		/* what follows the head is the tunnel's: a head that says otherwise is bad framing; a length of 0, as WinINet, WinHTTP and cntlm say, does not */
-		r->head.body = BODY_NONE;
-		return FAULT_NONE;
-	}
-	if (r->head.target.n && (r->head.target.p[0] == '/' || span_eq(r->head.target, SPAN("*"))))
-		return FAULT_NOT_A_PROXY_REQUEST;
-	if (!url_parse(r->head.target, &url))
-		return FAULT_BAD_TARGET;
-	r->at = url.at;
-	r->url = (struct target){.scheme = url.scheme, .path = url.path, .query = url.query, .has_query = url.has_query};
-	r->has_target = true;
-	return r->url.scheme == SCHEME_HTTP ? FAULT_NONE : FAULT_BAD_SCHEME;
-}
-
 /* Max-Forwards of a TRACE or OPTIONS (RFC 9110 7.6.2). */
 static enum fault
 read_hops(struct request *r)
@@ -100,11 +66,11 @@ read_hops(struct request *r)
 
 /* What is refused whatever the rules say. */
 static enum fault
-judge_request(const struct request *r)
+judge_request(const struct request *r, const struct inside *in)
 {
 	const struct snapshot *snap = r->snap;
 	const struct settings *set = snap->set;
-	enum fault             fault = judge_host(r, set);
+	enum fault             fault = target_judge_host(r, in);
 
 	if (fault != FAULT_NONE)
 		return fault;
@@ -112,7 +78,7 @@ judge_request(const struct request *r)
 		return FAULT_BAD_EXPECTATION;
 	if (has_passed_here(r, snapshot_text(snap, set->visible_name)))
 		return FAULT_VIA_LOOP;
-	if (!egress_port_allowed(egress_at(snap->block, set->egress), r->is_connect, r->at.port))
+	if (!in && !egress_port_allowed(egress_at(snap->block, set->egress), r->is_connect, r->at.port))
 		return FAULT_PORT_DENIED;
 	if (set->max_request_body && r->head.has_length && r->head.length > set->max_request_body)
 		return FAULT_BODY_TOO_LARGE;
@@ -131,6 +97,90 @@ names_http(struct span protocols)
 	return false;
 }
 
+/* What the rules may ask of a request that can be read. */
+static enum fault
+know_request(struct request *r)
+{
+	struct url url = {.scheme = r->url.scheme, .at = r->at, .path = r->url.path, .query = r->url.query, .has_query = r->url.has_query};
+	size_t     room = url_normal_room(&url);
+
+	if (r->is_connect)
+		return FAULT_NONE;
+	r->url_text = malloc(room);
+	if (!r->url_text)
+		return FAULT_NO_MEMORY;
+	if (!url_normalise(&url, r->url_text, room, &r->facts.url))
+		return FAULT_BAD_TARGET;
+	r->facts.head = &r->head;
+	r->facts.known |= FACT_REQUEST;
+	if (request_ends_here(r))
+		r->facts.known |= FACT_RESPONSE; /* there will be none but ours, which has no type */
+	return FAULT_NONE;
+}
+
+/* And of the tunnel that it came in. Who opened that is who asks: nobody can be asked inside, so what the request says of a user is not read. */
+static void
+know_tunnel(struct request *r, const struct inside *in)
+{
+	r->facts.bare = true;
+	if (in->identity) {
+		r->identity = identity_ref(in->identity);
+		r->facts.known |= FACT_USER;
+		r->facts.bare = false;
+	}
+	if (in->profile) {
+		r->facts.origin_tls = in->profile->version;
+		r->facts.origin_strength = in->profile->strength;
+		r->facts.known |= FACT_ORIGIN;
+	}
+}
+
+/* The tunnel leads to a server that nothing may be sent to, or only if somebody insists. False: answered. */
+static bool
+origin_is_good(struct session *s)
+{
+	const struct inside *in = s->inside;
+	enum fault           fault = in->profile ? in->profile->fault : FAULT_NONE;
+
+	if (in->detail[0])
+		s->req->detail = in->detail;
+	else if (fault != FAULT_NONE && in->profile->detail[0])
+		s->req->detail = in->profile->detail;
+	if (in->fault != FAULT_NONE)
+		fault = in->fault;
+	else if (fault == FAULT_NONE || in->bad == ORIGIN_PASS)
+		return true;
+	else if (in->bad == ORIGIN_WARN)
+		return consent_pass(s);
+	reply_fault(s, fault);
+	return false;
+}
+
+static enum fault
+read_request(struct session *s)
+{
+	struct request *r = s->req;
+	enum fault      fault = target_read(r, s->inside);
+
+	if (fault == FAULT_NONE)
+		fault = read_hops(r);
+	if (fault == FAULT_NONE)
+		fault = judge_request(r, s->inside);
+	if (fault != FAULT_NONE)
+		return fault;
+	r->facts = (struct facts){
+		.host = &r->at.host,
+		.port = r->at.port,
+		.scheme = r->url.scheme,
+		.method = r->head.method,
+		.client = s->peer.addr,
+		.listener = r->listener,
+		.week_minute = policy_week_minute(clock_real_us()),
+		.bare = r->head.n_proxy_authorization == 0,
+	};
+	return know_request(r);
+}
+
 void
 gate_enter(struct session *s)
 {
@@ -143,27 +193,20 @@ gate_enter(struct session *s)
 	r->head.upgrade = r->head.upgrade && !names_http(r->head.upgrade_to);
 	s->keep = r->head.keep_alive && !s->gw->draining;
 	body_init(&r->body, r->head.body, r->head.length);
-	fault = read_target(r);
-	if (fault == FAULT_NONE)
-		fault = read_hops(r);
-	if (fault == FAULT_NONE)
-		fault = judge_request(r);
+	if (s->inside)
+		s->inside->requests++;
+	fault = read_request(s);
 	if (fault != FAULT_NONE) {
 		reply_fault(s, fault);
 		return;
 	}
-	r->facts = (struct facts){
-		.host = &r->at.host,
-		.port = r->at.port,
-		.scheme = r->is_connect ? SCHEME_HTTPS : SCHEME_HTTP,
-		.method = r->head.method,
-		.client = s->peer.addr,
-		.listener = r->listener,
-		.week_minute = policy_week_minute(clock_real_us()),
-		.bare = r->head.n_proxy_authorization == 0,
-	};
-	if ((!s->identity && !s->handshake) || authenticate_recall(s))
+	if (s->inside) {
+		know_tunnel(r, s->inside);
+		if (origin_is_good(s))
+			gate_decide(s);
+	} else if ((!s->identity && !s->handshake) || authenticate_recall(s)) {
 		gate_decide(s);
+	}
 }
 
 void
@@ -182,30 +225,59 @@ gate_decide(struct session *s)
 	case POLICY_NEED_USER:
 		authenticate(s);
 		return;
-	case POLICY_NEED_RESPONSE:
-		/* nobody can be asked here: never as if the rule did not hold */
-		reply_fault(s, FAULT_USER_UNKNOWN);
-		return;
 	case POLICY_UNDECIDED:
 		reply_fault(s, FAULT_UNDECIDED);
 		return;
+	case POLICY_NEED_RESPONSE:
+		r->needs_response = true;
+		break;
 	case POLICY_VERDICT:
 		break;
 	}
 	r->has_verdict = true;
 	if (s->handshake)
 		authenticate_break_off(s); /* decided without it: this request does not go on with it */
-	if (r->verdict.action == ACTION_DENY) {
-		if (!r->snap->set->report_only) {
-			s->gw->count->by_action[ACTION_DENY]++;
-			reply_fault(s, r->verdict.rule == RULE_NONE ? FAULT_NO_RULE : FAULT_DENIED);
-			return;
-		}
-		r->reported_only = true;
-	}
-	s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
+	if (!r->needs_response && !gate_settle(s))
+		return;
 	if (request_ends_here(r))
 		reply_trace(s);
 	else
 		reach_begin(s);
+}
+
+bool
+gate_settle(struct session *s)
+{
+	struct request     *r = s->req;
+	struct rule_effects effects;
+	bool                goes = !effects_of(r, &effects) || !effects.redirect.n, denied = r->verdict.action == ACTION_DENY;
+
+	r->reported_only = r->snap->set->report_only && (denied || !goes);
+	s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
+	if (r->reported_only || (goes && !denied))
+		return true;
+	if (goes)
+		reply_fault(s, r->verdict.rule == RULE_NONE ? FAULT_NO_RULE : FAULT_DENIED);
+	else /* RFC 9110 15.4: a 302 may turn another method into GET */
+		reply_elsewhere(s, FAULT_REDIRECTED, r->head.method_id == METHOD_GET || r->head.method_id == METHOD_HEAD ? 302 : 307, effects.redirect, SPAN(""));
+	return false;
+}
+
+bool
+gate_judge_response(struct session *s, struct span type)
+{
+	struct request *r = s->req;
+
+	r->facts.response_type = type;
+	r->facts.known |= FACT_RESPONSE;
+	if (r->facts.known & FACT_ADDRESS)
+		r->facts.address = r->to;
+	r->needs_response = false;
+	if (r->identity && !request_know_user(r))
+		reply_fault(s, FAULT_NO_MEMORY);
+	else if (policy_decide(r->snap->policy, &r->facts, &r->verdict) != POLICY_VERDICT)
+		reply_fault(s, FAULT_UNDECIDED); /* all else that it could ask for was known before */
+	else
+		return gate_settle(s);
+	return false;
 }

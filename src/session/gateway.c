@@ -14,9 +14,14 @@
 #include "net/sock.h"
 #include "session/page.h"
 #include "session/session.h"
+#include "session/unserved.h"
+#include "tls/aia.h"
+#include "tls/leaf.h"
+#include "tls/origin_memory.h"
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
+#define VERIFIED_MOST   10000u /* origins remembered */
 #define COMPOSE_EXTRA   (256u << 10) /* room beside the largest head: a page, or the fields that we add */
 
 static void on_accept(void *arg, unsigned what);
@@ -52,10 +57,15 @@ gateway_clear(struct gateway *gw)
 		gateway_unlisten(gw, i);
 	timer_clear(&gw->resume);
 	origin_pool_clear(&gw->origins);
+	aia_free(gw->aia);
 	resolver_free(gw->resolver);
 	lane_pool_clear(&gw->lanes);
 	buf_pool_clear(&gw->bufs);
 	basic_cache_free(gw->basic);
+	origin_memory_free(gw->verified);
+	unserved_free(gw->unserved);
+	tls_context_unref(gw->tls);
+	explicit_bzero(gw->ticket, sizeof gw->ticket);
 	snapshot_unref(gw->snap);
 	free(gw->compose);
 }
@@ -89,18 +99,61 @@ fit_buffers(struct gateway *gw, const struct settings *set)
 	return lane_pool_fit(&gw->lanes, set->tunnel_buffer, set->conduits);
 }
 
+/* What inspection needs of this snapshot; *next stays null where nothing is inspected. False: could not be had. */
+static bool
+fit_inspection(struct gateway *gw, const struct snapshot *s, struct tls_context **next)
+{
+	*next = NULL;
+	if (!s->set->inspection.present)
+		return true;
+	if (!gw->verified)
+		gw->verified = origin_memory_new(VERIFIED_MOST);
+	if (!gw->aia)
+		gw->aia = aia_new(gw->loop);
+	if (!gw->verified || !gw->aia || !(*next = tls_context_new(s)))
+		return false;
+	if (gw->n_tickets)
+		tls_context_set_tickets(*next, gw->ticket, gw->n_tickets);
+	return true;
+}
+
+void
+gateway_on_tickets(void *arg, const uint8_t key[][TICKET_KEY_SIZE], unsigned n)
+{
+	struct gateway *gw = arg;
+
+	gw->n_tickets = n < TICKET_KEYS ? n : TICKET_KEYS;
+	memcpy(gw->ticket, key, gw->n_tickets * sizeof gw->ticket[0]);
+	if (gw->tls)
+		tls_context_set_tickets(gw->tls, gw->ticket, gw->n_tickets);
+}
+
+static bool
+fit_resolver(struct gateway *gw, const struct resolver_config *c)
+{
+	if (gw->resolver)
+		return resolver_reconfigure(gw->resolver, c);
+	gw->resolver = resolver_new(gw->loop, c);
+	return gw->resolver != NULL;
+}
+
 bool
 gateway_use(struct gateway *gw, struct snapshot *s)
 {
 	struct resolver_config c = resolver_config_of(s);
+	struct tls_context    *tls;
 
-	if (!fit_buffers(gw, s->set))
+	/* the first configuration is used without it: bypass and tunnel must not wait for what only inspection lacks */
+	if (!fit_inspection(gw, s, &tls) && gw->snap)
 		return false;
-	if (gw->resolver) {
-		if (!resolver_reconfigure(gw->resolver, &c))
-			return false;
-	} else if (!(gw->resolver = resolver_new(gw->loop, &c)))
+	if (!fit_buffers(gw, s->set) || !fit_resolver(gw, &c)) {
+		tls_context_unref(tls);
 		return false;
+	}
+	tls_context_unref(gw->tls);
+	gw->tls = tls;
+	if (gw->leaves)
+		leaf_desk_fit(gw->leaves, s->set->inspection.leaf_cache);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
 	return true;
@@ -270,7 +323,6 @@ gateway_forget(struct gateway *gw, struct session *s)
 {
 	TAILQ_REMOVE(&gw->sessions, s, link);
 	gw->n_sessions--;
-	gw->count->open--;
 	drained(gw);
 }
 
@@ -292,7 +344,7 @@ gateway_drain(struct gateway *gw, uint64_t within_ms)
 	gw->draining = true;
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
-	origin_pool_clear(&gw->origins);
+	origin_pool_rest(&gw->origins);
 	timer_clear(&gw->resume);
 	timer_init(&gw->resume, on_drain_deadline, gw);
 	timer_set(gw->loop, &gw->resume, within_ms);

@@ -17,15 +17,21 @@
 #include "policy/snapshot.h"
 #include "session/buf.h"
 #include "session/origin.h"
+#include "tls/context.h"
 
 #define LISTENER_SLOTS 256
 
 #define SLOT_NONE      LISTENER_SLOTS /* of a session whose listener is gone */
 #define LISTENER_NONE  UINT16_MAX
 
+struct aia;
 struct basic_cache;
 struct desk;
+struct leaf_desk;
+struct origin_memory;
 struct session;
+struct tls_context;
+struct unserved;
 
 /* One listening socket. Slots keep their number over reloads; the snapshot's index may change. */
 struct slot {
@@ -63,6 +69,14 @@ struct gateway {
 	char               date[40];
 	struct desk        *desk;  /* owned by the worker; null: there is nobody to ask */
 	struct basic_cache *basic; /* owned; null when memory was short */
+	/* inspection; each may be missing, and then what is to be inspected is answered with a page */
+	struct tls_context   *tls;      /* a reference: of this snapshot; null: nothing is inspected, or no memory */
+	struct leaf_desk     *leaves;   /* owned by the worker; null: there is nobody to ask */
+	struct origin_memory *verified; /* owned */
+	struct aia           *aia;      /* owned */
+	struct unserved      *unserved; /* owned; null: nothing of the kind was met, or no memory */
+	uint8_t               ticket[TICKET_KEYS][TICKET_KEY_SIZE]; /* n_tickets of them: for the context to come */
+	unsigned              n_tickets;
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
 	struct loop_hook   end_of_turn;
@@ -72,6 +86,8 @@ bool gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker);
 void gateway_clear(struct gateway *gw);
 /* Use this snapshot for every request that begins from now on; takes the caller's reference. False: could not (kept the old one). */
 bool gateway_use(struct gateway *gw, struct snapshot *s);
+/* The keys of session tickets that all workers share, as a desk of leaves tells them (arg: the gateway). */
+void gateway_on_tickets(void *arg, const uint8_t key[][TICKET_KEY_SIZE], unsigned n);
 /* Accept on fd (owned from now on) for listener `index` of the snapshot. */
 void gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
 void gateway_unlisten(struct gateway *gw, uint32_t slot);

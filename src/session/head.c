@@ -8,6 +8,7 @@
 
 #include "net/sock.h"
 #include "session/session.h"
+#include "session/target.h"
 
 /* The client will send no more. */
 static void
@@ -81,7 +82,6 @@ head_settle(struct session *s)
 	enum fault      fault;
 	size_t          at = 0, used;
 	struct field    f;
-	struct url      url;
 
 	text.p = malloc(text.room);
 	if (!text.p)
@@ -100,10 +100,7 @@ head_settle(struct session *s)
 		return false; /* it was one before */
 	r->head.upgrade = upgrade;
 	r->facts.method = r->head.method;
-	if (!r->is_connect && url_parse(r->head.target, &url)) {
-		r->url.path = url.path;
-		r->url.query = url.query;
-	}
+	target_reread(r);
 	return true;
 }
 

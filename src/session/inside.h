@@ -16,19 +16,28 @@
 
 struct inside {
 	unsigned         refs;
-	struct authority at;        /* the CONNECT's */
+	struct authority at;        /* the CONNECT's; for a CONNECT to an address the name that the ClientHello tells, if it tells one: requests must agree with it */
+	struct addr      fixed;     /* the address that such a CONNECT named; requests go there, nothing is looked up */
+	bool             is_fixed;
 	uint64_t         session;   /* its id, for the log */
-	uint64_t         ground;    /* of origin connections, verifications and sessions that may be shared: hash of rule name and its answers to bad origins; the snapshot's generation comes beside it */
-	struct profile  *profile;   /* a reference: the origin as it was found */
+	uint64_t         ground;    /* of origin connections, verifications and sessions that may be shared: hash of rule name and its answers to bad origins; the snapshot's generation comes beside it; never 0 */
+	struct profile  *profile;   /* a reference: the origin as it was found; null: it never showed a certificate */
+	enum fault       fault;     /* else every request is answered with this page, and no byte goes to the origin */
+	char             detail[192]; /* what exactly is or was wrong; "" nothing */
 	struct identity *identity;  /* a reference: who opened the tunnel; null: nobody was asked */
 	struct rule_inspection how;
-	enum bad_origin  bad;       /* ORIGIN_BLOCK with profile->fault: every request is answered with the page; ORIGIN_PASS and _WARN: through */
-	char             tls_client[64]; /* for the log */
+	enum bad_origin  bad;       /* with profile->fault: ORIGIN_PASS and _WARN: let through, by a leaf that nobody trusts; ORIGIN_BLOCK: `fault` says so too */
+	char             tls_client[64]; /* for the log; "" until that handshake is done */
 	bool             h2;        /* client's side */
+	uint64_t         requests;  /* that came inside */
 };
 
 struct inside *inside_new(void); /* one reference; NULL: no memory */
 struct inside *inside_ref(struct inside *in);
 void           inside_unref(struct inside *in);
+/* Its ground under the snapshot of this generation. */
+uint64_t       inside_ground(const struct inside *in, uint64_t generation);
+/* The ground of what serves this tunnel alone. */
+uint64_t       inside_own_ground(const struct inside *in);
 
 #endif

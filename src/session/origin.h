@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * origin: connections to servers, and the pool of those that wait for their next request.
- * A pooled connection serves any client, but only for the same host, port and snapshot, and never once connection-bound authentication was
- * seen on it (RFC 4559 section 6).
+ * A pooled connection serves any client, but only for the same host, port, snapshot and ground, and never once connection-bound authentication was
+ * seen on it (RFC 4559 section 6). Inside inspected tunnels one that carried any authentication is of its client's own ground.
  */
 #ifndef POSTERN_SESSION_ORIGIN_H
 #define POSTERN_SESSION_ORIGIN_H
@@ -17,18 +17,26 @@
 #include "net/loop.h"
 
 struct gateway;
+struct rear;
 struct session;
 
 struct origin {
 	struct grave    grave;
 	struct gateway *gw;
 	struct side     side;
-	struct session *user; /* null: in the pool */
+	struct session *user; /* null: in the pool, or a trunk */
 	struct addr     addr;
 	uint16_t        port;
+	uint64_t        ground; /* of an inspected tunnel (inside.h) whose requests may use it; 0: in the open */
 	bool            reused; /* has served a request before */
+	bool            bound;  /* connection-bound authentication was seen: what a server takes it for hangs on what it carried before */
 	/* in the pool */
 	struct pooled *pooled; /* owned: what it is found by; null for tunnels until needed */
+	/* HTTP/2: a trunk is a connection, always in the pool; its branches are streams that sessions use as if each were a connection for one request */
+	struct rear                     *rear;  /* owned; null: no trunk */
+	struct origin                   *trunk; /* of a branch; null: none, or gone */
+	TAILQ_HEAD(branch_list, origin)  branches;
+	TAILQ_ENTRY(origin)              branch_link;
 };
 
 #define ORIGIN_BUCKETS 1024u
@@ -44,14 +52,30 @@ struct origin_pool {
 
 void origin_pool_init(struct origin_pool *p, struct gateway *gw);
 void origin_pool_clear(struct origin_pool *p);
+/* Close what serves nobody; trunks that do go when they have. */
+void origin_pool_rest(struct origin_pool *p);
 
 /* A connection that fd (connecting or connected; owned from now on) is, watched on behalf of `user`. NULL: no memory; fd is closed. */
 struct origin *origin_new(struct gateway *gw, struct session *user, int fd, const struct addr *addr, uint16_t port);
 void origin_free(struct origin *o);  /* closes; takes NULL */
 void origin_reset(struct origin *o); /* closes by a reset */
 
-/* An idle connection to host:port opened under this snapshot, idle for at most max_idle_ms; NULL: none. */
-struct origin *origin_take(struct gateway *gw, struct session *user, struct span host, uint16_t port, uint64_t generation, uint64_t max_idle_ms);
+/* A connection that a request can use. */
+struct origin_want {
+	struct span host;
+	uint16_t    port;
+	uint64_t    generation;  /* of the snapshot that it was opened under */
+	uint64_t    ground;
+	uint64_t    own;         /* 0: any of this ground will do; else one of this ground, or one that serves nobody and becomes of it for good */
+	uint64_t    max_idle_ms;
+	bool        h2;          /* a stream will do as well */
+};
+/* NULL: none. */
+struct origin *origin_take(struct gateway *gw, struct session *user, const struct origin_want *want);
+/* Its TLS has chosen HTTP/2: it goes into the pool as a trunk, and is the pool's. False: no memory, or it would be of no use; closed. */
+bool origin_make_trunk(struct origin *o, struct span host, uint64_t generation, uint32_t max_head);
+/* Has the server said that it did nothing for this request? Then it may be sent again, whatever it is. */
+bool origin_was_unserved(const struct origin *o);
 /* Remember what it leads to, for origin_is_for: the caller means to keep it for one client. False: no memory. */
 bool origin_label(struct origin *o, struct span host, uint64_t generation);
 /* False as well when it has ended, or said what nobody asked for. */

@@ -3,15 +3,22 @@
 
 #include <string.h>
 
-static const char *const names[PAGE_FIELDS] = {"status", "phrase", "sentence", "rule", "reason", "target", "id", "contact", "gateway"};
+static const char *const names[PAGE_FIELDS] = {"status", "phrase", "sentence", "detail", "rule", "reason", "target", "id", "contact", "gateway", "action"};
 
-static const char builtin[] =
-    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-    "<title>{{status}} {{phrase}}</title>\n<style>body{font:16px/1.5 sans-serif;max-width:40em;margin:3em auto;padding:0 1em}"
-    "dt{color:#666}dd{margin:0 0 .6em;overflow-wrap:anywhere}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}</style></head>\n"
-    "<body><h1>{{status}} {{phrase}}</h1>\n<p>{{sentence}}</p>\n<dl><dt>Address</dt><dd>{{target}}</dd>\n<dt>Rule</dt><dd>{{rule}}</dd>\n"
-    "<dt>Reason</dt><dd>{{reason}}</dd>\n<dt>Request id</dt><dd>{{id}}</dd>\n<dt>Contact</dt><dd>{{contact}}</dd>\n"
-    "<dt>Gateway</dt><dd>{{gateway}}</dd></dl></body></html>\n";
+#define PAGE_TOP \
+	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">" \
+	"<title>{{status}} {{phrase}}</title>\n<style>body{font:16px/1.5 sans-serif;max-width:40em;margin:3em auto;padding:0 1em}" \
+	"dt{color:#666}dd{margin:0 0 .6em;overflow-wrap:anywhere}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}</style></head>\n" \
+	"<body><h1>{{status}} {{phrase}}</h1>\n<p>{{sentence}}</p>\n"
+#define PAGE_LIST \
+	"<dl><dt>Detail</dt><dd>{{detail}}</dd>\n<dt>Address</dt><dd>{{target}}</dd>\n<dt>Rule</dt><dd>{{rule}}</dd>\n" \
+	"<dt>Reason</dt><dd>{{reason}}</dd>\n<dt>Request id</dt><dd>{{id}}</dd>\n<dt>Contact</dt><dd>{{contact}}</dd>\n" \
+	"<dt>Gateway</dt><dd>{{gateway}}</dd></dl>"
+
+static const char builtin[] = PAGE_TOP PAGE_LIST "</body></html>\n";
+static const char warning[] = PAGE_TOP
+    "<p>Somebody may be reading and changing what passes between you and this server. Nothing has been sent to it yet. Go on only if you know why its "
+    "certificate is as it is.</p>\n" PAGE_LIST "\n<form method=\"post\" action=\"{{action}}\"><button>Go on for ten minutes all the same</button></form></body></html>\n";
 
 const char *
 status_phrase(unsigned status)
@@ -19,6 +26,12 @@ status_phrase(unsigned status)
 	switch (status) {
 	case 200:
 		return "OK";
+	case 302:
+		return "Found";
+	case 303:
+		return "See Other";
+	case 307:
+		return "Temporary Redirect";
 	case 400:
 		return "Bad Request";
 	case 403:
@@ -33,6 +46,8 @@ status_phrase(unsigned status)
 		return "URI Too Long";
 	case 417:
 		return "Expectation Failed";
+	case 421:
+		return "Misdirected Request";
 	case 429:
 		return "Too Many Requests";
 	case 431:
@@ -129,11 +144,10 @@ field_at(struct span s, size_t *used)
 	return PAGE_FIELDS;
 }
 
-size_t
-page_render(const struct snapshot *snap, unsigned status, const struct span field[PAGE_FIELDS], char *p, size_t room)
+static size_t
+fill(struct span t, const struct span field[PAGE_FIELDS], char *p, size_t room)
 {
-	struct out  o = {.p = p, .room = room};
-	struct span t = template_for(snap, status);
+	struct out o = {.p = p, .room = room};
 
 	while (t.n) {
 		const char     *mark = memmem(t.p, t.n, "{{", 2);
@@ -152,4 +166,16 @@ page_render(const struct snapshot *snap, unsigned status, const struct span fiel
 		t = span_of(t.p + used, t.n - used);
 	}
 	return o.n;
+}
+
+size_t
+page_render(const struct snapshot *snap, unsigned status, const struct span field[PAGE_FIELDS], char *p, size_t room)
+{
+	return fill(template_for(snap, status), field, p, room);
+}
+
+size_t
+page_render_warning(const struct span field[PAGE_FIELDS], char *p, size_t room)
+{
+	return fill(SPAN(warning), field, p, room);
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peek: the guard of a bypass rule. Reads the first bytes of a tunnel until the ClientHello is whole, and judges whether it is what the rule let through.
- * Under `enforce` nothing passes in either direction before that; under `report` bytes pass as they come and the finding is only written down.
- * Alters no byte.
+ * peek: reads the first bytes of a tunnel until the ClientHello is whole.
+ * As the guard of a bypass rule it judges whether that is what the rule let through: under `enforce` nothing passes in either direction before that; under
+ * `report` bytes pass as they come and the finding is only written down. Where TLS is to be taken up, odd judges it. Alters no byte.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "net/sock.h"
-#include "parse/hello.h"
-#include "session/session.h"
+#include "session/inspect.h"
 
 #define PEEK_MAX    (HELLO_MAX * 2) /* with record headers */
 #define PEEK_SMALL  4096u           /* below it each arrival is looked at */
@@ -18,7 +17,7 @@
 static bool
 is_report(const struct session *s)
 {
-	return s->req->verdict.guard == GUARD_REPORT;
+	return !s->inside && s->req->verdict.guard == GUARD_REPORT;
 }
 
 /* Would the rule that let the CONNECT through hold for this server name as well? */
@@ -56,11 +55,29 @@ note_hello(struct request *r, const struct hello *h)
 	memcpy(r->alpn, h->alpn, sizeof r->alpn);
 }
 
+/* The same findings, where TLS was to be taken up. */
+static enum fault
+inspect_finding(enum fault finding)
+{
+	switch (finding) {
+	case FAULT_GUARD_NOT_TLS:
+		return FAULT_INSPECT_NOT_TLS;
+	case FAULT_GUARD_TIMEOUT:
+		return FAULT_INSPECT_TIMEOUT;
+	default:
+		return FAULT_INSPECT_BAD_HELLO;
+	}
+}
+
 static void
 settle(struct session *s, enum fault finding)
 {
 	struct request *r = s->req;
 
+	if (s->inside) {
+		odd_no_hello(s, inspect_finding(finding));
+		return;
+	}
 	if (finding == FAULT_NONE) {
 		r->guard = GUARD_WORD_PASSED;
 	} else if (is_report(s)) {
@@ -86,7 +103,10 @@ peek_parse(struct session *s)
 	switch (hello_parse(buf_span(&s->in), &h, &why)) {
 	case PARSE_OK:
 		note_hello(s->req, &h);
-		settle(s, judge_hello(s->req, &h));
+		if (s->inside)
+			odd_judge_hello(s, &h);
+		else
+			settle(s, judge_hello(s->req, &h));
 		return true;
 	case PARSE_BAD:
 		settle(s, why == HELLO_NOT_TLS || why == HELLO_SSLV2 ? FAULT_GUARD_NOT_TLS : FAULT_GUARD_BAD_HELLO);
@@ -197,7 +217,7 @@ peek_send(struct session *s)
 	case LANE_DONE:
 		break;
 	}
-	if (outbox_flush(&s->up.kept, &s->origin->side) != OUTBOX_BROKEN)
+	if (!s->origin || outbox_flush(&s->up.kept, &s->origin->side) != OUTBOX_BROKEN)
 		return true;
 	session_finish(s, FAULT_ORIGIN_RESET);
 	return false;
@@ -206,7 +226,11 @@ peek_send(struct session *s)
 void
 peek_pump(struct session *s)
 {
-	if (peek_send(s))
+	if (!peek_send(s))
+		return;
+	if (odd_server_spoke(s))
+		odd_no_hello(s, FAULT_INSPECT_NOT_TLS);
+	else
 		peek_read(s);
 }
 

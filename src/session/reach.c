@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reach: from a verdict to a connection: the pool, the look-up, the judging of every address, the dial.
+ * reach: from a verdict to a connection: the pool, the look-up, the judging of every address, the dial; for a request inside an inspected tunnel
+ * the origin's TLS as well.
  * Always true: no address is connected to that egress (and, where a rule asks for addresses, policy) has not judged; a name that policy denies is never
  * looked up unless a rule asks for its address.
  */
 #include "net/sock.h"
-#include "session/session.h"
+#include "session/inspect.h"
 
 /* A pooled connection that idled longer may be closing right now: fine for a request that can be repeated, not for one that cannot. */
 #define FRESH_MS 1000u
@@ -57,15 +58,16 @@ judge_addresses(struct request *r, const struct addr *a, unsigned n, bool by_rul
 				r->facts.known &= ~FACT_ADDRESS;
 				return FAULT_AUTH_REQUIRED;
 			}
-			if (answer != POLICY_VERDICT) {
+			if (answer != POLICY_VERDICT && answer != POLICY_NEED_RESPONSE) {
 				worst = answer == POLICY_UNDECIDED ? FAULT_UNDECIDED : FAULT_USER_UNKNOWN;
 				continue;
 			}
 			if (r->n_addr == 0 && (!r->has_verdict || r->verdict.action == ACTION_DENY)) {
 				r->verdict = v;
 				r->has_verdict = true;
+				r->needs_response = answer == POLICY_NEED_RESPONSE;
 			}
-			if (v.action == ACTION_DENY && !r->snap->set->report_only) {
+			if (v.action == ACTION_DENY && answer == POLICY_VERDICT && !r->snap->set->report_only) {
 				worst = v.rule == RULE_NONE ? FAULT_NO_RULE : FAULT_DENIED;
 				continue;
 			}
@@ -75,6 +77,59 @@ judge_addresses(struct request *r, const struct addr *a, unsigned n, bool by_rul
 		r->addr[r->n_addr++] = a[i];
 	}
 	return r->n_addr ? FAULT_NONE : worst;
+}
+
+/* A request inside an inspected tunnel. */
+static bool
+is_inner(const struct session *s)
+{
+	return s->inside && !s->req->is_connect;
+}
+
+/* Of connections that it may share: 0 for those in the open. */
+static uint64_t
+ground(const struct session *s)
+{
+	return is_inner(s) ? s->inside->ground : 0;
+}
+
+/* Inside a tunnel, what carries Authorization of whatever kind serves no other client any more: it is of a ground of this tunnel's own. 0: it carries none. */
+static uint64_t
+own_ground(const struct session *s)
+{
+	return is_inner(s) && s->req->head.seen & 1u << FIELD_AUTHORIZATION ? inside_own_ground(s->inside) : 0;
+}
+
+/* Is there a connection, kept for this client alone, that leads where the request wants to go? */
+static bool
+has_kept(const struct session *s)
+{
+	const struct request *r = s->req;
+	bool                  of_ground;
+
+	if (!s->origin || r->is_connect || s->origin->port != r->at.port)
+		return false;
+	of_ground = s->origin->ground == ground(s) || (is_inner(s) && s->origin->ground == inside_own_ground(s->inside));
+	return of_ground && origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation);
+}
+
+/* Another request's connection. False: there is none. */
+static bool
+take_pooled(struct session *s)
+{
+	const struct request    *r = s->req;
+	const struct origin_want want = {
+		.host = host_span(&r->at.host),
+		.port = r->at.port,
+		.generation = r->snap->set->generation,
+		.ground = ground(s),
+		.own = own_ground(s),
+		.max_idle_ms = method_is_idempotent(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS,
+		.h2 = is_inner(s) && s->inside->h2,
+	};
+
+	s->origin = origin_take(s->gw, s, &want);
+	return s->origin != NULL;
 }
 
 static void
@@ -111,10 +166,52 @@ connected(struct session *s)
 
 	r->connect_ms = since_ms(s, r->errand_us);
 	s->origin->side.writable = true;
-	if (r->is_connect)
+	if (r->is_connect && r->status == 200)
+		inspect_connected(s);
+	else if (r->is_connect && s->inside)
+		inspect_await_signer(s);
+	else if (r->is_connect)
 		reply_established(s);
+	else if (s->inside)
+		origin_tls_begin(s);
 	else
 		forward_begin(s);
+}
+
+/* Over the connection that is there. */
+static void
+use_origin(struct session *s)
+{
+	struct request *r = s->req;
+
+	r->has_to = true;
+	r->to = s->origin->addr;
+	forward_begin(s);
+}
+
+/* Its certificate may be another than the one that the client's leaf was made after: behind a name there are many servers. What is wrong with it is let
+ * through only when it is the very one that the client has been warned of. */
+void
+reach_origin_known(struct session *s, struct profile *profile, enum fault fault, const char *detail)
+{
+	struct inside *in = s->inside;
+	bool           good = profile && (profile->fault == FAULT_NONE ||
+	                           (in->profile && in->profile->fault != FAULT_NONE && memcmp(profile->print, in->profile->print, PROFILE_PRINT) == 0));
+
+	if (!good) {
+		request_note_tls(s->req, profile ? profile->detail : detail);
+		fault = profile ? profile->fault : fault;
+		profile_unref(profile);
+		reply_fault(s, fault);
+		return;
+	}
+	profile_unref(profile);
+	if (!origin_tls_take(s, own_ground(s) ? own_ground(s) : in->ground))
+		reply_fault(s, FAULT_NO_MEMORY);
+	else if (s->origin || take_pooled(s))
+		use_origin(s);
+	else
+		reply_fault(s, FAULT_ORIGIN_TLS_FAILED); /* it takes not even one stream */
 }
 
 void
@@ -164,16 +261,14 @@ addresses_pass(struct session *s, const struct addr *a, unsigned n)
 		authenticate(s); /* and gate asks again */
 		return false;
 	}
-	if (fault != FAULT_NONE) {
+	if (fault != FAULT_NONE && fault != FAULT_DENIED && fault != FAULT_NO_RULE) {
 		if (by_rule && r->has_verdict)
 			s->gw->count->by_action[r->verdict.action]++;
 		reply_fault(s, fault);
 		return false;
 	}
-	if (by_rule) {
-		r->reported_only = r->verdict.action == ACTION_DENY;
-		s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
-	}
+	if (by_rule && !r->needs_response && !gate_settle(s))
+		return false;
 	if (request_ends_here(r)) {
 		reply_trace(s);
 		return false;
@@ -181,10 +276,17 @@ addresses_pass(struct session *s, const struct addr *a, unsigned n)
 	return true;
 }
 
+/* A CONNECT whose TLS will be taken up may need no connection now. False: it went on without. */
+static bool
+wants_connection(struct session *s)
+{
+	return !inspect_is_wanted(s->req) || s->inside || inspect_prepare(s);
+}
+
 static void
 have_addresses(struct session *s, const struct resolved *res)
 {
-	if (addresses_pass(s, res->addr, res->n))
+	if (addresses_pass(s, res->addr, res->n) && wants_connection(s))
 		start_dial(s);
 }
 
@@ -204,25 +306,6 @@ on_resolved(void *arg, enum fault fault, struct resolved *res)
 		have_addresses(s, res);
 }
 
-/* Is there a connection, kept for this client alone, that leads where the request wants to go? */
-static bool
-has_kept(const struct session *s)
-{
-	const struct request *r = s->req;
-
-	return s->origin && !r->is_connect && s->origin->port == r->at.port &&
-	    origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation);
-}
-
-/* Over the connection that is there. */
-static void
-use_origin(struct session *s)
-{
-	s->req->has_to = true;
-	s->req->to = s->origin->addr;
-	forward_begin(s);
-}
-
 void
 reach_lookup(struct session *s)
 {
@@ -231,12 +314,17 @@ reach_lookup(struct session *s)
 	struct span      name = host_span(&r->at.host);
 
 	if (has_kept(s)) { /* its address is the one that matters */
-		r->pinned = true;
+		r->pinned = s->origin->bound;
 		if (addresses_pass(s, &s->origin->addr, 1))
 			use_origin(s);
 		return;
 	}
 	session_drop_origin(s);
+	if (is_inner(s) && s->inside->is_fixed) {
+		if (addresses_pass(s, &s->inside->fixed, 1) && wants_connection(s))
+			start_dial(s);
+		return;
+	}
 	if (!r->resolved && (r->resolved = resolver_cached(s->gw->resolver, name, &fault)))
 		r->resolve_ms = 0;
 	if (r->resolved) {
@@ -261,25 +349,23 @@ reach_begin(struct session *s)
 	enum fault      fault;
 	bool            needs_user;
 
+	if (!wants_connection(s))
+		return;
 	if (has_kept(s)) {
-		r->pinned = true;
+		r->pinned = s->origin->bound;
 		use_origin(s);
 		return;
 	}
 	session_drop_origin(s);
-	if (!r->is_connect && !r->retried) {
-		s->origin = origin_take(s->gw, s, host_span(&r->at.host), r->at.port, r->snap->set->generation,
-		    method_is_idempotent(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS);
-		if (s->origin) {
-			use_origin(s);
-			return;
-		}
+	if (!r->is_connect && !r->retried && take_pooled(s)) {
+		use_origin(s);
+		return;
 	}
-	if (r->at.host.kind == HOST_NAME) {
+	if (r->at.host.kind == HOST_NAME && !(is_inner(s) && s->inside->is_fixed)) {
 		reach_lookup(s);
 		return;
 	}
-	fault = judge_addresses(r, &r->at.host.addr, 1, false, &needs_user);
+	fault = judge_addresses(r, is_inner(s) ? &s->inside->fixed : &r->at.host.addr, 1, false, &needs_user);
 	if (fault != FAULT_NONE)
 		reply_fault(s, fault);
 	else

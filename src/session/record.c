@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "session/inside.h"
 #include "session/logon.h"
 #include "session/session.h"
 
@@ -21,7 +22,7 @@ struct memo {
 
 /* Texts that are put together for the line; live as long as the call. */
 struct scratch_texts {
-	char url[URL_MAX + 512], entry[ENTRY_MAX], reported[ENTRY_MAX];
+	char url[URL_MAX + 512], entry[ENTRY_MAX], reported[ENTRY_MAX], tls[80];
 };
 
 static struct span
@@ -66,6 +67,22 @@ reported_text(const struct request *r, char *buf, size_t room)
 	return span_of(buf, n);
 }
 
+/* Of an inspected tunnel: of its CONNECT's line and of those of the requests inside. */
+static void
+fill_tls(const struct inside *in, struct span text[RT_COUNT], struct scratch_texts *t)
+{
+	const struct profile *p = in->profile;
+
+	text[RT_TLS_CLIENT] = span_str(in->tls_client);
+	text[RT_TLS_DETAIL] = span_str(in->detail);
+	if (!p)
+		return;
+	text[RT_TLS_ORIGIN] = span_of(t->tls, (size_t)snprintf(t->tls, sizeof t->tls, "TLSv1.%u/%s", p->version >= 0x0304 ? 3u : 2u, p->cipher));
+	text[RT_ORIGIN_ISSUER] = span_str(p->issuer);
+	if (!in->detail[0])
+		text[RT_TLS_DETAIL] = span_str(p->detail);
+}
+
 static void
 fill_texts(const struct session *s, const struct request *r, struct span text[RT_COUNT], struct scratch_texts *t)
 {
@@ -88,6 +105,10 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 	text[RT_SNI] = span_str(r->sni);
 	text[RT_ALPN] = span_str(r->alpn);
 	text[RT_URL] = url_text(r, t->url, sizeof t->url);
+	if (s->inside)
+		fill_tls(s->inside, text, t);
+	if (r->tls_detail)
+		text[RT_TLS_DETAIL] = span_str(r->tls_detail);
 	if (r->identity) {
 		text[RT_USER] = identity_name(r->identity);
 		if (snap->set->log_entry) /* they are many: only for a log that may tell them */
@@ -111,9 +132,11 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 static void
 fill(const struct session *s, const struct request *r, struct record *rec)
 {
+	const struct inside *in = r->is_connect ? NULL : s->inside;
+
 	*rec = (struct record){
 		.id = r->id,
-		.session = s->id,
+		.session = in ? in->session : s->id,
 		.bytes_in = r->bytes_in,
 		.bytes_out = r->bytes_out,
 		.client = s->peer,
@@ -123,19 +146,20 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.is_tunnel = r->is_connect && r->status == 200,
 		.has_action = r->has_verdict,
 		.ech = r->ech,
+		.is_inner = in != NULL,
 		.hier = r->has_to ? HIER_DIRECT : HIER_NONE,
 		.scheme = (uint8_t)(r->has_target ? r->url.scheme : SCHEME_NONE),
 		.action = (uint8_t)(r->reported_only ? ACTION_TUNNEL : r->verdict.action),
 		.guard = (uint8_t)r->guard,
 		.auth_way = (uint8_t)(r->identity ? identity_way(r->identity) : r->logon ? r->logon->way : AUTH_WAY_NONE),
-		.minor = r->snap ? r->head.minor : 255,
+		.minor = (uint8_t)(!r->snap ? 255 : in && in->h2 ? RECORD_HTTP2 : r->head.minor),
 		.fault = (uint16_t)r->fault,
 		.status = r->status,
 		.port = r->has_target ? r->at.port : 0,
 		.worker = (uint16_t)s->gw->worker,
 		.resolve_ms = r->resolve_ms,
 		.connect_ms = r->connect_ms,
-		.tls_ms = MS_NONE,
+		.tls_ms = r->tls_ms,
 		.first_byte_ms = r->first_byte_ms,
 		.auth_ms = r->logon ? r->logon->ms : MS_NONE,
 	};
@@ -225,19 +249,22 @@ memo_start_us(const struct memo *m)
 }
 
 void
-memo_record(struct session *s, enum fault fault)
+memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail)
 {
-	struct memo *m = s->memo;
-	struct span  text[RT_COUNT];
-	size_t       n = 0;
+	struct span text[RT_COUNT];
+	size_t      n = 0;
 
 	for (unsigned i = 0; i < RT_COUNT; i++) {
 		text[i] = span_of(m->text + n, m->rec.len[i]);
 		n += m->rec.len[i];
 	}
+	if (detail.n)
+		text[RT_TLS_DETAIL] = detail;
 	m->rec.fault = (uint16_t)fault;
-	m->rec.bytes_in += s->up.bytes;
-	m->rec.bytes_out += s->down.bytes;
+	if (m == s->memo) { /* the lanes are this tunnel's */
+		m->rec.bytes_in += s->up.bytes;
+		m->rec.bytes_out += s->down.bytes;
+	}
 	commit(s, &m->rec, text, m->start_us);
 }
 

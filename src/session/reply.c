@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "net/sock.h"
+#include "session/compose.h"
 #include "session/page.h"
 #include "session/session.h"
 
@@ -142,7 +143,9 @@ target_text(const struct request *r, char *buf, size_t n)
 static bool
 can_keep(const struct session *s, const struct request *r)
 {
-	if (!s->keep || strcmp(fault_row(r->fault)->token, "http_request_error") == 0 || !r->snap || !r->has_target)
+	bool unclear = strcmp(fault_row(r->fault)->token, "http_request_error") == 0 && r->fault != FAULT_MISDIRECTED;
+
+	if (!s->keep || unclear || !r->snap || !r->has_target)
 		return false;
 	return r->is_connect ? r->status == 407 && buf_size(&s->in) == 0 : drain_is_possible(s);
 }
@@ -154,26 +157,27 @@ decide_keep(struct session *s)
 	s->req->drains = s->keep && s->req->head.body != BODY_NONE && s->state != SESSION_FORWARD;
 }
 
-void
-reply_fault(struct session *s, enum fault fault)
+/* The answer is our own from here on: nothing more is asked of anybody else. */
+static void
+take_over(struct session *s, enum fault fault, uint16_t status)
 {
-	const struct fault_row *row = fault_row(fault);
-	struct request         *r = s->req;
-	const struct snapshot  *snap;
-	char                    id[17], target[1024], status[8], *head = s->gw->compose, *page = head + HEAD_ROOM;
-	size_t                  n_head, n_page;
-	bool                    no_content;
+	struct request *r = s->req;
 
-	if (!row->status || (!r && !(r = request_new(s)))) {
-		session_finish(s, fault);
-		return;
-	}
-	snap = r->snap ? r->snap : s->gw->snap;
 	session_cancel_errands(s);
 	session_drop_origin(s);
+	outbox_clear(&s->up.kept);
 	r->fault = fault;
-	r->status = row->status;
+	r->status = status;
 	decide_keep(s);
+}
+
+static size_t
+render(const struct session *s, const struct snapshot *snap, struct span action, char *page)
+{
+	const struct request   *r = s->req;
+	const struct fault_row *row = fault_row(r->fault);
+	char                    id[17], target[1024], status[8];
+
 	snprintf(id, sizeof id, "%016llx", (unsigned long long)r->id);
 	snprintf(status, sizeof status, "%u", row->status);
 	struct span rule = r->has_verdict ? policy_rule_name(snap->policy, r->verdict.rule) : SPAN("-");
@@ -182,24 +186,90 @@ reply_fault(struct session *s, enum fault fault)
 		[PAGE_STATUS] = span_str(status),
 		[PAGE_PHRASE] = span_str(status_phrase(row->status)),
 		[PAGE_SENTENCE] = span_str(row->sentence),
+		[PAGE_DETAIL] = span_str(r->detail),
 		[PAGE_RULE] = rule,
 		[PAGE_REASON] = reason,
 		[PAGE_TARGET] = target_text(r, target, sizeof target),
 		[PAGE_ID] = span_str(id),
 		[PAGE_CONTACT] = snapshot_text(snap, snap->set->contact),
 		[PAGE_GATEWAY] = snapshot_text(snap, snap->set->visible_name),
+		[PAGE_ACTION] = action,
 	};
-	n_page = page_render(snap, row->status, field, page, PAGE_ROOM);
-	no_content = r->has_target && r->head.method_id == METHOD_HEAD;
+	return action.n ? page_render_warning(field, page, PAGE_ROOM) : page_render(snap, row->status, field, page, PAGE_ROOM);
+}
+
+static bool
+wants_no_content(const struct request *r)
+{
+	return r->has_target && r->head.method_id == METHOD_HEAD;
+}
+
+/* A page: with a button when there is an action. */
+static void
+send_page(struct session *s, enum fault fault, struct span action)
+{
+	const struct fault_row *row = fault_row(fault);
+	struct request         *r = s->req;
+	const struct snapshot  *snap = r->snap ? r->snap : s->gw->snap;
+	char                   *head = s->gw->compose, *page = head + HEAD_ROOM;
+	size_t                  n_head, n_page;
+
+	take_over(s, fault, row->status);
+	n_page = render(s, snap, action, page);
 	n_head = (size_t)snprintf(head, HEAD_ROOM,
 	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/html; charset=utf-8\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
 	    "X-Content-Type-Options: nosniff\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n",
 	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(s->gw)), n_page, SPAN_ARG(snapshot_text(snap, snap->set->proxy_status)), row->token, row->word);
-	if (r->snap)
+	if (action.n)
+		n_head += (size_t)snprintf(head + n_head, HEAD_ROOM - TAIL_ROOM - n_head,
+		    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n"
+		    "Referrer-Policy: same-origin\r\n");
+	if (r->snap && !s->inside)
 		n_head += authenticate_fields(s, fault, head + n_head, HEAD_ROOM - TAIL_ROOM - n_head);
 	n_head += (size_t)snprintf(head + n_head, TAIL_ROOM, "%sConnection: %s\r\n\r\n",
 	    s->keep && row->status == 407 && r->head.seen & 1u << FIELD_PROXY_CONNECTION ? "Proxy-Connection: keep-alive\r\n" : "", s->keep ? "keep-alive" : "close");
-	send_reply(s, span_of(head, n_head), no_content ? SPAN("") : span_of(page, n_page));
+	send_reply(s, span_of(head, n_head), wants_no_content(r) ? SPAN("") : span_of(page, n_page));
+}
+
+void
+reply_fault(struct session *s, enum fault fault)
+{
+	if (!fault_row(fault)->status || (!s->req && !request_new(s)))
+		session_finish(s, fault);
+	else if (s->req->is_connect && s->req->status == 200) /* the client takes what comes for its tunnel's */
+		session_finish(s, fault);
+	else
+		send_page(s, fault, SPAN(""));
+}
+
+void
+reply_warning(struct session *s, enum fault fault, struct span action)
+{
+	send_page(s, fault, action);
+}
+
+void
+reply_elsewhere(struct session *s, enum fault fault, uint16_t status, struct span location, struct span more)
+{
+	static const char content[] = "This request is sent to another place, which the Location field names.\n";
+	struct request   *r = s->req;
+	struct compose    o = {.p = s->gw->compose, .room = HEAD_ROOM};
+	char              text[192];
+
+	take_over(s, fault, status);
+	put(&o, span_of(text, (size_t)snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\n", status, status_phrase(status))));
+	put(&o, gateway_date(s->gw));
+	put(&o, SPAN("Location: "));
+	put(&o, location);
+	put(&o, SPAN("\r\n"));
+	put(&o, more);
+	put(&o, span_of(text, (size_t)snprintf(text, sizeof text,
+	    "Content-Type: text/plain\r\nContent-Length: %zu\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: %s\r\n\r\n", sizeof content - 1,
+	    s->keep ? "keep-alive" : "close")));
+	if (o.full)
+		reply_fault(s, FAULT_INTERNAL); /* the options and addresses that come here are shorter */
+	else
+		send_reply(s, compose_span(&o), wants_no_content(r) ? SPAN("") : SPAN(content));
 }
 
 void
@@ -241,7 +311,7 @@ reply_trace(struct session *s)
 void
 reply_established(struct session *s)
 {
-	struct request    *r = s->req;
+	struct request      *r = s->req;
 	char                *ok = s->gw->compose;
 	size_t               n = (size_t)(stpcpy(ok, "HTTP/1.1 200 Connection established\r\n") - ok);
 	const struct verdict *v = &r->verdict;
@@ -255,7 +325,7 @@ reply_established(struct session *s)
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		return;
 	}
-	if (v->action == ACTION_BYPASS && v->guard != GUARD_OFF)
+	if (s->inside || (v->action == ACTION_BYPASS && v->guard != GUARD_OFF))
 		peek_begin(s);
 	else
 		tunnel_begin(s);

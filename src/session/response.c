@@ -8,6 +8,7 @@
 
 #include "net/sock.h"
 #include "session/compose.h"
+#include "session/effects.h"
 #include "session/session.h"
 
 #define READS 8 /* in one turn, before others get theirs */
@@ -18,12 +19,15 @@ compose_head(const struct session *s, const struct head *h)
 	const struct request *r = s->req;
 	struct compose            o = {.p = s->gw->compose, .room = s->gw->compose_size};
 	bool                  interim = h->status < 200 && h->status != 101;
+	struct rule_effects   effects = {0};
 	bool                  bodiless = h->status < 200 || h->status == 204; /* RFC 9112 6.1, RFC 9110 8.6: they name no length at all */
 	size_t                at = 0;
 	struct field          f;
 	char                  status[16];
 	bool                  has_date = false;
 
+	if (!interim)
+		effects_of(r, &effects);
 	put(&o, SPAN("HTTP/1.1 "));
 	put(&o, span_of(status, (size_t)snprintf(status, sizeof status, "%03u ", h->status)));
 	put(&o, h->reason);
@@ -31,9 +35,13 @@ compose_head(const struct session *s, const struct head *h)
 	while (head_field_next(h, &at, &f)) {
 		if (head_field_is_hop(h, &f) || (bodiless && f.id == FIELD_CONTENT_LENGTH))
 			continue;
+		if (effects_drop(effects.set_response, effects.remove_response, f.name))
+			continue;
 		has_date |= span_eq_nocase(f.name, SPAN("date"));
 		put(&o, f.line);
 	}
+	put(&o, effects.set_response);
+	has_date |= effects_drop(effects.set_response, SPAN(""), SPAN("date"));
 	if (!has_date && h->status >= 200)
 		put(&o, gateway_date(s->gw)); /* RFC 9110 6.6.1 */
 	if (r->snap->set->via) {
@@ -102,6 +110,14 @@ take_back(struct request *r, char *in, size_t n_in, size_t *used, struct span *p
 }
 
 static void
+note_type(struct request *r, const struct head *h)
+{
+	r->n_content_type = (uint8_t)(h->content_type.n < sizeof r->content_type ? h->content_type.n : sizeof r->content_type);
+	if (r->n_content_type)
+		memcpy(r->content_type, h->content_type.p, r->n_content_type);
+}
+
+static void
 note_final(struct session *s, const struct head *h)
 {
 	struct request *r = s->req;
@@ -110,9 +126,7 @@ note_final(struct session *s, const struct head *h)
 	r->status = h->status;
 	r->replied = true;
 	r->back_minor = h->minor;
-	r->n_content_type = (uint8_t)(h->content_type.n < sizeof r->content_type ? h->content_type.n : sizeof r->content_type);
-	if (r->n_content_type)
-		memcpy(r->content_type, h->content_type.p, r->n_content_type);
+	note_type(r, h);
 	r->back_keep = h->keep_alive && body != BODY_TO_CLOSE;
 	r->decode = body == BODY_CHUNKED && r->head.minor == 0;
 	if (body == BODY_TO_CLOSE || r->decode)
@@ -154,7 +168,8 @@ pass_head(struct session *s, const struct head *h)
 		r->first_byte_ms = (uint32_t)((loop_now_us(s->gw->loop) - r->start_us) / 1000);
 	session_deadline(s, r->snap->set->response_timeout_ms);
 	if (h->status == 101) {
-		switch_protocols(s, h);
+		if (!r->needs_response || gate_judge_response(s, SPAN("")))
+			switch_protocols(s, h);
 		return false;
 	}
 	if (h->status < 200) {
@@ -165,6 +180,11 @@ pass_head(struct session *s, const struct head *h)
 	if (h->status == 407) { /* RFC 9110 15.5.8: ours to say, and what it asks for would be sent to us */
 		forward_origin_failed(s, FAULT_ORIGIN_407);
 		return false;
+	}
+	if (r->needs_response) {
+		note_type(r, h); /* the log tells it of a refused one too */
+		if (!gate_judge_response(s, h->content_type))
+			return false;
 	}
 	note_final(s, h);
 	head = compose_head(s, h);

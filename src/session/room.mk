@@ -3,14 +3,19 @@ libpostern_a_SOURCES += \
 	src/session/buf.c src/session/buf.h \
 	src/session/challenge_fields.c \
 	src/session/compose.h \
+	src/session/consent.c src/session/consent.h \
 	src/session/drain.c \
+	src/session/effects.c src/session/effects.h \
 	src/session/forward.c \
 	src/session/gate.c \
 	src/session/gateway.c src/session/gateway.h \
 	src/session/head.c \
-	src/session/inside.h \
+	src/session/inside.c src/session/inside.h \
+	src/session/inspect.c src/session/inspect.h \
 	src/session/logon.c src/session/logon.h \
+	src/session/odd.c \
 	src/session/origin.c src/session/origin.h \
+	src/session/origin_tls.c \
 	src/session/page.c src/session/page.h \
 	src/session/peek.c \
 	src/session/reach.c \
@@ -18,4 +23,7 @@ libpostern_a_SOURCES += \
 	src/session/reply.c \
 	src/session/response.c \
 	src/session/session.c src/session/session.h \
-	src/session/tunnel.c
+	src/session/target.c src/session/target.h \
+	src/session/streams.c \
+	src/session/tunnel.c \
+	src/session/unserved.c src/session/unserved.h

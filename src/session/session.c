@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "session/inspect.h"
 #include "session/logon.h"
 
 #define LINGER_MS 2000u
@@ -14,17 +15,21 @@ static void on_deadline(void *arg);
 
 #define TO(state) (1u << SESSION_##state)
 /* Which state may follow which. */
-static const uint16_t edges[SESSION_STATES] = {
+static const uint32_t edges[SESSION_STATES] = {
 	[SESSION_ACCEPTED] = TO(HEAD) | TO(DONE),
 	[SESSION_HEAD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(DONE),
+	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(LEAF) | TO(DONE),
 	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(DONE),
+	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
 	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
 	[SESSION_DRAIN] = TO(HEAD) | TO(LINGER) | TO(DONE),
 	[SESSION_REPLY] = TO(HEAD) | TO(DRAIN) | TO(PEEK) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
-	[SESSION_PEEK] = TO(TUNNEL) | TO(DONE),
+	[SESSION_PEEK] = TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(CLIENT_TLS) | TO(GATE) | TO(LINGER) | TO(DONE),
+	[SESSION_ORIGIN_TLS] = TO(LEAF) | TO(CLIENT_TLS) | TO(FORWARD) | TO(REPLY) | TO(LINGER) | TO(DONE),
+	[SESSION_LEAF] = TO(PEEK) | TO(CLIENT_TLS) | TO(REPLY) | TO(LINGER) | TO(DONE),
+	[SESSION_CLIENT_TLS] = TO(HEAD) | TO(FRONT) | TO(LINGER) | TO(DONE),
+	[SESSION_FRONT] = TO(DONE),
 	[SESSION_TUNNEL] = TO(DONE),
 	[SESSION_LINGER] = TO(DONE),
 	[SESSION_DONE] = 0,
@@ -46,7 +51,14 @@ state_ms(const struct session *s, enum session_state state)
 	case SESSION_DIAL:
 		return set->connect_timeout_ms;
 	case SESSION_PEEK:
+	case SESSION_CLIENT_TLS:
 		return set->head_timeout_ms;
+	case SESSION_ORIGIN_TLS:
+		return set->connect_timeout_ms;
+	case SESSION_LEAF:
+		return set->inspection.signer_timeout_ms + 1000; /* the desk of leaves has its own */
+	case SESSION_FRONT:
+		return set->keepalive_timeout_ms;
 	case SESSION_TUNNEL:
 		return set->idle_timeout_ms;
 	case SESSION_LINGER:
@@ -82,7 +94,7 @@ request_new(struct session *s)
 		return NULL;
 	r->id = s->gw->next_id++;
 	r->start_us = loop_now_us(s->gw->loop);
-	r->resolve_ms = r->connect_ms = r->first_byte_ms = MS_NONE;
+	r->resolve_ms = r->connect_ms = r->tls_ms = r->first_byte_ms = MS_NONE;
 	s->req = r;
 	if (!s->id)
 		s->id = r->id;
@@ -100,7 +112,24 @@ session_cancel_errands(struct session *s)
 	if (r->dial)
 		dial_cancel(r->dial);
 	r->dial = NULL;
+	if (r->fetch)
+		aia_cancel(r->fetch);
+	r->fetch = NULL;
+	if (r->leaf_job)
+		leaf_cancel(r->leaf_job);
+	r->leaf_job = NULL;
+	tls_end_free(r->shake);
+	r->shake = NULL;
 	logon_cancel(r->logon);
+}
+
+void
+request_note_tls(struct request *r, const char *detail)
+{
+	if (!detail || !*detail)
+		return;
+	free(r->tls_detail);
+	r->detail = r->tls_detail = strdup(detail);
 }
 
 void
@@ -114,7 +143,11 @@ request_free(struct session *s)
 	resolved_unref(r->resolved);
 	logon_free(r->logon);
 	identity_unref(r->identity);
+	inspection_free(r->inspection);
+	tls_context_unref(r->tls);
 	free(r->sni);
+	free(r->tls_detail);
+	free(r->url_text);
 	buf_release(&r->back_in, &s->gw->bufs);
 	buf_release(&r->text, &s->gw->bufs);
 	snapshot_unref(r->snap);
@@ -129,6 +162,20 @@ session_drop_origin(struct session *s)
 	s->origin = NULL;
 }
 
+/* Among the gateway's, and waiting for its first request. */
+static void
+enlist(struct session *s, struct gateway *gw, const struct endpoint *peer, uint16_t slot)
+{
+	s->gw = gw;
+	s->peer = *peer;
+	s->slot = slot;
+	s->active_us = loop_now_us(gw->loop);
+	timer_init(&s->timer, on_deadline, s);
+	TAILQ_INSERT_TAIL(&gw->sessions, s, link);
+	gw->n_sessions++;
+	session_move(s, SESSION_HEAD);
+}
+
 void
 session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer)
 {
@@ -139,19 +186,49 @@ session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpo
 		sock_close(fd);
 		return;
 	}
-	s->gw = gw;
 	s->client.fd = fd;
 	s->client.writable = true;
-	s->peer = *peer;
-	s->slot = (uint16_t)(slot - gw->slot);
-	s->active_us = loop_now_us(gw->loop);
-	timer_init(&s->timer, on_deadline, s);
-	TAILQ_INSERT_TAIL(&gw->sessions, s, link);
-	gw->n_sessions++;
 	gw->count->open++;
 	gw->count->accepted++;
 	tally_add(gw->shared, gw->worker, &peer->addr);
-	session_move(s, SESSION_HEAD);
+	enlist(s, gw, peer, (uint16_t)(slot - gw->slot));
+}
+
+bool
+session_open_stream(struct session *parent, struct carrier *stream)
+{
+	struct session *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return false;
+	s->is_stream = true;
+	s->id = parent->id;
+	s->inside = inside_ref(parent->inside);
+	s->client.fd = -1;
+	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
+	side_carry(&s->client, stream);
+	enlist(s, parent->gw, &parent->peer, parent->slot);
+	watch_again(&s->client.watch, WATCH_READ);
+	return true;
+}
+
+/* The lines of what was under way. */
+static void
+tell_log(struct session *s, enum fault fault)
+{
+	bool had_request = s->req || s->memo;
+
+	if (s->req) {
+		session_cancel_errands(s);
+		record_request(s, s->req->fault != FAULT_NONE ? s->req->fault : fault);
+		request_free(s);
+	}
+	if (s->memo)
+		memo_record(s, s->memo, fault, SPAN(""));
+	memo_free(s->memo);
+	s->memo = NULL;
+	if (s->connect)
+		inspect_end(s, had_request ? FAULT_NONE : fault);
 }
 
 void
@@ -166,16 +243,8 @@ session_finish(struct session *s, enum fault fault)
 	if (s->state == SESSION_DONE)
 		return;
 	session_move(s, SESSION_DONE);
-	if (s->req) {
-		session_cancel_errands(s);
-		record_request(s, s->req->fault != FAULT_NONE ? s->req->fault : fault);
-		request_free(s);
-	}
-	if (s->memo) {
-		memo_record(s, fault);
-		memo_free(s->memo);
-		s->memo = NULL;
-	}
+	tell_log(s, fault);
+	streams_end(s);
 	authenticate_forget(s);
 	lane_clear(&s->up, &gw->lanes);
 	lane_clear(&s->down, &gw->lanes);
@@ -183,7 +252,12 @@ session_finish(struct session *s, enum fault fault)
 	(broken && !client_left ? side_reset : side_close)(&s->client);
 	(fault != FAULT_NONE && !origin_left ? origin_reset : origin_free)(s->origin);
 	s->origin = NULL;
-	tally_remove(gw->shared, gw->worker, &s->peer.addr);
+	inside_unref(s->inside);
+	s->inside = NULL;
+	if (!s->is_stream) {
+		tally_remove(gw->shared, gw->worker, &s->peer.addr);
+		gw->count->open--;
+	}
 	gateway_forget(gw, s);
 	loop_bury(gw->loop, &s->grave);
 }
@@ -219,6 +293,12 @@ on_client(void *arg, unsigned what)
 	case SESSION_PEEK:
 		peek_pump(s);
 		break;
+	case SESSION_CLIENT_TLS:
+		inspect_on_client(s);
+		break;
+	case SESSION_FRONT:
+		streams_on_event(s);
+		break;
 	case SESSION_TUNNEL:
 		tunnel_on_client(s, what);
 		break;
@@ -244,9 +324,16 @@ session_on_origin(struct session *s, unsigned what)
 	case SESSION_PEEK:
 		peek_pump(s);
 		break;
+	case SESSION_ORIGIN_TLS:
+		origin_tls_on_event(s);
+		break;
 	case SESSION_TUNNEL:
 		tunnel_on_origin(s, what);
 		break;
+	case SESSION_LEAF:
+		if (!s->origin->side.carrier)
+			break; /* before the 200: what it says is the tunnel's */
+		/* fallthrough */
 	default:
 		/* kept for this client's next request: a server that speaks or leaves in between is of no more use */
 		if (!origin_is_quiet(s->origin))
@@ -283,6 +370,16 @@ on_deadline(void *arg)
 	case SESSION_PEEK:
 		peek_on_timeout(s);
 		break;
+	case SESSION_ORIGIN_TLS:
+		origin_tls_on_timeout(s);
+		break;
+	case SESSION_LEAF:
+	case SESSION_CLIENT_TLS:
+		inspect_on_timeout(s);
+		break;
+	case SESSION_FRONT:
+		streams_on_timeout(s);
+		break;
 	case SESSION_TUNNEL:
 		tunnel_on_timeout(s);
 		break;
@@ -299,6 +396,8 @@ void
 session_drain(struct session *s)
 {
 	s->keep = false;
-	if (s->state == SESSION_HEAD && !s->req)
+	if (s->state == SESSION_FRONT)
+		streams_drain(s);
+	else if (s->state == SESSION_HEAD && !s->req)
 		session_finish(s, FAULT_NONE);
 }

@@ -24,7 +24,11 @@
 #include "policy/snapshot.h"
 #include "session/buf.h"
 #include "session/gateway.h"
+#include "session/inside.h"
 #include "session/origin.h"
+#include "tls/aia.h"
+#include "tls/end.h"
+#include "tls/leaf.h"
 
 enum session_state {
 	SESSION_ACCEPTED,
@@ -37,6 +41,10 @@ enum session_state {
 	SESSION_REPLY,   /* an answer of our own is on its way out */
 	SESSION_DRAIN,   /* it is out; the rest of the request's body is read in vain */
 	SESSION_PEEK,    /* reading the ClientHello */
+	SESSION_ORIGIN_TLS, /* handshake with the origin, and what its certificate is worth */
+	SESSION_LEAF,    /* errand: the signer, whether it is there, or for a certificate */
+	SESSION_CLIENT_TLS, /* handshake with the client */
+	SESSION_FRONT,   /* HTTP/2: each of its streams is a session of its own */
 	SESSION_TUNNEL,
 	SESSION_LINGER,  /* all is said; reading until the client leaves */
 	SESSION_DONE,
@@ -45,8 +53,9 @@ enum session_state {
 
 #define TARGET_ADDRS 8
 
-/* What the requests inside one inspected tunnel share (inside.h). */
-struct inside;
+/* Of an inspected CONNECT, while its tunnel is not taken up yet (inspect.h). */
+struct inspection;
+struct front;
 
 /* What a URL says beside its authority; spans point into the head. */
 struct target {
@@ -74,9 +83,11 @@ struct request {
 	bool             has_hops; /* TRACE or OPTIONS: hops is how many more may pass it on (RFC 9110 7.6.2) */
 	uint32_t         hops;
 	bool             reported_only; /* run --report-only let it pass */
+	char            *url_text; /* owned: the URL as the rules see it; null: no request that can be read */
 	struct facts     facts;
 	struct verdict   verdict;
 	bool             has_verdict;
+	bool             needs_response; /* it is provisional: the response's type may change it */
 
 	/* errands */
 	struct resolve_job *job;
@@ -85,6 +96,15 @@ struct request {
 	struct addr         addr[TARGET_ADDRS]; /* judged and found good */
 	unsigned            n_addr;
 	uint64_t            errand_us; /* when the errand began */
+
+	/* TLS with the origin, then, of an inspected CONNECT, with the client */
+	struct tls_end     *shake;    /* owned: a handshake, until the side that it is for carries it; null: none */
+	struct tls_context *tls;      /* a reference: what the origin's began under */
+	const char         *wants;    /* where a missing issuer is fetched from; lives as long as shake */
+	struct aia_job     *fetch;
+	unsigned            fetches;
+	struct leaf_job    *leaf_job;
+	struct inspection  *inspection; /* owned; null: no ClientHello was read */
 
 	/* who asks */
 	struct logon    *logon;    /* owned; null: no credentials were read */
@@ -113,8 +133,11 @@ struct request {
 	uint16_t         status;
 	struct addr      to;
 	bool             has_to;
+	const char      *detail; /* borrowed of `inside`, or tls_detail: what exactly is wrong; null: nothing to add */
 	enum guard_word  guard;
-	uint32_t         resolve_ms, connect_ms, first_byte_ms;
+	uint32_t         resolve_ms, connect_ms, tls_ms, first_byte_ms;
+	uint64_t         tls_us; /* when that handshake began */
+	char            *tls_detail; /* owned: what exactly was wrong with TLS or a certificate when this request met it; null: nothing, or `inside` tells */
 	char             content_type[96];
 	uint8_t          n_content_type;
 	char            *sni; /* owned; null: none seen (or no memory to tell the log of it) */
@@ -151,7 +174,10 @@ struct session {
 	struct buf           in;       /* from the client, not used yet */
 	struct request      *req;      /* owned; null: none under way */
 	struct memo         *memo;     /* owned; tunnels only */
-	struct inside       *inside;   /* a reference: what came before this connection's requests; null: they come in the open */
+	struct inside       *inside;   /* a reference: what came before this connection's requests; null: they come in the open. A CONNECT has it from its verdict on */
+	struct memo         *connect;  /* owned: the CONNECT's line, once its requests come; null: none, or it is another session's (HTTP/2) */
+	struct tls_end      *client_tls; /* what carries the client's side; null: nothing, or a stream */
+	struct front        *front;    /* owned; HTTP/2: the connection whose streams are sessions */
 	struct identity     *identity; /* a reference: who logged on to this connection (NTLM); null: nobody */
 	uint64_t             ground;    /* what that rests on */
 	struct handshake    *handshake; /* owned: of a log-on between two requests; null: none */
@@ -164,13 +190,15 @@ struct session {
 	uint8_t              state;
 	bool                 keep;       /* the client's connection stays after this request */
 	bool                 eof;        /* the client will send no more */
-	bool                 counted;    /* in the tally */
+	bool                 is_stream;  /* of another session's HTTP/2: no socket, not in the tally */
 	bool                 settled;    /* tunnel: keepalive is on */
 	uint64_t             lingered;   /* bytes read in vain */
 };
 
 /* --- session.c: life --- */
 void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
+/* One stream of an inspected client's HTTP/2, which the carrier is; on behalf of `parent`. False: no memory, the carrier stays the caller's. */
+bool session_open_stream(struct session *parent, struct carrier *stream);
 /* Go to `next`: checks the edge, arms the deadline. */
 void session_move(struct session *s, enum session_state next);
 /* Change the deadline of the state at hand. */
@@ -183,6 +211,8 @@ void session_drain(struct session *s);
 struct request *request_new(struct session *s);
 void request_free(struct session *s);
 void session_cancel_errands(struct session *s);
+/* For the page and the log, so without a word when memory is short; "" or null: nothing to tell. */
+void request_note_tls(struct request *r, const char *detail);
 /* The request is done with and the client's connection stays: on to the next one. */
 void session_next_request(struct session *s);
 /* The origin is not needed any more. */
@@ -195,12 +225,20 @@ void head_read(struct session *s);    /* head.c */
 bool head_settle(struct session *s);
 void gate_enter(struct session *s);   /* gate.c: a head is complete */
 void gate_decide(struct session *s);  /* gate.c: ask policy with the facts at hand */
+/* The verdict is final: counts it, and answers what it refuses or sends elsewhere. False: answered. */
+bool gate_settle(struct session *s);
+/* The response is of this type: the verdict becomes final. False: answered; the response must not reach the client. */
+bool gate_judge_response(struct session *s, struct span type);
 void reach_begin(struct session *s);  /* reach.c: policy said yes: pool, look-up, judging of addresses */
 void reach_lookup(struct session *s); /* reach.c: for gate: the addresses are needed */
 void authenticate(struct session *s); /* authenticate.c: for gate: the user is needed */
 void reach_on_origin(struct session *s, unsigned what);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */
 void reply_fault(struct session *s, enum fault fault);       /* reply.c: an error page, then on or away */
+/* The same for somebody who may go on: the page has a button that leads to this URL. */
+void reply_warning(struct session *s, enum fault fault, struct span action);
+/* `more`: whole field lines. */
+void reply_elsewhere(struct session *s, enum fault fault, uint16_t status, struct span location, struct span more);
 void reply_continue(struct session *s);                      /* the client's socket takes more */
 void reply_done(struct session *s);                          /* our answer is out, and nothing of the request is left */
 void drain_read(struct session *s);                          /* drain.c: the body of a request that was refused */
@@ -242,7 +280,8 @@ size_t authenticate_info(const struct request *r, char *out, size_t room);
 /* --- record.c: the log line --- */
 void record_request(struct session *s, enum fault fault); /* of s->req */
 struct memo *memo_new(struct session *s);                 /* of s->req, at the start of its tunnel */
-void memo_record(struct session *s, enum fault fault);
+/* The line of a tunnel that has ended, or of a CONNECT that was inspected; `detail` when something more is known of its TLS by now, else "". */
+void memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail);
 void memo_free(struct memo *m);
 uint64_t memo_start_us(const struct memo *m);
 

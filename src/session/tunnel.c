@@ -29,7 +29,7 @@ void
 tunnel_begin(struct session *s)
 {
 	struct buf back = s->req->back_in;
-	bool       sent_early = s->state == SESSION_PEEK && s->req->verdict.guard == GUARD_REPORT;
+	bool       sent_early = s->state == SESSION_PEEK && !s->inside && s->req->verdict.guard == GUARD_REPORT;
 
 	s->memo = memo_new(s);
 	if (!s->memo) {
@@ -38,6 +38,10 @@ tunnel_begin(struct session *s)
 	}
 	s->memo_idle_ms = s->req->snap->set->idle_timeout_ms;
 	s->req->back_in = (struct buf){0};
+	if (s->req->is_connect) { /* it was to be inspected, and passes as it is */
+		inside_unref(s->inside);
+		s->inside = NULL;
+	}
 	request_free(s);
 	authenticate_forget(s); /* nothing more is asked on this connection */
 	session_move(s, SESSION_TUNNEL);

@@ -7,6 +7,7 @@
 
 #include <openssl/types.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/span.h"
@@ -19,9 +20,15 @@ const char *mint_ca_fault(const X509 *cert, EVP_PKEY *key, int64_t now, char *bu
 
 struct mint *mint_new(X509 *cert, EVP_PKEY *key);
 void         mint_free(struct mint *m); /* wipes the key */
+/* Leaves are valid for at most so many seconds; MINT_LEAF_S before this is called. */
+#define MINT_LEAF_S (7 * 86400)
+void         mint_fit(struct mint *m, int64_t leaf_s);
+/* SHA-256 of the CA's certificate. */
+const uint8_t *mint_print(const struct mint *m);
 
 /* A leaf, DER, into out. Bytes, or 0 with *why. Checks every name of the ask again: no address in a DNS name, LDH labels, at most one `*` as the whole
- * leftmost label with two labels after it, at most PROFILE_NAMES_MAX. */
+ * leftmost label with two labels after it, at most PROFILE_NAMES_MAX; a label may hold `_`, since hosts of such names exist. The common name of the ask is
+ * taken when it is among its names; else the first of these. */
 size_t mint_leaf(struct mint *m, const struct leaf_ask *ask, EVP_PKEY *leaf_key, int64_t now, uint8_t *out, size_t room, const char **why);
 
 /* --- the authority itself --- */
@@ -30,7 +37,7 @@ struct mint_ca_want {
 	const char        *organisation; /* or null */
 	bool               rsa;          /* 3072 bits; else P-256 */
 	unsigned           days;
-	const char *const *permit;       /* name constraints: DNS suffixes; n_permit 0: none */
+	const char *const *permit;       /* name constraints: DNS suffixes, and no addresses then; n_permit 0: none */
 	size_t             n_permit;
 };
 /* A new key and its self-signed certificate. False with *why. */

@@ -18,6 +18,14 @@ BENCHES += bench_parse
 bench_parse_SOURCES = tests/bench/bench_parse.c
 bench_parse_LDADD = libpostern.a $(LIBS_ALL)
 
+BENCHES += bench_tls
+bench_tls_SOURCES = tests/bench/bench_tls.c tests/bench/bench.h tests/unit/tls_parts.h
+bench_tls_LDADD = libpostern.a $(LIBS_ALL)
+
+BENCHES += bench_mint
+bench_mint_SOURCES = tests/bench/bench_mint.c tests/bench/bench.h
+bench_mint_LDADD = libpostern.a $(LIBS_ALL)
+
 # The load of bench_auth.sh, which compares authentication with Squid's in a test domain.
 EXTRA_PROGRAMS += auth_load
 auth_load_SOURCES = tests/bench/auth_load.c

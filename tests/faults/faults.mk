@@ -17,7 +17,7 @@ WRAPPED = malloc calloc realloc reallocarray aligned_alloc strdup strndup vaspri
 	krb5_init_context krb5_kt_resolve krb5_kt_start_seq_get krb5_kt_next_entry krb5_kt_add_entry krb5_unparse_name krb5_auth_con_init krb5_rd_req \
 	ldap_initialize ldap_set_option ldap_get_option \
 	ares_init_options ares_set_servers_ports ares_create_query ares_send \
-	pcre2_general_context_create_8 pcre2_match_context_create_8 pcre2_match_data_create_8 pcre2_jit_compile_8 pcre2_callout_enumerate_8 \
+	pcre2_general_context_create_8 pcre2_match_context_create_8 pcre2_match_data_create_8 pcre2_jit_compile_8 pcre2_jit_stack_create_8 pcre2_callout_enumerate_8 \
 	pcre2_match_8 pcre2_serialize_encode_8 pcre2_serialize_decode_8 pcre2_serialize_get_number_of_codes_8 pcre2_compile_8
 if FAULT_INJECTION
 postern_SOURCES += tests/faults/inject.c

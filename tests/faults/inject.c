@@ -687,6 +687,7 @@ SAYS(pcre2_general_context *, pcre2_general_context_create_8, (void *(*get)(size
 SAYS(pcre2_match_context *, pcre2_match_context_create_8, (pcre2_general_context * g), (g), NULL)
 SAYS(pcre2_match_data *, pcre2_match_data_create_8, (uint32_t n, pcre2_general_context *g), (n, g), NULL)
 SAYS(int, pcre2_jit_compile_8, (pcre2_code * code, uint32_t how), (code, how), PCRE2_ERROR_NOMEMORY)
+SAYS(pcre2_jit_stack *, pcre2_jit_stack_create_8, (PCRE2_SIZE least, PCRE2_SIZE most, pcre2_general_context *g), (least, most, g), NULL)
 SAYS(int, pcre2_callout_enumerate_8, (const pcre2_code *code, int (*fn)(pcre2_callout_enumerate_block *, void *), void *arg), (code, fn, arg), PCRE2_ERROR_NOMEMORY)
 SAYS(int, pcre2_match_8, (const pcre2_code *code, PCRE2_SPTR8 s, PCRE2_SIZE n, PCRE2_SIZE at, uint32_t how, pcre2_match_data *m, pcre2_match_context *c),
     (code, s, n, at, how, m, c), PCRE2_ERROR_NOMEMORY)

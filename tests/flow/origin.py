@@ -4,6 +4,7 @@
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 
@@ -121,6 +122,25 @@ class Http(Server):
         """The first n requests, once they are there."""
         wait_until(lambda: len(self.requests) >= n, f"{n} requests at the origin")
         return self.requests[:n]
+
+
+class Https(Http):
+    """The same over TLS, with a certificate and its key; keeps what each client's hello named and what was agreed on."""
+
+    def __init__(self, cert, key, address, port=443, answer=None, alpn=("http/1.1",), tune=None):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert, key)
+        self.context.set_alpn_protocols(list(alpn))
+        if tune:
+            tune(self.context)
+        self.names, self.resumed = [], []
+        self.context.sni_callback = lambda _sock, name, _context: self.names.append(name)
+        super().__init__(address, port, answer)
+
+    def converse(self, wire):
+        with self.context.wrap_socket(wire.sock, server_side=True) as wire.sock:
+            self.resumed.append(wire.sock.session_reused)
+            super().converse(wire)
 
 
 class Echo(Server):

@@ -3,7 +3,9 @@
 
 import json
 import re
+import subprocess
 
+import authority as authorities
 import gateway as g
 import pytest
 
@@ -111,13 +113,101 @@ def test_a_section_that_is_not_whole_is_an_error_not_a_crash(write):
         assert done.returncode == 1 and "postern.ini:3:" in done.stderr, (section, done)
 
 
-def test_rules_of_later_parts_are_refused_by_line(write):
+def test_rules_that_lack_what_they_need_are_refused_by_line(write):
     path = write("[listener edge]\naddress = 127.0.0.1:3128\n[rule a]\nhosts = *\naction = inspect\n\n[rule b]\nusers = bob\naction = deny\n\n[rule c]\n"
                  "hosts = x.example.net\naction = tunnel\n")
     done = g.command("check", "-c", path)
     assert done.returncode == 1
     for line in (5, 8, 13):
         assert f"postern.ini:{line}:" in done.stderr, (line, done.stderr)
+
+
+INSPECT = "[rule i]\naction = inspect\nauth = none\n[log access]\nfile = -\n[listener edge]\naddress = 127.0.0.1:3128\n"
+
+@pytest.fixture
+def authority(folder):
+    def make(name="ca", *words, **more):
+        authorities.make(folder, name, *words, **more)
+
+    return make
+
+
+def inspection(write, more="", cert="ca.pem", key="ca.key"):
+    return g.command("check", "-c", write(f"[inspection]\nca-cert = {cert}\nca-key = {key}\n{more}{INSPECT}"))
+
+
+def test_a_whole_inspection_is_fine(write, authority):
+    authority()
+    done = inspection(write, "trust = system ca.pem\non-bad-origin = block expired:warn\nmin-tls = 1.3\n")
+    assert done.returncode == 0 and not done.stderr, done
+
+
+def test_an_authority_that_cannot_sign_is_refused_with_all_reasons(write, authority, folder):
+    authority("leaf", "-addext", "basicConstraints=CA:FALSE")
+    authority("short", *authorities.CA, key=("rsa:1024",))
+    authority("sha1", "-sha1", *authorities.CA)
+    (folder / "text.pem").write_text("hello\n")
+    for name, words in (("leaf", "is not a CA's"), ("short", "1024 bits"), ("sha1", "SHA-1")):
+        done = inspection(write, cert=f"{name}.pem", key=f"{name}.key")
+        assert done.returncode == 1 and re.search(rf"postern\.ini:2: ca-cert: .*{name}\.pem .*{words}", done.stderr), done
+    done = inspection(write, cert="text.pem", key="missing.key")
+    assert "postern.ini:2: ca-cert: " in done.stderr and "holds no certificate" in done.stderr, done
+    assert re.search(r"postern\.ini:3: ca-key: \S*missing\.key cannot be read: No such file", done.stderr), done
+
+
+def test_an_authority_that_expires_soon_is_warned_of(write, authority):
+    authority("soon", "-days", "20", *authorities.CA)
+    done = inspection(write, cert="soon.pem", key="soon.key")
+    assert done.returncode == 0 and re.search(r"postern\.ini:2: warning: ca-cert: .*expires on \d{4}-", done.stderr), done
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o620, 0o602, 0o660])
+def test_a_key_open_to_others_is_refused(write, authority, folder, mode):
+    authority()
+    (folder / "ca.key").chmod(mode)
+    done = inspection(write)
+    assert done.returncode == 1 and re.search(rf"postern\.ini:3: ca-key: .* has mode {mode:04o}, .*set it to 0600", done.stderr), done
+    (folder / "ca.key").chmod(0o640)
+    assert inspection(write).returncode == 0
+
+
+def test_a_certificate_and_its_key_in_one_file_are_as_closed_as_a_key(write, authority, folder):
+    authority()
+    both = folder / "both.pem"
+    both.write_text((folder / "ca.key").read_text() + (folder / "ca.pem").read_text())
+    both.chmod(0o644)
+    done = inspection(write, cert="both.pem", key="both.pem")
+    assert done.returncode == 1 and "postern.ini:2: ca-cert: " in done.stderr and "postern.ini:3: ca-key: " in done.stderr, done
+    both.chmod(0o600)
+    assert inspection(write, cert="both.pem", key="both.pem").returncode == 0
+
+
+def test_a_key_of_another_certificate_is_refused(write, authority, folder):
+    authority("ca")
+    authority("other")
+    done = inspection(write, key="other.key")
+    assert done.returncode == 1 and re.search(r"postern\.ini:3: ca-key: the key in \S*other\.key is not that of the certificate in \S*ca\.pem", done.stderr), done
+    (folder / "other.key").write_text("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n")
+    done = inspection(write, key="other.key")
+    assert done.returncode == 1 and "holds no private key that can be read" in done.stderr and "PRIVATE KEY-----\nMAA" not in done.stderr, done
+
+
+def test_a_key_with_a_pass_phrase_is_refused_and_nobody_is_asked(write, authority, folder):
+    authority()
+    subprocess.run(["openssl", "pkey", "-in", folder / "ca.key", "-aes256", "-passout", "pass:secret", "-out", folder / "locked.key"], check=True)
+    (folder / "locked.key").chmod(0o600)
+    done = inspection(write, key="locked.key")
+    assert done.returncode == 1 and "has a pass phrase" in done.stderr and "Enter" not in done.stderr, done
+
+
+def test_roots_and_lists_that_hold_none_are_told_and_overdue_ones_warned_of(write, authority, folder):
+    authority()
+    authorities.crl(folder, "ca", folder / "old.crl", "-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200201000000Z")
+    done = inspection(write, "crl = old.crl\n")
+    assert done.returncode == 0 and re.search(r"postern\.ini:4: warning: crl: \S*old\.crl is out of date \(CN=Test ca, 2020-02-01 00:00:00 UTC\)", done.stderr), done
+    done = inspection(write, "crl = ca.pem\ntrust = old.crl\n")
+    assert done.returncode == 1 and "postern.ini:4: crl: " in done.stderr and "holds no CRL" in done.stderr, done
+    assert "postern.ini:5: trust: " in done.stderr and "holds no certificate" in done.stderr, done
 
 
 def test_explain_names_rule_entry_and_conditions():

@@ -2,6 +2,7 @@
 """postern explain: each rule in order, what held, which entry, and what the gateway would do beyond the rules."""
 
 import json
+import subprocess
 
 import gateway as g
 import pytest
@@ -203,7 +204,9 @@ def test_time_listener_and_client_are_taken(explain):
 
 @pytest.mark.parametrize("words", [["--at", "noon", "a.net"], ["--client", "bob", "a.net"], ["--address", "x", "a.net"], ["--listener", "none", "a.net"],
                                    ["--method", "G T", "a.net"], ["a.net:0"], ["a.net:70000"], ["0x7f.1"], ["ftp://a.net/"], ["http://u@a.net/"], [""],
-                                   ["a.net", "b.net"], ["--nothing", "a.net"]], ids=" ".join)
+                                   ["a.net", "b.net"], ["--nothing", "a.net"], ["--header", "x", "http://a.net/"], ["--header", "a: b\r\n\r\n", "http://a.net/"],
+                                   ["--header", "a: b", "a.net"], ["--content-type", "image/png", "a.net:443"], ["--origin-tls", "1.1", "https://a.net/"],
+                                   ["--origin-tls", "1.2", "http://a.net/"], ["--origin-strength", "-1", "https://a.net/"]], ids=" ".join)
 def test_wrong_words_are_2(folder, words):
     path = folder / "postern.ini"
     path.write_text(INI)
@@ -214,7 +217,8 @@ def test_wrong_words_are_2(folder, words):
 def test_a_method_goes_with_a_url_and_connect_with_a_host(folder):
     path = folder / "postern.ini"
     path.write_text(INI)
-    for words in (["--method", "PUT", "a.example.net"], ["--method", "GET", "https://a.example.net/"], ["--method", "CONNECT", "http://a.example.net/"]):
+    for words in (["--method", "PUT", "a.example.net"], ["--method", "CONNECT", "http://a.example.net/"],
+                  ["--method", "CONNECT", "https://a.example.net/"]):
         done = g.command("explain", "-c", path, *words)
         assert done.returncode == 2 and "--method" in done.stderr, done
 
@@ -234,3 +238,118 @@ def test_a_configuration_with_errors_is_not_explained(folder):
     done = g.command("explain", "-c", path, "a.example.net")
     assert done.returncode == 2 and "postern.ini:47:" in done.stderr
     assert g.command("explain", "-c", folder / "none.ini", "a.example.net").returncode == 2
+
+
+READ = """\
+[auth]
+domain = winbind
+
+[inspection]
+ca-cert = ca.pem
+ca-key = ca.key
+
+[listener edge]
+address = 127.0.0.1:3128
+
+[rule admin]
+url = ^https?://[^/]+/admin(/|$)
+action = deny
+redirect = https://intranet.example/no
+
+[rule agents]
+headers = "User-Agent: ^curl/"
+action = deny
+
+[rule images]
+hosts = img.example
+content-types = image/*
+action = deny
+
+[rule known]
+hosts = known.example
+url = /known
+users = CORP\\alice
+action = tunnel
+
+[rule weak]
+hosts = img.example
+origin-tls = 1.2
+origin-strength = <128
+action = deny
+
+[rule plain]
+schemes = http
+auth = none
+action = tunnel
+set-request-header = "X-Tenant: one"
+remove-response-header = Server
+
+[rule rest]
+hosts = !tunnel.example
+auth = none
+action = inspect
+
+[rule tunnels]
+auth = none
+action = tunnel
+"""
+
+
+@pytest.fixture
+def read(folder):
+    key = folder / "ca.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", folder / "ca.pem", "-days", "30",
+                    "-subj", "/CN=Explain CA", "-addext", "basicConstraints=critical,CA:true", "-addext", "keyUsage=critical,keyCertSign,cRLSign"],
+                   check=True, capture_output=True)
+    key.chmod(0o600)
+    path = folder / "postern.ini"
+    path.write_text(READ)
+
+    def ask(*words):
+        text = g.command("explain", "-c", path, *words)
+        done = g.command("explain", "--json", "-c", path, *words)
+        assert text.returncode == done.returncode and done.stdout, (text, done)
+        return done.returncode, json.loads(done.stdout), text.stdout
+
+    return ask
+
+
+def test_a_plain_request_is_read_and_what_the_rule_changes_is_told(read):
+    code, told, text = read("http://a.example/x/../%61dmin")
+    assert code == 1 and told["rule"] == "admin" and told["redirect"] == "https://intranet.example/no" and told["url"] == "http://a.example/admin"
+    assert "redirect  https://intranet.example/no" in text
+    code, told, text = read("http://a.example/", "--header", "User-Agent: curl/8.0", "--header", "X: y")
+    assert code == 1 and told["rule"] == "agents" and told["rules"][1]["conditions"]["headers"]["entry"].endswith("postern.ini:17")
+    code, told, text = read("http://a.example/", "--header", "User-Agent: Mozilla")
+    assert code == 0 and told["rule"] == "plain" and told["set-request-header"] == ["X-Tenant: one"] and told["remove-response-header"] == ["server"]
+    assert "set-request-header  X-Tenant: one" in text
+
+
+def test_the_type_of_the_response_is_asked_for_and_both_outcomes_are_told(read):
+    code, told, text = read("http://img.example/")
+    assert code == 2 and told["needs"] == "response" and told["allowed"] is None
+    assert told["waits"] == [{"rule": "images", "action": "deny"}] and told["otherwise"] == {"rule": "plain", "action": "tunnel"}
+    assert "deny by rule images when its content-types hold" in text and "else tunnel by rule plain" in text
+    assert read("http://img.example/", "--content-type", "image/png; q=1")[0] == 1
+    assert read("http://img.example/", "--content-type", "")[0] == 0
+
+
+def test_inside_an_inspected_tunnel_the_request_is_decided_after_the_connect(read):
+    code, told, text = read("https://a.example/admin")
+    assert code == 1 and told["action"] == "inspect" and told["rule"] == "rest" and told["allowed"] is False
+    assert told["inside"]["rule"] == "admin" and told["inside"]["method"] == "GET" and told["inside"]["allowed"] is False
+    assert "inside the tunnel: GET https://a.example/admin" in text and text.endswith("=> refused\n")
+    code, told, _ = read("https://img.example/", "--method", "POST")
+    assert code == 2 and told["inside"]["needs"] == "response" and told["inside"]["method"] == "POST"
+    code, told, _ = read("https://img.example/", "--content-type", "text/html", "--origin-tls", "1.2", "--origin-strength", "112")
+    assert code == 1 and told["inside"]["rule"] == "weak"
+    code, told, _ = read("https://img.example/", "--content-type", "text/html")
+    assert code == 0 and told["inside"]["rule"] == "rest" and told["allowed"] is True
+    code, told, text = read("https://tunnel.example/admin")
+    assert code == 0 and told["rule"] == "tunnels" and "inside" not in told and "seen by no rule" in text
+
+
+def test_nobody_can_be_asked_inside_a_tunnel_that_was_opened_without_a_user(read):
+    for words in ([], ["--user", "CORP\\alice"]):
+        code, told, text = read("https://known.example/known", *words)
+        assert code == 1 and told["inside"]["fault"] == "user-unknown" and "user-unknown" in text

@@ -202,9 +202,11 @@ http {{
   server {{
     listen {NGINX}:80 backlog=4096; listen [{NGINX6}]:80 backlog=4096;
     listen {NGINX}:443 ssl backlog=4096; listen [{NGINX6}]:443 ssl backlog=4096;
+    listen {NGINX}:8443 ssl http2 backlog=4096;
     ssl_certificate {self.cert}; ssl_certificate_key {self.key}; ssl_session_cache none;
     root {root};
     location = /who {{ return 200 "$scheme $host $http_host $connection $http_via\\n"; }}
+    location = /how {{ return 200 "$server_protocol $connection\\n"; }}
     location = /upload {{ proxy_pass http://{NGINX}:81; proxy_request_buffering on; }}
   }}
   server {{ listen {NGINX}:81; location / {{ return 200 "$content_length\\n"; }} }}

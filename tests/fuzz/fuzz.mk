@@ -114,6 +114,16 @@ fuzz_hostname_LDADD = $(FUZZ_LIBS)
 fuzz_hostname_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_certificate
+replay_certificate_SOURCES = tests/fuzz/fuzz_certificate.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_certificate_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_certificate
+fuzz_certificate_SOURCES = tests/fuzz/fuzz_certificate.c tests/fuzz/fuzz.h
+fuzz_certificate_LDADD = $(FUZZ_LIBS)
+fuzz_certificate_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_ntlm
 replay_ntlm_SOURCES = tests/fuzz/fuzz_ntlm.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_ntlm_LDADD = $(FUZZ_LIBS)
@@ -161,6 +171,16 @@ fuzz_config_LDADD = $(FUZZ_LIBS)
 fuzz_config_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_verify
+replay_verify_SOURCES = tests/fuzz/fuzz_verify.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_verify_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_verify
+fuzz_verify_SOURCES = tests/fuzz/fuzz_verify.c tests/fuzz/fuzz.h
+fuzz_verify_LDADD = $(FUZZ_LIBS)
+fuzz_verify_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_wire
 replay_wire_SOURCES = tests/fuzz/fuzz_wire.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_wire_LDADD = $(FUZZ_LIBS)
@@ -181,6 +201,16 @@ fuzz_logon_LDADD = $(FUZZ_LIBS)
 fuzz_logon_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_url
+replay_url_SOURCES = tests/fuzz/fuzz_url.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_url_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_url
+fuzz_url_SOURCES = tests/fuzz/fuzz_url.c tests/fuzz/fuzz.h
+fuzz_url_LDADD = $(FUZZ_LIBS)
+fuzz_url_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_user_file
 replay_user_file_SOURCES = tests/fuzz/fuzz_user_file.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_user_file_LDADD = $(FUZZ_LIBS)
@@ -189,4 +219,14 @@ noinst_PROGRAMS += fuzz_user_file
 fuzz_user_file_SOURCES = tests/fuzz/fuzz_user_file.c tests/fuzz/fuzz.h
 fuzz_user_file_LDADD = $(FUZZ_LIBS)
 fuzz_user_file_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_leaf
+replay_leaf_SOURCES = tests/fuzz/fuzz_leaf.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_leaf_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_leaf
+fuzz_leaf_SOURCES = tests/fuzz/fuzz_leaf.c tests/fuzz/fuzz.h
+fuzz_leaf_LDADD = $(FUZZ_LIBS)
+fuzz_leaf_LDFLAGS = $(FUZZ_LINK)
 endif

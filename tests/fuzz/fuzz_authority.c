@@ -33,6 +33,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	CHECK(authority_parse_connect(in, &connect) == (good && a.port != 0));
 	if (good)
 		check_again(&a);
+	if (url_parse_origin(in, &u))
+		CHECK(in.p[0] == '/' && u.path.p == in.p && u.path.p + u.path.n + (u.has_query ? 1 + u.query.n : 0) == in.p + in.n);
 	if (!url_parse(in, &u))
 		return 0;
 	CHECK(u.scheme != SCHEME_NONE && (u.at.port != 0 || u.scheme == SCHEME_OTHER));

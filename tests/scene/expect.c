@@ -69,7 +69,8 @@ static const struct {
 	const char      *key;
 	enum record_text text;
 } texts[] = {{"method", RT_METHOD}, {"host", RT_HOST}, {"url", RT_URL}, {"listener", RT_LISTENER}, {"rule", RT_RULE}, {"reported", RT_REPORTED},
-    {"agent", RT_USER_AGENT}, {"type", RT_CONTENT_TYPE}, {"sni", RT_SNI}, {"alpn", RT_ALPN}, {"entry", RT_LIST_ENTRY}, {"user", RT_USER}, {"groups", RT_GROUPS}, {"detail", RT_AUTH_DETAIL}};
+    {"agent", RT_USER_AGENT}, {"type", RT_CONTENT_TYPE}, {"sni", RT_SNI}, {"alpn", RT_ALPN}, {"entry", RT_LIST_ENTRY}, {"user", RT_USER}, {"groups", RT_GROUPS}, {"detail", RT_AUTH_DETAIL},
+    {"tls-client", RT_TLS_CLIENT}, {"tls-origin", RT_TLS_ORIGIN}, {"issuer", RT_ORIGIN_ISSUER}, {"tls-detail", RT_TLS_DETAIL}};
 
 /* One value of a record as a scene writes it; null: there is no such key. */
 static const char *
@@ -108,6 +109,10 @@ record_value(const struct record *r, const struct span text[RT_COUNT], const cha
 		return or_dash(words_auth_way(r));
 	if (strcmp(key, "ech") == 0)
 		return r->ech ? "yes" : "no";
+	if (strcmp(key, "inner") == 0)
+		return r->is_inner ? "yes" : "no";
+	if (strcmp(key, "session") == 0)
+		return number_text(r->session, buf, n);
 	if (strcmp(key, "tunnel") == 0)
 		return r->is_tunnel ? "yes" : "no";
 	if (strcmp(key, "address") == 0 || strcmp(key, "client") == 0) {
@@ -315,7 +320,7 @@ expect_number(struct play *p, uint64_t want, const char *what)
 	} number[] = {{"sessions", p->gw.n_sessions}, {"pooled", p->gw.origins.n}, {"accepted", c->accepted}, {"refused-unread", c->refused_unread},
 	    {"refused-limit", c->refused_limit}, {"pauses", c->accept_pauses}, {"tunnels", c->tunnels}, {"guard-closed", c->guard_closed},
 	    {"guard-reported", c->guard_reported}, {"denied", c->by_action[ACTION_DENY]}, {"bypassed", c->by_action[ACTION_BYPASS]},
-	    {"tunnelled", c->by_action[ACTION_TUNNEL]}, {"drained", p->n_drained}, {"asked", c->auth_asked}, {"cached", c->auth_cached}};
+	    {"tunnelled", c->by_action[ACTION_TUNNEL]}, {"drained", p->n_drained}, {"inspected", c->inspected}, {"remembered", c->origins_remembered}, {"asked", c->auth_asked}, {"cached", c->auth_cached}};
 
 	for (size_t i = 0; i < sizeof number / sizeof *number; i++)
 		if (strcmp(what, number[i].name) == 0) {
@@ -334,7 +339,8 @@ play_expect(struct play *p, const struct step *l)
 	char             *end;
 	unsigned long     n = strtoul(what, &end, 10);
 
-	if (strcmp(what, "lookup") == 0 || strcmp(what, "dial") == 0 || strcmp(what, "ask") == 0)
+	if (strcmp(what, "lookup") == 0 || strcmp(what, "dial") == 0 || strcmp(what, "ask") == 0 ||
+	    strcmp(what, "leaf") == 0 || strcmp(what, "fetch") == 0 || strcmp(what, "signer") == 0)
 		expect_errand(p, l);
 	else if (strcmp(what, "record") == 0)
 		expect_record(p, l, 2);

@@ -4,6 +4,8 @@
  */
 #include "fake_net.h"
 
+#include "session/inside.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -526,6 +528,7 @@ fake_end(struct loop *l)
 		TAILQ_REMOVE(&fake.socks, s, link);
 		free(s->in.p);
 		free(s->out.p);
+		inside_unref(s->inside);
 		free(s);
 	}
 	while ((r = TAILQ_FIRST(&fake.records))) {

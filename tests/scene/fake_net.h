@@ -27,6 +27,8 @@ struct happening {
 	bool  queued;
 };
 
+struct inside;
+
 struct bytes {
 	char  *p; /* owned */
 	size_t at, n, room;
@@ -48,6 +50,7 @@ struct fake_sock {
 	int              fd;
 	struct endpoint  peer;
 	struct watch    *watch; /* the gateway's; null: none */
+	struct inside   *inside; /* owned until it is accepted: the tunnel in which the client is; null: none */
 	bool             level;
 	bool             connecting;
 	enum fault       outcome; /* of the connecting */

@@ -11,8 +11,12 @@
 #include <unistd.h>
 
 #include "auth/desk.h"
+#include "base/clock.h"
 #include "conf/load.h"
 #include "fake_desk.h"
+#include "fake_tls.h"
+#include "session/consent.h"
+#include "session/inside.h"
 #include "session/session.h"
 
 #define STACK_MOST (192u << 10) /* bytes between the loop and the deepest call: no recursion over requests */
@@ -35,7 +39,7 @@ play_fail(struct play *p, const char *fmt, ...)
 }
 
 bool
-time_read(const char *s, uint64_t *ms)
+clock_read(const char *s, uint64_t *ms)
 {
 	static const struct {
 		const char *unit;
@@ -127,16 +131,58 @@ sends(struct play *p, struct fake_sock *s, const struct step *l)
 	free(b.p);
 }
 
-/* client opens [from ADDR] */
+/* inside HOST:PORT [h2] [block|warn|pass FAULT "detail"] */
+static struct inside *
+inside_read(struct play *p, const struct step *l, unsigned at)
+{
+	static const char *const answers[] = {"block", "warn", "pass"};
+	struct inside           *in = inside_new();
+	const char              *word = step_word(l, ++at);
+
+	if (!in || !authority_parse_connect(l->word[at - 1].s, &in->at) || !(in->profile = calloc(1, sizeof *in->profile))) {
+		play_fail(p, "inside HOST:PORT");
+		return in;
+	}
+	in->session = 7;
+	in->profile->refs = 1;
+	in->profile->version = 0x0304;
+	in->profile->strength = 128;
+	snprintf(in->profile->cipher, sizeof in->profile->cipher, "TLS_AES_128_GCM_SHA256");
+	snprintf(in->profile->issuer, sizeof in->profile->issuer, "Some CA");
+	snprintf(in->tls_client, sizeof in->tls_client, "TLSv1.3/TLS_AES_256_GCM_SHA384");
+	if (strcmp(word, "h2") == 0) {
+		in->h2 = true;
+		word = step_word(l, ++at);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		if (strcmp(word, answers[i]) == 0) {
+			in->bad = (enum bad_origin)i;
+			in->profile->fault = fault_find(step_word(l, at + 1));
+			if (at + 2 < l->n)
+				snprintf(in->profile->detail, sizeof in->profile->detail, "%.*s", SPAN_ARG(l->word[at + 2].s));
+			if (i == ORIGIN_BLOCK)
+				in->fault = in->profile->fault;
+		}
+	return in;
+}
+
+/* client opens [from ADDR] [inside ...] */
 static void
 opens(struct play *p, const struct step *l)
 {
-	struct endpoint from = {.port = (uint16_t)(40000 + fake.n_clients++)};
+	struct fake_sock *s;
+	unsigned          at;
+	struct endpoint   from = {.port = (uint16_t)(40000 + fake.n_clients++)};
 	const char     *addr = strcmp(step_word(l, 2), "from") == 0 ? step_word(l, 3) : CLIENT;
 
 	if (!addr_parse(span_str(addr), &from.addr))
 		play_fail(p, "`%s` is no address", addr);
-	fake_client(step_word(l, 0), &from, p->gw.slot[0].fd);
+	s = fake_client(step_word(l, 0), &from, p->gw.slot[0].fd);
+	for (at = 2; at < l->n; at++)
+		if (strcmp(step_word(l, at), "inside") == 0) {
+			s->inside = inside_read(p, l, at + 1);
+			break;
+		}
 }
 
 static void
@@ -266,6 +312,41 @@ desk_step(struct play *p, const struct step *l)
 	answer_clear(&a);
 }
 
+bool
+play_consent(const struct play *p, bool offer, struct bytes *out)
+{
+	struct session *s = NULL, *each;
+	char            text[CONSENT_TEXT];
+	struct consent  c;
+
+	TAILQ_FOREACH (each, &p->gw.sessions, link)
+		if (each->inside)
+			s = each;
+	if (!s)
+		return p->troubled;
+	c = (struct consent){offer ? CONSENT_OFFER : CONSENT_GIVEN, &s->peer.addr, &s->inside->at, s->inside->profile->fault, s->inside->profile->print};
+	consent_make(p->shared->consent_key, &c, clock_real_us() / 1000000, text);
+	bytes_add(out, span_of(text, sizeof text));
+	return true;
+}
+
+/* --- what inspection asks --- */
+
+static void
+signer_step(struct play *p, const struct step *l)
+{
+	const char *verb = step_word(l, 1), *what = step_word(l, 2);
+	bool        fails = strcmp(verb, "fails") == 0;
+	enum fault  fault = fails ? fault_find(what) : FAULT_NONE;
+
+	if (strcmp(verb, "is") == 0)
+		fake_signer_up(strcmp(what, "up") == 0);
+	else if (fault == FAULT_COUNT || (!fails && strcmp(verb, "makes") != 0))
+		play_fail(p, "signer makes it | fails FAULT | is up|down");
+	else if (!fake_signer_answer(fault))
+		play_fail(p, "the signer was not asked");
+}
+
 /* --- the gateway --- */
 
 static void
@@ -283,7 +364,7 @@ gateway_step(struct play *p, const struct step *l)
 
 	if (strcmp(step_word(l, 1), "uses") == 0)
 		use(p, step_word(l, 2));
-	else if (strcmp(step_word(l, 1), "drains") == 0 && time_read(step_word(l, 3), &ms))
+	else if (strcmp(step_word(l, 1), "drains") == 0 && clock_read(step_word(l, 3), &ms))
 		gateway_drain(&p->gw, ms);
 	else if (strcmp(step_word(l, 1), "changes") == 0) {
 		p->shared->auth.epoch[BACK_NTLM_FILE]++;
@@ -318,7 +399,7 @@ play_step(struct play *p, const struct step *l)
 		return;
 	}
 	if (strcmp(who, "clock") == 0) {
-		if (verb[0] == '+' && time_read(verb + 1, &ms))
+		if (verb[0] == '+' && clock_read(verb + 1, &ms))
 			fake_advance(p->loop, ms);
 		else
 			play_fail(p, "clock +TIME");
@@ -334,7 +415,12 @@ play_step(struct play *p, const struct step *l)
 		dial_step(p, l);
 	else if (strcmp(who, "desk") == 0)
 		desk_step(p, l);
-	else if (strcmp(who, "domain") == 0)
+	else if (strcmp(who, "signer") == 0)
+		signer_step(p, l);
+	else if (strcmp(who, "issuer") == 0) {
+		if (!fake_aia_answer(strcmp(verb, "comes") == 0))
+			play_fail(p, "no issuer is fetched");
+	} else if (strcmp(who, "domain") == 0)
 		domain_step(p->shared, verb, step_word(l, 2));
 	else if (strcmp(who, "gateway") == 0)
 		gateway_step(p, l);
@@ -381,7 +467,8 @@ play_mishap(struct play *p, unsigned kind)
 	else if (kind == 7)
 		use(p, p->config[p->n_configs - 1].name);
 	else
-		while (fake_answer(NULL, &nowhere, 1, FAULT_NONE) || fake_dialled(NULL, FAULT_CONNECT_FAILED) || fake_desk_answer(&down))
+		while (fake_answer(NULL, &nowhere, 1, FAULT_NONE) || fake_dialled(NULL, FAULT_CONNECT_FAILED) || fake_desk_answer(&down) ||
+		       fake_signer_answer(FAULT_SIGNER_UNAVAILABLE) || fake_aia_answer(false))
 			;
 	fake_settle(p->loop);
 }
@@ -412,6 +499,7 @@ play_begin(struct play *p)
 	p->gw.shared = p->shared;
 	p->gw.count = &p->shared->worker[0].counters;
 	p->gw.desk = desk_new(p->loop);
+	p->gw.leaves = leaf_desk_new(p->loop, 0, NULL, NULL);
 	p->gw.ring = ring_open(-1);
 	p->gw.on_drained = on_drained;
 	p->gw.arg = p;

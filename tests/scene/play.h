@@ -41,13 +41,15 @@ void play_fail(struct play *p, const char *fmt, ...) __attribute__((format(print
 /* One line: who does what, or what is expected. */
 void play_step(struct play *p, const struct step *l);
 void play_expect(struct play *p, const struct step *l); /* expect.c */
+/* The token of the button of the page with the warning, or of the cookie that pressing it brings, for the youngest client inside a tunnel. */
+bool play_consent(const struct play *p, bool offer, struct bytes *out);
 /* Trouble of kind 0 .. MISHAPS - 1. */
 void play_mishap(struct play *p, unsigned kind);
 void play_begin(struct play *p);
 void play_end(struct play *p);
 
 /* "10s" in ms; false: not a time. */
-bool time_read(const char *s, uint64_t *ms);
+bool clock_read(const char *s, uint64_t *ms);
 /* A fault by its word in the logs; FAULT_COUNT: none such. */
 enum fault fault_find(const char *word);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "auth/credential.h"
+#include "play.h"
 
 static void
 put_int(struct bytes *b, uint64_t v, unsigned n)
@@ -154,6 +155,8 @@ token_make(struct span words, struct bytes *out)
 	char        *text;
 	bool         known = true;
 
+	if (span_eq(what, SPAN("offer")) || span_eq(what, SPAN("consent")))
+		return play_consent(playing, span_eq(what, SPAN("offer")), out);
 	negotiate(&plain);
 	if (span_eq(what, SPAN("bytes")))
 		bytes_add(&b, rest);

@@ -12,21 +12,26 @@
 struct play *playing;
 
 static const char *const names[SESSION_STATES] = {
-	"ACCEPTED", "HEAD", "GATE", "LOOKUP", "AUTH", "DIAL", "FORWARD", "REPLY", "DRAIN", "PEEK", "TUNNEL", "LINGER", "DONE"};
+	"ACCEPTED", "HEAD", "GATE", "LOOKUP", "AUTH", "DIAL", "FORWARD", "REPLY", "DRAIN", "PEEK", "ORIGIN_TLS",
+	"LEAF", "CLIENT_TLS", "FRONT", "TUNNEL", "LINGER", "DONE"};
 
 #define TO(state) (1u << SESSION_##state)
 /* What scenes must show, and nothing else. session.c allows a little more, for what cannot happen today. */
 static const unsigned wanted[SESSION_STATES] = {
 	[SESSION_ACCEPTED] = TO(HEAD),
 	[SESSION_HEAD] = TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY),
+	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(LEAF),
 	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(DONE),
+	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
 	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
 	[SESSION_DRAIN] = TO(HEAD) | TO(LINGER) | TO(DONE),
 	[SESSION_REPLY] = TO(HEAD) | TO(DRAIN) | TO(LINGER) | TO(DONE),
-	[SESSION_PEEK] = TO(TUNNEL) | TO(DONE),
+	[SESSION_PEEK] = TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(CLIENT_TLS) | TO(GATE) | TO(LINGER) | TO(DONE),
+	[SESSION_ORIGIN_TLS] = TO(LEAF) | TO(CLIENT_TLS) | TO(FORWARD) | TO(REPLY) | TO(LINGER) | TO(DONE),
+	[SESSION_LEAF] = TO(PEEK) | TO(CLIENT_TLS) | TO(REPLY) | TO(LINGER) | TO(DONE),
+	[SESSION_CLIENT_TLS] = TO(HEAD) | TO(FRONT) | TO(LINGER) | TO(DONE),
+	[SESSION_FRONT] = TO(DONE),
 	[SESSION_TUNNEL] = TO(DONE),
 	[SESSION_LINGER] = TO(DONE),
 };
@@ -90,6 +95,19 @@ trace_is_complete(void)
 
 /* --- session.c and gateway.c --- */
 
+/* The script has the client be inside an inspected tunnel from the start. */
+static void
+enter_tunnel(struct session *s)
+{
+	struct fake_sock *f;
+
+	TAILQ_FOREACH (f, &fake.socks, link)
+		if (f->fd == s->client.fd && !f->closed) {
+			s->inside = f->inside;
+			f->inside = NULL;
+		}
+}
+
 void __real_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
 void __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
 void
@@ -99,8 +117,10 @@ __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struc
 
 	__real_session_accept(gw, slot, fd, peer);
 	TAILQ_FOREACH (s, &gw->sessions, link)
-		if (s->client.fd == fd)
+		if (s->client.fd == fd) {
 			note(s, SESSION_HEAD);
+			enter_tunnel(s);
+		}
 }
 
 void __real_session_move(struct session *s, enum session_state next);

@@ -5,8 +5,10 @@
  *   host=NAME port=N ... -> rule=NAME action=bypass ...
  *       Keys before the arrow: host, port (443), scheme (https), method (CONNECT, or GET for http), client (10.0.0.1), listener (the first),
  *       address (not known), at (mon,00:00), user (not known; NAME, or nobody: without credentials; again to add its realm), group (again for
- *       more), of. After it, each that is given must come out: rule, action, guard, auth, reason, reported
- *       (names joined by commas, - none), entry (FILE:LINE, its end), need=address, user or undecided, host=CANONICAL, host=bad; with of=RULE: holds=yes or no, what the
+ *       more), of, url (a request that can be read; gives host, port and scheme too, and method GET), header ("Name: value" of such a request, again
+ *       for more), type (the response's Content-Type; empty: it has none), tls (the origin's: 1.2 or 1.3, with strength=BITS). After it, each that is given must come out: rule, action, guard, auth, reason, reported
+ *       (names joined by commas, - none), entry (FILE:LINE, its end), need=address, user, response (then rule and action are those of now) or undecided, host=CANONICAL, host=bad,
+ *       redirect, set-request, set-response, remove-request, remove-response (what the rule does, lines ended by |); with of=RULE: holds=yes or no, what the
  *       guard of that rule says of such a server name.
  *   error LINE WORDS        the ini must be refused, for this reason at this line; every error must be named
  *   warning LINE WORDS      the same for a warning; warnings may go unnamed
@@ -21,6 +23,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "parse/url.h"
 #include "policy/compile.h"
 #include "policy/policy.h"
 #include "policy/rule.h"
@@ -42,6 +45,9 @@ struct given {
 	const char  *of;
 	struct who   who;
 	struct span  group[16];
+	char         url[2048], text[2048]; /* the normalised URL; the head */
+	size_t       n_text;
+	struct head  head;
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -92,6 +98,69 @@ listener_index(const struct conf *c, const char *name)
 }
 
 static bool
+url_read(struct given *g, const char *value)
+{
+	struct url url;
+
+	if (!url_parse(span_str(value), &url) || !url_normalise(&url, g->url, sizeof g->url, &g->facts.url))
+		return false;
+	g->host = url.at.host;
+	g->facts.port = url.at.port;
+	g->facts.scheme = url.scheme;
+	if (g->facts.method.n == 0)
+		g->facts.method = SPAN("GET");
+	g->facts.known |= FACT_REQUEST;
+	return true;
+}
+
+static bool
+header_read(struct given *g, const char *value)
+{
+	int n = snprintf(g->text + g->n_text, sizeof g->text - g->n_text, "%s\r\n", value);
+
+	g->n_text += (size_t)n;
+	return n > 0 && g->n_text < sizeof g->text;
+}
+
+/* The head, when all its fields are there. */
+static bool
+head_finish(struct given *g)
+{
+	size_t     used;
+	enum fault fault;
+
+	if (!(g->facts.known & FACT_REQUEST))
+		return g->n_text == 0;
+	g->facts.head = &g->head;
+	if (g->n_text == 0)
+		header_read(g, "GET / HTTP/1.1");
+	return header_read(g, "Host: x\r\n") && head_parse_request(span_of(g->text, g->n_text), 0, &g->head, &used, &fault) == PARSE_OK;
+}
+
+static bool
+given_read_request(struct given *g, const char *key, const char *value)
+{
+	if (strcmp(key, "url") == 0) {
+		return url_read(g, value);
+	} else if (strcmp(key, "header") == 0) {
+		if (g->n_text == 0)
+			header_read(g, "GET / HTTP/1.1");
+		return header_read(g, value);
+	} else if (strcmp(key, "type") == 0) {
+		g->facts.known |= FACT_RESPONSE;
+		g->facts.response_type = span_str(value);
+	} else if (strcmp(key, "tls") == 0) {
+		g->facts.known |= FACT_ORIGIN;
+		g->facts.origin_tls = strcmp(value, "1.3") == 0 ? 0x0304 : strcmp(value, "1.2") == 0 ? 0x0303 : 0x0302;
+	} else if (strcmp(key, "strength") == 0) {
+		g->facts.origin_strength = (uint16_t)atoi(value);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool
 given_read(struct table *t, struct given *g, const char *key, const char *value)
 {
 	char at[32];
@@ -126,7 +195,7 @@ given_read(struct table *t, struct given *g, const char *key, const char *value)
 	} else if (strcmp(key, "of") == 0) {
 		g->of = value;
 	} else {
-		return false;
+		return given_read_request(g, key, value);
 	}
 	return true;
 }
@@ -145,6 +214,24 @@ rule_find(const struct policy *p, const char *name)
 		if (span_eq(policy_rule_name(p, i), span_str(name)))
 			return i;
 	return RULE_NONE;
+}
+
+/* Lines ended by '|', so that a case can be one line. */
+static const char *
+effect_text(const struct policy *p, uint32_t rule, const char *key, char *buf, size_t n)
+{
+	struct rule_effects e;
+	struct span         s;
+	size_t              at = 0;
+
+	policy_rule_effects(p, rule, &e);
+	s = strcmp(key, "redirect") == 0 ? e.redirect : strcmp(key, "set-request") == 0 ? e.set_request : strcmp(key, "set-response") == 0 ? e.set_response :
+	    strcmp(key, "remove-request") == 0 ? e.remove_request : e.remove_response;
+	for (size_t i = 0; i < s.n && at + 1 < n; i++)
+		if (s.p[i] != '\n')
+			buf[at++] = s.p[i] == '\r' ? '|' : s.p[i];
+	buf[at] = '\0';
+	return buf;
 }
 
 /* What came out under one name. */
@@ -172,8 +259,8 @@ outcome(const struct table *t, const struct given *g, const char *key, char *buf
 		return buf;
 	}
 	if (strcmp(key, "need") == 0)
-		return answer == POLICY_VERDICT ? "nothing" : answer == POLICY_NEED_ADDRESS ? "address" : answer == POLICY_NEED_USER ? "user" : answer == POLICY_UNDECIDED ? "undecided" : "something else";
-	if (answer != POLICY_VERDICT)
+		return answer == POLICY_VERDICT ? "nothing" : answer == POLICY_NEED_ADDRESS ? "address" : answer == POLICY_NEED_USER ? "user" : answer == POLICY_NEED_RESPONSE ? "response" : answer == POLICY_UNDECIDED ? "undecided" : "something else";
+	if (answer != POLICY_VERDICT && answer != POLICY_NEED_RESPONSE)
 		return "(a fact is needed)";
 	if (strcmp(key, "rule") == 0)
 		return span_text(policy_rule_name(p, v.rule), buf, n);
@@ -185,6 +272,8 @@ outcome(const struct table *t, const struct given *g, const char *key, char *buf
 		return guard[v.guard];
 	if (strcmp(key, "auth") == 0)
 		return auth[v.auth];
+	if (strcmp(key, "redirect") == 0 || strncmp(key, "set-", 4) == 0 || strncmp(key, "remove-", 7) == 0)
+		return effect_text(p, v.rule, key, buf, n);
 	if (strcmp(key, "entry") == 0) {
 		policy_entry_where(p, v.rule, &g->host, g->facts.scheme, g->facts.port, buf, n);
 		return buf;
@@ -228,7 +317,7 @@ compare_trace(struct table *t, const struct given *g)
 	uint32_t           decided = RULE_NONE;
 	enum policy_answer answer = policy_decide(t->policy, &g->facts, &v), traced = policy_trace(t->policy, &g->facts, &w, on_rule, &decided);
 
-	if (answer != traced || (answer == POLICY_VERDICT && (v.rule != w.rule || v.rule != decided)) || v.n_reported != w.n_reported)
+	if (answer != traced || ((answer == POLICY_VERDICT || answer == POLICY_NEED_RESPONSE) && (v.rule != w.rule || v.rule != decided)) || v.n_reported != w.n_reported)
 		fail(t, "policy_trace says otherwise than policy_decide");
 }
 
@@ -258,6 +347,8 @@ case_play(struct table *t, char *line)
 				g.facts.user_row = row;
 				g.facts.who = &g.who;
 			}
+			if (!head_finish(&g))
+				fail(t, "the head cannot be read");
 			if (!g.host_bad)
 				compare_trace(t, &g);
 			continue;

@@ -1,6 +1,6 @@
 # unit tests of conf/
 check_PROGRAMS += test_conf test_conf_line test_conf_list test_conf_memory test_conf_option test_conf_value
-test_conf_SOURCES = tests/unit/test_conf.c tests/unit/conf_dir.h
+test_conf_SOURCES = tests/unit/test_conf.c tests/unit/cert_files.h tests/unit/conf_dir.h
 test_conf_CFLAGS = $(UNIT_CFLAGS)
 test_conf_LDADD = $(UNIT_LDADD)
 test_conf_line_SOURCES = tests/unit/test_conf_line.c
@@ -24,3 +24,8 @@ check_PROGRAMS += test_docs
 test_docs_SOURCES = tests/unit/test_docs.c
 test_docs_CFLAGS = $(UNIT_CFLAGS)
 test_docs_LDADD = $(UNIT_LDADD)
+# certificates and CRLs
+check_PROGRAMS += test_certificate
+test_certificate_SOURCES = tests/unit/test_certificate.c tests/unit/cert_files.h tests/unit/conf_dir.h
+test_certificate_CFLAGS = $(UNIT_CFLAGS)
+test_certificate_LDADD = $(UNIT_LDADD)

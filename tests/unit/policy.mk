@@ -15,3 +15,8 @@ check_PROGRAMS += test_snapshot
 test_snapshot_SOURCES = tests/unit/test_snapshot.c
 test_snapshot_CFLAGS = $(UNIT_CFLAGS)
 test_snapshot_LDADD = $(UNIT_LDADD)
+
+check_PROGRAMS += test_request
+test_request_SOURCES = tests/unit/test_request.c
+test_request_CFLAGS = $(UNIT_CFLAGS)
+test_request_LDADD = $(UNIT_LDADD)

@@ -117,6 +117,35 @@ test_urls_that_are_not_plain_are_refused(void **state)
 }
 
 static void
+test_a_target_inside_a_tunnel_is_path_and_query(void **state)
+{
+	static const struct {
+		const char *text, *path, *query; /* path null: refused; query null: none */
+	} rows[] = {
+		{"/", "/", NULL}, {"/a/b?c=%20d", "/a/b", "c=%20d"}, {"/?", "/", ""}, {"//b.example/x", "//b.example/x", NULL}, {"/a?b?c", "/a", "b?c"},
+		{"", NULL, NULL}, {"*", NULL, NULL}, {"?a", NULL, NULL}, {"a", NULL, NULL}, {"/a b", NULL, NULL}, {"/a#b", NULL, NULL}, {"/%4", NULL, NULL},
+		{"/\xc3\xa4", NULL, NULL}, {"/?a#b", NULL, NULL}, {"/\\", NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		size_t whole = strlen(rows[i].text);
+		for (size_t n = 0; n <= whole; n++) {
+			struct span b = block_of(rows[i].text, n);
+			struct url  u = {.scheme = SCHEME_HTTPS};
+			bool        good = url_parse_origin(b, &u);
+			if (n == whole) {
+				assert_int_equal(good, rows[i].path != NULL);
+				assert_true(!good || (span_eq(u.path, span_str(rows[i].path)) && span_eq(u.query, span_str(rows[i].query)) && u.has_query == (rows[i].query != NULL)));
+			}
+			assert_true(!good || (u.path.p == b.p && u.path.p + u.path.n + (u.has_query ? 1 + u.query.n : 0) == b.p + n));
+			assert_int_equal(u.scheme, SCHEME_HTTPS);
+			block_free(b);
+		}
+	}
+}
+
+static void
 test_every_start_of_a_url_is_safe_to_read(void **state)
 {
 	static const char text[] = "http://[::ffff:1.2.3.4]:80/%41/b?c=%20d";
@@ -138,6 +167,7 @@ main(void)
 		cmocka_unit_test(test_host_and_port_are_read),
 		cmocka_unit_test(test_absolute_urls_are_taken_apart),
 		cmocka_unit_test(test_urls_that_are_not_plain_are_refused),
+		cmocka_unit_test(test_a_target_inside_a_tunnel_is_path_and_query),
 		cmocka_unit_test(test_every_start_of_a_url_is_safe_to_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

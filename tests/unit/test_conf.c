@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf_dir.h"
 
+#include "cert_files.h"
 #include "conf/file.h"
 #include "conf/load.h"
 
 #define N(a) (sizeof(a) / sizeof *(a))
 #define GOOD "\n[listener good-end]\naddress = 127.0.0.1:0\n[rule good-end]\naction = deny\n[log good-end]\nfile = -\n"
+
+#define INSPECTION "[inspection]\nca-cert = ca.pem\nca-key = ca.key\n"
+
+/* What the rows about inspection name. */
+static void
+certificates_write(void)
+{
+	static const struct cert_want weak = {.rsa = 1024, .sha1 = true, .basic = "CA:FALSE", .from = 1, .to = 978307200};
+
+	certs_new("ca.pem", "ca.key", (struct cert_want){0});
+	certs_new("weak.pem", NULL, weak);
+	certs_crl("other.crl", "Somebody", (int64_t)time(NULL) + 86400);
+	dir_write("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n");
+	dir_write("odd.pem", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n");
+	dir_write_bytes("odd.der", "0\0", 2);
+}
 
 /* What report_print writes, in a buffer to free. */
 static char *
@@ -153,8 +170,8 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[list a]\nfile =\n", {"2: has no value; want files"}},
 		{"[list a]\nfile = .\n", {"2: . cannot be read: it is a directory"}},
 		{"[list a]\nfile = /dev/null\n", {"2: /dev/null cannot be read: it is not a regular file"}},
-		{"[rule a]\n", {"1: [rule a] has no action; want action = bypass, tunnel or deny"}},
-		{"[rule a]\naction = allow\n", {"2: action = allow: want bypass, tunnel, deny"}},
+		{"[rule a]\n", {"1: [rule a] has no action; want action = bypass, tunnel, inspect or deny"}},
+		{"[rule a]\naction = allow\n", {"2: action = allow: want bypass, tunnel, inspect, deny"}},
 		{"[rule a]\naction = bypass\nguard = on\n", {"3: want enforce, report, off"}},
 		{"[rule a]\naction = deny\nhosts =\n", {"3: hosts has no value"}},
 		{"[rule a]\naction = deny\nreport = maybe\nforce = 1\n", {"3: report = maybe: want yes or no", "4: force = 1: want yes or no"}},
@@ -163,14 +180,14 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[log a]\nfile = -\nformat = common\n", {"3: want squid, json, combined, or a format string with % codes"}},
 		/* what later versions have */
 		{"[gateway]\nadmin = 127.0.0.1:3180\ncontrol = /run/x\n", {"2: admin is not in this version", "3: control is not in this version"}},
-		{"[inspection]\nca-cert = ca.pem\n", {"1: [inspection] needs TLS inspection"}},
 		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"1: [parent NAME] is not in this version", "3: [pac] is not in this version"}},
 		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\n", {"3: mode = transparent is not in this version; use mode = explicit"}},
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\ntls-key = b\nproxy-protocol-from = any\n",
 		    {"3: tls-cert is not", "4: tls-key is not", "5: proxy-protocol-from is not"}},
-		{"[rule a]\naction = inspect\n",
-		    {"2: action = inspect needs TLS inspection, which this version does not have; use tunnel, bypass or deny"}},
-		{"[rule a]\naction = deny\nurl = x\nheaders = x\ncontent-types = x\n", {"3: url is not", "4: headers is not", "5: content-types is not"}},
+		{"[rule a]\naction = deny\nurl = \nheaders = !\nredirect =\nset-request-header = !x\n",
+		    {"3: url", "4: \"!\" stands alone", "5: redirect", "6: set-request-header takes no \"!\""}},
+		{"[rule a]\naction = deny\nremove-response-header =\ncontent-types = \"a\norigin-tls = \"\"\norigin-strength = !!1\n",
+		    {"3: remove-response-header", "4: the quote is not closed", "5: an item is empty", "6: \"!!\""}},
 		{"[rule a]\naction = deny\nparent = up\n", {"3: parent is not in this version"}},
 		{"[log a]\nfile = -\nformat = w3c\n", {"3: format = w3c is not in this version"}},
 		{"[log a]\nfile = -\nformat = cef\n", {"3: format = cef is not in this version"}},
@@ -206,6 +223,38 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		    {"3: max-failures = 251 per 30m: no more than 250 can be counted; want a smaller number, or none",
 		        "4: max-failures-user = 300 per 1h: no more than 250"}},
 		{"[auth]\ndomain = winbind\nqueue = 0\ntimeout = 2m\n", {"3: queue = 0: want a number from 1 to 100000", "4: timeout = 2m: want a time"}},
+		/* inspection */
+		{"[rule a]\naction = inspect\nauth = none\n", {"2: [rule a]: action = inspect needs a CA to make certificates, but there is no [inspection]; add it"}},
+		{"[rule a]\naction = inspect\n", {"2: action = inspect needs to know who asks", "2: but there is no [inspection]"}},
+		{"[inspection]\n", {"1: [inspection] has no ca-cert; want ca-cert = FILE", "1: [inspection] has no ca-key; want ca-key = FILE"}},
+		{"[inspection x]\nca-cert = nothing\nca-key = pkcs11:token=x\n", {"1: [inspection] takes no name", "2: ca-cert: nothing cannot be read: No such file"}},
+		{"[inspection]\nca-cert = .\nca-key = nothing\n", {"2: ca-cert: . is not a regular file", "3: ca-key: nothing cannot be read: No such file"}},
+		{INSPECTION "trust = nothing\ncrl = nothing.crl\n", {"4: trust: nothing cannot be read", "5: crl: nothing.crl cannot be read"}},
+		{INSPECTION "trust =\n", {"4: trust has no value; want system, or files such as extra.pem"}},
+		{INSPECTION "trust = other.crl system system\n", {"4: trust names system twice", "4: trust: other.crl holds no certificate; want PEM"}},
+		{INSPECTION "trust = !system\n", {"4: trust takes no \"!\""}},
+		{INSPECTION "trust = ca.pem\ncrl = ca.pem\n", {"5: crl: ca.pem holds no CRL; want PEM (BEGIN X509 CRL) or DER"}},
+		{INSPECTION "trust = cut.pem \"system\"\n", {"4: trust: cut.pem is cut off, or not PEM throughout", "4: trust: system cannot be read"}},
+		{INSPECTION "trust = odd.pem odd.der\n", {"4: trust: odd.pem holds a certificate that cannot be read", "4: trust: odd.der holds a certificate that"}},
+		{INSPECTION "min-tls = 1.1\n", {"4: min-tls = 1.1: want 1.2, 1.3"}},
+		{INSPECTION "aia = on\nh2 = off\n", {"4: aia = on: want yes or no", "5: h2 = off: want yes or no"}},
+		{INSPECTION "non-tls = inspect\nunknown-alpn = inspect\n", {"4: non-tls = inspect: want refuse, tunnel", "5: unknown-alpn = inspect: want refuse, tunnel"}},
+		{INSPECTION "missing-sni = yes\nforeign-sni = block\n", {"4: want refuse, tunnel, inspect", "5: want refuse, tunnel, inspect"}},
+		{INSPECTION "ech = inspect\n", {"4: ech = inspect: want fallback, refuse, tunnel"}},
+		{INSPECTION "leaf-cache = 0\nleaf-validity = 9529h\nsigner-timeout = 61s\n",
+		    {"4: leaf-cache = 0: want a number from 1", "5: leaf-validity = 9529h: want a time from 1h to 9528h", "6: signer-timeout = 61s: want a time"}},
+		{INSPECTION "on-bad-origin = allow\n", {"4: on-bad-origin = allow: want block, warn or pass, for all kinds or for one as in expired:warn"}},
+		{INSPECTION "on-bad-origin = expired:allow expird:warn :warn\n", {"4: on-bad-origin = expired:allow: want", "4: expird:warn: there is no such kind; want expired,", "4: = :warn: there is no such kind"}},
+		{INSPECTION "on-bad-origin = block, pass expired:warn expired:warn\n",
+		    {"4: on-bad-origin = pass: what is said of all kinds has an answer already", "4: on-bad-origin = expired:warn: this kind has an answer already"}},
+		{INSPECTION "on-bad-origin = revoked:pass own-ca:warn revoked:block\n",
+		    {"4: revoked:pass: such a certificate is never let through, since its authority has taken it back; want revoked:block",
+		        "4: own-ca:warn: such a certificate is never let through, since it poses as one of ours; want own-ca:block"}},
+		{INSPECTION "on-bad-origin =\n", {"4: on-bad-origin has no value; want block, warn or pass"}},
+		{"[rule a]\naction = deny\non-bad-origin = revoked:warn\nunknown-alpn = no\n", {"3: revoked:warn: such a certificate is never", "4: unknown-alpn = no: want refuse, tunnel"}},
+		{"[inspection]\nca-cert = weak.pem\nca-key = ca.key\n", {"2: ca-cert: the certificate in weak.pem has a key of 1024 bits, which is too short; want RSA with 2048 or more",
+		    "2: ca-cert: the certificate in weak.pem is signed with a hash that is broken", "2: ca-cert: the certificate in weak.pem is not a CA's (basicConstraints)",
+		    "2: weak.pem expired on 2001-01-01 00:00:00 UTC"}},
 		/* includes */
 		{"include = missing.ini\n", {"1: missing.ini cannot be read: No such file"}},
 		{"include =\n", {"1: has no value; want files"}},
@@ -215,6 +264,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[gateway]\ninclude = x.ini\n", {"2: belongs in the top, before the first section"}},
 	};
 	(void)state;
+	certificates_write();
 	for (size_t i = 0; i < N(rows); i++) {
 		char text[2000];
 		snprintf(text, sizeof text, "%s" GOOD, rows[i].ini);
@@ -278,6 +328,104 @@ load_good(const char *ini, struct report *r)
 		fail_msg("%s\n%s", ini, text);
 	free(text);
 	return c;
+}
+
+/* The answers to each kind, one letter each: block, warn, pass. */
+static void
+test_a_kind_goes_before_all_and_a_rule_before_the_section(void **state)
+{
+	static const struct {
+		const char *section, *rule; /* "": no such line */
+		const char *whole, *own;
+	} rows[] = {
+		{"", "", "bbbbbbbbbbbb", "............"},
+		{"on-bad-origin = warn\n", "", "wwwwwwwwwwww", "............"},
+		{"on-bad-origin = expired:pass\n", "", "pbbbbbbbbbbb", "............"},
+		{"on-bad-origin = expired:pass warn\n", "", "pwwwwwwwwwww", "............"},
+		{"on-bad-origin = warn, expired:pass\n  invalid:block revoked:block\n", "", "pwwwwwwwwwwb", "............"},
+		{"on-bad-origin = warn\n[inspection]\non-bad-origin = untrusted:pass\n", "", "wwwwpwwwwwww", "............"},
+		{"on-bad-origin = warn\n", "on-bad-origin = not-yet-valid:pass\n", "wwwwwwwwwwww", "wpwwwwwwwwww"},
+		{"on-bad-origin = warn\n", "on-bad-origin = block not-yet-valid:pass\n", "wwwwwwwwwwww", "bpbbbbbbbbbb"},
+		{"", "on-bad-origin = wrong-host:warn self-signed:pass incomplete:warn weak-signature:pass weak-key:warn bad-usage:pass\n  constrained:warn bad-chain:pass\n",
+		    "bbbbbbbbbbbb", "bbwpbwpwpwpb"},
+	};
+
+	(void)state;
+	certificates_write();
+	for (size_t i = 0; i < N(rows); i++) {
+		char                   ini[2000], whole[CERT_KINDS + 1] = "", own[CERT_KINDS + 1] = "";
+		struct report          r;
+		struct conf           *c;
+		const struct conf_rule *rule;
+		snprintf(ini, sizeof ini, INSPECTION "trust = ca.pem\n%s[rule i]\naction = inspect\nauth = none\n%s" GOOD, rows[i].section, rows[i].rule);
+		c = load_good(ini, &r);
+		rule = TAILQ_FIRST(&c->rules);
+		for (unsigned k = 0; k < CERT_KINDS; k++) {
+			whole[k] = "bwp"[c->inspection.bad_origin.answer[k]];
+			own[k] = rule->bad_origin.given ? "bwp"[rule->bad_origin.answer[k]] : '.';
+		}
+		if (strcmp(whole, rows[i].whole) != 0 || strcmp(own, rows[i].own) != 0 || r.warnings)
+			fail_msg("row %zu: %s %s, %zu warnings", i, whole, own, r.warnings);
+		report_clear(&r);
+		conf_free(c);
+	}
+}
+
+static void
+test_inspection_without_options_is_at_its_defaults(void **state)
+{
+	struct report                 r;
+	struct conf                  *c;
+	const struct conf_inspection *i;
+
+	(void)state;
+	certificates_write();
+	mkdir("sub", 0755);
+	dir_write("sub/more.ini", "[inspection]\nca-cert = ../ca.pem\nca-key = pkcs11:token=x;object=y\ntrust = ../ca.pem\n[rule i]\naction = inspect\nauth = none\n");
+	c = load_good("include = sub/more.ini\n" GOOD, &r);
+	i = &c->inspection;
+	assert_true(i->present && i->min_tls == 0x0303 && i->aia && i->h2);
+	assert_true(i->non_tls == ODD_REFUSE && i->missing_sni == ODD_REFUSE && i->foreign_sni == ODD_REFUSE && i->unknown_alpn == ODD_REFUSE && i->ech == ECH_FALLBACK);
+	assert_true(i->leaf_cache == 10000 && i->leaf_validity_ms == 30 * UINT64_C(86400000) && i->signer_timeout_ms == 5000);
+	assert_string_equal(i->ca_cert, "sub/../ca.pem");
+	assert_string_equal(i->ca_key, "pkcs11:token=x;object=y");
+	assert_int_equal(i->trust.n, 1);
+	assert_string_equal(i->trust.v[0].text.p, "sub/../ca.pem");
+	assert_int_equal(i->crl.n, 0);
+	assert_int_equal(TAILQ_FIRST(&c->rules)->unknown_alpn, ODD_DEFAULT);
+	assert_int_equal(r.warnings, 0);
+	report_clear(&r);
+	conf_free(c);
+}
+
+static void
+test_what_of_inspection_is_not_used_is_warned_of(void **state)
+{
+	static const struct {
+		const char *ini, *words;
+	} rows[] = {
+		{INSPECTION "trust = ca.pem\n", "postern.ini:1: warning: [inspection] is not used: no rule has action = inspect"},
+		{"[rule a]\naction = deny\non-bad-origin = pass\n", "postern.ini:1: warning: [rule a] has on-bad-origin, but only inspect rules look at that"},
+		{"[rule a]\naction = bypass\nhosts = x.example.com\nunknown-alpn = tunnel\n", "postern.ini:1: warning: [rule a] has unknown-alpn, but only"},
+		{INSPECTION "trust = ca.pem\ncrl = old.crl\n", "postern.ini:5: warning: crl: old.crl is out of date (CN=Somebody, 2001-09-09 01:46:40 UTC): what was revoked since"},
+	};
+
+	(void)state;
+	certificates_write();
+	certs_crl("old.crl", "Somebody", 1000000000);
+	for (size_t i = 0; i < N(rows); i++) {
+		struct report r;
+		struct conf  *c;
+		char          ini[1000], *text;
+		snprintf(ini, sizeof ini, "%s" GOOD, rows[i].ini);
+		c = load_good(ini, &r);
+		text = report_text(&r, c);
+		if (!strstr(text, rows[i].words))
+			fail_msg("row %zu: %s", i, text);
+		free(text);
+		report_clear(&r);
+		conf_free(c);
+	}
 }
 
 static void
@@ -877,6 +1025,9 @@ main(void)
 		TEST(test_bad_files_are_named_by_line_with_what_would_be_right),
 		TEST(test_all_errors_come_in_one_go_in_the_order_of_file_and_line),
 		TEST(test_without_options_the_defaults_hold),
+		TEST(test_inspection_without_options_is_at_its_defaults),
+		TEST(test_a_kind_goes_before_all_and_a_rule_before_the_section),
+		TEST(test_what_of_inspection_is_not_used_is_warned_of),
 		TEST(test_every_option_reaches_its_place),
 		TEST(test_rules_keep_the_order_of_files_and_lines),
 		TEST(test_a_key_repeated_in_another_file_names_the_first),

@@ -2,6 +2,7 @@
 /* Each allocation that reading a configuration makes fails once in turn, and from each one on all that follow. Linked with --wrap. */
 #include "conf_dir.h"
 
+#include "cert_files.h"
 #include "conf/conf.h"
 
 static size_t fail_at;   /* the allocation that fails; 0: none */
@@ -75,9 +76,13 @@ test_each_allocation_may_fail(void **state)
 
 	(void)state;
 	dir_write("l.list", "a\nb\nc\nd\ne\nf\n");
+	certs_new("ca.pem", "ca.key", (struct cert_want){0});
+	certs_crl("one.crl", "One", (int64_t)time(NULL) + 86400);
 	dir_write("more.ini", "[rule m]\naction = bypass\nhosts = @l\nreason = x\n[log own]\nfile = x\nformat = %ts\n");
 	dir_write("postern.ini", "include = more.i*\n[gateway]\ncontact = x\negress-deny = private\nhttp-ports = 1 2 3 4 5 6\nresolver = 192.0.2.1\n"
-	                         "[listener a]\naddress = 127.0.0.1:0 127.0.0.1:1\n[list l]\nhost = x\nfile = l.list\naddress = 10.0.0.0/8\n");
+	                         "[listener a]\naddress = 127.0.0.1:0 127.0.0.1:1\n[list l]\nhost = x\nfile = l.list\naddress = 10.0.0.0/8\n"
+	                         "[inspection]\nca-cert = ca.pem\nca-key = ca.key\ntrust = system ca.pem\ncrl = one.crl\non-bad-origin = block expired:warn\n"
+	                         "[rule i]\naction = inspect\nauth = none\n");
 	fail_at = 0;
 	total = load_once(&errors);
 	assert_true(total > 20);

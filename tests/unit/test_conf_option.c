@@ -48,6 +48,7 @@ static const struct {
 	{SECTION_TOP, "\n.Ss More files\n", NULL},
 	{SECTION_GATEWAY, "\n.Sh THE GATEWAY\n", "\n[gateway]\n"},
 	{SECTION_AUTH, "\n.Sh AUTHENTICATION\n", "\n;[auth]\n"},
+	{SECTION_INSPECTION, "\n.Sh INSPECTION\n", "\n;[inspection]\n"},
 	{SECTION_LISTENER, "\n.Sh LISTENERS\n", "\n[listener "},
 	{SECTION_LIST, "\n.Sh LISTS\n", NULL},
 	{SECTION_RULE, "\n.Sh RULES\n", NULL},
@@ -114,12 +115,14 @@ test_the_examples_of_the_manual_are_accepted(void **state)
 			struct conf  *c;
 			if (!option_find(places[p].kind, span_of(line, key)))
 				continue;
-			snprintf(ini, sizeof ini, "[%s%s]\n%.*s\n%s%s[listener zz]\naddress = 127.0.0.1:0\n", section_row(places[p].kind)->word,
+			snprintf(ini, sizeof ini, "[%s%s]\n%.*s\n%s%s%s%s[listener zz]\naddress = 127.0.0.1:0\n", section_row(places[p].kind)->word,
 			    section_row(places[p].kind)->named ? " x" : "", (int)len, line,
 			    places[p].kind == SECTION_LISTENER && strncmp(line, "address", 7) != 0 ? "address = 127.0.0.1:9\n" :
 			    places[p].kind == SECTION_LOG && strncmp(line, "file", 4) != 0         ? "file = -\n" :
 			    places[p].kind == SECTION_RULE && strncmp(line, "action", 6) != 0      ? "action = deny\n" : "",
-			    places[p].kind != SECTION_AUTH || (strncmp(line, "domain", 6) != 0 && strncmp(line, "ntlm-file", 9) != 0) ? "[auth]\ndomain = winbind\n" : "");
+			    places[p].kind != SECTION_AUTH || (strncmp(line, "domain", 6) != 0 && strncmp(line, "ntlm-file", 9) != 0) ? "[auth]\ndomain = winbind\n" : "",
+			    places[p].kind == SECTION_INSPECTION && strncmp(line, "ca-cert", 7) == 0 ? "" : "[inspection]\nca-cert = a\n",
+			    places[p].kind == SECTION_INSPECTION && strncmp(line, "ca-key", 6) == 0 ? "" : "[inspection]\nca-key = b\n");
 			report_init(&r);
 			c = conf_load_memory("example", span_str(ini), &r);
 			/* a list file is not read from memory; that is the one thing said then */

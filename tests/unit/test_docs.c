@@ -71,6 +71,7 @@ test_every_fault_stands_in_the_manual_with_its_status(void **state)
 static const char *const places[SECTION_KINDS] = {
 	[SECTION_GATEWAY] = "\n.Sh THE GATEWAY\n",
 	[SECTION_AUTH] = "\n.Sh AUTHENTICATION\n",
+	[SECTION_INSPECTION] = "\n.Sh INSPECTION\n",
 	[SECTION_LISTENER] = "\n.Sh LISTENERS\n",
 	[SECTION_RULE] = "\n.Sh RULES\n",
 	[SECTION_LOG] = "\n.Sh LOGS\n",
@@ -114,6 +115,8 @@ test_what_the_sample_leaves_out_stands_at_its_default(void **state)
 			kind = SECTION_GATEWAY;
 		else if (strncmp(line, ";[auth]", 7) == 0)
 			kind = SECTION_AUTH;
+		else if (strncmp(line, ";[inspection]", 13) == 0)
+			kind = SECTION_INSPECTION;
 		else if (strncmp(line, "[listener ", 10) == 0)
 			kind = SECTION_LISTENER;
 		else if (strncmp(line, "[log ", 5) == 0)

@@ -52,6 +52,25 @@ lasting(struct record r, uint64_t us)
 	return r;
 }
 
+/* Of a request inside an inspected tunnel. */
+static struct record
+inner(unsigned status, enum fault fault)
+{
+	struct record r = record_of(false, status, fault);
+
+	r.is_inner = true;
+	r.scheme = SCHEME_HTTPS;
+	r.port = 443;
+	return r;
+}
+
+static struct record
+switched(struct record r)
+{
+	r.is_tunnel = true;
+	return r;
+}
+
 static size_t
 write_line(const struct log_format *f, struct record r, const char *const texts[RT_COUNT], char *buf)
 {
@@ -94,6 +113,14 @@ test_squid_lines_are_native_to_the_byte(void **state)
 	} rows[] = {
 		{{reached(record_of(true, 200, FAULT_NONE), 0x0a000001), {CONNECT("v10.events.data.microsoft.com")}},
 		 "1700000000.007     45 192.0.2.1 TCP_TUNNEL/200 4321 CONNECT v10.events.data.microsoft.com:443 - HIER_DIRECT/10.0.0.1 -"},
+		{{reached(inner(200, FAULT_NONE), 0x0a000001), {GET("https://example.com/a?b")}},
+		 "1700000000.007     45 192.0.2.1 TCP_MISS/200 4321 GET https://example.com/a? - HIER_DIRECT/10.0.0.1 -"},
+		{{reached(switched(inner(101, FAULT_NONE)), 0x0a000001), {GET("https://example.com/ws")}},
+		 "1700000000.007     45 192.0.2.1 TCP_TUNNEL/101 4321 GET https://example.com/ws - HIER_DIRECT/10.0.0.1 -"},
+		{{inner(421, FAULT_MISDIRECTED), {GET("https://example.com/")}},
+		 "1700000000.007     45 192.0.2.1 TCP_DENIED/421 4321 GET https://example.com/ - HIER_NONE/- -"},
+		{{inner(302, FAULT_REDIRECTED), {GET("https://example.com/")}},
+		 "1700000000.007     45 192.0.2.1 TCP_REDIRECT/302 4321 GET https://example.com/ - HIER_NONE/- -"},
 		{{record_of(true, 502, FAULT_DNS_NXDOMAIN), {CONNECT("a.example"), [RT_CONTENT_TYPE] = "text/html"}},
 		 "1700000000.007     45 192.0.2.1 TCP_TUNNEL/502 4321 CONNECT a.example:443 - HIER_NONE/- text/html"},
 		{{record_of(true, 503, FAULT_NO_SOCKET), {CONNECT("a.example")}},
@@ -199,7 +226,8 @@ test_json_line_has_every_key_in_its_order(void **state)
 	                     {CONNECT("a.example"), [RT_LISTENER] = "edge", [RT_RULE] = "diag", [RT_LIST_ENTRY] = "lists/x.list:3", [RT_REPORTED] = "r1 r2",
 	                      [RT_USER] = "joe", [RT_USER_AGENT] = "curl/8", [RT_CONTENT_TYPE] = "text/html; a=\"b\"", [RT_SNI] = "b.example",
 	                      [RT_ALPN] = "h2", [RT_PARENT] = "up", [RT_REFERER] = "never", [RT_GROUPS] = "CORP\\Proxy Users,S-1-5-21-1-2-3-513",
-	                      [RT_AUTH_DETAIL] = "joe: no \"such\" user"}};
+	                      [RT_AUTH_DETAIL] = "joe: no \"such\" user", [RT_TLS_CLIENT] = "TLSv1.3/A", [RT_TLS_ORIGIN] = "TLSv1.2/B",
+	                      [RT_ORIGIN_ISSUER] = "Some \"CA\"", [RT_TLS_DETAIL] = "expired"}};
 	struct story empty = {record_of(false, 0, FAULT_NONE), {0}};
 	char        *buf = malloc(LOG_LINE_MAX);
 
@@ -219,7 +247,8 @@ test_json_line_has_every_key_in_its_order(void **state)
 	                    "\"client_port\":40000,\"listener\":\"edge\",\"worker\":3,\"session\":\"0000000000000def\",\"method\":\"CONNECT\","
 	                    "\"scheme\":\"https\",\"host\":\"a.example\",\"port\":443,\"url\":\"a.example:443\",\"action\":\"bypass\",\"rule\":\"diag\","
 	                    "\"list_entry\":\"lists/x.list:3\",\"reported\":\"r1 r2\",\"guard\":\"closed\",\"sni\":\"b.example\",\"ech\":true,"
-	                    "\"alpn\":\"h2\",\"user\":\"joe\",\"groups\":[\"CORP\\\\Proxy Users\",\"S-1-5-21-1-2-3-513\"],\"auth_scheme\":\"Negotiate/Kerberos\","
+	                    "\"alpn\":\"h2\",\"tls_client\":\"TLSv1.3/A\",\"tls_origin\":\"TLSv1.2/B\",\"origin_issuer\":\"Some \\\"CA\\\"\",\"tls_detail\":\"expired\","
+	                    "\"user\":\"joe\",\"groups\":[\"CORP\\\\Proxy Users\",\"S-1-5-21-1-2-3-513\"],\"auth_scheme\":\"Negotiate/Kerberos\","
 	                    "\"auth_detail\":\"joe: no \\\"such\\\" user\",\"status\":200,\"result\":\"TCP_DENIED\",\"fault\":\"guard-bad-sni\","
 	                    "\"address\":\"10.0.0.1\",\"parent\":\"up\",\"bytes_in\":99,\"bytes_out\":4321,\"resolve_ms\":1,\"connect_ms\":2,"
 	                    "\"tls_ms\":3,\"first_byte_ms\":0,\"auth_ms\":17,\"user_agent\":\"curl/8\",\"content_type\":\"text/html; a=\\\"b\\\"\"}");
@@ -231,7 +260,8 @@ test_json_line_has_every_key_in_its_order(void **state)
 	                    "\"client_port\":40000,\"listener\":null,\"worker\":3,\"session\":\"0000000000000def\",\"method\":null,"
 	                    "\"scheme\":null,\"host\":null,\"port\":null,\"url\":null,\"action\":null,\"rule\":null,"
 	                    "\"list_entry\":null,\"reported\":null,\"guard\":null,\"sni\":null,\"ech\":false,"
-	                    "\"alpn\":null,\"user\":null,\"groups\":null,\"auth_scheme\":null,\"auth_detail\":null,\"status\":null,\"result\":\"NONE_NONE\",\"fault\":null,"
+	                    "\"alpn\":null,\"tls_client\":null,\"tls_origin\":null,\"origin_issuer\":null,\"tls_detail\":null,"
+	                    "\"user\":null,\"groups\":null,\"auth_scheme\":null,\"auth_detail\":null,\"status\":null,\"result\":\"NONE_NONE\",\"fault\":null,"
 	                    "\"address\":null,\"parent\":null,\"bytes_in\":99,\"bytes_out\":4321,\"resolve_ms\":null,\"connect_ms\":null,"
 	                    "\"tls_ms\":null,\"first_byte_ms\":null,\"auth_ms\":null,\"user_agent\":null,\"content_type\":null}");
 	free(buf);

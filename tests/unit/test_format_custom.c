@@ -22,6 +22,8 @@ test_codes_say_what_squids_say(void **state)
 		{"%>rs://%>rd:%>rP", "http://example.com:80"}, {"HTTP/%rv", "HTTP/1.0"}, {"%un %ul", "j%20d j%20d"}, {"%[un", "j%20d"}, {"%\"un", "j d"},
 		{"%ui", "-"}, {"%mt", "text/html"}, {"%{Content-Type}<h", "text/html;%20x"}, {"%st=%>st+%<st", "4420=99+4321"},
 		{"%{User-Agent}>h %{user-agent}>h %>h{User-Agent}", "curl/8 curl/8 curl/8"}, {"%{Referer}>h", "http://r/"}, {"%ssl::>sni", "sni.example"},
+		{"%ssl::bump_mode %ssl::>negotiated_version %ssl::>negotiated_cipher %ssl::<negotiated_version|%ssl::<negotiated_cipher|%ssl::<cert_issuer", "- TLSv1.3 A_B TLSv1.2|-|Some%20CA"},
+		{"%{tls_client}note %{tls_origin}note %{origin_issuer}note %{tls_detail}note", "TLSv1.3/A_B TLSv1.2 Some%20CA -"},
 		{"%{id}note %{session}note", "0000000000000abc 0000000000000def"}, {"%{rule}note|%{action}note|%{fault}note|%{guard}note", "r%201|bypass|-|passed"},
 		{"%{listener}note %{worker}note %{list_entry}note %note{reported} %{alpn}note %{sni}note", "edge 3 f:1 - h2 sni.example"},
 		{"100%%", "100%"}, {"%%%rm%%", "%GET%"}, {"plain", "plain"}, {"\t%rm\t", "\tGET\t"}, {"%rmx", "GETx"}, {"%tsts", "1700000000ts"},
@@ -37,7 +39,8 @@ test_codes_say_what_squids_say(void **state)
 		[RT_METHOD] = SPAN("GET"), [RT_HOST] = SPAN("example.com"), [RT_URL] = SPAN("http://example.com/p/q?secret"), [RT_LISTENER] = SPAN("edge"),
 		[RT_RULE] = SPAN("r 1"), [RT_LIST_ENTRY] = SPAN("f:1"), [RT_USER] = SPAN("j d"), [RT_USER_AGENT] = SPAN("curl/8"),
 		[RT_CONTENT_TYPE] = SPAN("text/html; x"), [RT_SNI] = SPAN("sni.example"), [RT_ALPN] = SPAN("h2"), [RT_REFERER] = SPAN("http://u@r/"),
-		[RT_GROUPS] = SPAN("CORP\\Users,CORP\\Admins"), [RT_AUTH_DETAIL] = SPAN("why"),
+		[RT_GROUPS] = SPAN("CORP\\Users,CORP\\Admins"), [RT_AUTH_DETAIL] = SPAN("why"), [RT_TLS_CLIENT] = SPAN("TLSv1.3/A_B"),
+		[RT_TLS_ORIGIN] = SPAN("TLSv1.2"), [RT_ORIGIN_ISSUER] = SPAN("Some CA"),
 	};
 	char *buf = malloc(LOG_LINE_MAX);
 
@@ -57,6 +60,34 @@ test_codes_say_what_squids_say(void **state)
 		assert_string_equal(buf, rows[i].line);
 		log_format_free(f);
 	}
+	free(buf);
+}
+
+static void
+test_bump_modes_and_versions_have_squids_words(void **state)
+{
+	static const struct {
+		struct record r;
+		const char   *line;
+	} rows[] = {
+		{{.is_connect = true, .has_action = true, .action = ACTION_INSPECT}, "bump 1.0"}, {{.is_inner = true, .has_action = true, .minor = 1}, "bump 1.1"},
+		{{.is_inner = true, .has_action = true, .action = ACTION_TUNNEL, .minor = RECORD_HTTP2}, "bump 2.0"},
+		{{.is_connect = true, .has_action = true, .action = ACTION_TUNNEL}, "splice 1.0"},
+		{{.is_connect = true, .has_action = true, .action = ACTION_BYPASS}, "splice 1.0"},
+		{{.is_connect = true, .has_action = true, .action = ACTION_DENY}, "terminate 1.0"}, {{.has_action = true, .action = ACTION_TUNNEL}, "- 1.0"},
+		{{.is_connect = true, .minor = 255}, "- -"},
+	};
+	const struct span  text[RT_COUNT] = {0};
+	char               why[160], *buf = malloc(LOG_LINE_MAX);
+	struct log_format *f = log_format_new(LOG_CUSTOM, SPAN("%ssl::bump_mode %rv"), false, why);
+
+	(void)state;
+	assert_non_null(f);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		buf[log_format_line(f, &rows[i].r, text, buf) - 1] = '\0';
+		assert_string_equal(buf, rows[i].line);
+	}
+	log_format_free(f);
 	free(buf);
 }
 
@@ -119,6 +150,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_codes_say_what_squids_say),
+		cmocka_unit_test(test_bump_modes_and_versions_have_squids_words),
 		cmocka_unit_test(test_bad_formats_are_refused_with_their_place),
 		cmocka_unit_test(test_every_prefix_of_a_format_is_read_or_refused),
 	};

@@ -442,6 +442,115 @@ test_post_quantum_sized_hellos_pass_up_to_the_limit(void **state)
 	assert_int_equal(m.n, HELLO_MAX + 1);
 }
 
+/* Numbers of two bytes, behind their length. */
+static void
+put_numbers(struct maker *m, unsigned type, const unsigned *v, size_t n)
+{
+	put_int(m, type, 2);
+	put_int(m, (unsigned)(2 * n + 2), 2);
+	put_int(m, (unsigned)(2 * n), 2);
+	for (size_t i = 0; i < n; i++)
+		put_int(m, v[i], 2);
+}
+
+static void
+test_who_can_be_shown_an_ecdsa_certificate_is_known(void **state)
+{
+	static struct maker e, m;
+	static const struct {
+		unsigned suite, group, signature, version;
+		bool     ecdsa, ecdsa_12;
+	} rows[] = {
+		{0xc02b, 0x0017, 0x0403, 0, true, true},
+		{0xc02c, 0x0017, 0x0403, 0, true, true},
+		{0xcca9, 0x0017, 0x0403, 0x0304, true, true},
+		{0xc02f, 0x0017, 0x0403, 0, false, false}, /* suites of RSA only */
+		{0xc02f, 0x0017, 0x0403, 0x0304, true, false},
+		{0xc02b, 0x001d, 0x0403, 0, false, false}, /* another curve only */
+		{0xc02b, 0x001d, 0x0403, 0x0304, true, false},
+		{0xc02b, 0x0017, 0x0804, 0, false, false},
+		{0xc02b, 0x0017, 0x0804, 0x0304, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct span   text;
+		struct answer a;
+		e.n = 0;
+		put_numbers(&e, 10, (const unsigned[]){0x2a2a, rows[i].group}, 2);
+		put_numbers(&e, 13, (const unsigned[]){0x0401, rows[i].signature}, 2);
+		if (rows[i].version)
+			put_extension(&e, 43, span_of((const char[]){2, (char)(rows[i].version >> 8), (char)rows[i].version}, 3));
+		make_message(&m, &e);
+		m.b[m.n - e.n - 2 - 2 - 2] = (uint8_t)(rows[i].suite >> 8); /* the last suite */
+		m.b[m.n - e.n - 2 - 2 - 1] = (uint8_t)rows[i].suite;
+		text = in_records(&m, 16384);
+		a = parse(text);
+		block_free(text);
+		assert_int_equal(a.result, PARSE_OK);
+		if (a.h.ecdsa != rows[i].ecdsa || a.h.ecdsa_12 != rows[i].ecdsa_12)
+			print_message("row %zu\n", i);
+		assert_int_equal(a.h.ecdsa, rows[i].ecdsa);
+		assert_int_equal(a.h.ecdsa_12, rows[i].ecdsa_12);
+	}
+}
+
+/* The guard reads names: what is odd elsewhere is left to the server. */
+static void
+test_groups_and_signatures_that_are_no_vector_are_left_to_the_server(void **state)
+{
+	static struct maker      e, m;
+	static const struct span rows[] = {{"", 0}, {"\0", 1}, {"\0\x09\0\x17", 4}, {"\0\2\0\x17\0", 5}};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++)
+		for (unsigned type = 10; type <= 13; type += 3) {
+			struct span text;
+			e.n = 0;
+			put_extension(&e, type, rows[i]);
+			put_sni(&e, SPAN("a.example"));
+			make_message(&m, &e);
+			text = in_records(&m, 16384);
+			assert_int_equal(parse(text).result, PARSE_OK);
+			block_free(text);
+		}
+}
+
+static void
+test_protocols_are_known_also_where_the_text_is_cut(void **state)
+{
+	static struct maker e, m;
+	static const struct {
+		struct span list;
+		bool        any, h2, http11;
+	} rows[] = {
+		{SPAN("\2h2"), true, true, false},
+		{SPAN("\x08http/1.1"), true, false, true},
+		{SPAN("\x02\x0a\x0a"), true, false, false},
+		{SPAN("\x02H2\x03h2c\x08http/1.0"), true, false, false},
+		{SPAN("\x3c" "123456789012345678901234567890123456789012345678901234567890" "\x0c" "abcdefghijkl" "\x02h2\x08http/1.1"), true, true, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct span   text;
+		struct answer a;
+		e.n = 0;
+		put_int(&e, 16, 2);
+		put_int(&e, (unsigned)rows[i].list.n + 2, 2);
+		put_int(&e, (unsigned)rows[i].list.n, 2);
+		put(&e, rows[i].list.p, rows[i].list.n);
+		make_message(&m, &e);
+		text = in_records(&m, 16384);
+		a = parse(text);
+		block_free(text);
+		assert_int_equal(a.result, PARSE_OK);
+		assert_int_equal(a.h.has_alpn, rows[i].any);
+		assert_int_equal(a.h.alpn_h2, rows[i].h2);
+		assert_int_equal(a.h.alpn_http11, rows[i].http11);
+	}
+}
+
 int
 main(void)
 {
@@ -451,6 +560,9 @@ main(void)
 		cmocka_unit_test(test_server_names_are_canonical_or_refused),
 		cmocka_unit_test(test_extensions_that_two_servers_could_read_differently_are_refused),
 		cmocka_unit_test(test_alpn_is_cut_to_fit_and_kept_printable),
+		cmocka_unit_test(test_protocols_are_known_also_where_the_text_is_cut),
+		cmocka_unit_test(test_who_can_be_shown_an_ecdsa_certificate_is_known),
+		cmocka_unit_test(test_groups_and_signatures_that_are_no_vector_are_left_to_the_server),
 		cmocka_unit_test(test_what_is_not_tls_is_told_apart_at_once),
 		cmocka_unit_test(test_lengths_that_disagree_are_refused),
 		cmocka_unit_test(test_bytes_in_the_next_record_are_left_alone),

@@ -92,7 +92,7 @@ static int
 regex_on(const char *regex, const char *name, bool jit, uint64_t *limit_hits)
 {
 	char                why[HOST_SPEC_WHY];
-	struct pattern     *p = pattern_new(span_str(regex), why);
+	struct pattern     *p = pattern_new(PATTERN_NAME, span_str(regex), why);
 	struct pattern_set *s;
 	struct flat         f;
 	uint32_t            off, bytes;
@@ -106,7 +106,7 @@ regex_on(const char *regex, const char *name, bool jit, uint64_t *limit_hits)
 	off = pattern_write(&p, 1, &f, &bytes);
 	assert_int_not_equal(off, 0);
 	pattern_free(p);
-	s = pattern_set_open(flat_at(&f, off), 1, jit);
+	s = pattern_set_open(PATTERN_NAME, flat_at(&f, off), 1, jit);
 	assert_non_null(s);
 	flat_clear(&f);
 	r = pattern_set_matches(s, 0, span_str(name));
@@ -163,7 +163,7 @@ test_too_long_a_regex_is_refused(void **state)
 
 	(void)state;
 	memset(text, 'a', sizeof text);
-	assert_null(pattern_new(span_of(text, sizeof text), why));
+	assert_null(pattern_new(PATTERN_NAME, span_of(text, sizeof text), why));
 	assert_non_null(strstr(why, "split it"));
 }
 
@@ -184,7 +184,7 @@ test_matching_allocates_nothing(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		assert_non_null(p[i] = pattern_new(span_str(regex[i]), why));
+		assert_non_null(p[i] = pattern_new(PATTERN_NAME, span_str(regex[i]), why));
 	flat_init(&f);
 	off = pattern_write(p, 4, &f, &bytes);
 	for (unsigned i = 0; i < 4; i++)
@@ -192,7 +192,7 @@ test_matching_allocates_nothing(void **state)
 	memset(name, 'a', sizeof name);
 	memcpy(name + sizeof name - 3, "bxb", 3);
 	for (int jit = 0; jit < 2; jit++) {
-		s = pattern_set_open(flat_at(&f, off), 4, jit);
+		s = pattern_set_open(PATTERN_NAME, flat_at(&f, off), 4, jit);
 		assert_non_null(s);
 		before = allocations;
 		assert_int_not_equal(before, 0);
@@ -263,13 +263,13 @@ test_every_match_holds_the_literals(void **state)
 			seed = seed * 1664525 + 1013904223;
 			strcat(regex, piece[(seed >> 8) % (sizeof piece / sizeof *piece)]);
 		}
-		p = pattern_new(span_str(regex), why);
+		p = pattern_new(PATTERN_NAME, span_str(regex), why);
 		if (!p)
 			continue;
 		flat_init(&f);
 		off = pattern_write(&p, 1, &f, &bytes);
 		pattern_free(p);
-		s = pattern_set_open(flat_at(&f, off), 1, false);
+		s = pattern_set_open(PATTERN_NAME, flat_at(&f, off), 1, false);
 		for (unsigned n = 0; n < 6; n++)
 			for (unsigned code = 0; code < (unsigned[]){1, 3, 9, 27, 81, 243}[n]; code++) {
 				struct loose_runs r;

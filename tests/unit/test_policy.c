@@ -197,6 +197,92 @@ group_matches(const struct conf_item *item, const struct who *w)
 	return false;
 }
 
+/* --- what is read of requests --- */
+
+static const char *const url_items[] = {"^https?://", "/x", "^https://", "b/?$"};
+
+static bool
+url_matches(int which, const char *s)
+{
+	size_t n = strlen(s);
+
+	switch (which) {
+	case 0:
+		return true;
+	case 1:
+		return strstr(s, "/x") != NULL;
+	case 2:
+		return strncmp(s, "https", 5) == 0;
+	default:
+		return s[n - 1] == 'b' || (s[n - 1] == '/' && s[n - 2] == 'b');
+	}
+}
+
+/* Heads, and for each of these items whether it holds there. */
+static const char *const header_items[] = {"X-A", "x-b: one", "X-A: ^t", "x-a: o$"};
+static const struct {
+	const char *text, *type; /* type: the request's own */
+	bool        holds[4];
+} heads[] = {
+	{"", "", {false, false, false, false}},
+	{"x-a: one\r\nX-B:  two\r\n", "", {true, false, false, false}},
+	{"X-A: two\r\nX-A: three\r\nContent-Type: text/html; q=1\r\n", "text/html", {true, false, true, true}},
+	{"x-b: two\r\nX-b: two one two\r\nContent-Type: IMAGE/png\r\n", "image/png", {false, true, false, false}},
+};
+#define N_HEADS (sizeof heads / sizeof *heads)
+
+static const char *const type_items[] = {"text/html", "image/*", "TEXT/*", "image/gif"};
+static const char *const responses[] = {"", "text/html", "text/plain; charset=x", "image/gif", "image"};
+
+/* Small letters, and so much of the type as the item names. */
+static bool
+type_matches(const char *item, const char *type)
+{
+	size_t n = strcspn(item, "*");
+
+	return *type && strncasecmp(item, type, n) == 0 && (item[n] == '*' || type[n] == '\0' || type[n] == ';');
+}
+
+static const char *const strengths[] = {"<128", "128", ">=256", ">=128"};
+
+static bool
+strength_matches(int which, unsigned bits)
+{
+	return which == 0 ? bits < 128 : which == 1 ? bits == 128 : which == 2 ? bits >= 256 : bits >= 128;
+}
+
+static unsigned
+head_number(const struct facts *f)
+{
+	unsigned i = 0;
+
+	while (i < N_HEADS && !(f->head->fields.n == strlen(heads[i].text) && memcmp(f->head->fields.p, heads[i].text, f->head->fields.n) == 0))
+		i++;
+	assert_true(i < N_HEADS);
+	return i;
+}
+
+/* content-types while there is no response. */
+enum late { LATE_NO, LATE_FAILS, LATE_OPEN };
+
+static enum late
+types_are_late(const struct conf_items *items, const struct facts *f)
+{
+	const char *type = f->known & FACT_REQUEST ? heads[head_number(f)].type : "";
+	bool        held = false, vetoed = false;
+
+	if (items->n == 0 || !(f->known & FACT_REQUEST) || f->known & FACT_RESPONSE)
+		return LATE_NO;
+	for (size_t i = 0; i < items->n; i++) {
+		bool matches = type_matches(items->v[i].text.p, type);
+		if (matches && items->v[i].negated)
+			return LATE_FAILS;
+		held |= matches;
+		vetoed |= items->v[i].negated;
+	}
+	return held && !vetoed ? LATE_NO : LATE_OPEN;
+}
+
 static bool items_hold(const struct conf *c, const struct conf_items *items, enum condition cond, const struct facts *f);
 
 static bool
@@ -229,6 +315,16 @@ item_matches(const struct conf *c, const struct conf_item *item, enum condition 
 		return user_matches(item, f->who);
 	case COND_GROUPS:
 		return group_matches(item, f->who);
+	case COND_URL:
+		return url_matches(m->regex, f->url.p);
+	case COND_HEADERS:
+		return heads[head_number(f)].holds[m->regex];
+	case COND_CONTENT_TYPES:
+		return type_matches(m->text, heads[head_number(f)].type) || (f->known & FACT_RESPONSE && type_matches(m->text, f->response_type.p));
+	case COND_ORIGIN_TLS:
+		return f->origin_tls == (m->regex ? 0x0304 : 0x0303);
+	case COND_ORIGIN_STRENGTH:
+		return strength_matches(m->regex, f->origin_strength);
 	default:
 		len = m->last > m->first ? m->last - m->first : m->last + DAY_MINUTES - m->first;
 		for (uint32_t d = 0; d < 7; d++)
@@ -257,7 +353,7 @@ static const struct conf_items *
 rule_items(const struct conf_rule *r, enum condition cond)
 {
 	const struct conf_items *const v[COND_COUNT] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times,
-		&r->users, &r->groups};
+		&r->users, &r->groups, &r->url, &r->headers, &r->content_types, &r->origin_tls, &r->origin_strength};
 	return v[cond];
 }
 
@@ -287,34 +383,46 @@ oracle_decide(const struct conf *c, const struct facts *f, struct verdict *v)
 {
 	const struct conf_rule *r;
 	uint32_t                rule = 0;
+	bool                    waits = false, may_pass = false;
 
 	*v = (struct verdict){.rule = RULE_NONE, .action = ACTION_DENY, .auth = AUTH_NONE};
 	TAILQ_FOREACH (r, &c->rules, link) {
-		bool held = true, unknown = false, stranger = false;
+		bool      held = true, unknown = false, stranger = false;
+		enum late late = types_are_late(&r->content_types, f);
 		for (unsigned cond = 0; cond < COND_COUNT; cond++) {
 			const struct conf_items *items = rule_items(r, cond);
 			if (cond == COND_ADDRESSES && items->n > 0 && f->host->kind != HOST_ADDR && !(f->known & FACT_ADDRESS))
 				unknown = true;
 			else if ((cond == COND_USERS || cond == COND_GROUPS) && items->n > 0 && !(f->known & FACT_USER))
 				stranger = !f->bare || !holds_for_nobody(r);
+			else if (cond >= COND_URL && items->n > 0 && !(f->known & (cond >= COND_ORIGIN_TLS ? FACT_ORIGIN : FACT_REQUEST)))
+				held = false;
+			else if (cond == COND_CONTENT_TYPES && late != LATE_NO)
+				held &= late == LATE_OPEN;
 			else if (!items_hold(c, items, cond, f))
 				held = false;
 		}
-		if (held && r->report && !unknown && !stranger && v->n_reported < VERDICT_REPORTS)
+		if (held && r->report && !unknown && !stranger && late == LATE_NO && v->n_reported < VERDICT_REPORTS)
 			v->reported[v->n_reported++] = rule;
 		if (held && !r->report) {
 			if (unknown)
 				return POLICY_NEED_ADDRESS;
 			if (stranger || (oracle_asks(r) && !(f->known & FACT_USER)))
 				return POLICY_NEED_USER;
+			if (late == LATE_OPEN) {
+				waits = true;
+				may_pass |= r->action != ACTION_DENY;
+				rule++;
+				continue;
+			}
 			v->rule = rule;
 			v->action = r->action;
 			v->auth = oracle_asks(r) ? AUTH_REQUIRED : AUTH_NONE;
-			return POLICY_VERDICT;
+			break;
 		}
 		rule++;
 	}
-	return POLICY_VERDICT;
+	return waits && (may_pass || v->action != ACTION_DENY) ? POLICY_NEED_RESPONSE : POLICY_VERDICT;
 }
 
 /* --- random configurations --- */
@@ -440,6 +548,10 @@ item_make(struct conf_item *item, enum condition cond, bool in_list)
 		item->quoted = dice(8) == 0;
 	} else if (cond == COND_GROUPS) {
 		snprintf(m->text, sizeof m->text, "%s", group_items[dice(N_GROUP_ITEMS)]);
+	} else if (cond >= COND_URL) {
+		static const char *const versions[] = {"1.2", "1.3"}, *const *const texts[] = {url_items, header_items, type_items, versions, strengths};
+		m->regex = (int)dice(cond == COND_ORIGIN_TLS ? 2 : 4);
+		snprintf(m->text, sizeof m->text, "%s", texts[cond - COND_URL][m->regex]);
 	} else {
 		time_mean(m);
 		item->quoted = true;
@@ -539,6 +651,28 @@ address_make(void)
 }
 
 static void
+request_make(struct facts *f)
+{
+	static const char *const paths[] = {"/", "/x", "/a/b", "/b/?x=b"};
+	static char              url[64], text[256];
+	static struct head       head;
+	size_t                   used;
+	enum fault               fault;
+	unsigned                 which = dice(N_HEADS);
+	int                      n = snprintf(url, sizeof url, "%s://a%s", f->scheme == SCHEME_HTTP ? "http" : "https", paths[dice(4)]);
+
+	f->known |= FACT_REQUEST;
+	f->url = span_of(url, (size_t)n);
+	n = snprintf(text, sizeof text, "GET / HTTP/1.0\r\n%s\r\n", heads[which].text);
+	assert_int_equal(head_parse_request(span_of(text, (size_t)n), 0, &head, &used, &fault), PARSE_OK);
+	f->head = &head;
+	if (dice(2)) {
+		f->known |= FACT_RESPONSE;
+		f->response_type = span_str(responses[dice(5)]);
+	}
+}
+
+static void
 facts_make(struct facts *f, struct host *h)
 {
 	static const char *const methods[] = {"GET", "POST", "CONNECT", "get", "FOO"};
@@ -565,6 +699,13 @@ facts_make(struct facts *f, struct host *h)
 		.known = dice(2) ? FACT_ADDRESS : 0,
 		.address = address_make(),
 	};
+	if (dice(3))
+		request_make(f);
+	if (dice(2)) {
+		f->known |= FACT_ORIGIN;
+		f->origin_tls = (uint16_t)(0x0303 + dice(2));
+		f->origin_strength = (uint16_t[]){112, 128, 256, 192}[dice(4)];
+	}
 	if (dice(2)) {
 		static struct who who;
 		who = people[dice(sizeof people / sizeof *people)];
@@ -611,7 +752,7 @@ compare(const struct conf *c, const struct policy *p, const struct facts *given)
 	assert_int_equal(got.n_reported, want.n_reported);
 	assert_memory_equal(got.reported, want.reported, want.n_reported * sizeof *want.reported);
 	assert_int_equal(told.n_reported, want.n_reported);
-	if (answer == POLICY_VERDICT) {
+	if (answer == POLICY_VERDICT || answer == POLICY_NEED_RESPONSE) {
 		assert_int_equal(got.rule, want.rule);
 		assert_int_equal(got.action, want.action);
 		assert_int_equal(got.auth, want.auth);
@@ -681,6 +822,10 @@ test_a_rule_that_is_called_dead_never_decides(void **state)
 				struct host    host;
 				struct verdict v;
 				facts_make(&facts, &host);
+				/* what is never seen where no rule inspects */
+				facts.known &= ~FACT_ORIGIN;
+				if (facts.scheme == SCHEME_HTTPS || span_eq(facts.method, SPAN("CONNECT")))
+					facts.known &= ~(FACT_REQUEST | FACT_RESPONSE);
 				if (oracle_decide(c, &facts, &v) == POLICY_VERDICT && v.rule + 1 == r.v[i].at.line)
 					fail_msg("rule %u decided, but: %s", v.rule + 1, r.v[i].text);
 			}

@@ -81,7 +81,10 @@ static const char ini[] = "[listener edge]\naddress = 127.0.0.1:3128\n"
 			  "[rule two]\nhosts = @l 192.0.2.1\nmethods = GET\nlisteners = edge\ntimes = mon-fri 08:00-18:00\naddresses = 10.0.0.0/8\naction = bypass\n"
 			  "[rule three]\nhosts = c.example.com:8443\nschemes = https\naction = bypass\n"
 			  "[auth]\ndomain = winbind\n"
-			  "[rule four]\nusers = CORP\\alice, bob, computers, CORP\\a*, !nobody\ngroups = CORP\\Proxy Users, *s, S-1-5-32-545\naction = tunnel\n";
+			  "[rule four]\nusers = CORP\\alice, bob, computers, CORP\\a*, !nobody\ngroups = CORP\\Proxy Users, *s, S-1-5-32-545\naction = tunnel\n"
+			  "[rule five]\nschemes = http\nurl = ^http://a/ !x$\nheaders = X-A \"X-B: [0-9]\"\ncontent-types = image/* text/html\norigin-tls = 1.2\norigin-strength = <128\n"
+			  "auth = none\naction = tunnel\nset-request-header = \"X-C: d\"\nremove-response-header = Server\n"
+			  "[rule six]\nurl = ^http://b/\naction = deny\nredirect = http://c/\n";
 
 static struct conf *
 conf_from_text(struct report *r)

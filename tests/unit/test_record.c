@@ -22,7 +22,7 @@ sample(struct span text[RT_COUNT])
 	r.bytes_in = UINT64_MAX;
 	r.client.addr = addr_from_v4(0x7f000001);
 	r.client.port = 40000;
-	r.has_address = r.is_connect = r.is_tunnel = r.has_action = r.ech = true;
+	r.has_address = r.is_connect = r.is_tunnel = r.has_action = r.ech = r.is_inner = true;
 	r.hier = HIER_ORIGINAL_DST;
 	r.action = ACTION_INSPECT;
 	r.guard = GUARD_WORD_CLOSED;
@@ -104,7 +104,7 @@ test_values_that_no_writer_writes_are_refused(void **state)
 		uint8_t bad;
 	} rows[] = {
 		{offsetof(struct record, has_address), 2}, {offsetof(struct record, is_connect), 255}, {offsetof(struct record, is_tunnel), 2},
-		{offsetof(struct record, has_action), 128}, {offsetof(struct record, ech), 3}, {offsetof(struct record, hier), HIER_ORIGINAL_DST + 1},
+		{offsetof(struct record, has_action), 128}, {offsetof(struct record, ech), 3}, {offsetof(struct record, is_inner), 2}, {offsetof(struct record, hier), HIER_ORIGINAL_DST + 1},
 		{offsetof(struct record, scheme), 4}, {offsetof(struct record, action), ACTION_INSPECT + 1},
 		{offsetof(struct record, guard), GUARD_WORD_CLOSED + 1}, {offsetof(struct record, fault), FAULT_COUNT},
 		{offsetof(struct record, status) + 1, 4}, {offsetof(struct record, len) + 1, 200},

@@ -2,6 +2,8 @@
 /* What [auth] says, as it comes out of a snapshot that was built, sealed and mapped. */
 #include "conf_dir.h"
 
+#include "cert_files.h"
+#include "conf/certificate.h"
 #include "conf/load.h"
 #include "policy/snapshot.h"
 
@@ -9,13 +11,12 @@
 #define END "[listener a]\naddress = 127.0.0.1:0\n"
 #define BIT(kind) (1u << (kind))
 
-static struct snapshot *
-snapshot_of(const char *ini)
+static int
+block_of(const char *ini, bool report_only)
 {
-	struct snapshot_inputs in = {.generation = 1};
+	struct snapshot_inputs in = {.generation = 1, .report_only = report_only};
 	struct report          r;
 	struct conf           *c;
-	struct snapshot       *s;
 	int                    fd;
 
 	dir_write("postern.ini", ini);
@@ -26,11 +27,19 @@ snapshot_of(const char *ini)
 	if (fd < 0)
 		report_print(&r, c, stderr);
 	assert_true(fd >= 0);
-	s = snapshot_open(fd, true);
-	assert_non_null(s);
-	close(fd);
 	conf_free(c);
 	report_clear(&r);
+	return fd;
+}
+
+static struct snapshot *
+snapshot_of(const char *ini)
+{
+	int              fd = block_of(ini, false);
+	struct snapshot *s = snapshot_open(fd, true);
+
+	assert_non_null(s);
+	close(fd);
 	return s;
 }
 
@@ -94,12 +103,184 @@ test_texts_times_and_limits_come_along(void **state)
 	snapshot_unref(s);
 }
 
+#define INSPECTION "[inspection]\nca-cert = ca.pem\nca-key = ca.key\n"
+#define INSPECT    "[rule i]\naction = inspect\nauth = none\n" END
+
+/* Pieces of a list in a block, each looked at to see that it is DER. */
+static unsigned
+pieces(const struct snapshot *s, struct flat_ref ref)
+{
+	struct span rest = snapshot_text(s, ref), der;
+	unsigned    n = 0;
+
+	for (; der_next(&rest, &der); n++)
+		assert_true(der.n > 100 && der.p[0] == 0x30);
+	assert_int_equal(rest.n, 0);
+	return n;
+}
+
+static void
+inspection_files(void)
+{
+	certs_new("ca.pem", "ca.key", (struct cert_want){0});
+	certs_new("root.pem", NULL, (struct cert_want){.name = "Root"});
+	certs_crl("one.crl", "One", (int64_t)time(NULL) + 86400);
+}
+
+static void
+test_inspection_comes_along_with_its_certificates(void **state)
+{
+	struct snapshot                  *s;
+	const struct inspection_settings *i;
+	struct span                       rest, der;
+	uint8_t                           print[32];
+
+	(void)state;
+	inspection_files();
+	s = snapshot_of(INSPECTION "trust = root.pem\ncrl = one.crl\nmin-tls = 1.3\naia = no\nh2 = no\nnon-tls = tunnel\nmissing-sni = inspect\nech = refuse\n"
+	                           "leaf-cache = 7\nleaf-validity = 24h\nsigner-timeout = 1s\n" INSPECT);
+	i = &s->set->inspection;
+	assert_true(i->present && !i->aia && !i->h2 && i->min_tls == 0x0304);
+	assert_true(i->non_tls == ODD_TUNNEL && i->missing_sni == ODD_INSPECT && i->foreign_sni == ODD_REFUSE && i->ech == ECH_REFUSE);
+	assert_true(i->leaf_cache == 7 && i->leaf_validity_ms == 86400000 && i->signer_timeout_ms == 1000);
+	assert_int_equal(pieces(s, i->ca), 1);
+	assert_int_equal(pieces(s, i->roots), 1);
+	assert_int_equal(pieces(s, i->crls), 1);
+	rest = snapshot_text(s, i->ca);
+	assert_true(der_next(&rest, &der) && certificate_print(der, print));
+	assert_memory_equal(print, i->ca_print, sizeof print);
+	snapshot_unref(s);
+}
+
+static void
+test_odd_answers_have_defaults_and_the_system_is_trusted(void **state)
+{
+	struct snapshot                  *s;
+	const struct inspection_settings *i;
+
+	(void)state;
+	inspection_files();
+	if (access(SYSTEM_ROOTS, R_OK) != 0)
+		skip();
+	s = snapshot_of(INSPECTION INSPECT);
+	i = &s->set->inspection;
+	assert_true(i->present && i->aia && i->h2 && i->min_tls == 0x0303);
+	assert_true(i->non_tls == ODD_REFUSE && i->missing_sni == ODD_REFUSE && i->foreign_sni == ODD_REFUSE && i->ech == ECH_FALLBACK);
+	assert_true(pieces(s, i->roots) > 50);
+	assert_int_equal(pieces(s, i->crls), 0);
+	snapshot_unref(s);
+}
+
+static void
+test_without_inspection_nothing_of_it_is_carried(void **state)
+{
+	struct snapshot *s = snapshot_of(END);
+	int              fd;
+
+	(void)state;
+	assert_true(!s->set->inspection.present && s->set->inspection.roots.n == 0 && s->set->files.n == 2);
+	snapshot_unref(s);
+	inspection_files();
+	/* what would be inspected is tunnelled under --report-only */
+	fd = block_of(INSPECTION "trust = root.pem\n" INSPECT, true);
+	s = snapshot_open(fd, true);
+	assert_true(s && !s->set->inspection.present && s->set->files.n == 2);
+	snapshot_unref(s);
+	close(fd);
+}
+
+/* Refreshes `*fd`; what was warned of. */
+static size_t
+refresh(int *fd, uint64_t generation)
+{
+	struct report r;
+	size_t        warnings;
+	int           next;
+
+	report_init(&r);
+	next = snapshot_refresh(*fd, generation, &r);
+	assert_true(next >= 0 && r.errors == 0);
+	warnings = r.warnings;
+	report_clear(&r);
+	close(*fd);
+	*fd = next;
+	return warnings;
+}
+
+static void
+test_a_changed_file_is_noticed_and_taken_on(void **state)
+{
+	int              fd;
+	char             name[200];
+	struct snapshot *s;
+	size_t           size;
+
+	(void)state;
+	inspection_files();
+	certs_crl("two.crl", "Two", (int64_t)time(NULL) + 86400);
+	fd = block_of(INSPECTION "trust = root.pem\ncrl = one.crl\n" INSPECT, false);
+	assert_true(snapshot_changed(fd, name, sizeof name) == 0);
+	assert_int_equal(system("cat two.crl >> one.crl && cat ca.pem ca.pem >> root.pem"), 0);
+	assert_true(snapshot_changed(fd, name, sizeof name) != 0);
+	assert_string_equal(name, "root.pem");
+	assert_int_equal(refresh(&fd, 2), 0);
+	assert_true(snapshot_changed(fd, name, sizeof name) == 0);
+	s = snapshot_open(fd, true);
+	assert_true(s && s->set->generation == 2);
+	assert_int_equal(pieces(s, s->set->inspection.roots), 3);
+	assert_int_equal(pieces(s, s->set->inspection.crls), 2);
+	assert_int_equal(pieces(s, s->set->inspection.ca), 1);
+	assert_int_equal(policy_rule_count(s->policy), 1);
+	size = s->size;
+	snapshot_unref(s);
+	/* however often: a block does not grow by what it held before */
+	for (uint64_t k = 3; k < 10; k++)
+		refresh(&fd, k);
+	s = snapshot_open(fd, true);
+	assert_true(s && s->size == size);
+	snapshot_unref(s);
+	close(fd);
+}
+
+static void
+test_a_file_that_is_half_written_leaves_what_was(void **state)
+{
+	int              fd;
+	char             name[200];
+	uint64_t         first;
+	struct snapshot *s;
+
+	(void)state;
+	inspection_files();
+	fd = block_of(INSPECTION "trust = root.pem\ncrl = one.crl\n" INSPECT, false);
+	assert_int_equal(truncate("root.pem", 200), 0);
+	first = snapshot_changed(fd, name, sizeof name);
+	assert_true(first != 0 && first == snapshot_changed(fd, name, sizeof name));
+	assert_int_equal(unlink("one.crl"), 0);
+	assert_true(snapshot_changed(fd, name, sizeof name) != first);
+	assert_int_equal(refresh(&fd, 2), 2);
+	s = snapshot_open(fd, true);
+	assert_int_equal(pieces(s, s->set->inspection.roots), 1);
+	assert_int_equal(pieces(s, s->set->inspection.crls), 1);
+	snapshot_unref(s);
+	/* said once, not with each look */
+	assert_true(snapshot_changed(fd, name, sizeof name) == 0);
+	certs_crl("one.crl", "One", (int64_t)time(NULL) + 86400);
+	assert_true(snapshot_changed(fd, name, sizeof name) != 0);
+	close(fd);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_only_the_back_ends_that_something_asks_run, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_texts_times_and_limits_come_along, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_inspection_comes_along_with_its_certificates, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_odd_answers_have_defaults_and_the_system_is_trusted, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_without_inspection_nothing_of_it_is_carried, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_a_changed_file_is_noticed_and_taken_on, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_a_file_that_is_half_written_leaves_what_was, dir_setup, dir_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

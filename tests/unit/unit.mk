@@ -9,9 +9,12 @@ include tests/unit/conf.mk
 include tests/unit/policy.mk
 include tests/unit/net.mk
 include tests/unit/ipc.mk
+include tests/unit/tls.mk
 include tests/unit/h2.mk
 include tests/unit/authd.mk
 include tests/unit/auth.mk
 include tests/unit/backs.mk
 include tests/unit/audit.mk
+include tests/unit/session.mk
+include tests/unit/verify.mk
 include tests/unit/proc.mk

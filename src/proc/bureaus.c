@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "proc/crew_auth.h"
+#include "proc/bureaus.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,41 +23,44 @@
 #define PAIR_AGAIN_MS   1000u
 #define BEAT_MS         1000u
 #define SILENT_US       5000000u /* frozen, or its loop is stuck: nothing in it may take that long */
+#define PATIENCE_MS     2000u /* of a reload, with the signer */
 #define SETTLE_MS       50u /* an editor's several steps are one change */
 #define PEER_BUFFER     (1 << 20) /* some asks of WIRE_MAX; where the kernel gives less, one fits and the rest wait at the desk */
 
 /* --- the plan --- */
 
 bool
-auth_plan_init(struct auth_plan *p, const struct conf *c, int snapshot)
+bureau_plan_init(struct bureau_plan *p, const struct conf *c, int snapshot)
 {
-	const char *const files[BACK_KINDS] = {
-		[BACK_NTLM_FILE] = c->auth.ntlm_file, [BACK_BASIC_FILE] = c->auth.basic_file, [BACK_KERBEROS] = c->auth.keytab};
+	const char *const files[BUREAUS] = {[BACK_NTLM_FILE] = c->auth.ntlm_file, [BACK_BASIC_FILE] = c->auth.basic_file, [BACK_KERBEROS] = c->auth.keytab,
+		[PEER_SIGNER] = c->inspection.ca_key};
 	struct snapshot *s = snapshot_open(snapshot, false);
 	bool             ok = s != NULL;
 
-	*p = (struct auth_plan){.kinds = s ? s->set->auth.kinds & ((1u << BACK_KINDS) - 1) : 0};
+	*p = (struct bureau_plan){0};
+	if (s)
+		p->wanted = (s->set->auth.kinds & ((1u << BACK_KINDS) - 1)) | (s->set->inspection.present ? 1u << PEER_SIGNER : 0);
 	snapshot_unref(s);
-	for (unsigned k = 0; k < BACK_KINDS; k++)
-		if (p->kinds & 1u << k && files[k])
+	for (unsigned k = 0; k < BUREAUS; k++)
+		if (p->wanted & 1u << k && files[k])
 			ok &= (p->file[k] = strdup(files[k])) != NULL;
 	if (!ok)
-		auth_plan_clear(p);
+		bureau_plan_clear(p);
 	return ok;
 }
 
 void
-auth_plan_clear(struct auth_plan *p)
+bureau_plan_clear(struct bureau_plan *p)
 {
-	for (unsigned k = 0; k < BACK_KINDS; k++)
+	for (unsigned k = 0; k < BUREAUS; k++)
 		free(p->file[k]);
-	*p = (struct auth_plan){0};
+	*p = (struct bureau_plan){0};
 }
 
 static bool
 is_wanted(const struct bureau *b)
 {
-	return b->all->plan.kinds & 1u << b->kind;
+	return b->all->plan.wanted & 1u << b->number;
 }
 
 /* --- files --- */
@@ -70,22 +73,38 @@ same_file(const struct stat *a, const struct stat *b)
 }
 
 static void
-look_at(struct bureau *b, struct stat *st)
+look_at(const char *path, struct stat *st)
 {
-	if (stat(b->all->plan.file[b->kind], st) != 0)
+	if (stat(path, st) != 0)
 		*st = (struct stat){0};
+}
+
+static const char *
+file_fault(unsigned number, int fd)
+{
+	struct stat st;
+
+	if (number != PEER_SIGNER)
+		return back_file_fault((enum back_kind)number, fd);
+	if (fstat(fd, &st) != 0)
+		return "cannot be looked at";
+	if (!S_ISREG(st.st_mode))
+		return "is no plain file";
+	if (st.st_mode & CA_KEY_CLOSED)
+		return "others can read it, or its group can write it, and who has the CA's key can pose as anybody; chmod 600 makes it right";
+	return NULL;
 }
 
 /* -1: said why, once for each change. A link is followed: administrators put them there. No wait for a FIFO. */
 static int
-file_open(struct bureau *b, const char *otherwise)
+file_open(struct bureau *b, const char *path, const char *otherwise)
 {
-	const char *path = b->all->plan.file[b->kind], *fault;
+	const char *fault;
 	int         fd;
 
-	look_at(b, &b->seen);
+	look_at(path, &b->seen);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	fault = fd < 0 ? strerror(errno) : back_file_fault((enum back_kind)b->kind, fd);
+	fault = fd < 0 ? strerror(errno) : file_fault(b->number, fd);
 	if (!fault)
 		return fd;
 	log_warn("%s: %s; %s", path, fault, otherwise);
@@ -97,7 +116,7 @@ file_open(struct bureau *b, const char *otherwise)
 static void
 watch_directory(struct bureau *b)
 {
-	const char *path = b->all->plan.file[b->kind], *slash = path ? strrchr(path, '/') : NULL;
+	const char *path = b->all->plan.file[b->number], *slash = path ? strrchr(path, '/') : NULL;
 	char        dir[PATH_MAX];
 
 	if (!path || b->all->inotify < 0)
@@ -115,18 +134,18 @@ bureau_kill(struct bureau *b)
 }
 
 void
-crew_auth_look(struct crew_auth *a)
+bureaus_look(struct bureaus *a)
 {
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
+	for (unsigned k = 0; k < BUREAUS; k++) {
 		struct bureau *b = &a->bureau[k];
 		struct stat    now;
 		int            fd;
-		if (!a->plan.file[k] || b->m.channel < 0)
-			continue;
-		look_at(b, &now);
+		if (!a->plan.file[k] || b->m.channel < 0 || b->offered > a->crew->generation)
+			continue; /* while another one is offered: later */
+		look_at(a->plan.file[k], &now);
 		if (same_file(&now, &b->seen))
 			continue;
-		fd = file_open(b, "what was read of it before stays in use");
+		fd = file_open(b, a->plan.file[k], "what was read of it before stays in use");
 		if (fd >= 0 && !member_say(&b->m, MSG_FILE, 0, NULL, 0, &fd, 1))
 			bureau_kill(b);
 		if (fd >= 0)
@@ -137,13 +156,13 @@ crew_auth_look(struct crew_auth *a)
 static void
 on_look(void *arg)
 {
-	crew_auth_look(arg);
+	bureaus_look(arg);
 }
 
 static void
 on_inotify(void *arg, unsigned what)
 {
-	struct crew_auth *a = arg;
+	struct bureaus *a = arg;
 	_Alignas(struct inotify_event) char buf[4096];
 
 	(void)what;
@@ -152,7 +171,7 @@ on_inotify(void *arg, unsigned what)
 	timer_set(a->crew->loop, &a->look, SETTLE_MS);
 }
 
-/* --- sockets between workers and auth processes --- */
+/* --- sockets between workers and bureaus --- */
 
 static void
 grow(int fd)
@@ -183,7 +202,7 @@ pair(struct bureau *b, uint32_t worker)
 	grow(end[1]);
 	if (!member_say(&b->m, MSG_PEER, worker, NULL, 0, &end[0], 1)) {
 		bureau_kill(b);
-	} else if (!member_say(w, MSG_PEER, b->kind, NULL, 0, &end[1], 1)) {
+	} else if (!member_say(w, MSG_PEER, b->number, NULL, 0, &end[1], 1)) {
 		b->unpaired[worker] = true;
 		timer_set(b->all->crew->loop, &b->all->pair_again, PAIR_AGAIN_MS);
 	}
@@ -194,34 +213,48 @@ pair(struct bureau *b, uint32_t worker)
 static void
 on_pair_again(void *arg)
 {
-	struct crew_auth *a = arg;
+	struct bureaus *a = arg;
 
-	for (unsigned k = 0; k < BACK_KINDS; k++)
+	for (unsigned k = 0; k < BUREAUS; k++)
 		for (uint32_t i = 0; i < a->crew->n_workers; i++)
 			if (a->bureau[k].unpaired[i])
 				pair(&a->bureau[k], i);
 }
 
 void
-crew_auth_worker_started(struct crew_auth *a, uint32_t worker)
+bureaus_worker_started(struct bureaus *a, uint32_t worker)
 {
-	for (unsigned k = 0; k < BACK_KINDS; k++)
+	for (unsigned k = 0; k < BUREAUS; k++)
 		pair(&a->bureau[k], worker);
 }
 
 /* --- starting, following --- */
 
-/* Its file and the snapshot in use; MSG_GO follows when it has prepared. */
-static bool
-send_snapshot(struct bureau *b)
+static const char *
+without_file(const struct bureau *b)
 {
-	struct crew *c = b->all->crew;
-	int          fd = b->all->plan.file[b->kind] ? file_open(b, "nobody can be asked by it until it can be read") : -1;
-	bool         ok = member_say(&b->m, MSG_FILE, c->generation, NULL, 0, &fd, fd >= 0) && member_say(&b->m, MSG_SNAPSHOT, c->generation, NULL, 0, &c->snapshot, 1);
+	return b->number == PEER_SIGNER ? "no tunnel can be inspected until it can be read" : "nobody can be asked by it until it can be read";
+}
+
+/* Its file and a snapshot; MSG_GO follows when it has prepared, and the crew uses that one. */
+static bool
+send_snapshot(struct bureau *b, const char *path, int snapshot, uint64_t generation, bool may_refuse)
+{
+	int  fd = path ? file_open(b, path, without_file(b)) : -1;
+	bool ok = member_say(&b->m, MSG_FILE, generation, NULL, 0, &fd, fd >= 0) && member_say(&b->m, MSG_SNAPSHOT, generation, "?", may_refuse, &snapshot, 1);
 
 	if (fd >= 0)
 		close(fd);
+	b->offered = generation;
 	return ok;
+}
+
+static bool
+send_in_use(struct bureau *b)
+{
+	const struct crew *c = b->all->crew;
+
+	return send_snapshot(b, b->all->plan.file[b->number], c->snapshot, c->generation, false);
 }
 
 static bool
@@ -231,8 +264,8 @@ send_start(struct bureau *b)
 	struct start start = c->start;
 	int          fd[2] = {c->shared_fd, c->wake_fd};
 
-	start.index = b->kind;
-	return member_say(&b->m, MSG_START, 0, &start, sizeof start, fd, 2) && send_snapshot(b);
+	start.index = b->number;
+	return member_say(&b->m, MSG_START, 0, &start, sizeof start, fd, 2) && send_in_use(b);
 }
 
 static void
@@ -276,6 +309,14 @@ on_follow(void *arg)
 	bureau_kill(b);
 }
 
+/* What comes is not for it, as it says. */
+static void
+note_refusal(struct bureau *b, const struct message *msg)
+{
+	snprintf(b->all->refusal, sizeof b->all->refusal, "%.*s", (int)(msg->n ? msg->n : 13), msg->n ? msg->data : "out of memory");
+	b->m.crew->on_change(b->m.crew->arg);
+}
+
 static void
 heard(struct member *m, const struct message *msg)
 {
@@ -283,6 +324,9 @@ heard(struct member *m, const struct message *msg)
 
 	switch ((enum message_type)msg->type) {
 	case MSG_PREPARED:
+		m->prepared = msg->number;
+		if (b->offered > m->crew->generation)
+			m->crew->on_change(m->crew->arg);
 		/* an older one is not worth a word: the next is on its way */
 		if (msg->number == m->crew->generation && !member_say(m, MSG_GO, msg->number, NULL, 0, NULL, 0))
 			bureau_kill(b);
@@ -290,6 +334,8 @@ heard(struct member *m, const struct message *msg)
 	case MSG_REFUSED:
 		if (msg->number == m->crew->generation)
 			bureau_kill(b);
+		else if (msg->number == b->offered)
+			note_refusal(b, msg);
 		break;
 	case MSG_ALIVE:
 		b->asked_us = 0;
@@ -336,11 +382,11 @@ bureau_beat(struct bureau *b, uint64_t now_us)
 static void
 on_beat(void *arg)
 {
-	struct crew_auth *a = arg;
+	struct bureaus *a = arg;
 	uint64_t          now_us = clock_mono_us();
 	bool              slept = now_us - a->beat_us > 2 * BEAT_MS * 1000u;
 
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
+	for (unsigned k = 0; k < BUREAUS; k++) {
 		struct bureau *b = &a->bureau[k];
 		if (b->asked_us && slept)
 			b->asked_us = now_us;
@@ -351,23 +397,91 @@ on_beat(void *arg)
 }
 
 void
-crew_auth_plan(struct crew_auth *a, struct auth_plan *plan)
+bureaus_plan(struct bureaus *a, struct bureau_plan *plan)
 {
-	auth_plan_clear(&a->plan);
+	bureau_plan_clear(&a->plan);
 	a->plan = *plan;
-	*plan = (struct auth_plan){0};
+	*plan = (struct bureau_plan){0};
+}
+
+/* Has it got what the crew now uses, before the crew did? */
+static bool
+bureau_go(struct bureau *b)
+{
+	const struct crew *c = b->all->crew;
+
+	if (b->offered != c->generation)
+		return send_in_use(b);
+	return b->m.prepared != c->generation || member_say(&b->m, MSG_GO, c->generation, NULL, 0, NULL, 0);
+}
+
+/* Only one that serves is asked: one that starts is told in its turn. */
+static bool
+signer_is_asked(const struct bureaus *a)
+{
+	const struct bureau *b = &a->bureau[PEER_SIGNER];
+
+	return is_wanted(b) && b->m.state == MEMBER_SERVING && b->m.channel >= 0;
+}
+
+static void
+on_patience(void *arg)
+{
+	struct bureaus *a = arg;
+
+	log_warn("%s (pid %d) does not say whether it can use the new configuration", a->bureau[PEER_SIGNER].m.name, (int)a->bureau[PEER_SIGNER].m.pid);
+	a->crew->on_change(a->crew->arg);
 }
 
 void
-crew_auth_go(struct crew_auth *a)
+bureaus_prepare(struct bureaus *a, const struct bureau_plan *next, int snapshot, uint64_t generation)
 {
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
+	struct bureau *b = &a->bureau[PEER_SIGNER];
+
+	a->refusal[0] = '\0';
+	if (!signer_is_asked(a) || !(next->wanted & 1u << PEER_SIGNER))
+		return;
+	b->kept = b->seen;
+	if (send_snapshot(b, next->file[PEER_SIGNER], snapshot, generation, true))
+		timer_set(a->crew->loop, &a->patience, PATIENCE_MS);
+	else
+		bureau_kill(b);
+}
+
+bool
+bureaus_is_prepared(const struct bureaus *a, uint64_t generation)
+{
+	const struct bureau *b = &a->bureau[PEER_SIGNER];
+
+	return b->offered != generation || !signer_is_asked(a) || b->m.prepared == generation || a->patience.at_tick == 0;
+}
+
+void
+bureaus_forget(struct bureaus *a)
+{
+	struct bureau *b = &a->bureau[PEER_SIGNER];
+
+	timer_clear(&a->patience);
+	a->refusal[0] = '\0';
+	if (b->offered <= a->crew->generation)
+		return;
+	b->seen = b->kept;
+	b->offered = 0;
+	if (b->m.channel >= 0 && !member_say(&b->m, MSG_FORGET, 0, NULL, 0, NULL, 0))
+		bureau_kill(b);
+}
+
+void
+bureaus_go(struct bureaus *a)
+{
+	timer_clear(&a->patience);
+	for (unsigned k = 0; k < BUREAUS; k++) {
 		struct bureau *b = &a->bureau[k];
 		if (b->watched >= 0)
 			inotify_rm_watch(a->inotify, b->watched);
 		b->watched = -1;
 	}
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
+	for (unsigned k = 0; k < BUREAUS; k++) {
 		struct bureau *b = &a->bureau[k];
 		watch_directory(b);
 		if (!b->m.pid) {
@@ -376,7 +490,7 @@ crew_auth_go(struct crew_auth *a)
 			continue;
 		}
 		timer_set(a->crew->loop, &b->follow, is_wanted(b) ? FOLLOW_MS : LAST_ASKS_MS);
-		if (b->m.channel >= 0 && !(is_wanted(b) ? send_snapshot(b) : member_say(&b->m, MSG_DRAIN, 0, NULL, 0, NULL, 0)))
+		if (b->m.channel >= 0 && !(is_wanted(b) ? bureau_go(b) : member_say(&b->m, MSG_DRAIN, 0, NULL, 0, NULL, 0)))
 			bureau_kill(b);
 	}
 }
@@ -384,15 +498,16 @@ crew_auth_go(struct crew_auth *a)
 /* --- the end --- */
 
 void
-crew_auth_reap(struct crew_auth *a, pid_t pid, int status)
+bureaus_reap(struct bureaus *a, pid_t pid, int status)
 {
 	char how[80];
 
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
+	for (unsigned k = 0; k < BUREAUS; k++) {
 		struct bureau *b = &a->bureau[k];
 		if (b->m.pid != pid)
 			continue;
 		timer_clear(&b->follow);
+		b->offered = 0;
 		if (!a->crew->leaving && is_wanted(b)) {
 			member_died(&b->m);
 			log_warn("%s (pid %d) %s; another one starts in %llu ms", b->m.name, (int)pid, member_end_text(status, how, sizeof how),
@@ -409,30 +524,31 @@ crew_auth_reap(struct crew_auth *a, pid_t pid, int status)
 }
 
 void
-crew_auth_kill(struct crew_auth *a)
+bureaus_kill(struct bureaus *a)
 {
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
+	for (unsigned k = 0; k < BUREAUS; k++) {
 		timer_clear(&a->bureau[k].m.again);
 		bureau_kill(&a->bureau[k]);
 	}
 }
 
 void
-crew_auth_init(struct crew_auth *a, struct crew *c)
+bureaus_init(struct bureaus *a, struct crew *c)
 {
-	*a = (struct crew_auth){.crew = c, .inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
+	*a = (struct bureaus){.crew = c, .inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
 	timer_init(&a->pair_again, on_pair_again, a);
 	timer_init(&a->look, on_look, a);
 	timer_init(&a->beat, on_beat, a);
+	timer_init(&a->patience, on_patience, a);
 	a->beat_us = clock_mono_us();
 	timer_set(c->loop, &a->beat, BEAT_MS);
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
+	for (unsigned k = 0; k < BUREAUS; k++) {
 		struct bureau *b = &a->bureau[k];
 		b->all = a;
-		b->kind = (enum back_kind)k;
+		b->number = k;
 		b->watched = -1;
-		b->m = (struct member){.crew = c, .role = "auth", .index = k, .channel = -1, .heard = heard};
-		snprintf(b->m.name, sizeof b->m.name, "auth %s", back_word(b->kind));
+		b->m = (struct member){.crew = c, .role = k == PEER_SIGNER ? "signer" : "auth", .index = k, .channel = -1, .heard = heard};
+		snprintf(b->m.name, sizeof b->m.name, k == PEER_SIGNER ? "the signer" : "auth %s", back_word((enum back_kind)k));
 		timer_init(&b->m.again, on_again, b);
 		timer_init(&b->follow, on_follow, b);
 	}
@@ -443,20 +559,21 @@ crew_auth_init(struct crew_auth *a, struct crew *c)
 }
 
 void
-crew_auth_clear(struct crew_auth *a)
+bureaus_clear(struct bureaus *a)
 {
 	if (!a->crew)
 		return;
-	crew_auth_kill(a);
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
+	bureaus_kill(a);
+	for (unsigned k = 0; k < BUREAUS; k++) {
 		member_close(&a->bureau[k].m);
 		timer_clear(&a->bureau[k].follow);
 	}
 	timer_clear(&a->pair_again);
 	timer_clear(&a->look);
 	timer_clear(&a->beat);
+	timer_clear(&a->patience);
 	watch_clear(&a->watch);
 	if (a->inotify >= 0)
 		close(a->inotify);
-	auth_plan_clear(&a->plan);
+	bureau_plan_clear(&a->plan);
 }

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* check: what `postern check` looks at beyond what a start does. */
+#ifndef POSTERN_CLI_CHECK_H
+#define POSTERN_CLI_CHECK_H
+
+#include "conf/conf.h"
+
+/* Reads the CA's key, and reports one that cannot be used or is another certificate's. */
+void check_key(const struct conf_inspection *i, struct report *r);
+
+#endif

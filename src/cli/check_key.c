@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check_key: does the CA's key fit its certificate? Asked by `postern check` alone, which an administrator runs: the parent of a running gateway does not
+ * read the key. A key in a token (pkcs11:) is left to the signer.
+ */
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "cli/check.h"
+#include "conf/certificate.h"
+#include "conf/file.h"
+
+#define KEY_MOST ((size_t)1 << 20)
+
+/* Nobody is asked for a pass phrase: the signer could not ask either. */
+static int
+on_pass_phrase(char *buf, int size, int writing, void *arg)
+{
+	bool *asked = arg;
+
+	(void)buf;
+	(void)size;
+	(void)writing;
+	*asked = true;
+	return -1;
+}
+
+/* Null: said why. What the file holds is wiped. */
+static EVP_PKEY *
+key_read(const char *path, struct where at, struct report *r)
+{
+	struct file_bytes file;
+	EVP_PKEY         *key = NULL;
+	char              why[FILE_WHY];
+	bool              asked = false;
+	BIO              *in;
+
+	if (!file_read(path, KEY_MOST, &file, why)) {
+		report_error(r, at, "ca-key: %s cannot be read: %s", path, why);
+		return NULL;
+	}
+	in = BIO_new_mem_buf(file.p, (int)file.n);
+	if (in)
+		key = PEM_read_bio_PrivateKey(in, NULL, on_pass_phrase, &asked);
+	if (!in)
+		report_error(r, at, "ca-key: %s: out of memory", path);
+	else if (asked)
+		report_error(r, at, "ca-key: the key in %s has a pass phrase, for which nobody can be asked; take it off (openssl pkey) and keep the file at 0600", path);
+	else if (!key)
+		report_error(r, at, "ca-key: %s holds no private key that can be read; want PEM (BEGIN PRIVATE KEY)", path);
+	BIO_free(in);
+	OPENSSL_cleanse(file.p, file.n);
+	free(file.p);
+	ERR_clear_error();
+	return key;
+}
+
+/* Null: conf has said why. */
+static X509 *
+cert_read(const char *path)
+{
+	struct der_list      list = {0};
+	struct span          rest, der;
+	const unsigned char *at;
+	X509                *cert = NULL;
+	char                 why[DER_WHY];
+
+	if (der_list_read(&list, DER_CERTIFICATE, path, why)) {
+		rest = span_of(list.v, list.n);
+		if (der_next(&rest, &der)) {
+			at = (const unsigned char *)der.p;
+			cert = d2i_X509(NULL, &at, (long)der.n);
+		}
+	}
+	der_list_clear(&list);
+	ERR_clear_error();
+	return cert;
+}
+
+/* One that is missing, or open to others, conf has spoken of. */
+static bool
+is_closed(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & CA_KEY_CLOSED);
+}
+
+void
+check_key(const struct conf_inspection *i, struct report *r)
+{
+	X509     *cert;
+	EVP_PKEY *key;
+
+	if (!i->present || !i->ca_cert || !i->ca_key || strncmp(i->ca_key, "pkcs11:", 7) == 0 || !is_closed(i->ca_key))
+		return;
+	cert = cert_read(i->ca_cert);
+	key = key_read(i->ca_key, i->ca_key_at, r);
+	/* where they fit, what is said of the certificate's key (too short) is said of this one */
+	if (cert && key && X509_check_private_key(cert, key) != 1)
+		report_error(r, i->ca_key_at, "ca-key: the key in %s is not that of the certificate in %s; name the two that belong together", i->ca_key, i->ca_cert);
+	ERR_clear_error();
+	EVP_PKEY_free(key);
+	X509_free(cert);
+}

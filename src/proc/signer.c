@@ -1,0 +1,675 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signer: the process that holds the CA's key, and answers "a leaf for these names" (tls/leaf_wire) to the workers, and nothing else. Makes the keys of
+ * all leaves and of session tickets as well, and renews them.
+ * A CA that cannot be used does not end the process: it says so, gives no hello, and workers wait as long as they please.
+ * Always true: one ask of a worker at a time, then the next one's; an answer that the worker does not take is kept, and no other ask of it is read.
+ */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proc/child.h"
+#include "proc/roles.h"
+#include "proc/sandbox.h"
+#include "proc/signer_ca.h"
+#include "tls/leaf.h"
+#include "tls/leaf_ask.h"
+#include "tls/lru.h"
+#include "tls/profile.h"
+
+#define KEYS_MS        86400000u /* so long leaves are made for one key */
+#define TICKETS_MS     3600000u
+#define TICKETS        3u
+#define BEFORE_MS      600000u /* so long the CA before the last reload answers those who still ask for it */
+#define LEAVE_MS       5000u   /* one that is needed no more answers what is on its way */
+#define CHAIN_ROOM     16384u
+#define PKCS8_ROOM     4096u
+#define UNTRUSTED_NAME "Postern untrusted origin CA"
+#define UNTRUSTED_DAYS 3650u
+
+struct peer {
+	struct signer *all;
+	uint32_t       worker;
+	int            fd; /* -1: none */
+	struct watch   watch;
+	bool           owes_hello, owes_tickets; /* to be sent before anything else */
+	uint8_t       *kept; /* an answer that did not fit; owned */
+	size_t         n_kept;
+};
+
+/* A certificate that was made; it goes with a key in use. */
+struct made {
+	int64_t until;
+	size_t  n;
+	uint8_t der[];
+};
+
+/* What was prepared, or is in use. */
+struct use {
+	struct snapshot *snap;
+	struct mint     *mint; /* null: its CA cannot be used */
+	int              file; /* of its key; -1: none */
+};
+
+struct signer {
+	struct child         child;
+	struct signer_stats *stats;
+	struct use           now, next;
+	struct mint         *before; /* of the CA before; null: none */
+	struct mint         *untrusted;
+	uint8_t              untrusted_chain[2048];
+	size_t               n_untrusted_chain;
+	EVP_PKEY            *key[LEAF_KEYS];
+	uint64_t             key_id;
+	uint8_t              ticket[TICKETS][LEAF_TICKET]; /* newest first */
+	unsigned             n_tickets;
+	struct lru          *cache; /* struct made, by digest of the ask */
+	struct timer         keys, tickets, forget, leave;
+	struct log_limit     odd;
+	struct peer          peer[SHARED_WORKERS_MAX];
+	uint8_t              in[LEAF_PACKET_MAX], out[LEAF_PACKET_MAX];
+};
+
+static int64_t
+now_s(void)
+{
+	return (int64_t)(clock_real_us() / 1000000);
+}
+
+/* --- what it says of itself --- */
+
+static struct span
+key_write(EVP_PKEY *key, uint8_t out[PKCS8_ROOM])
+{
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
+	uint8_t             *p = out;
+	int                  n = info ? i2d_PKCS8_PRIV_KEY_INFO(info, NULL) : 0;
+
+	n = n > 0 && n <= (int)PKCS8_ROOM ? i2d_PKCS8_PRIV_KEY_INFO(info, &p) : 0;
+	PKCS8_PRIV_KEY_INFO_free(info);
+	return span_of((const char *)out, n > 0 ? (size_t)n : 0);
+}
+
+static size_t
+hello_write(struct signer *s)
+{
+	uint8_t           key[LEAF_KEYS][PKCS8_ROOM], chain[CHAIN_ROOM];
+	struct leaf_hello h = {0};
+	size_t            n;
+
+	memcpy(h.ca_print, mint_print(s->now.mint), sizeof h.ca_print);
+	for (unsigned i = 0; i < LEAF_KEYS; i++) {
+		h.key[i].id = s->key_id;
+		h.key[i].pkcs8 = key_write(s->key[i], key[i]);
+	}
+	h.chain[LEAF_TRUSTED] = span_of((const char *)chain, signer_chain(s->now.snap, chain, sizeof chain));
+	h.chain[LEAF_UNTRUSTED] = span_of((const char *)s->untrusted_chain, s->n_untrusted_chain);
+	n = leaf_hello_write(&h, s->out, sizeof s->out);
+	OPENSSL_cleanse(key, sizeof key);
+	ERR_clear_error();
+	return n;
+}
+
+/* --- the workers --- */
+
+static void
+peer_close(struct peer *p)
+{
+	watch_clear(&p->watch);
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+	free(p->kept);
+	p->kept = NULL;
+}
+
+/* False: it did not go, and may later. */
+static bool
+peer_put(struct peer *p, const uint8_t *packet, size_t n)
+{
+	ssize_t w;
+
+	do
+		w = send(p->fd, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (w < 0 && errno == EINTR);
+	return w >= 0 || (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM); /* a worker that is gone: on_peer closes */
+}
+
+/* What is owed. False: not all of it went. */
+static bool
+peer_settle(struct peer *p)
+{
+	struct signer *s = p->all;
+	bool           went = true;
+
+	if (p->owes_hello && s->now.mint) {
+		size_t n = hello_write(s);
+		went = n == 0 || peer_put(p, s->out, n); /* 0: no memory; the next one who is owed something tries again */
+		p->owes_hello = !went || n == 0;
+		OPENSSL_cleanse(s->out, n);
+	}
+	if (went && p->owes_tickets) {
+		size_t n = leaf_tickets_write((const uint8_t(*)[LEAF_TICKET])s->ticket, s->n_tickets, s->out, sizeof s->out);
+		went = peer_put(p, s->out, n);
+		p->owes_tickets = !went;
+		OPENSSL_cleanse(s->out, n);
+	}
+	if (went && p->kept && (went = peer_put(p, p->kept, p->n_kept))) {
+		free(p->kept);
+		p->kept = NULL;
+	}
+	return went;
+}
+
+static void
+peers_owe(struct signer *s, bool hello, bool tickets)
+{
+	for (uint32_t i = 0; i < SHARED_WORKERS_MAX; i++) {
+		struct peer *p = &s->peer[i];
+		if (p->fd < 0)
+			continue;
+		p->owes_hello |= hello;
+		p->owes_tickets |= tickets;
+		peer_settle(p);
+	}
+}
+
+static void
+peer_answer(struct peer *p, const struct leaf_made *m)
+{
+	struct signer *s = p->all;
+	size_t         n = leaf_made_write(m, s->out, sizeof s->out);
+
+	if (peer_put(p, s->out, n))
+		return;
+	p->kept = malloc(n);
+	if (!p->kept)
+		return; /* its deadline ends that ask */
+	memcpy(p->kept, s->out, n);
+	p->n_kept = n;
+}
+
+/* --- leaves --- */
+
+/* Null: it has another CA. */
+static struct mint *
+mint_for(struct signer *s, const struct leaf_ask *a)
+{
+	if (a->ca == LEAF_UNTRUSTED)
+		return s->untrusted;
+	if (s->now.mint && memcmp(a->ca_print, mint_print(s->now.mint), sizeof a->ca_print) == 0)
+		return s->now.mint;
+	return s->before && memcmp(a->ca_print, mint_print(s->before), sizeof a->ca_print) == 0 ? s->before : NULL;
+}
+
+static const struct made *
+cache_find(struct signer *s, const uint8_t digest[32])
+{
+	struct made *m = lru_find(s->cache, digest);
+
+	if (m && m->until <= now_s()) {
+		lru_remove(s->cache, digest);
+		m = NULL;
+	}
+	return m;
+}
+
+static void
+cache_put(struct signer *s, const uint8_t digest[32], const uint8_t *der, size_t n)
+{
+	const unsigned char *p = der;
+	X509                *x = d2i_X509(NULL, &p, (long)n);
+	struct made         *m = x ? malloc(sizeof *m + n) : NULL;
+
+	if (m && leaf_use_until(x, &m->until)) {
+		m->n = n;
+		memcpy(m->der, der, n);
+		lru_put(s->cache, digest, m);
+	} else {
+		free(m);
+	}
+	X509_free(x);
+	ERR_clear_error();
+}
+
+static void
+answer(struct peer *p, struct span packet)
+{
+	struct signer     *s = p->all;
+	struct leaf_ask    a;
+	struct leaf_made   m = {0};
+	uint8_t            digest[32], der[LEAF_PACKET_MAX - 64];
+	const struct made *had = NULL;
+	const char        *why = "out of memory";
+	struct mint       *mint;
+	size_t             n;
+
+	if (!leaf_ask_read(packet, &a)) {
+		log_write_limited(&s->odd, LOG_LEVEL_WARN, "worker %u sends damaged packets", p->worker);
+		return;
+	}
+	s->stats->asked++;
+	m.number = a.number;
+	mint = mint_for(s, &a);
+	if (!mint) {
+		m.foreign = m.refused = true;
+	} else if (leaf_ask_digest(packet, digest) && (had = cache_find(s, digest))) {
+		s->stats->cached++;
+		m.der = span_of((const char *)had->der, had->n);
+	} else if ((n = mint_leaf(mint, &a, s->key[a.key], now_s(), der, sizeof der, &why)) > 0) {
+		s->stats->minted++;
+		m.der = span_of((const char *)der, n);
+		cache_put(s, digest, der, n);
+	} else {
+		s->stats->refused++;
+		m.refused = true;
+		m.der = span_str(why);
+		log_write_limited(&s->odd, LOG_LEVEL_WARN, "no certificate was made: %s", why);
+	}
+	peer_answer(p, &m);
+}
+
+static void
+on_peer(void *arg, unsigned what)
+{
+	struct peer   *p = arg;
+	struct signer *s = p->all;
+	ssize_t        n;
+
+	(void)what;
+	if (!peer_settle(p))
+		return; /* it reads no more; WATCH_WRITE comes when it has */
+	do
+		n = recv(p->fd, s->in, sizeof s->in, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS))
+		return;
+	if (n <= 0) {
+		peer_close(p);
+		child_say(MSG_PEER, p->worker);
+		return;
+	}
+	answer(p, span_of((const char *)s->in, (size_t)n));
+	watch_again(&p->watch, WATCH_READ); /* the others first */
+}
+
+static void
+take_peer(struct signer *s, struct message *m)
+{
+	struct peer *p = m->number < SHARED_WORKERS_MAX ? &s->peer[m->number] : NULL;
+
+	if (!p || m->n_fds != 1)
+		return;
+	peer_close(p);
+	p->fd = m->fd[0];
+	m->n_fds = 0;
+	p->owes_hello = p->owes_tickets = true;
+	if (!watch_init(&p->watch, s->child.loop, p->fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_peer, p)) {
+		peer_close(p);
+		child_say(MSG_PEER, p->worker);
+		return;
+	}
+	peer_settle(p);
+}
+
+/* --- keys of leaves and tickets --- */
+
+static bool
+keys_make(struct signer *s)
+{
+	EVP_PKEY *key[LEAF_KEYS] = {[LEAF_P256] = EVP_EC_gen("P-256"), [LEAF_RSA] = EVP_RSA_gen(2048)};
+	uint64_t  id;
+
+	if (!key[LEAF_P256] || !key[LEAF_RSA] || RAND_bytes((unsigned char *)&id, sizeof id) != 1) {
+		ERR_clear_error();
+		EVP_PKEY_free(key[LEAF_P256]);
+		EVP_PKEY_free(key[LEAF_RSA]);
+		return false;
+	}
+	for (unsigned i = 0; i < LEAF_KEYS; i++) {
+		EVP_PKEY_free(s->key[i]);
+		s->key[i] = key[i];
+	}
+	s->key_id = id;
+	lru_clear(s->cache);
+	return true;
+}
+
+static void
+on_keys(void *arg)
+{
+	struct signer *s = arg;
+
+	timer_set(s->child.loop, &s->keys, KEYS_MS);
+	if (keys_make(s))
+		peers_owe(s, true, false);
+	else
+		log_warn("the keys of leaves cannot be renewed; those before stay in use");
+}
+
+static bool
+tickets_make(struct signer *s)
+{
+	uint8_t key[LEAF_TICKET];
+
+	if (RAND_bytes(key, sizeof key) != 1) {
+		ERR_clear_error();
+		return false;
+	}
+	memmove(s->ticket[1], s->ticket[0], sizeof s->ticket - LEAF_TICKET);
+	memcpy(s->ticket[0], key, sizeof key);
+	OPENSSL_cleanse(key, sizeof key);
+	s->n_tickets += s->n_tickets < TICKETS;
+	return true;
+}
+
+static void
+on_tickets(void *arg)
+{
+	struct signer *s = arg;
+
+	timer_set(s->child.loop, &s->tickets, TICKETS_MS);
+	if (tickets_make(s))
+		peers_owe(s, false, true);
+}
+
+static bool
+untrusted_make(struct signer *s)
+{
+	const struct mint_ca_want want = {.name = UNTRUSTED_NAME, .days = UNTRUSTED_DAYS};
+	X509                     *cert;
+	EVP_PKEY                 *key;
+	const char               *why;
+
+	if (!mint_ca_make(&want, now_s(), &cert, &key, &why))
+		return false;
+	s->untrusted = mint_new(cert, key);
+	s->n_untrusted_chain = signer_chain_of(cert, s->untrusted_chain, sizeof s->untrusted_chain);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return s->untrusted && s->n_untrusted_chain > 0;
+}
+
+/* --- snapshots and the CA --- */
+
+static void
+use_clear(struct use *u)
+{
+	snapshot_unref(u->snap);
+	mint_free(u->mint);
+	if (u->file >= 0)
+		close(u->file);
+	*u = (struct use){.file = -1};
+}
+
+static bool
+same_ca(const struct mint *m, const struct snapshot *s)
+{
+	return m && memcmp(mint_print(m), s->set->inspection.ca_print, PROFILE_PRINT) == 0;
+}
+
+/* The file is another one now: that of what is about to be used, or of what is in use. */
+static void
+renew_key(struct signer *s, int file)
+{
+	struct use  *u = s->next.snap ? &s->next : &s->now;
+	char         why[SIGNER_WHY];
+	struct mint *m;
+
+	if (!u->snap || !u->snap->set->inspection.present) {
+		close(file);
+		return;
+	}
+	m = signer_mint(u->snap, file, now_s(), why);
+	if (!m) {
+		log_warn("ca-key: %s; %s", why, u->mint ? "what was read of it before stays in use" : "no tunnel can be inspected until it can be used");
+		close(file);
+		return;
+	}
+	log_info("the CA's key was read");
+	if (u->file >= 0)
+		close(u->file);
+	u->file = file;
+	mint_free(u->mint);
+	u->mint = m;
+	if (u == &s->now)
+		peers_owe(s, true, false);
+}
+
+static void
+take_file(struct signer *s, struct message *m)
+{
+	int fd = m->n_fds == 1 ? m->fd[0] : -1;
+
+	m->n_fds = 0;
+	if (m->number == 0) {
+		if (fd >= 0)
+			renew_key(s, fd);
+		return;
+	}
+	/* belongs to the snapshot that comes with the next message */
+	use_clear(&s->next);
+	s->next.file = fd;
+}
+
+static void
+take_snapshot(struct signer *s, struct message *m)
+{
+	struct use *u = &s->next;
+	char        why[SIGNER_WHY] = "out of memory";
+	bool        may_refuse = m->n > 0;
+
+	timer_clear(&s->leave); /* needed after all */
+	snapshot_unref(u->snap);
+	mint_free(u->mint);
+	u->mint = NULL;
+	u->snap = m->n_fds == 1 ? snapshot_open(m->fd[0], false) : NULL;
+	if (!u->snap) {
+		child_refuse(m->number, why);
+		return;
+	}
+	if (u->snap->set->inspection.present)
+		u->mint = signer_mint(u->snap, u->file, now_s(), why);
+	if (!u->mint && may_refuse) {
+		use_clear(u);
+		child_refuse(m->number, why);
+		return;
+	}
+	if (!u->mint && u->snap->set->inspection.present)
+		log_error("ca-key: %s; %s", why, same_ca(s->now.mint, u->snap) ? "what was read before stays in use" : "no tunnel can be inspected until it can be used");
+	child_say(MSG_PREPARED, m->number);
+}
+
+static void
+apply(struct signer *s, uint64_t number)
+{
+	struct use old = s->now;
+	bool       changed;
+
+	if (!s->next.snap || s->next.snap->set->generation != number) {
+		child_say(MSG_REFUSED, number);
+		return;
+	}
+	s->now = s->next;
+	s->next = (struct use){.file = -1};
+	if (!s->now.mint && same_ca(old.mint, s->now.snap)) {
+		s->now.mint = old.mint;
+		old.mint = NULL;
+	}
+	changed = s->now.mint && !(old.mint && memcmp(mint_print(old.mint), mint_print(s->now.mint), PROFILE_PRINT) == 0);
+	if (changed && old.mint) {
+		log_info("a new CA is in use: leaves are made by it from now on");
+		mint_free(s->before);
+		s->before = old.mint;
+		old.mint = NULL;
+		timer_set(s->child.loop, &s->forget, BEFORE_MS);
+	}
+	if (old.snap && old.snap->set->inspection.leaf_validity_ms != s->now.snap->set->inspection.leaf_validity_ms)
+		lru_clear(s->cache);
+	use_clear(&old);
+	mint_fit(s->untrusted, (int64_t)(s->now.snap->set->inspection.leaf_validity_ms / 1000));
+	(void)lru_fit(s->cache, s->now.snap->set->inspection.leaf_cache); /* else as many as before */
+	if (changed)
+		peers_owe(s, true, false);
+	child_say(MSG_APPLIED, number);
+}
+
+static void
+on_forget(void *arg)
+{
+	struct signer *s = arg;
+
+	mint_free(s->before);
+	s->before = NULL;
+}
+
+static void
+on_leave(void *arg)
+{
+	struct signer *s = arg;
+
+	loop_stop(s->child.loop);
+}
+
+static void
+on_message(void *arg, struct message *m)
+{
+	struct signer *s = arg;
+
+	switch ((enum message_type)m->type) {
+	case MSG_PEER:
+		take_peer(s, m);
+		break;
+	case MSG_FILE:
+		take_file(s, m);
+		break;
+	case MSG_SNAPSHOT:
+		take_snapshot(s, m);
+		break;
+	case MSG_GO:
+		apply(s, m->number);
+		break;
+	case MSG_FORGET:
+		use_clear(&s->next);
+		break;
+	case MSG_ALIVE:
+		child_say(MSG_ALIVE, m->number);
+		break;
+	case MSG_DRAIN:
+		timer_set(s->child.loop, &s->leave, LEAVE_MS);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Workers drain by themselves, and may still ask. */
+static void
+on_orphaned(void *arg)
+{
+	struct signer *s = arg;
+
+	timer_set(s->child.loop, &s->leave, s->now.snap ? s->now.snap->set->drain_timeout_ms : 0);
+}
+
+/* --- beginning and end --- */
+
+/* The key is not to reach the disk: neither by a core (sandbox_enter forbids it as well) nor by swapping, where this may be locked. */
+static void
+lock_memory(void)
+{
+	const struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
+
+	setrlimit(RLIMIT_CORE, &none);
+	/* under a limit the locks would make later allocations fail */
+	if (setrlimit(RLIMIT_MEMLOCK, &all) != 0 || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		log_info("memory cannot be locked here (%s): the CA's key may be swapped out", strerror(errno));
+}
+
+static bool
+signer_begin(struct signer *s)
+{
+	struct child *c = &s->child;
+
+	if (!child_begin(c, "signer"))
+		return false;
+	s->stats = &c->shared->signer;
+	timer_init(&s->keys, on_keys, s);
+	timer_init(&s->tickets, on_tickets, s);
+	timer_init(&s->forget, on_forget, s);
+	timer_init(&s->leave, on_leave, s);
+	c->on_message = on_message;
+	c->on_orphaned = on_orphaned;
+	c->arg = s;
+	lock_memory();
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {
+		log_error("cannot start: OpenSSL could not be made ready");
+		return false;
+	}
+	if (c->start.drop_user && !sandbox_drop_user(c->start.uid, c->start.gid))
+		return false;
+	if (!sandbox_enter(ROLE_SIGNER, false))
+		return false;
+	s->cache = lru_new(0, free);
+	if (!s->cache || !keys_make(s) || !tickets_make(s) || !untrusted_make(s)) {
+		log_error("cannot start: the keys of leaves cannot be made");
+		return false;
+	}
+	timer_set(c->loop, &s->keys, KEYS_MS);
+	timer_set(c->loop, &s->tickets, TICKETS_MS);
+	return child_listen(c);
+}
+
+static void
+signer_end(struct signer *s)
+{
+	for (uint32_t i = 0; i < SHARED_WORKERS_MAX; i++)
+		peer_close(&s->peer[i]);
+	if (s->child.loop) {
+		timer_clear(&s->keys);
+		timer_clear(&s->tickets);
+		timer_clear(&s->forget);
+		timer_clear(&s->leave);
+	}
+	use_clear(&s->now);
+	use_clear(&s->next);
+	mint_free(s->before);
+	mint_free(s->untrusted);
+	for (unsigned i = 0; i < LEAF_KEYS; i++)
+		EVP_PKEY_free(s->key[i]);
+	lru_free(s->cache);
+	child_end(&s->child);
+	OPENSSL_cleanse(s, sizeof *s);
+	free(s);
+}
+
+int
+signer_main(void)
+{
+	struct signer *s = calloc(1, sizeof *s);
+	int            rc = 1;
+
+	if (!s)
+		return rc;
+	s->now.file = s->next.file = -1;
+	for (uint32_t i = 0; i < SHARED_WORKERS_MAX; i++)
+		s->peer[i] = (struct peer){.all = s, .worker = i, .fd = -1};
+	if (signer_begin(s)) {
+		loop_run(s->child.loop);
+		rc = 0;
+	}
+	signer_end(s);
+	return rc;
+}

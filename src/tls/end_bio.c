@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * end_bio: OpenSSL's way to the socket. Gives it first what was read before it was there.
+ * Always true: after a read that came up short without a FIN on its way the socket is not asked again before its watch speaks (as side_read does).
+ */
+#include <errno.h>
+
+#include <stdlib.h>
+
+#include "net/sock.h"
+#include "tls/end_parts.h"
+
+static BIO_METHOD *method; /* for all ends of the process; never freed */
+
+static int
+on_write(BIO *bio, const char *buf, size_t n, size_t *done)
+{
+	struct tls_end *t = BIO_get_data(bio);
+	ssize_t         w = sock_write(t->side->fd, span_of(buf, n));
+
+	BIO_clear_retry_flags(bio);
+	*done = w > 0 ? (size_t)w : 0;
+	if (w >= 0)
+		return 1;
+	if (errno == EAGAIN)
+		BIO_set_retry_write(bio);
+	else
+		t->reset = true;
+	return 0;
+}
+
+static size_t
+read_hello(struct tls_end *t, char *buf, size_t n)
+{
+	size_t left = t->hello_n - t->hello_at;
+
+	if (n > left)
+		n = left;
+	memcpy(buf, t->hello + t->hello_at, n);
+	t->hello_at += n;
+	if (t->hello_at == t->hello_n) {
+		free(t->hello);
+		t->hello = NULL;
+	}
+	return n;
+}
+
+static int
+on_read(BIO *bio, char *buf, size_t n, size_t *done)
+{
+	struct tls_end *t = BIO_get_data(bio);
+	ssize_t         r = -1;
+
+	BIO_clear_retry_flags(bio);
+	*done = 0;
+	if (t->hello) {
+		*done = read_hello(t, buf, n);
+		return 1;
+	}
+	if (!t->dry) {
+		r = sock_read(t->side->fd, buf, n);
+		t->dry = r < 0 ? errno == EAGAIN : r > 0 && (size_t)r < n && !t->side->closed;
+		t->eof = r == 0;
+		t->reset = t->reset || (r < 0 && !t->dry);
+	}
+	if (r > 0) {
+		*done = (size_t)r;
+		return 1;
+	}
+	if (t->dry)
+		BIO_set_retry_read(bio);
+	return 0;
+}
+
+static long
+on_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+	const struct tls_end *t = BIO_get_data(bio);
+
+	(void)num;
+	(void)ptr;
+	if (cmd == BIO_CTRL_FLUSH)
+		return 1;
+	return cmd == BIO_CTRL_EOF && t->eof;
+}
+
+bool
+end_bio_begin(void)
+{
+	if (method)
+		return true;
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "side");
+	return method && BIO_meth_set_write_ex(method, on_write) && BIO_meth_set_read_ex(method, on_read) && BIO_meth_set_ctrl(method, on_ctrl);
+}
+
+BIO *
+end_bio_new(struct tls_end *t)
+{
+	BIO *bio = BIO_new(method);
+
+	if (!bio)
+		return NULL;
+	BIO_set_data(bio, t);
+	BIO_set_init(bio, 1);
+	return bio;
+}

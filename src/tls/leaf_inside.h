@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * leaf_inside: what a leaf is made of, for the files of tls/ only: leaf.c makes it, end.c shows it.
+ * Always true: key fits cert; what it holds is never changed after it was made, since several handshakes use it.
+ */
+#ifndef POSTERN_TLS_LEAF_INSIDE_H
+#define POSTERN_TLS_LEAF_INSIDE_H
+
+#include <openssl/types.h>
+#include <openssl/x509.h>
+
+#include "tls/leaf.h"
+
+struct leaf {
+	unsigned        refs;
+	X509           *cert;  /* owned */
+	EVP_PKEY       *key;   /* a reference: all leaves of one kind share the key of their LEAF_HELLO */
+	STACK_OF(X509) *chain; /* what is sent after it, without the root; null: nothing. Owned: a stack of its own, whose certificates are shared */
+};
+
+#endif

@@ -1,0 +1,34 @@
+# unit tests of tls/
+check_PROGRAMS += test_leaf_wire
+test_leaf_wire_SOURCES = tests/unit/test_leaf_wire.c
+test_leaf_wire_CFLAGS = $(UNIT_CFLAGS)
+test_leaf_wire_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_mint
+test_mint_SOURCES = tests/unit/test_mint.c
+test_mint_CFLAGS = $(UNIT_CFLAGS)
+test_mint_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_leaf
+test_leaf_SOURCES = tests/unit/test_leaf.c
+test_leaf_CFLAGS = $(UNIT_CFLAGS)
+test_leaf_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_lru
+test_lru_SOURCES = tests/unit/test_lru.c
+test_lru_CFLAGS = $(UNIT_CFLAGS)
+test_lru_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_end
+test_end_SOURCES = tests/unit/test_end.c tests/unit/tls_parts.h
+test_end_CFLAGS = $(UNIT_CFLAGS)
+test_end_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_end_resume
+test_end_resume_SOURCES = tests/unit/test_end_resume.c tests/unit/tls_parts.h
+test_end_resume_CFLAGS = $(UNIT_CFLAGS)
+test_end_resume_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_end_peers
+test_end_peers_SOURCES = tests/unit/test_end_peers.c tests/unit/tls_parts.h
+test_end_peers_CFLAGS = $(UNIT_CFLAGS)
+test_end_peers_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_end_memory
+test_end_memory_SOURCES = tests/unit/test_end_memory.c tests/unit/tls_parts.h
+test_end_memory_CFLAGS = $(UNIT_CFLAGS)
+test_end_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc
+test_end_memory_LDADD = $(UNIT_LDADD)
