@@ -208,6 +208,7 @@ session_open_stream(struct session *parent, struct carrier *stream)
 	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
 	side_carry(&s->client, stream);
 	enlist(s, parent->gw, &parent->peer, parent->slot);
+	parent->gw->n_streams++;
 	watch_again(&s->client.watch, WATCH_READ);
 	return true;
 }
@@ -254,7 +255,9 @@ session_finish(struct session *s, enum fault fault)
 	s->origin = NULL;
 	inside_unref(s->inside);
 	s->inside = NULL;
-	if (!s->is_stream) {
+	if (s->is_stream) {
+		gw->n_streams--;
+	} else {
 		tally_remove(gw->shared, gw->worker, &s->peer.addr);
 		gw->count->open--;
 	}
