@@ -420,26 +420,32 @@ same_ca(const struct mint *m, const struct snapshot *s)
 	return m && memcmp(mint_print(m), s->set->inspection.ca_print, PROFILE_PRINT) == 0;
 }
 
-/* The file in use is another one now. */
+/* The file is another one now: that of what is about to be used, or of what is in use. */
 static void
 renew_key(struct signer *s, int file)
 {
+	struct use  *u = s->next.snap ? &s->next : &s->now;
 	char         why[SIGNER_WHY];
-	struct mint *m = s->now.snap && s->now.snap->set->inspection.present ? signer_mint(s->now.snap, file, now_s(), why) : NULL;
+	struct mint *m;
 
+	if (!u->snap || !u->snap->set->inspection.present) {
+		close(file);
+		return;
+	}
+	m = signer_mint(u->snap, file, now_s(), why);
 	if (!m) {
-		if (s->now.snap && s->now.snap->set->inspection.present)
-			log_warn("ca-key: %s; %s", why, s->now.mint ? "what was read of it before stays in use" : "no tunnel can be inspected until it can be used");
+		log_warn("ca-key: %s; %s", why, u->mint ? "what was read of it before stays in use" : "no tunnel can be inspected until it can be used");
 		close(file);
 		return;
 	}
 	log_info("the CA's key was read");
-	if (s->now.file >= 0)
-		close(s->now.file);
-	s->now.file = file;
-	mint_free(s->now.mint);
-	s->now.mint = m;
-	peers_owe(s, true, false);
+	if (u->file >= 0)
+		close(u->file);
+	u->file = file;
+	mint_free(u->mint);
+	u->mint = m;
+	if (u == &s->now)
+		peers_owe(s, true, false);
 }
 
 static void
