@@ -333,11 +333,9 @@ session_on_origin(struct session *s, unsigned what)
 	case SESSION_TUNNEL:
 		tunnel_on_origin(s, what);
 		break;
-	case SESSION_LEAF:
-		if (!s->origin->side.carrier)
-			break; /* before the 200: what it says is the tunnel's */
-		/* fallthrough */
 	default:
+		if (s->state == SESSION_LEAF && !s->origin->side.carrier)
+			break; /* before the 200: what it says is the tunnel's */
 		/* kept for this client's next request: a server that speaks or leaves in between is of no more use */
 		if (!origin_is_quiet(s->origin))
 			session_drop_origin(s);
