@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -123,11 +124,21 @@ place_make(struct place *p, mode_t mode, struct span bytes)
 }
 
 static bool
+is_file(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode));
+}
+
+static bool
 place_put(struct place *p, bool force)
 {
 	p->placed = renameat2(AT_FDCWD, p->made, AT_FDCWD, p->path, RENAME_NOREPLACE) == 0;
 	if (p->placed)
 		p->made[0] = '\0';
+	else if (errno == EEXIST && force && !is_file(p->path))
+		errno = EISDIR; /* or something else that nobody meant */
 	else if (errno == EEXIST && force)
 		p->placed = p->swapped = renameat2(AT_FDCWD, p->made, AT_FDCWD, p->path, RENAME_EXCHANGE) == 0;
 	return p->placed;

@@ -322,7 +322,7 @@ h2_head_text(struct h2_head *h, bool ends)
 	p = malloc(room);
 	if (!p)
 		return span_of(NULL, 0);
-	if (h->is_response)
+	if (h->is_response && !h->is_trailer)
 		n = (size_t)snprintf(p, room, "HTTP/1.1 %03u \r\n", h->status);
 	else if (!h->is_trailer)
 		n = (size_t)snprintf(p, room, "%s %s HTTP/1.1\r\nhost: %s\r\n", h->method, h->path, h->authority ? h->authority : "");

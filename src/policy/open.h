@@ -109,7 +109,7 @@ people_state(const struct policy *p, const struct facts *f, uint32_t rule)
 /* Nobody is asked who they are before everything else holds, addresses too; and where it is known that a rule does not mean them, no address is
  * looked up for it. The response comes last: nothing can be asked of the client any more when it is there. */
 static inline enum settle
-rule_settle(const struct policy *p, const struct facts *f, struct view *v, uint32_t rule)
+rule_settle_by(const struct policy *p, const struct facts *f, struct view *v, uint32_t rule, bool reads)
 {
 	const struct block_rule *r = &p->rules[rule];
 	bool                     no_address = !v->has_address && (r->has >> COND_ADDRESSES & 1);
@@ -117,7 +117,7 @@ rule_settle(const struct policy *p, const struct facts *f, struct view *v, uint3
 
 	if (who == TRACE_FAILED)
 		return SETTLE_NEXT;
-	if (r->has & COND_READ)
+	if (reads)
 		read = request_states(p, f, rule, &v->given_up);
 	if (read == TRACE_FAILED)
 		return SETTLE_NEXT;
@@ -128,6 +128,15 @@ rule_settle(const struct policy *p, const struct facts *f, struct view *v, uint3
 	if (who == TRACE_UNKNOWN || (r->auth == AUTH_REQUIRED && !(f->known & FACT_USER)))
 		return SETTLE_USER;
 	return read == TRACE_UNKNOWN ? SETTLE_RESPONSE : SETTLE_DECIDE;
+}
+
+/* The same for a rule with conditions of COND_READ. Apart, so that rules without them do not pay for it. */
+enum settle rule_settle_read(const struct policy *p, const struct facts *f, struct view *v, uint32_t rule);
+
+static inline enum settle
+rule_settle(const struct policy *p, const struct facts *f, struct view *v, uint32_t rule)
+{
+	return p->rules[rule].has & COND_READ ? rule_settle_read(p, f, v, rule) : rule_settle_by(p, f, v, rule, false);
 }
 
 /* A rule waits for the response: the next ones say what happens when it turns out not to hold. */

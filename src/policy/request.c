@@ -161,6 +161,12 @@ request_states(const struct policy *p, const struct facts *f, uint32_t rule, uin
 	return all;
 }
 
+enum settle
+rule_settle_read(const struct policy *p, const struct facts *f, struct view *v, uint32_t rule)
+{
+	return rule_settle_by(p, f, v, rule, true);
+}
+
 bool
 request_origin(const struct policy *p, const struct facts *f, uint32_t rule, enum condition c, bool against, uint32_t *line)
 {

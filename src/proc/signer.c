@@ -227,21 +227,19 @@ cache_find(struct signer *s, const uint8_t digest[32])
 }
 
 static void
-cache_put(struct signer *s, const uint8_t digest[32], const uint8_t *der, size_t n)
+cache_put(struct signer *s, const struct mint *mint, const struct leaf_ask *a, const uint8_t digest[32], struct span der)
 {
-	const unsigned char *p = der;
-	X509                *x = d2i_X509(NULL, &p, (long)n);
-	struct made         *m = x ? malloc(sizeof *m + n) : NULL;
+	struct made *m = malloc(sizeof *m + der.n);
+	int64_t      from, until;
 
-	if (m && leaf_use_until(x, &m->until)) {
-		m->n = n;
-		memcpy(m->der, der, n);
-		lru_put(s->cache, digest, m);
-	} else {
+	if (!m || !mint_dates(mint, a, now_s(), &from, &until)) {
 		free(m);
+		return;
 	}
-	X509_free(x);
-	ERR_clear_error();
+	m->until = leaf_use_until(from, until);
+	m->n = der.n;
+	memcpy(m->der, der.p, der.n);
+	lru_put(s->cache, digest, m);
 }
 
 static void
@@ -254,6 +252,7 @@ answer(struct peer *p, struct span packet)
 	const struct made *had = NULL;
 	const char        *why = "out of memory";
 	struct mint       *mint;
+	bool               known = false;
 	size_t             n;
 
 	if (!leaf_ask_read(packet, &a)) {
@@ -265,13 +264,14 @@ answer(struct peer *p, struct span packet)
 	mint = mint_for(s, &a);
 	if (!mint) {
 		m.foreign = m.refused = true;
-	} else if (leaf_ask_digest(packet, digest) && (had = cache_find(s, digest))) {
+	} else if ((known = leaf_ask_digest(packet, digest)) && (had = cache_find(s, digest))) {
 		s->stats->cached++;
 		m.der = span_of((const char *)had->der, had->n);
 	} else if ((n = mint_leaf(mint, &a, s->key[a.key], now_s(), der, sizeof der, &why)) > 0) {
 		s->stats->minted++;
 		m.der = span_of((const char *)der, n);
-		cache_put(s, digest, der, n);
+		if (known)
+			cache_put(s, mint, &a, digest, m.der);
 	} else {
 		s->stats->refused++;
 		m.refused = true;
@@ -420,26 +420,32 @@ same_ca(const struct mint *m, const struct snapshot *s)
 	return m && memcmp(mint_print(m), s->set->inspection.ca_print, PROFILE_PRINT) == 0;
 }
 
-/* The file in use is another one now. */
+/* The file is another one now: that of what is about to be used, or of what is in use. */
 static void
 renew_key(struct signer *s, int file)
 {
+	struct use  *u = s->next.snap ? &s->next : &s->now;
 	char         why[SIGNER_WHY];
-	struct mint *m = s->now.snap && s->now.snap->set->inspection.present ? signer_mint(s->now.snap, file, now_s(), why) : NULL;
+	struct mint *m;
 
+	if (!u->snap || !u->snap->set->inspection.present) {
+		close(file);
+		return;
+	}
+	m = signer_mint(u->snap, file, now_s(), why);
 	if (!m) {
-		if (s->now.snap && s->now.snap->set->inspection.present)
-			log_warn("ca-key: %s; %s", why, s->now.mint ? "what was read of it before stays in use" : "no tunnel can be inspected until it can be used");
+		log_warn("ca-key: %s; %s", why, u->mint ? "what was read of it before stays in use" : "no tunnel can be inspected until it can be used");
 		close(file);
 		return;
 	}
 	log_info("the CA's key was read");
-	if (s->now.file >= 0)
-		close(s->now.file);
-	s->now.file = file;
-	mint_free(s->now.mint);
-	s->now.mint = m;
-	peers_owe(s, true, false);
+	if (u->file >= 0)
+		close(u->file);
+	u->file = file;
+	mint_free(u->mint);
+	u->mint = m;
+	if (u == &s->now)
+		peers_owe(s, true, false);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "net/sock.h"
 #include "session/page.h"
 #include "session/session.h"
+#include "session/unserved.h"
 #include "tls/aia.h"
 #include "tls/leaf.h"
 #include "tls/origin_memory.h"
@@ -62,6 +63,7 @@ gateway_clear(struct gateway *gw)
 	buf_pool_clear(&gw->bufs);
 	basic_cache_free(gw->basic);
 	origin_memory_free(gw->verified);
+	unserved_free(gw->unserved);
 	tls_context_unref(gw->tls);
 	explicit_bzero(gw->ticket, sizeof gw->ticket);
 	snapshot_unref(gw->snap);
@@ -214,7 +216,7 @@ on_resume(void *arg)
 
 	if (gw->draining)
 		return;
-	if (gw->n_sessions >= gw->snap->set->max_connections) {
+	if (gw->n_sessions - gw->n_streams >= gw->snap->set->max_connections) {
 		timer_set(gw->loop, &gw->resume, PAUSE_MS);
 		return;
 	}
@@ -277,7 +279,7 @@ on_accept(void *arg, unsigned what)
 		struct endpoint peer;
 		int             fd;
 
-		if (gw->n_sessions >= gw->snap->set->max_connections) {
+		if (gw->n_sessions - gw->n_streams >= gw->snap->set->max_connections) {
 			log_write_limited(&limit, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
 			gateway_pause(gw);
 			return;

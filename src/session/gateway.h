@@ -31,6 +31,7 @@ struct leaf_desk;
 struct origin_memory;
 struct session;
 struct tls_context;
+struct unserved;
 
 /* One listening socket. Slots keep their number over reloads; the snapshot's index may change. */
 struct slot {
@@ -59,6 +60,7 @@ struct gateway {
 
 	TAILQ_HEAD(, session) sessions;
 	uint32_t           n_sessions;
+	uint32_t           n_streams; /* of them, streams of others' connections: bounded there, not by max-connections */
 	uint64_t           next_id;
 
 	struct lane_pool   lanes;
@@ -73,6 +75,7 @@ struct gateway {
 	struct leaf_desk     *leaves;   /* owned by the worker; null: there is nobody to ask */
 	struct origin_memory *verified; /* owned */
 	struct aia           *aia;      /* owned */
+	struct unserved      *unserved; /* owned; null: nothing of the kind was met, or no memory */
 	uint8_t               ticket[TICKET_KEYS][TICKET_KEY_SIZE]; /* n_tickets of them: for the context to come */
 	unsigned              n_tickets;
 	char              *compose; /* where heads and pages are put together */

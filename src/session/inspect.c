@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "session/inspect.h"
+#include "session/unserved.h"
 
 static void on_leaf(void *arg, struct leaf *leaf, enum fault fault);
 static void want_leaf(struct session *s);
@@ -208,18 +209,6 @@ inspect_origin_known(struct session *s, struct profile *profile, enum fault faul
 	want_leaf(s);
 }
 
-/* A page can be told inside only. */
-void
-inspect_failed(struct session *s, enum fault fault)
-{
-	struct inspection *p = s->req->inspection;
-
-	if (p && p->plan == PLAN_INSPECT && (s->state == SESSION_GATE || s->state == SESSION_LOOKUP || s->state == SESSION_DIAL))
-		block_origin(s, fault, NULL);
-	else
-		session_finish(s, fault);
-}
-
 /* --- the leaf --- */
 
 /* What a resumed session must agree with: one that was begun when the origin was another, or under another CA, is not gone on with. */
@@ -290,12 +279,8 @@ describe_leaf(const struct session *s)
 	if (in->fault != FAULT_NONE)
 		return want;
 	want.profile = p->plan == PLAN_FALLBACK ? p->shown : in->profile;
-	if (want.profile->fault != FAULT_NONE && in->bad == ORIGIN_WARN) {
-		want.profile = NULL; /* our own page warns, which must be seen: nothing passes before somebody has consented there */
-		return want;
-	}
 	if (want.profile->fault != FAULT_NONE)
-		want.ca = LEAF_UNTRUSTED;
+		want.ca = LEAF_UNTRUSTED; /* whatever passes, the browser warns; where consent is wanted, our page does so as well */
 	if (want.profile->version < 0x0304 && !p->ecdsa_12)
 		want.key = LEAF_RSA;
 	return want;
@@ -339,6 +324,19 @@ on_leaf(void *arg, struct leaf *leaf, enum fault fault)
 }
 
 /* --- the client --- */
+
+void
+inspect_note_unserved(struct session *s, enum fault fault)
+{
+	struct gateway *gw = s->gw;
+
+	if (fault != FAULT_CLIENT_REJECTED_CERTIFICATE && fault != FAULT_ORIGIN_WANTS_CERTIFICATE)
+		return;
+	if (!gw->unserved)
+		gw->unserved = unserved_new();
+	if (gw->unserved)
+		unserved_note(gw->unserved, &s->inside->at, fault, &s->peer.addr, loop_now_us(gw->loop));
+}
 
 /* ECH: it has seen the outer name's leaf, and comes back without. */
 static void
@@ -414,6 +412,7 @@ inspect_on_client(struct session *s)
 	case TLS_BROKE:
 		fault = tls_why(r->shake, &detail);
 		request_note_tls(r, detail);
+		inspect_note_unserved(s, fault);
 		session_finish(s, fault);
 		break;
 	}
@@ -437,10 +436,12 @@ inspect_end(struct session *s, enum fault fault)
 	const char    *detail = NULL;
 	enum fault     late = in->requests == 0 ? tls_late_why(s->client_tls, &detail) : FAULT_NONE;
 
-	if (late != FAULT_NONE)
+	if (late != FAULT_NONE) {
 		fault = late;
-	else if (in->fault != FAULT_NONE)
+		inspect_note_unserved(s, late);
+	} else if (in->fault != FAULT_NONE) {
 		fault = in->fault;
+	}
 	memo_record(s, s->connect, fault, detail ? span_str(detail) : SPAN(""));
 	memo_free(s->connect);
 	s->connect = NULL;

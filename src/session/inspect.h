@@ -50,10 +50,10 @@ void inspect_go(struct session *s);
 void inspect_connected(struct session *s);
 /* The origin's handshake is over: `profile` (a reference, taken over) as it was found, or null and why there is none. */
 void inspect_origin_known(struct session *s, struct profile *profile, enum fault fault, const char *detail);
-/* After the 200 something failed that a page would tell: it is told inside the client's TLS, if that can still be had. */
-void inspect_failed(struct session *s, enum fault fault);
 void inspect_on_client(struct session *s);  /* the client's handshake goes on */
 void inspect_on_timeout(struct session *s);
+/* A host that inspection cannot serve is counted (unserved.h); other faults are none of its business. */
+void inspect_note_unserved(struct session *s, enum fault fault);
 /* The connection ends: the CONNECT's line. `fault` NONE when it belongs to a request inside. */
 void inspect_end(struct session *s, enum fault fault);
 void inspection_free(struct inspection *p);

@@ -24,14 +24,19 @@ odd_server_spoke(const struct session *s)
 void
 odd_refuse(struct session *s, enum fault fault, enum alert alert)
 {
+	struct span bytes = tls_alert((uint8_t)alert);
+
 	session_cancel_errands(s);
 	/* should the answer to the CONNECT still wait, nobody reads what comes behind it in time either */
-	if (outbox_is_empty(&s->down.kept) && outbox_send(&s->down.kept, &s->client, tls_alert((uint8_t)alert), SPAN("")) == OUTBOX_BROKEN)
-		fault = FAULT_CLIENT_ABORTED;
 	if (!outbox_is_empty(&s->down.kept)) {
 		session_finish(s, fault);
 		return;
 	}
+	if (outbox_send(&s->down.kept, &s->client, bytes, SPAN("")) != OUTBOX_SENT) {
+		session_finish(s, FAULT_CLIENT_ABORTED);
+		return;
+	}
+	s->req->bytes_out += bytes.n;
 	record_request(s, fault);
 	linger_begin(s);
 }

@@ -77,7 +77,7 @@ fill_tls(const struct inside *in, struct span text[RT_COUNT], struct scratch_tex
 	text[RT_TLS_DETAIL] = span_str(in->detail);
 	if (!p)
 		return;
-	text[RT_TLS_ORIGIN] = span_of(t->tls, (size_t)snprintf(t->tls, sizeof t->tls, "TLSv1.%u/%s", p->version >= 0x0304 ? 3 : 2, p->cipher));
+	text[RT_TLS_ORIGIN] = span_of(t->tls, (size_t)snprintf(t->tls, sizeof t->tls, "TLSv1.%u/%s", p->version >= 0x0304 ? 3u : 2u, p->cipher));
 	text[RT_ORIGIN_ISSUER] = span_str(p->issuer);
 	if (!in->detail[0])
 		text[RT_TLS_DETAIL] = span_str(p->detail);

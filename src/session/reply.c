@@ -7,7 +7,6 @@
 
 #include "net/sock.h"
 #include "session/compose.h"
-#include "session/inspect.h"
 #include "session/page.h"
 #include "session/session.h"
 
@@ -238,7 +237,7 @@ reply_fault(struct session *s, enum fault fault)
 	if (!fault_row(fault)->status || (!s->req && !request_new(s)))
 		session_finish(s, fault);
 	else if (s->req->is_connect && s->req->status == 200) /* the client takes what comes for its tunnel's */
-		inspect_failed(s, fault);
+		session_finish(s, fault);
 	else
 		send_page(s, fault, SPAN(""));
 }

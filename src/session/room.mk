@@ -25,4 +25,5 @@ libpostern_a_SOURCES += \
 	src/session/session.c src/session/session.h \
 	src/session/target.c src/session/target.h \
 	src/session/streams.c \
-	src/session/tunnel.c
+	src/session/tunnel.c \
+	src/session/unserved.c src/session/unserved.h

@@ -19,9 +19,9 @@ static const uint32_t edges[SESSION_STATES] = {
 	[SESSION_ACCEPTED] = TO(HEAD) | TO(DONE),
 	[SESSION_HEAD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(LEAF) | TO(DONE),
-	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(LEAF) | TO(DONE),
+	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(CLIENT_TLS) | TO(DONE),
+	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
 	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
 	[SESSION_DRAIN] = TO(HEAD) | TO(LINGER) | TO(DONE),
 	[SESSION_REPLY] = TO(HEAD) | TO(DRAIN) | TO(PEEK) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
@@ -208,6 +208,7 @@ session_open_stream(struct session *parent, struct carrier *stream)
 	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
 	side_carry(&s->client, stream);
 	enlist(s, parent->gw, &parent->peer, parent->slot);
+	parent->gw->n_streams++;
 	watch_again(&s->client.watch, WATCH_READ);
 	return true;
 }
@@ -254,7 +255,9 @@ session_finish(struct session *s, enum fault fault)
 	s->origin = NULL;
 	inside_unref(s->inside);
 	s->inside = NULL;
-	if (!s->is_stream) {
+	if (s->is_stream) {
+		gw->n_streams--;
+	} else {
 		tally_remove(gw->shared, gw->worker, &s->peer.addr);
 		gw->count->open--;
 	}
@@ -330,11 +333,9 @@ session_on_origin(struct session *s, unsigned what)
 	case SESSION_TUNNEL:
 		tunnel_on_origin(s, what);
 		break;
-	case SESSION_LEAF:
-		if (!s->origin->side.carrier)
-			break; /* before the 200: what it says is the tunnel's */
-		/* fallthrough */
 	default:
+		if (s->state == SESSION_LEAF && !s->origin->side.carrier)
+			break; /* before the 200: what it says is the tunnel's */
 		/* kept for this client's next request: a server that speaks or leaves in between is of no more use */
 		if (!origin_is_quiet(s->origin))
 			session_drop_origin(s);

@@ -22,6 +22,10 @@ BENCHES += bench_tls
 bench_tls_SOURCES = tests/bench/bench_tls.c tests/bench/bench.h tests/unit/tls_parts.h
 bench_tls_LDADD = libpostern.a $(LIBS_ALL)
 
+BENCHES += bench_mint
+bench_mint_SOURCES = tests/bench/bench_mint.c tests/bench/bench.h
+bench_mint_LDADD = libpostern.a $(LIBS_ALL)
+
 # The load of bench_auth.sh, which compares authentication with Squid's in a test domain.
 EXTRA_PROGRAMS += auth_load
 auth_load_SOURCES = tests/bench/auth_load.c

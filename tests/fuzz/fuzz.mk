@@ -54,6 +54,36 @@ fuzz_credential_LDADD = $(FUZZ_LIBS)
 fuzz_credential_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_h2_head
+replay_h2_head_SOURCES = tests/fuzz/fuzz_h2_head.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_h2_head_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_h2_head
+fuzz_h2_head_SOURCES = tests/fuzz/fuzz_h2_head.c tests/fuzz/fuzz.h
+fuzz_h2_head_LDADD = $(FUZZ_LIBS)
+fuzz_h2_head_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_h2_front
+replay_h2_front_SOURCES = tests/fuzz/fuzz_h2_front.c tests/fuzz/replay.c tests/fuzz/fuzz.h tests/fuzz/h2_pipe.h tests/unit/h2_owner.c tests/unit/h2_owner.h
+replay_h2_front_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_h2_front
+fuzz_h2_front_SOURCES = tests/fuzz/fuzz_h2_front.c tests/fuzz/fuzz.h tests/fuzz/h2_pipe.h tests/unit/h2_owner.c tests/unit/h2_owner.h
+fuzz_h2_front_LDADD = $(FUZZ_LIBS)
+fuzz_h2_front_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_h2_rear
+replay_h2_rear_SOURCES = tests/fuzz/fuzz_h2_rear.c tests/fuzz/replay.c tests/fuzz/fuzz.h tests/fuzz/h2_pipe.h
+replay_h2_rear_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_h2_rear
+fuzz_h2_rear_SOURCES = tests/fuzz/fuzz_h2_rear.c tests/fuzz/fuzz.h tests/fuzz/h2_pipe.h
+fuzz_h2_rear_LDADD = $(FUZZ_LIBS)
+fuzz_h2_rear_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_head
 replay_head_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_head_LDADD = $(FUZZ_LIBS)
@@ -189,4 +219,14 @@ noinst_PROGRAMS += fuzz_user_file
 fuzz_user_file_SOURCES = tests/fuzz/fuzz_user_file.c tests/fuzz/fuzz.h
 fuzz_user_file_LDADD = $(FUZZ_LIBS)
 fuzz_user_file_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_leaf
+replay_leaf_SOURCES = tests/fuzz/fuzz_leaf.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_leaf_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_leaf
+fuzz_leaf_SOURCES = tests/fuzz/fuzz_leaf.c tests/fuzz/fuzz.h
+fuzz_leaf_LDADD = $(FUZZ_LIBS)
+fuzz_leaf_LDFLAGS = $(FUZZ_LINK)
 endif

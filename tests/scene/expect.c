@@ -320,7 +320,7 @@ expect_number(struct play *p, uint64_t want, const char *what)
 	} number[] = {{"sessions", p->gw.n_sessions}, {"pooled", p->gw.origins.n}, {"accepted", c->accepted}, {"refused-unread", c->refused_unread},
 	    {"refused-limit", c->refused_limit}, {"pauses", c->accept_pauses}, {"tunnels", c->tunnels}, {"guard-closed", c->guard_closed},
 	    {"guard-reported", c->guard_reported}, {"denied", c->by_action[ACTION_DENY]}, {"bypassed", c->by_action[ACTION_BYPASS]},
-	    {"tunnelled", c->by_action[ACTION_TUNNEL]}, {"drained", p->n_drained}, {"asked", c->auth_asked}, {"cached", c->auth_cached}};
+	    {"tunnelled", c->by_action[ACTION_TUNNEL]}, {"drained", p->n_drained}, {"inspected", c->inspected}, {"remembered", c->origins_remembered}, {"asked", c->auth_asked}, {"cached", c->auth_cached}};
 
 	for (size_t i = 0; i < sizeof number / sizeof *number; i++)
 		if (strcmp(what, number[i].name) == 0) {
@@ -339,7 +339,8 @@ play_expect(struct play *p, const struct step *l)
 	char             *end;
 	unsigned long     n = strtoul(what, &end, 10);
 
-	if (strcmp(what, "lookup") == 0 || strcmp(what, "dial") == 0 || strcmp(what, "ask") == 0)
+	if (strcmp(what, "lookup") == 0 || strcmp(what, "dial") == 0 || strcmp(what, "ask") == 0 ||
+	    strcmp(what, "leaf") == 0 || strcmp(what, "fetch") == 0 || strcmp(what, "signer") == 0)
 		expect_errand(p, l);
 	else if (strcmp(what, "record") == 0)
 		expect_record(p, l, 2);

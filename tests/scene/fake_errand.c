@@ -4,6 +4,7 @@
  * a cancel.
  */
 #include "fake_desk.h"
+#include "fake_tls.h"
 #include "fake_net.h"
 
 #include <stdio.h>
@@ -274,7 +275,7 @@ fake_dialled(const struct addr *to, enum fault fault)
 bool
 fake_errands_left(void)
 {
-	return !TAILQ_EMPTY(&jobs) || !TAILQ_EMPTY(&dials) || fake_desk_waits();
+	return !TAILQ_EMPTY(&jobs) || !TAILQ_EMPTY(&dials) || fake_desk_waits() || fake_tls_left();
 }
 
 void
@@ -288,6 +289,7 @@ fake_errands_clear(void)
 	while ((d = TAILQ_FIRST(&dials)))
 		dial_cancel(d);
 	fake_desk_clear();
+	fake_tls_clear();
 	forget_all();
 }
 

@@ -135,6 +135,12 @@ watch_again(struct watch *w, unsigned what)
 }
 
 void
+watch_init_idle(struct watch *w, struct loop *l, watch_fn *fn, void *arg)
+{
+	*w = (struct watch){.loop = l, .fn = fn, .arg = arg, .fd = -1};
+}
+
+void
 watch_drop(struct watch *w)
 {
 	if (!w->loop)

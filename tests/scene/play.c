@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "conf/load.h"
 #include "fake_desk.h"
+#include "fake_tls.h"
 #include "session/consent.h"
 #include "session/inside.h"
 #include "session/session.h"
@@ -38,7 +39,7 @@ play_fail(struct play *p, const char *fmt, ...)
 }
 
 bool
-time_read(const char *s, uint64_t *ms)
+clock_read(const char *s, uint64_t *ms)
 {
 	static const struct {
 		const char *unit;
@@ -329,6 +330,23 @@ play_consent(const struct play *p, bool offer, struct bytes *out)
 	return true;
 }
 
+/* --- what inspection asks --- */
+
+static void
+signer_step(struct play *p, const struct step *l)
+{
+	const char *verb = step_word(l, 1), *what = step_word(l, 2);
+	bool        fails = strcmp(verb, "fails") == 0;
+	enum fault  fault = fails ? fault_find(what) : FAULT_NONE;
+
+	if (strcmp(verb, "is") == 0)
+		fake_signer_up(strcmp(what, "up") == 0);
+	else if (fault == FAULT_COUNT || (!fails && strcmp(verb, "makes") != 0))
+		play_fail(p, "signer makes it | fails FAULT | is up|down");
+	else if (!fake_signer_answer(fault))
+		play_fail(p, "the signer was not asked");
+}
+
 /* --- the gateway --- */
 
 static void
@@ -346,7 +364,7 @@ gateway_step(struct play *p, const struct step *l)
 
 	if (strcmp(step_word(l, 1), "uses") == 0)
 		use(p, step_word(l, 2));
-	else if (strcmp(step_word(l, 1), "drains") == 0 && time_read(step_word(l, 3), &ms))
+	else if (strcmp(step_word(l, 1), "drains") == 0 && clock_read(step_word(l, 3), &ms))
 		gateway_drain(&p->gw, ms);
 	else if (strcmp(step_word(l, 1), "changes") == 0) {
 		p->shared->auth.epoch[BACK_NTLM_FILE]++;
@@ -381,7 +399,7 @@ play_step(struct play *p, const struct step *l)
 		return;
 	}
 	if (strcmp(who, "clock") == 0) {
-		if (verb[0] == '+' && time_read(verb + 1, &ms))
+		if (verb[0] == '+' && clock_read(verb + 1, &ms))
 			fake_advance(p->loop, ms);
 		else
 			play_fail(p, "clock +TIME");
@@ -397,7 +415,12 @@ play_step(struct play *p, const struct step *l)
 		dial_step(p, l);
 	else if (strcmp(who, "desk") == 0)
 		desk_step(p, l);
-	else if (strcmp(who, "domain") == 0)
+	else if (strcmp(who, "signer") == 0)
+		signer_step(p, l);
+	else if (strcmp(who, "issuer") == 0) {
+		if (!fake_aia_answer(strcmp(verb, "comes") == 0))
+			play_fail(p, "no issuer is fetched");
+	} else if (strcmp(who, "domain") == 0)
 		domain_step(p->shared, verb, step_word(l, 2));
 	else if (strcmp(who, "gateway") == 0)
 		gateway_step(p, l);
@@ -444,7 +467,8 @@ play_mishap(struct play *p, unsigned kind)
 	else if (kind == 7)
 		use(p, p->config[p->n_configs - 1].name);
 	else
-		while (fake_answer(NULL, &nowhere, 1, FAULT_NONE) || fake_dialled(NULL, FAULT_CONNECT_FAILED) || fake_desk_answer(&down))
+		while (fake_answer(NULL, &nowhere, 1, FAULT_NONE) || fake_dialled(NULL, FAULT_CONNECT_FAILED) || fake_desk_answer(&down) ||
+		       fake_signer_answer(FAULT_SIGNER_UNAVAILABLE) || fake_aia_answer(false))
 			;
 	fake_settle(p->loop);
 }
@@ -475,6 +499,7 @@ play_begin(struct play *p)
 	p->gw.shared = p->shared;
 	p->gw.count = &p->shared->worker[0].counters;
 	p->gw.desk = desk_new(p->loop);
+	p->gw.leaves = leaf_desk_new(p->loop, 0, NULL, NULL);
 	p->gw.ring = ring_open(-1);
 	p->gw.on_drained = on_drained;
 	p->gw.arg = p;

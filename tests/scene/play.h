@@ -49,7 +49,7 @@ void play_begin(struct play *p);
 void play_end(struct play *p);
 
 /* "10s" in ms; false: not a time. */
-bool time_read(const char *s, uint64_t *ms);
+bool clock_read(const char *s, uint64_t *ms);
 /* A fault by its word in the logs; FAULT_COUNT: none such. */
 enum fault fault_find(const char *word);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "fake_tls.h"
 #include "play.h"
 
 #define FAILS_MOST 400 /* allocations that are made to fail, of one scene */
@@ -200,6 +201,7 @@ main(int argc, char **argv)
 
 	log_threshold(LOG_LEVEL_ERROR);
 	keytab_open();
+	fake_ca_open();
 	for (int i = 1; i < argc; i++)
 		failed += file_run(argv[i], &played);
 	if (argc > 1)

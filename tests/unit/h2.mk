@@ -11,3 +11,7 @@ check_PROGRAMS += test_rear
 test_rear_SOURCES = tests/unit/test_rear.c tests/unit/h2_peer.c tests/unit/h2_peer.h
 test_rear_CFLAGS = $(UNIT_CFLAGS)
 test_rear_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_h2_translate
+test_h2_translate_SOURCES = tests/unit/test_h2_translate.c
+test_h2_translate_CFLAGS = $(UNIT_CFLAGS)
+test_h2_translate_LDADD = $(UNIT_LDADD)

@@ -296,7 +296,9 @@ h2_owner_start(struct h2_owner *o, struct loop *loop, int fd, uint32_t streams, 
 	o->side.fd = fd;
 	o->side.readable = o->side.writable = true;
 	LIST_INIT(&o->guests);
-	if (!watch_init(&o->side.watch, loop, fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_side, o))
+	if (fd < 0)
+		watch_init_idle(&o->side.watch, loop, on_side, o);
+	else if (!watch_init(&o->side.watch, loop, fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_side, o))
 		return false;
 	o->front = front_new(loop, &o->side, &limits, on_stream, on_end, o);
 	return o->front != NULL;

@@ -46,7 +46,7 @@ struct h2_owner {
 	size_t            n_last_body;
 };
 
-/* Serves side.fd, or side.carrier; false: no memory. */
+/* Serves fd, or a carrier that the caller gives o->side; false: no memory. */
 bool h2_owner_start(struct h2_owner *o, struct loop *loop, int fd, uint32_t streams, uint32_t max_head);
 /* Those that were slow read on. */
 void h2_owner_go(struct h2_owner *o);

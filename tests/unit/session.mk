@@ -11,3 +11,7 @@ check_PROGRAMS += test_page
 test_page_SOURCES = tests/unit/test_page.c
 test_page_CFLAGS = $(UNIT_CFLAGS)
 test_page_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_unserved
+test_unserved_SOURCES = tests/unit/test_unserved.c
+test_unserved_CFLAGS = $(UNIT_CFLAGS)
+test_unserved_LDADD = $(UNIT_LDADD)

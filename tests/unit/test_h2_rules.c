@@ -489,7 +489,7 @@ play(const struct row *row, size_t step)
 	c.fd = pair[1];
 	assert_true(watch_init(&c.watch, loop, c.fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_client, &c));
 	timer_init(&guard, on_late, &late);
-	timer_set(loop, &guard, 2000);
+	timer_set(loop, &guard, 10000);
 	while (!late && !has_all(c.said, row->expect))
 		loop_turn(loop);
 	good = !late && !has_any(c.said, row->never) && (row->requests < 0 || o.n_requests == (unsigned)row->requests);

@@ -83,7 +83,7 @@ scene_new(size_t step, uint32_t streams, uint32_t window)
 	assert_non_null(s->rear);
 	assert_true(peer_start(&s->peer, s->loop, pair[1], true, streams, window));
 	timer_init(&s->guard, on_late, &s->late);
-	timer_set(s->loop, &s->guard, 3000);
+	timer_set(s->loop, &s->guard, 20000);
 	return s;
 }
 
@@ -216,8 +216,7 @@ body_of(const struct asker *a, bool *trailer)
 	body_init(&b, h.body, h.length);
 	for (enum parse_result p = PARSE_MORE; p != PARSE_OK;) {
 		p = body_take(&b, in, &used, &data);
-		if (p == PARSE_BAD)
-			fail_msg("at %zu of %zu: %.60s <- %.40s", a->n_in - in.n, a->n_in, in.p, a->in + (a->n_in - in.n - 40));
+		assert_int_not_equal(p, PARSE_BAD);
 		assert_true(p == PARSE_OK || used > 0);
 		for (size_t i = 0; i < data.n; i++)
 			assert_int_equal(data.p[i], peer_byte(n + i));
@@ -249,8 +248,7 @@ test_a_hundred_streams_are_answered(void **state)
 		assert_null(rear_stream(s->rear));
 		UNTIL(s, s->n_over == 100);
 		for (unsigned i = 0; i < 100; i++) {
-			if (s->askers[i].error)
-				fail_msg("row %zu asker %u: %d, ended %d, %u closed, in %zu", r, i, s->askers[i].error, s->ended, s->peer.n_closed, s->askers[i].n_in);
+			assert_int_equal(s->askers[i].error, 0);
 			assert_int_equal(body_of(&s->askers[i], &trailer), rows[r].n);
 			assert_true(trailer);
 			assert_false(s->peer.streams[i].wrong);
