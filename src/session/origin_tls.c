@@ -140,6 +140,7 @@ origin_tls_take(struct session *s, uint64_t ground)
 	bool            h2 = tls_is_h2(r->shake);
 
 	side_carry(&o->side, tls_carrier(r->shake));
+	o->tls = r->shake;
 	r->shake = NULL;
 	r->wants = NULL;
 	o->ground = ground;

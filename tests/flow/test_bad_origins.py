@@ -365,6 +365,7 @@ def test_warned(place, name, kind):
     """The page says what is wrong; who goes on gets the content."""
     host, jar = f"{name}.warn.{SITE}", place.folder / f"{name}.jar"
     words = ("-b", jar, "-c", jar, "-H", "Accept: text/html")
+    assert place.here.look(host, *words, check=False)[0] == 0
     assert place.here.look(host, verify=False)[0] == 502
     assert place.here.lines(host)[1]["fault"] == f"origin-cert-{kind}"
     status, page = place.here.look(host, *words, verify=False)
