@@ -176,9 +176,9 @@ send_head(struct stream *s, const struct head *h)
 static ssize_t
 take_head(struct stream *s, struct span in)
 {
-	struct head h;
-	size_t      used, rest = 0;
-	enum fault  fault;
+	struct head h = {0};
+	size_t      used = 0, rest;
+	enum fault  fault = FAULT_NONE;
 	struct span all;
 
 	if (in.n > HEAD_PIECE)

@@ -227,21 +227,19 @@ cache_find(struct signer *s, const uint8_t digest[32])
 }
 
 static void
-cache_put(struct signer *s, const uint8_t digest[32], const uint8_t *der, size_t n)
+cache_put(struct signer *s, const struct mint *mint, const struct leaf_ask *a, const uint8_t digest[32], struct span der)
 {
-	const unsigned char *p = der;
-	X509                *x = d2i_X509(NULL, &p, (long)n);
-	struct made         *m = x ? malloc(sizeof *m + n) : NULL;
+	struct made *m = malloc(sizeof *m + der.n);
+	int64_t      from, until;
 
-	if (m && leaf_use_until(x, &m->until)) {
-		m->n = n;
-		memcpy(m->der, der, n);
-		lru_put(s->cache, digest, m);
-	} else {
+	if (!m || !mint_dates(mint, a, now_s(), &from, &until)) {
 		free(m);
+		return;
 	}
-	X509_free(x);
-	ERR_clear_error();
+	m->until = leaf_use_until(from, until);
+	m->n = der.n;
+	memcpy(m->der, der.p, der.n);
+	lru_put(s->cache, digest, m);
 }
 
 static void
@@ -254,6 +252,7 @@ answer(struct peer *p, struct span packet)
 	const struct made *had = NULL;
 	const char        *why = "out of memory";
 	struct mint       *mint;
+	bool               known = false;
 	size_t             n;
 
 	if (!leaf_ask_read(packet, &a)) {
@@ -265,13 +264,14 @@ answer(struct peer *p, struct span packet)
 	mint = mint_for(s, &a);
 	if (!mint) {
 		m.foreign = m.refused = true;
-	} else if (leaf_ask_digest(packet, digest) && (had = cache_find(s, digest))) {
+	} else if ((known = leaf_ask_digest(packet, digest)) && (had = cache_find(s, digest))) {
 		s->stats->cached++;
 		m.der = span_of((const char *)had->der, had->n);
 	} else if ((n = mint_leaf(mint, &a, s->key[a.key], now_s(), der, sizeof der, &why)) > 0) {
 		s->stats->minted++;
 		m.der = span_of((const char *)der, n);
-		cache_put(s, digest, der, n);
+		if (known)
+			cache_put(s, mint, &a, digest, m.der);
 	} else {
 		s->stats->refused++;
 		m.refused = true;

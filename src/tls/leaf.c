@@ -154,8 +154,8 @@ cached_drop(void *value)
 	free(c);
 }
 
-bool
-leaf_use_until(const X509 *x, int64_t *until)
+static bool
+use_until(const X509 *x, int64_t *until)
 {
 	struct tm from, to;
 
@@ -163,8 +163,7 @@ leaf_use_until(const X509 *x, int64_t *until)
 		ERR_clear_error();
 		return false;
 	}
-	*until = (int64_t)timegm(&to);
-	*until -= (*until - (int64_t)timegm(&from)) / 10;
+	*until = leaf_use_until((int64_t)timegm(&from), (int64_t)timegm(&to));
 	return true;
 }
 
@@ -173,7 +172,7 @@ cache_put(struct leaf_desk *d, const uint8_t digest[32], struct leaf *l)
 {
 	struct cached *c = calloc(1, sizeof *c);
 
-	if (!c || !leaf_use_until(l->cert, &c->until)) {
+	if (!c || !use_until(l->cert, &c->until)) {
 		free(c);
 		return;
 	}

@@ -6,7 +6,7 @@
 #ifndef POSTERN_TLS_LEAF_ASK_H
 #define POSTERN_TLS_LEAF_ASK_H
 
-#include <openssl/types.h>
+#include <stdint.h>
 
 #include "tls/leaf.h"
 #include "tls/leaf_wire.h"
@@ -17,7 +17,11 @@ size_t leaf_ask_pack(const struct leaf_want *want, uint8_t *out, size_t room);
 void   leaf_ask_number(uint8_t *packet, uint64_t number);
 /* SHA-256 of a packet but for its number. False: no memory. */
 bool   leaf_ask_digest(struct span packet, uint8_t out[32]);
-/* How long a cache may hand it out, in seconds since 1970: not to its last minute, since clocks of clients are ahead. */
-bool   leaf_use_until(const X509 *x, int64_t *until);
+/* How long a cache hands out a leaf of these dates: not to its last minute, since clocks of clients are ahead. */
+static inline int64_t
+leaf_use_until(int64_t not_before, int64_t not_after)
+{
+	return not_after - (not_after - not_before) / 10;
+}
 
 #endif

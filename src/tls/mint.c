@@ -18,7 +18,15 @@
 #define BACKDATE_S   3600  /* clocks of clients are behind */
 #define PAGE_S       86400 /* of a leaf that an error page is shown under */
 #define SERIAL_BYTES 16u   /* 127 bits of them random */
+#define MINT_KEYS    2u    /* leaf keys that are in turn: ECDSA and RSA */
 #define NAME_MOST    64u   /* of a common name: X.520's upper bound */
+
+/* What leaves say of one leaf key, worked out once: encoding a key takes OpenSSL 3.0 four times as long as signing. */
+struct shown {
+	EVP_PKEY       *key; /* a reference, so that the pointer names it; null: none yet */
+	X509_PUBKEY    *public;
+	X509_EXTENSION *id;
+};
 
 struct mint {
 	X509             *cert;
@@ -29,6 +37,7 @@ struct mint {
 	int64_t           not_before, not_after; /* the CA's */
 	int64_t           leaf_s;
 	uint8_t           print[32];
+	struct shown      shown[MINT_KEYS]; /* of the leaf keys last asked for, the latest first */
 };
 
 /* --- small things --- */
@@ -119,14 +128,17 @@ extension_purpose(void)
 
 /* RFC 5280 4.2.1.2, method 1. */
 static X509_EXTENSION *
-extension_key_id(const X509 *x)
+extension_key_id(X509_PUBKEY *public)
 {
-	uint8_t            hash[EVP_MAX_MD_SIZE];
-	unsigned           n = 0;
-	ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
-	X509_EXTENSION    *e = NULL;
+	const unsigned char *bits;
+	int                  n_bits;
+	uint8_t              hash[EVP_MAX_MD_SIZE];
+	unsigned             n = 0;
+	ASN1_OCTET_STRING   *id = ASN1_OCTET_STRING_new();
+	X509_EXTENSION      *e = NULL;
 
-	if (id && X509_pubkey_digest(x, EVP_sha1(), hash, &n) && ASN1_OCTET_STRING_set(id, hash, (int)n))
+	if (id && X509_PUBKEY_get0_param(NULL, &bits, &n_bits, NULL, public) && EVP_Digest(bits, (size_t)n_bits, hash, &n, EVP_sha1(), NULL) &&
+	    ASN1_OCTET_STRING_set(id, hash, (int)n))
 		e = extension_of(NID_subject_key_identifier, false, id);
 	ASN1_OCTET_STRING_free(id);
 	return e;
@@ -212,11 +224,22 @@ mint_ca_fault(const X509 *cert, EVP_PKEY *key, int64_t now, char *buf, size_t n)
 
 /* --- the mint --- */
 
+static void
+shown_clear(struct shown *s)
+{
+	EVP_PKEY_free(s->key);
+	X509_PUBKEY_free(s->public);
+	X509_EXTENSION_free(s->id);
+	*s = (struct shown){0};
+}
+
 void
 mint_free(struct mint *m)
 {
 	if (!m)
 		return;
+	for (unsigned i = 0; i < MINT_KEYS; i++)
+		shown_clear(&m->shown[i]);
 	X509_EXTENSION_free(m->basic);
 	X509_EXTENSION_free(m->usage);
 	X509_EXTENSION_free(m->purpose);
@@ -354,11 +377,58 @@ names_set(X509 *x, const struct leaf_ask *ask, const char **why)
 	return ok;
 }
 
+/* --- a leaf's key --- */
+
+static const struct shown *
+shown_of(struct mint *m, EVP_PKEY *key)
+{
+	struct shown s = {0};
+
+	for (unsigned i = 0; i < MINT_KEYS; i++)
+		if (m->shown[i].key == key)
+			return &m->shown[i];
+	if (!X509_PUBKEY_set(&s.public, key) || !(s.id = extension_key_id(s.public)) || !EVP_PKEY_up_ref(key)) {
+		shown_clear(&s);
+		return NULL;
+	}
+	s.key = key;
+	shown_clear(&m->shown[MINT_KEYS - 1]);
+	memmove(&m->shown[1], &m->shown[0], sizeof m->shown - sizeof *m->shown);
+	m->shown[0] = s;
+	return m->shown;
+}
+
+/* As X509_set_pubkey, of what is encoded already. */
+static bool
+public_set(X509 *x, X509_PUBKEY *public)
+{
+	const unsigned char *bits;
+	int                  n, type;
+	X509_ALGOR          *algorithm;
+	const ASN1_OBJECT   *object;
+	const void          *value;
+	ASN1_OBJECT         *curve = NULL;
+	unsigned char       *copy;
+
+	if (!X509_PUBKEY_get0_param(NULL, &bits, &n, &algorithm, public))
+		return false;
+	X509_ALGOR_get0(&object, &type, &value, algorithm);
+	/* RSA has NULL there, ECDSA the name of its curve */
+	if ((type != V_ASN1_OBJECT && type != V_ASN1_NULL) || (type == V_ASN1_OBJECT && !(curve = OBJ_dup(value))))
+		return false;
+	copy = OPENSSL_memdup(bits, (size_t)n);
+	if (copy && X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x), OBJ_nid2obj(OBJ_obj2nid(object)), type, curve, copy, n))
+		return true;
+	ASN1_OBJECT_free(curve);
+	OPENSSL_free(copy);
+	return false;
+}
+
 /* --- a leaf --- */
 
-/* Within the origin's, the CA's and our own limits. What nobody trusts keeps the dates of an origin that is out of its time: the browser is to say so. */
-static bool
-dates_find(const struct mint *m, const struct leaf_ask *ask, int64_t now, int64_t *from, int64_t *until)
+/* What nobody trusts keeps the dates of an origin that is out of its time: the browser is to say so. */
+bool
+mint_dates(const struct mint *m, const struct leaf_ask *ask, int64_t now, int64_t *from, int64_t *until)
 {
 	int64_t most = ask->page && m->leaf_s > PAGE_S ? PAGE_S : m->leaf_s;
 
@@ -396,20 +466,24 @@ is_allowed(struct mint *m, X509 *x)
 static bool
 leaf_fill(struct mint *m, X509 *x, const struct leaf_ask *ask, EVP_PKEY *leaf_key, int64_t now, const char **why)
 {
-	int64_t from, until;
+	int64_t             from, until;
+	const struct shown *shown = shown_of(m, leaf_key);
 
-	if (!dates_find(m, ask, now, &from, &until)) {
+	*why = "out of memory";
+	if (!shown)
+		return false;
+	if (!mint_dates(m, ask, now, &from, &until)) {
 		*why = now >= m->not_after || now < m->not_before ? "the CA's own certificate is not valid now" : "the origin's certificate is not valid now";
 		return false;
 	}
 	*why = "out of memory";
 	if (!X509_set_version(x, X509_VERSION_3) || !serial_set(x) || !X509_set_issuer_name(x, X509_get_subject_name(m->cert)) ||
-	    !time_set(X509_getm_notBefore(x), from) || !time_set(X509_getm_notAfter(x), until) || !X509_set_pubkey(x, leaf_key))
+	    !time_set(X509_getm_notBefore(x), from) || !time_set(X509_getm_notAfter(x), until) || !public_set(x, shown->public))
 		return false;
 	if (!X509_add_ext(x, m->basic, -1) || !X509_add_ext(x, m->usage, -1) || !X509_add_ext(x, m->purpose, -1) || !names_set(x, ask, why))
 		return false;
 	*why = "out of memory";
-	if (!add_own(x, extension_key_id(x)) || (m->authority && !X509_add_ext(x, m->authority, -1)))
+	if (!X509_add_ext(x, shown->id, -1) || (m->authority && !X509_add_ext(x, m->authority, -1)))
 		return false;
 	*why = "the CA's name constraints do not allow it";
 	return is_allowed(m, x);
@@ -489,7 +563,7 @@ ca_fill(X509 *x, const struct mint_ca_want *want, EVP_PKEY *key, int64_t now, co
 	if (!X509_set_version(x, X509_VERSION_3) || !serial_set(x) || !X509_set_issuer_name(x, name) || !time_set(X509_getm_notBefore(x), now - BACKDATE_S) ||
 	    !time_set(X509_getm_notAfter(x), now + (int64_t)want->days * 86400) || !X509_set_pubkey(x, key))
 		return false;
-	return add_own(x, extension_basic(true)) && add_own(x, extension_usage(5, 6)) /* keyCertSign, cRLSign */ && add_own(x, extension_key_id(x)) &&
+	return add_own(x, extension_basic(true)) && add_own(x, extension_usage(5, 6)) /* keyCertSign, cRLSign */ && add_own(x, extension_key_id(X509_get_X509_PUBKEY(x))) &&
 	       (want->n_permit == 0 || add_own(x, extension_permit(want)));
 }
 

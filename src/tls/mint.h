@@ -31,6 +31,9 @@ const uint8_t *mint_print(const struct mint *m);
  * taken when it is among its names; else the first of these. */
 size_t mint_leaf(struct mint *m, const struct leaf_ask *ask, EVP_PKEY *leaf_key, int64_t now, uint8_t *out, size_t room, const char **why);
 
+/* From when until when that leaf is valid: within the origin's, the CA's and our own limits. False: it would never be. */
+bool   mint_dates(const struct mint *m, const struct leaf_ask *ask, int64_t now, int64_t *from, int64_t *until);
+
 /* --- the authority itself --- */
 struct mint_ca_want {
 	const char        *name;         /* common name */
