@@ -439,6 +439,8 @@ inspect_on_client(struct session *s)
 	case TLS_BROKE:
 		fault = tls_why(r->shake, &detail);
 		request_note_tls(r, detail);
+		if (r->inspection->plan == PLAN_FALLBACK)
+			fault = FAULT_INSPECT_ECH; /* it was not to get further: what it thinks of the outer name's leaf says nothing of this host */
 		inspect_note_unserved(s, fault);
 		session_finish(s, fault);
 		break;
