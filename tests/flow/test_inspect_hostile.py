@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Peers inside inspected tunnels that mean harm: what they are told, what never reaches the other side, and that others notice nothing."""
 
+import contextlib
 import os
 import shutil
+import ssl
+import struct
 import tempfile
 import time
 from pathlib import Path
@@ -79,3 +82,197 @@ def test_a_connection_on_which_nothing_is_asked_ends(here, what):
             except OSError:
                 break
     assert KEEPALIVE * 0.9 < time.monotonic() - began < 3 * KEEPALIVE
+
+
+GET = h2.request(HOST)
+MALFORMED = {  # RFC 9113 8.1.1, 8.2, 8.3: fields of a request
+    "a line break in a value": [*GET, ("x", "a\r\ny: b")],
+    "a line feed in a value": [*GET, ("x", "a\nb")],
+    "NUL in a value": [*GET, ("x", "a\0b")],
+    "a blank before a value": [*GET, ("x", " a")],
+    "a line break in a name": [*GET, ("x: y\r\nz", "a")],
+    "a colon in a name": [*GET, ("x:y", "a")],
+    "an empty name": [*GET, ("", "a")],
+    "upper case": [*GET, ("X-Large", "a")],
+    "transfer-encoding": [*h2.request(HOST, "POST"), ("transfer-encoding", "chunked")],
+    "connection": [*GET, ("connection", "close")],
+    "upgrade": [*GET, ("upgrade", "h2c")],
+    "te other than trailers": [*GET, ("te", "gzip")],
+    "two lengths": [*h2.request(HOST, "POST"), ("content-length", "0"), ("content-length", "0")],
+    "a length with a sign": [*h2.request(HOST, "POST"), ("content-length", "+0")],
+    "a list of lengths": [*h2.request(HOST, "POST"), ("content-length", "0, 0")],
+    "a length and no body": [*h2.request(HOST, "POST"), ("content-length", "5")],
+    "another Host": [*GET, ("host", "graph.windows.net")],
+    "a pseudo-field late": [*GET[:3], ("x", "a"), GET[3]],
+    "a pseudo-field twice": [*GET, (":path", "/other")],
+    "an unknown pseudo-field": [*GET, (":port", "80")],
+    ":status": [*GET, (":status", "200")],
+    "no :path": GET[:3],
+    "no :authority": [*GET[:2], GET[3]],
+    "no :method": GET[1:],
+    "an empty :path": h2.request(HOST, path=""),
+    "a blank in :path": h2.request(HOST, path="/a HTTP/1.1\r\nx: y"),
+    "a :path that is no path": h2.request(HOST, path=f"https://{HOST}/"),
+    "an asterisk for GET": h2.request(HOST, path="*"),
+    "a blank in :method": h2.request(HOST, "GET /x HTTP/1.1"),
+    "a blank in :authority": h2.request(HOST + " x"),
+    ":scheme http": h2.request(HOST, scheme="http"),
+    "CONNECT": [(":method", "CONNECT"), (":authority", f"{HOST}:443")],
+    "extended CONNECT": [*h2.request(HOST, "CONNECT"), (":protocol", "websocket")],
+}
+
+
+def test_malformed_heads_reach_no_origin(here):
+    for name, fields in MALFORMED.items():
+        with http2(here) as t:
+            h2.begin(t).send(h2.head(1, fields))
+            while (got := h2.read(t)) is not None and got[0] not in (h2.RST_STREAM, h2.GOAWAY):
+                assert got[0] != h2.HEADERS, name
+            assert got is not None, name
+    assert here.server.requests == []
+
+
+REFUSED = {  # well-formed, and still not for this origin, or not to be read in one way only: its status
+    "another name": (h2.request("graph.windows.net"), 421),
+    "another port": (h2.request(f"{HOST}:8443"), 421),
+    "a user": (h2.request(f"user@{HOST}"), 400),
+    "a label more": (h2.request(f"x.{HOST}"), 421),
+    "an address": (h2.request(w.ORIGIN), 421),
+    "a fragment": (h2.request(HOST, path="/a#b"), 400),
+}
+
+
+def test_requests_for_other_origins_are_misdirected(here):
+    for name, (fields, status) in REFUSED.items():
+        before = len(here.gw.records())
+        with http2(here) as t:
+            h2.begin(t).send(h2.head(1, fields))
+            got = h2.until(t, h2.HEADERS, 1)
+        assert got is not None, name
+        wire.wait_until(lambda: any(line["status"] == status for line in here.gw.records()[before:]), f"{status} for {name}")
+    assert here.server.requests == []
+
+
+SAME = {"as it is": HOST, "with its port": f"{HOST}:443", "in capitals": HOST.upper(), "with a dot": HOST + "."}
+
+
+def test_the_authority_may_be_written_otherwise_and_leaves_in_one_way(here):
+    for name, authority in SAME.items():
+        with http2(here) as t:
+            h2.begin(t).send(h2.head(1, h2.request(authority, path="//a//..%2f")))
+            assert h2.until(t, h2.HEADERS, 1) is not None, name
+    assert {(r["host"], r.target) for r in here.server.wait(len(SAME))} == {(HOST, "//a//..%2f")}
+
+
+LENGTHS = {  # declared, sent
+    "longer than declared": ("3", b"abcdef"),
+    "shorter than declared": ("9", b"abc"),
+    "though none was declared": ("0", b"abc"),
+}
+
+
+def test_bodies_that_are_not_as_long_as_declared_end_their_request(here):
+    for name, (declared, body) in LENGTHS.items():
+        with http2(here) as t:
+            h2.begin(t).send(h2.head(1, h2.request(HOST, "POST", more=[("content-length", declared)]), h2.END_HEADERS))
+            t.send(h2.frame(h2.DATA, h2.END_STREAM, 1, body))
+            while (got := h2.read(t)) is not None and got[0] not in (h2.RST_STREAM, h2.GOAWAY):
+                assert got[0] != h2.HEADERS, name
+            # the connection is none the worse for it
+            t.send(h2.head(3, h2.request(HOST)))
+            assert h2.until(t, h2.HEADERS, 3) is not None, name
+    assert [r.method for r in here.server.requests] == ["GET"] * len(LENGTHS)
+
+
+def hello_of(name=HOST, **more):
+    """A ClientHello as OpenSSL makes it."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    for key, value in more.items():
+        setattr(context, key, value)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname=name).do_handshake()
+    return outgoing.read()
+
+
+def records_of(hello, size):
+    """The same hello in records of that size."""
+    body = hello[5:]
+    return b"".join(hello[:3] + struct.pack(">H", len(body[i:i + size])) + body[i:i + size] for i in range(0, len(body), size))
+
+
+def handshake(body):
+    """A handshake message (ClientHello) of that body, in whole records."""
+    message = b"\x01" + struct.pack(">I", len(body))[1:] + body
+    return b"".join(b"\x16\x03\x01" + struct.pack(">H", len(message[i:i + 16384])) + message[i:i + 16384] for i in range(0, len(message), 16384))
+
+
+BAD_HELLOS = {
+    "of 64 KiB and more": lambda: handshake(bytes(70000)),
+    "that says 16 MiB": lambda: b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + bytes(16380),
+    "of SSL 2": lambda: b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10" + bytes(37),
+    "cut short": lambda: handshake(b"\x03\x03" + bytes(32) + b"\x20"),
+    "in empty records": lambda: b"\x16\x03\x01\x00\x00" * 100,
+    "in a record that is too long": lambda: b"\x16\x03\x01\xff\xff" + bytes(70000),
+    "of noise": lambda: os.urandom(70000),
+    "that is a request": lambda: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "that is an alert": lambda: b"\x15\x03\x01\x00\x02\x02\x28",
+    "that is application data": lambda: b"\x17\x03\x03\x00\x05hello",
+    "of SSL 3": lambda: handshake(b"\x03\x00" + bytes(32) + b"\0\0\x02\0\x35\x01\0"),
+}
+
+
+def test_bad_hellos_end_their_tunnel(here):
+    for name, make in BAD_HELLOS.items():
+        with here.gw.tunnel(f"{HOST}:443") as t:
+            with contextlib.suppress(OSError):
+                t.send(make())
+            got = t.rest()
+            assert got[:1] in (b"", b"\x15"), (name, got[:50])
+    assert here.server.requests == []
+
+
+def test_a_hello_may_come_in_pieces_and_once_only(here):
+    hello = hello_of()
+    for bytes_ in (records_of(hello, 1), records_of(hello, 100)):
+        with here.gw.tunnel(f"{HOST}:443") as t:
+            assert t.send(bytes_).exactly(1) == b"\x16"
+    with here.gw.tunnel(f"{HOST}:443") as t:
+        for i in range(len(hello)):
+            t.send(hello[i:i + 1])
+        assert t.exactly(1) == b"\x16"
+    with here.gw.tunnel(f"{HOST}:443") as t:  # the second one is no answer to ours
+        assert t.send(hello + hello).rest()[:1] == b"\x16"
+    with here.gw.tunnel(f"{HOST}:443", early=hello) as t:
+        assert t.exactly(1) == b"\x16"
+
+
+BOMBS = {"one field": lambda: ["a" * 65536] * 256, "many fields": lambda: [f"a{i}: {'b' * 1000}\r\n" for i in range(16384)],
+         "a target": lambda: ["/" * 65536] * 256}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_heads_of_16_mib_are_not_read_to_their_end(here, what):
+    with here.inside(f"{HOST}:443") as t:
+        sent = 0
+        with contextlib.suppress(OSError):
+            t.send("GET " if what == "a target" else f"GET / HTTP/1.1\r\nHost: {HOST}\r\n")
+            t.send("x: " if what == "one field" else "")
+            for piece in BOMBS[what]():
+                t.send(piece)
+                sent += len(piece)
+        assert sent < 12 << 20  # what fits into the sockets' buffers, and what lingers
+    assert here.gw.record(status=414 if what == "a target" else 431)
+    assert here.server.requests == []
+
+
+def test_heads_without_an_end_of_http2_are_not_read_to_it(here):
+    block = h2.block(GET) + h2.block([("x", "b" * 16000)])
+    with http2(here) as t:
+        h2.begin(t).send(h2.frame(h2.HEADERS, h2.END_STREAM, 1, block))
+        sent = 0
+        with contextlib.suppress(OSError):
+            for sent in range(1024):
+                t.send(h2.frame(h2.CONTINUATION, 0, 1, h2.block([("x", "b" * 16000)])))
+        assert sent < 1023
+    assert here.server.requests == []
