@@ -4,6 +4,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import ssl
 import struct
 import tempfile
@@ -31,7 +32,8 @@ def place(world):
     path.chmod(0o755)
     server = origins.Https(world.cert, world.key, w.ORIGIN, 443)
     with conftest.gateways_of(path, gateways.Gateway) as start:
-        here = inspection.Inspecting(start, world, path, gateway_options={"keepalive_timeout": f"{KEEPALIVE:.0f}s", "head_timeout": "4s"})
+        here = inspection.Inspecting(start, world, path, gateway_options={
+            "keepalive_timeout": f"{KEEPALIVE:.0f}s", "head_timeout": "4s", "response_timeout": "2s"})
         here.server = server
         yield here
     server.close()
@@ -276,3 +278,105 @@ def test_heads_without_an_end_of_http2_are_not_read_to_it(here):
                 t.send(h2.frame(h2.CONTINUATION, 0, 1, h2.block([("x", "b" * 16000)])))
         assert sent < 1023
     assert here.server.requests == []
+
+
+class Frames(origins.Server):
+    """An origin of HTTP/2 at other.example.net: for each request play(wire, stream, number of the connection)."""
+
+    def __init__(self, world, play):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(world.cert, world.key)
+        self.context.set_alpn_protocols(["h2"])
+        self.play, self.taken = play, []
+        super().__init__(self.run, w.ORIGIN, 8443)
+
+    def run(self, wire):
+        with self.context.wrap_socket(wire.sock, server_side=True) as wire.sock:
+            self.taken.append(wire.sock)
+            number = len(self.taken)
+            wire.exactly(len(h2.PREFACE))
+            wire.send(h2.frame(h2.SETTINGS))
+            while (got := h2.read(wire)) is not None:
+                if got[0] == h2.HEADERS:
+                    self.play(wire, got[2], number)
+                elif got[0] == h2.SETTINGS and not got[1]:
+                    wire.send(h2.frame(h2.SETTINGS, h2.ACK))
+
+    def close(self):
+        for sock in self.taken:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        super().close()
+
+
+def ask(here, target=f"{HOST}:8443"):
+    """GET over HTTP/2; the kinds of frames on its stream until it ended."""
+    with here.inside(target, alpn=("h2",)) as t:
+        h2.begin(t).send(h2.head(1, h2.request(target)))
+        kinds = []
+        while (got := h2.read(t)) is not None:
+            kinds += [got[0]] if got[2] == 1 else []
+            if got[0] == h2.GOAWAY or (got[2] == 1 and (got[0] == h2.RST_STREAM or got[1] & h2.END_STREAM)):
+                break
+    return kinds
+
+
+def answer(stream, *fields, status="200", flags=h2.END_HEADERS | h2.END_STREAM):
+    return h2.head(stream, [(":status", status), *fields], flags)
+
+
+def more_than_fits(wire, stream):
+    wire.send(h2.frame(h2.HEADERS, 0, stream, h2.block([(":status", "200")])))
+    for _ in range(2000):
+        wire.send(h2.frame(h2.CONTINUATION, 0, stream, h2.block([("x", "y" * 8000)])))
+
+
+def interim(wire, stream):
+    for _ in range(20000):
+        wire.send(answer(stream, ("x", "y" * 100), status="103", flags=h2.END_HEADERS))
+
+
+PUSHED = struct.pack(">I", 2) + h2.block(GET)
+ODD_ORIGINS = {  # what it says to a request; the client is told 502 or that its stream broke, and others get what they ask for
+    "GOAWAY": lambda t, s: t.send(h2.frame(h2.GOAWAY, 0, 0, bytes(8))),
+    "a reset": lambda t, s: t.send(h2.frame(h2.RST_STREAM, 0, s, b"\0\0\0\2")),
+    "that it did nothing, again and again": lambda t, s: t.send(h2.frame(h2.RST_STREAM, 0, s, b"\0\0\0\7")),
+    "a head without an end": more_than_fits,
+    "103 without an end": interim,
+    "a push": lambda t, s: t.send(h2.frame(h2.PUSH_PROMISE, h2.END_HEADERS, s, PUSHED)),
+    "101": lambda t, s: t.send(answer(s, status="101")),
+    "407": lambda t, s: t.send(answer(s, ("proxy-authenticate", "Basic realm=x"), status="407")),
+    "a status of four digits": lambda t, s: t.send(answer(s, status="1000")),
+    "no status": lambda t, s: t.send(h2.head(s, [("x", "y")])),
+    "two fields in one": lambda t, s: t.send(answer(s, ("x", "a\r\nset-cookie: b=c"))),
+    "a name with a line break": lambda t, s: t.send(answer(s, ("x: a\r\nset-cookie", "b=c"))),
+    "transfer-encoding": lambda t, s: t.send(answer(s, ("transfer-encoding", "chunked"))),
+    "more than its length": lambda t, s: t.send(answer(s, ("content-length", "3"), flags=h2.END_HEADERS) + h2.frame(h2.DATA, 1, s, b"abcdef")),
+    "data before its head": lambda t, s: t.send(h2.frame(h2.DATA, 1, s, b"abc")),
+    "data with 204": lambda t, s: t.send(answer(s, status="204", flags=h2.END_HEADERS) + h2.frame(h2.DATA, 1, s, b"abc")),
+    "a pseudo-field in a trailer": lambda t, s: t.send(answer(s, flags=h2.END_HEADERS) + h2.frame(h2.DATA, 0, s, b"abc") + answer(s)),
+    "an answer to nobody": lambda t, s: t.send(answer(s + 2)),
+    "HTTP/1.1": lambda t, s: t.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"),
+    "SETTINGS again and again": lambda t, s: t.send(h2.frame(h2.SETTINGS) * 20000),
+    "PING again and again": lambda t, s: t.send(h2.frame(h2.PING, 0, 0, bytes(8)) * 20000),
+}
+
+
+def test_origins_of_http2_that_misbehave_harm_their_own_requests_only(here, world, serve):
+    for name, play in ODD_ORIGINS.items():
+        server = serve(Frames, world, lambda t, stream, _n, play=play: play(t, stream))
+        before = len(here.gw.records())
+        kinds = ask(here)
+        assert kinds, name
+        line = wire.wait_until(lambda: [line for line in here.gw.records()[before:] if line["method"] == "GET"], f"the line of {name}")[0]
+        assert line["fault"] in ("origin-reset", "bad-response", "origin-407", "origin-closed", "response-incomplete"), (name, line)
+        server.close()
+    assert ask(here, f"{HOST}:443") == [h2.HEADERS, h2.DATA]
+
+
+def test_a_connection_that_answers_nothing_any_more_serves_nobody_else(here, world, serve):
+    server = serve(Frames, world, lambda t, stream, number: number > 1 and t.send(answer(stream)))
+    ask(here)
+    assert here.gw.record(fault="origin-timeout")["status"] == 504
+    assert ask(here) == [h2.HEADERS]
+    assert len(server.taken) == 2
