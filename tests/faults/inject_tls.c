@@ -30,17 +30,22 @@ mixed(uint32_t sum, uint64_t value)
 	return (uint32_t)((sum ^ value ^ value >> 32) * 0x9e3779b1u);
 }
 
-/* Where the program called the library; path: each address on the way, less `base`, which the loader chose. */
+static bool
+is_ours(const void *address)
+{
+	return (const char *)address >= __executable_start && (const char *)address < etext;
+}
+
+/* Where the program called the library, which asks for memory at `within`; path: each address on the way, less `base`, which the loader chose. */
 static const void *
-caller(uint32_t *path, uintptr_t base)
+caller(const void *within, uint32_t *path, uintptr_t base)
 {
 	void *frame[FRAMES];
 	int   n = backtrace(frame, FRAMES), i = 0;
 
-	/* our own frames first, then the library's */
-	while (i < n && (char *)frame[i] >= __executable_start && (char *)frame[i] < etext)
+	while (i < n && frame[i] != within)
 		i++;
-	for (; i < n && !((char *)frame[i] >= __executable_start && (char *)frame[i] < etext); i++)
+	for (; i < n && !is_ours(frame[i]); i++)
 		if (base)
 			*path = mixed(*path, (uintptr_t)frame[i] - base);
 	return i < n ? frame[i] : NULL;
@@ -49,7 +54,7 @@ caller(uint32_t *path, uintptr_t base)
 /* --- OpenSSL --- */
 
 static bool
-openssl_fails(const char *file, int line)
+openssl_fails(const void *within, const char *file, int line)
 {
 	uint32_t    path = (uint32_t)line;
 	const void *site;
@@ -58,20 +63,20 @@ openssl_fails(const char *file, int line)
 		return false;
 	for (const char *p = file; p && *p; p++)
 		path = mixed(path, (unsigned char)*p);
-	site = caller(&path, 0);
-	return site && inject_fails_within("openssl", site, path);
+	site = caller(within, &path, 0);
+	return site && inject_fails_within("openssl", site, path | 1);
 }
 
 static void *
 openssl_malloc(size_t n, const char *file, int line)
 {
-	return openssl_fails(file, line) ? NULL : __real_malloc(n);
+	return openssl_fails(SITE, file, line) ? NULL : __real_malloc(n);
 }
 
 static void *
 openssl_realloc(void *p, size_t n, const char *file, int line)
 {
-	return n > 0 && openssl_fails(file, line) ? NULL : __real_realloc(p, n);
+	return n > 0 && openssl_fails(SITE, file, line) ? NULL : __real_realloc(p, n);
 }
 
 static void
@@ -114,36 +119,36 @@ __wrap_EVP_PKEY_Q_keygen(OSSL_LIB_CTX *lib, const char *query, const char *type,
 /* --- nghttp2 --- */
 
 static bool
-nghttp2_fails(void)
+nghttp2_fails(const void *within)
 {
 	uint32_t    path = 0;
 	const void *site;
 
 	if (!inject_asks_within("nghttp2"))
 		return false;
-	site = caller(&path, (uintptr_t)nghttp2_session_client_new3);
-	return site && inject_fails_within("nghttp2", site, path);
+	site = caller(within, &path, (uintptr_t)nghttp2_session_client_new3);
+	return site && inject_fails_within("nghttp2", site, path | 1);
 }
 
 static void *
 nghttp2_get(size_t n, void *user)
 {
 	(void)user;
-	return nghttp2_fails() ? NULL : __real_malloc(n);
+	return nghttp2_fails(SITE) ? NULL : __real_malloc(n);
 }
 
 static void *
 nghttp2_get_clear(size_t n, size_t size, void *user)
 {
 	(void)user;
-	return nghttp2_fails() ? NULL : __real_calloc(n, size);
+	return nghttp2_fails(SITE) ? NULL : __real_calloc(n, size);
 }
 
 static void *
 nghttp2_get_more(void *p, size_t n, void *user)
 {
 	(void)user;
-	return nghttp2_fails() ? NULL : __real_realloc(p, n);
+	return nghttp2_fails(SITE) ? NULL : __real_realloc(p, n);
 }
 
 static void
