@@ -176,11 +176,10 @@ send_head(struct stream *s, const struct head *h)
 static ssize_t
 take_head(struct stream *s, struct span in)
 {
-	struct head       h;
-	size_t            used, rest;
-	enum fault        fault;
-	struct span       all;
-	enum parse_result p;
+	struct head h = {0};
+	size_t      used = 0, rest;
+	enum fault  fault = FAULT_NONE;
+	struct span all;
 
 	if (in.n > HEAD_PIECE)
 		in.n = HEAD_PIECE; /* a body may come with it */
@@ -188,8 +187,7 @@ take_head(struct stream *s, struct span in)
 	if (s->out.n > 4 * s->link->max_head + 65536 || !bytes_put(&s->out, in))
 		return -1;
 	all = span_of(s->out.p, s->out.n);
-	p = s->is_server ? head_parse_response(all, s->seen, &h, &used, &fault) : head_parse_request(all, s->seen, &h, &used, &fault);
-	switch (p) {
+	switch ((s->is_server ? head_parse_response : head_parse_request)(all, s->seen, &h, &used, &fault)) {
 	case PARSE_BAD:
 		return -1;
 	case PARSE_MORE:
