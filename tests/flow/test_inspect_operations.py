@@ -150,3 +150,124 @@ def test_known_leaves_serve_while_there_is_no_signer_and_other_hosts_get_a_page(
     put(key, good)
     here.gw.says("the CA's key was read")
     assert ask(here, "v10.events.data.microsoft.com").status == 200
+
+
+def test_a_signer_that_cannot_begin_holds_up_nobody_else(gateway, world, folder):
+    """At the start its key file is rubbish: check says so, the gateway runs, and inspects as soon as the file is right."""
+    cert, key = inspection.ca(folder)
+    good = key.read_bytes()
+    put(key, b"rubbish")
+    gw = gateway(f"[inspection]\nca-cert = {cert}\nca-key = {key}\ntrust = {world.ca}\nsigner-timeout = 1s\n" + RULES)
+    gw.says("error: ca-key: there is no private key in the file, PEM or DER; no tunnel can be inspected until it can be used")
+    with Beside(gw, world), gw.connect() as c:
+        assert c.send(f"CONNECT {NGINX}:443 HTTP/1.1\r\nHost: {NGINX}:443\r\n\r\n").response().status == 503
+    put(key, good)
+    gw.says("the CA's key was read")
+    assert gw.curl("--cacert", cert, f"https://{NGINX}/").stdout == b"hello from nginx\n"
+
+
+@pytest.mark.parametrize("spoil, said", [
+    (lambda key: put(key, b"rubbish"), "there is no private key in the file, PEM or DER"),
+    (lambda key: key.chmod(0o644), "inspect.key has mode 0644"),
+    (lambda key: key.unlink(), "No such file or directory"),
+])
+def test_a_reload_with_a_key_that_is_no_use_is_refused_and_the_old_one_signs(inspecting, spoil, said):
+    here = inspecting()
+    assert issuer(here) == "Inspection CA"
+    other = here.gw.folder / "other"
+    other.mkdir(mode=0o755)
+    cert, key = inspection.ca(other, "Other CA")
+    spoil(key)
+    here.gw.write(here.section.replace(str(key_of(here)), str(key)).replace(str(here.cert), str(cert)) + RULES)
+    text = here.gw.reload(ok=False)
+    assert "postern.ini:14: ca-key: " in text and said in text and "generation 1 stays in use" in text
+    assert issuer(here, rsa=True) == "Inspection CA"
+
+
+def test_a_ca_rolled_over_under_load_costs_no_request_and_its_tickets_are_void(inspecting, world):
+    here = inspecting(gateway_options={"max_connections_per_client": 0})
+    other = here.gw.folder / "other"
+    other.mkdir(mode=0o755)
+    cert, key = inspection.ca(other, "Other CA")
+    both = ssl.create_default_context(cafile=str(here.cert))  # clients that were told of the new one in time
+    both.load_verify_locations(str(cert))
+
+    def connect(session=None):
+        return both.wrap_socket(here.gw.tunnel(f"{NGINX}:443").sock, server_hostname=NGINX, session=session)
+
+    def request(sock):
+        assert wire.Wire(sock).send(f"GET / HTTP/1.1\r\nHost: {NGINX}\r\n\r\n").response().body == b"hello from nginx\n"
+
+    def issued(sock):
+        return dict(field[0] for field in sock.getpeercert()["issuer"])["commonName"]
+
+    def each(i):
+        if i % 2:
+            request(kept[i])
+        else:
+            with connect() as sock:
+                request(sock)
+
+    kept = {i: connect() for i in (1, 3)}
+    with connect() as sock:
+        request(sock)
+        ticket = sock.session
+    with connect(ticket) as sock:
+        assert sock.session_reused
+    with Beside(here.gw, world), load.Load(4, each) as running:
+        running.passes(10)
+        here.gw.write(here.section.replace(str(key_of(here)), str(key)).replace(str(here.cert), str(cert)) + RULES)
+        here.gw.reload()
+        here.gw.says("a new CA is in use")
+        running.passes(20)
+        assert running.stop() == []
+    with connect(ticket) as sock:
+        request(sock)
+        assert not sock.session_reused and issued(sock) == "Other CA"
+        again = sock.session
+    with connect(again) as sock:
+        assert sock.session_reused
+    for sock in kept.values():
+        assert issued(sock) == "Inspection CA"
+        request(sock)
+        sock.close()
+
+
+def short_ca(folder, seconds):
+    """A CA that will not be valid for long."""
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.utcnow()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Short CA")])
+    cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+            .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(seconds=seconds))
+            .add_extension(x509.BasicConstraints(True, None), True)
+            .add_extension(x509.KeyUsage(False, False, False, False, False, True, True, False, False), True).sign(key, hashes.SHA256()))
+    put(folder / "short.key", key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    put(folder / "short.pem", cert.public_bytes(serialization.Encoding.PEM), 0o644)
+    return folder / "short.pem", folder / "short.key"
+
+
+def test_a_ca_that_expires_while_it_is_used_ends_inspection_with_a_word(gateway, world, folder):
+    cert, key = short_ca(folder, 6)
+    gw = gateway(f"[inspection]\nca-cert = {cert}\nca-key = {key}\ntrust = {world.ca}\nsigner-timeout = 1s\n" + RULES)
+    assert gw.curl("--cacert", cert, f"https://{NGINX}/").stdout == b"hello from nginx\n"
+    end = short_end(cert)
+    wire.wait_until(lambda: wire.time.time() > end + 1, "the CA's end")
+    with Beside(gw, world):
+        assert gw.curl("--cacert", cert, f"https://{NGINX}/", check=False).returncode == 35
+    assert gw.record(2, method="CONNECT")["fault"] == "signer-unavailable"
+    gw.says("no certificate was made: the CA's own certificate is not valid now")
+    cert, key = inspection.ca(folder)
+    gw.write(f"[inspection]\nca-cert = {cert}\nca-key = {key}\ntrust = {world.ca}\n" + RULES)
+    gw.reload()
+    assert gw.curl("--cacert", cert, f"https://{NGINX}/").stdout == b"hello from nginx\n"
+
+
+def short_end(cert):
+    text = w.run("openssl", "x509", "-in", cert, "-noout", "-enddate").stdout
+    return ssl.cert_time_to_seconds(text.strip().split("=")[1])
