@@ -99,12 +99,25 @@ on_signer(void *arg, struct leaf *leaf, enum fault fault)
 		reply_fault(s, fault);
 }
 
+/* Of an origin that is known there may be a leaf, and who asks for that one does not need the signer. Which key the client takes is not known yet: nearly every one
+ * takes this, and another waits for the signer after the 200. */
+static bool
+has_leaf(const struct session *s)
+{
+	const struct inside   *in = s->inside;
+	const struct leaf_want want = {.profile = in->profile, .host = &in->at.host, .key = LEAF_P256, .ca = LEAF_TRUSTED, .ca_print = s->gw->snap->set->inspection.ca_print};
+	struct leaf           *leaf = in->profile && in->profile->fault == FAULT_NONE ? leaf_find(s->gw->leaves, &want) : NULL;
+
+	leaf_unref(leaf);
+	return leaf != NULL;
+}
+
 void
 inspect_await_signer(struct session *s)
 {
 	struct request *r = s->req;
 
-	if (leaf_desk_is_up(s->gw->leaves)) {
+	if (leaf_desk_is_up(s->gw->leaves) || has_leaf(s)) {
 		reply_established(s);
 		return;
 	}
@@ -412,6 +425,8 @@ inspect_on_client(struct session *s)
 	case TLS_BROKE:
 		fault = tls_why(r->shake, &detail);
 		request_note_tls(r, detail);
+		if (r->inspection->plan == PLAN_FALLBACK)
+			fault = FAULT_INSPECT_ECH; /* it was not to get further: what it thinks of the outer name's leaf says nothing of this host */
 		inspect_note_unserved(s, fault);
 		session_finish(s, fault);
 		break;
