@@ -21,6 +21,7 @@ import world as w
 from certs import CLIENT, Cert
 from wire import wait_until
 
+pytestmark = pytest.mark.filterwarnings("ignore:(SHA1|MD5) signatures are deprecated")
 SITE = "origin.example.net"  # every name below it leads to w.ORIGIN
 FULL = "hello from a bad one\n"
 
@@ -32,10 +33,10 @@ class Mill:
         self.root = Cert("Root", ca=True, ends=3000)
         self.inter = Cert("Intermediate", self.root, ca=True)
         self.rsa = Cert("RSA authority", self.root, ca=True, key="rsa2048")
-        self.hidden = Cert("Hidden", self.root, ca=True, number=1)  # never sent
-        self.stranger = Cert("Stranger", ca=True, ends=3000, number=2)
-        self.namesake = Cert("Inspection CA", ca=True, ends=3000, number=3)  # trusted, and called as our CA is
-        self.dropped = Cert("Dropped authority", self.root, ca=True, number=4)
+        self.hidden = Cert("Hidden", self.root, ca=True)  # never sent
+        self.stranger = Cert("Stranger", ca=True, ends=3000)
+        self.namesake = Cert("Inspection CA", ca=True, ends=3000)  # trusted, and called as our CA is
+        self.dropped = Cert("Dropped authority", self.root, ca=True)
         self.revoked = []
         self.staples = {}
         self.own = None
@@ -59,7 +60,7 @@ class Mill:
         return Cert("", authority, names=[host], **more), authority, *chain
 
     def ca(self, name, by=None, **more):
-        return Cert(name, by or self.root, **{"ca": True, "number": 10, **more})
+        return Cert(name, by or self.root, ca=True, **more)
 
     def deep(self, host, levels, **more):
         """So many authorities one below the other."""
@@ -75,7 +76,7 @@ class Mill:
 
     def two_ways(self, host):
         """An issuer whose first certificate has expired; the other has not."""
-        old, new = self.ca("Issuer twice", ends=-1), self.ca("Issuer twice", number=10)
+        old, new = self.ca("Issuer twice", ends=-1), self.ca("Issuer twice")
         return self.below(host, old, new)
 
 
@@ -94,7 +95,7 @@ BAD = [
     ("incomplete-https-url", lambda m, h: m.leaf(h, m.hidden, aia="https://20.42.0.20/hidden.der")[:1], "incomplete", "not known: Hidden"),
     ("incomplete-no-such-file", lambda m, h: m.leaf(h, m.hidden, aia=f"http://{w.ORIGIN}/none.der")[:1], "incomplete", "not known: Hidden"),
     ("incomplete-wrong-file", lambda m, h: m.leaf(h, m.hidden, aia=f"http://{w.ORIGIN}/inter.der")[:1], "incomplete", "not known: Hidden"),
-    ("forged", lambda m, h: m.below(h, Cert("Intermediate", m.root, ca=True, number=5, key=m.stranger.key))[:1] + (m.inter,), "invalid", "signature"),
+    ("forged", lambda m, h: m.below(h, Cert("Intermediate", m.root, ca=True, key=m.stranger.key))[:1] + (m.inter,), "invalid", "signature"),
     ("own-ca", lambda m, h: m.below(h, m.own), "own-ca", "this gateway's inspection authority"),
     ("own-ca-not-sent", lambda m, h: m.leaf(h, m.own)[:1], "own-ca", "this gateway's inspection authority"),
     ("own-name", lambda m, h: m.below(h, m.namesake), "own-ca", "or to one of its name"),
@@ -127,7 +128,7 @@ BAD = [
      "name constraint"),
     # the chain
     ("path-length", lambda m, h: m.deep(h, 3, pathlen=1), "bad-chain", "more authorities than the path length allows"),
-    ("by-a-server", lambda m, h: m.below(h, Cert("A small server", m.inter, names=["small.example.net"], number=6), m.inter), "bad-chain", "may not sign others"),
+    ("by-a-server", lambda m, h: m.below(h, Cert("A small server", m.inter, names=["small.example.net"]), m.inter), "bad-chain", "may not sign others"),
     ("by-no-authority", lambda m, h: m.below(h, m.ca("No basicConstraints", basic=False), m.root), "bad-chain", "may not sign others"),
     ("by-no-signer", lambda m, h: m.below(h, m.ca("No keyCertSign", sign=False), m.root), "bad-chain", "may not sign others"),
     ("too-deep", lambda m, h: m.deep(h, 12), "bad-chain", "the chain is longer than"),
