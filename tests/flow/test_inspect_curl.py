@@ -190,7 +190,7 @@ def test_an_end_that_anybody_could_have_made_is_passed_on_as_one(here, own):
         with context.wrap_socket(t.sock, server_hostname="origin.example.net", suppress_ragged_eofs=False) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: origin.example.net\r\n\r\n")
             got = b""
-            with pytest.raises(ssl.SSLEOFError):
+            with pytest.raises(ssl.SSLError, match="(?i)eof"):
                 while more := sock.recv(65536):
                     got += more
     assert got.endswith(b"\r\n\r\n" + b"x" * 100000)
