@@ -42,7 +42,7 @@ hosts = other.example.net
 content-types = application/zip
 action = deny
 [rule tenants]
-headers = "X-Forbidden: re:.+"
+headers = X-Forbidden
 action = deny
 [rule all]
 action = inspect
