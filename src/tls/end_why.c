@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "tls/end_parts.h"
 
-/* A client that leaves without a word this soon after it saw our certificate left because of it; one that opened a connection in advance and never used
- * it stays much longer. */
+/* A client that says goodbye this soon after it saw our certificate left because of it; one that opened a connection in advance and never used it stays
+ * much longer. Browsers that open two, and drop one as soon as the other turns out to speak HTTP/2, say none. */
 #define LEAVES_AT_ONCE_US (UINT64_C(2) * 1000000)
 
 /* The names of RFC 8446 6 and RFC 5246 7.2. */
@@ -94,7 +94,7 @@ why_origin(struct tls_end *t, int reason)
 static enum fault
 why_client(struct tls_end *t)
 {
-	bool shaken = t->shaken_us > 0;
+	bool shaken = t->shaken_us > 0, goodbye = SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN;
 
 	if (t->alert != NO_ALERT) {
 		t->detail = alert_name(t->alert);
@@ -102,7 +102,7 @@ why_client(struct tls_end *t)
 	}
 	if (!has_left(t))
 		return FAULT_CLIENT_TLS_FAILED;
-	if (t->showed && !t->heard && (!shaken || clock_mono_us() - t->shaken_us < LEAVES_AT_ONCE_US)) {
+	if (t->showed && !t->heard && (!shaken || (goodbye && clock_mono_us() - t->shaken_us < LEAVES_AT_ONCE_US))) {
 		t->detail = "closed right after the certificate";
 		return FAULT_CLIENT_REJECTED_CERTIFICATE;
 	}
