@@ -70,13 +70,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct h2_pipe pipe = {.carrier = {.ops = &pipe_ops}};
 	struct scene   s = {.side = {.fd = -1}};
 	struct loop   *loop;
-	struct timer   t;
+	struct watch   idle = {0};
 
 	if (n < 1)
 		return 0;
 	loop = loop_new();
 	CHECK(loop);
-	timer_init(&t, on_turn, NULL);
+	watch_init_idle(&idle, loop, on_turn, NULL);
 	pipe.rest = fuzz_input(data + 1, n - 1);
 	pipe.step = data[0] & 1 ? 16384 : data[0] + 1u;
 	watch_init_idle(&s.side.watch, loop, on_side, &s);
@@ -92,14 +92,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		side_carry(&a->side, c);
 		CHECK(side_write(&a->side, span_str(requests[i]), span_of(NULL, 0)) == (ssize_t)strlen(requests[i]));
 	}
-	for (int i = 0; i < 1000 && !s.ended; i++)
-		turn(loop, &t);
+	for (int i = 0; i < 20000 && !s.ended; i++)
+		turn(loop, &idle);
 	rear_free(s.rear);
-	turn(loop, &t);
+	turn(loop, &idle);
 	for (int i = 0; i < ASKERS; i++)
 		side_close(&s.askers[i].side);
 	side_close(&s.side);
-	timer_clear(&t);
+	watch_clear(&idle);
 	loop_free(loop);
 	return 0;
 }

@@ -62,18 +62,19 @@ pipe_end(struct carrier *c, bool reset)
 
 static const struct carrier_ops pipe_ops = {pipe_read, pipe_write, pipe_shut_write, pipe_failed, pipe_end};
 
-/* One turn that never waits. */
 static inline void
-turn(struct loop *l, struct timer *t)
-{
-	timer_set(l, t, 0);
-	loop_turn(l);
-}
-
-static inline void
-on_turn(void *arg)
+on_turn(void *arg, unsigned what)
 {
 	(void)arg;
+	(void)what;
+}
+
+/* One turn that never waits; `idle` has no descriptor. */
+static inline void
+turn(struct loop *l, struct watch *idle)
+{
+	watch_again(idle, WATCH_READ);
+	loop_turn(l);
 }
 
 #endif
