@@ -25,6 +25,13 @@ def ca(folder, name="Inspection CA"):
     return cert, key
 
 
+def self_signed(folder, name="origin.example.net", days="10"):
+    cert, key = folder / "self.pem", folder / "self.key"
+    w.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert, "-days", days,
+          "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}")
+    return cert, key
+
+
 class Inspecting:
     """A gateway whose [inspection] trusts the world's CA; `options` are lines of that section (non_tls="tunnel" is non-tls = tunnel)."""
 
