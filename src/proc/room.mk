@@ -12,4 +12,5 @@ libpostern_a_SOURCES += \
 	src/proc/sandbox.c src/proc/sandbox.h \
 	src/proc/signer.c \
 	src/proc/signer_ca.c src/proc/signer_ca.h \
+	src/proc/signer_peers.c src/proc/signer_peers.h \
 	src/proc/worker.c

@@ -3,7 +3,6 @@
  * signer: the process that holds the CA's key, and answers "a leaf for these names" (tls/leaf_wire) to the workers, and nothing else. Makes the keys of
  * all leaves and of session tickets as well, and renews them.
  * A CA that cannot be used does not end the process: it says so, gives no hello, and workers wait as long as they please.
- * Always true: one ask of a worker at a time, then the next one's; an answer that the worker does not take is kept, and no other ask of it is read.
  */
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -15,7 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,6 +22,7 @@
 #include "proc/roles.h"
 #include "proc/sandbox.h"
 #include "proc/signer_ca.h"
+#include "proc/signer_peers.h"
 #include "tls/leaf.h"
 #include "tls/leaf_ask.h"
 #include "tls/lru.h"
@@ -38,16 +37,6 @@
 #define PKCS8_ROOM     4096u
 #define UNTRUSTED_NAME "Postern untrusted origin CA"
 #define UNTRUSTED_DAYS 3650u
-
-struct peer {
-	struct signer *all;
-	uint32_t       worker;
-	int            fd; /* -1: none */
-	struct watch   watch;
-	bool           owes_hello, owes_tickets; /* to be sent before anything else */
-	uint8_t       *kept; /* an answer that did not fit; owned */
-	size_t         n_kept;
-};
 
 /* A certificate that was made; it goes with a key in use. */
 struct made {
@@ -78,8 +67,7 @@ struct signer {
 	struct lru          *cache; /* struct made, by digest of the ask */
 	struct timer         keys, tickets, forget, leave;
 	struct log_limit     odd;
-	struct peer          peer[SHARED_WORKERS_MAX];
-	uint8_t              in[LEAF_PACKET_MAX], out[LEAF_PACKET_MAX];
+	struct signer_peers *peers;
 };
 
 static int64_t
@@ -103,12 +91,15 @@ key_write(EVP_PKEY *key, uint8_t out[PKCS8_ROOM])
 }
 
 static size_t
-hello_write(struct signer *s)
+hello_write(void *arg, uint8_t *out, size_t room)
 {
+	struct signer    *s = arg;
 	uint8_t           key[LEAF_KEYS][PKCS8_ROOM], chain[CHAIN_ROOM];
 	struct leaf_hello h = {0};
 	size_t            n;
 
+	if (!s->now.mint)
+		return 0;
 	memcpy(h.ca_print, mint_print(s->now.mint), sizeof h.ca_print);
 	for (unsigned i = 0; i < LEAF_KEYS; i++) {
 		h.key[i].id = s->key_id;
@@ -116,89 +107,18 @@ hello_write(struct signer *s)
 	}
 	h.chain[LEAF_TRUSTED] = span_of((const char *)chain, signer_chain(s->now.snap, chain, sizeof chain));
 	h.chain[LEAF_UNTRUSTED] = span_of((const char *)s->untrusted_chain, s->n_untrusted_chain);
-	n = leaf_hello_write(&h, s->out, sizeof s->out);
+	n = leaf_hello_write(&h, out, room);
 	OPENSSL_cleanse(key, sizeof key);
 	ERR_clear_error();
 	return n;
 }
 
-/* --- the workers --- */
-
-static void
-peer_close(struct peer *p)
+static size_t
+tickets_write(void *arg, uint8_t *out, size_t room)
 {
-	watch_clear(&p->watch);
-	if (p->fd >= 0)
-		close(p->fd);
-	p->fd = -1;
-	free(p->kept);
-	p->kept = NULL;
-}
+	struct signer *s = arg;
 
-/* False: it did not go, and may later. */
-static bool
-peer_put(struct peer *p, const uint8_t *packet, size_t n)
-{
-	ssize_t w;
-
-	do
-		w = send(p->fd, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (w < 0 && errno == EINTR);
-	return w >= 0 || (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM); /* a worker that is gone: on_peer closes */
-}
-
-/* What is owed. False: not all of it went. */
-static bool
-peer_settle(struct peer *p)
-{
-	struct signer *s = p->all;
-	bool           went = true;
-
-	if (p->owes_hello && s->now.mint) {
-		size_t n = hello_write(s);
-		went = n == 0 || peer_put(p, s->out, n); /* 0: no memory; the next one who is owed something tries again */
-		p->owes_hello = !went || n == 0;
-		OPENSSL_cleanse(s->out, n);
-	}
-	if (went && p->owes_tickets) {
-		size_t n = leaf_tickets_write((const uint8_t(*)[LEAF_TICKET])s->ticket, s->n_tickets, s->out, sizeof s->out);
-		went = peer_put(p, s->out, n);
-		p->owes_tickets = !went;
-		OPENSSL_cleanse(s->out, n);
-	}
-	if (went && p->kept && (went = peer_put(p, p->kept, p->n_kept))) {
-		free(p->kept);
-		p->kept = NULL;
-	}
-	return went;
-}
-
-static void
-peers_owe(struct signer *s, bool hello, bool tickets)
-{
-	for (uint32_t i = 0; i < SHARED_WORKERS_MAX; i++) {
-		struct peer *p = &s->peer[i];
-		if (p->fd < 0)
-			continue;
-		p->owes_hello |= hello;
-		p->owes_tickets |= tickets;
-		peer_settle(p);
-	}
-}
-
-static void
-peer_answer(struct peer *p, const struct leaf_made *m)
-{
-	struct signer *s = p->all;
-	size_t         n = leaf_made_write(m, s->out, sizeof s->out);
-
-	if (peer_put(p, s->out, n))
-		return;
-	p->kept = malloc(n);
-	if (!p->kept)
-		return; /* its deadline ends that ask */
-	memcpy(p->kept, s->out, n);
-	p->n_kept = n;
+	return leaf_tickets_write((const uint8_t(*)[LEAF_TICKET])s->ticket, s->n_tickets, out, room);
 }
 
 /* --- leaves --- */
@@ -243,9 +163,9 @@ cache_put(struct signer *s, const struct mint *mint, const struct leaf_ask *a, c
 }
 
 static void
-answer(struct peer *p, struct span packet)
+answer(void *arg, struct signer_peer *p, struct span packet)
 {
-	struct signer     *s = p->all;
+	struct signer     *s = arg;
 	struct leaf_ask    a;
 	struct leaf_made   m = {0};
 	uint8_t            digest[32], der[LEAF_PACKET_MAX - 64];
@@ -256,7 +176,7 @@ answer(struct peer *p, struct span packet)
 	size_t             n;
 
 	if (!leaf_ask_read(packet, &a)) {
-		log_write_limited(&s->odd, LOG_LEVEL_WARN, "worker %u sends damaged packets", p->worker);
+		log_write_limited(&s->odd, LOG_LEVEL_WARN, "worker %u sends damaged packets", signer_peer_number(p));
 		return;
 	}
 	s->stats->asked++;
@@ -278,50 +198,7 @@ answer(struct peer *p, struct span packet)
 		m.der = span_str(why);
 		log_write_limited(&s->odd, LOG_LEVEL_WARN, "no certificate was made: %s", why);
 	}
-	peer_answer(p, &m);
-}
-
-static void
-on_peer(void *arg, unsigned what)
-{
-	struct peer   *p = arg;
-	struct signer *s = p->all;
-	ssize_t        n;
-
-	(void)what;
-	if (!peer_settle(p))
-		return; /* it reads no more; WATCH_WRITE comes when it has */
-	do
-		n = recv(p->fd, s->in, sizeof s->in, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS))
-		return;
-	if (n <= 0) {
-		peer_close(p);
-		child_say(MSG_PEER, p->worker);
-		return;
-	}
-	answer(p, span_of((const char *)s->in, (size_t)n));
-	watch_again(&p->watch, WATCH_READ); /* the others first */
-}
-
-static void
-take_peer(struct signer *s, struct message *m)
-{
-	struct peer *p = m->number < SHARED_WORKERS_MAX ? &s->peer[m->number] : NULL;
-
-	if (!p || m->n_fds != 1)
-		return;
-	peer_close(p);
-	p->fd = m->fd[0];
-	m->n_fds = 0;
-	p->owes_hello = p->owes_tickets = true;
-	if (!watch_init(&p->watch, s->child.loop, p->fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_peer, p)) {
-		peer_close(p);
-		child_say(MSG_PEER, p->worker);
-		return;
-	}
-	peer_settle(p);
+	signer_peer_answer(p, &m);
 }
 
 /* --- keys of leaves and tickets --- */
@@ -354,7 +231,7 @@ on_keys(void *arg)
 
 	timer_set(s->child.loop, &s->keys, KEYS_MS);
 	if (keys_make(s))
-		peers_owe(s, true, false);
+		signer_peers_owe(s->peers, true, false);
 	else
 		log_warn("the keys of leaves cannot be renewed; those before stay in use");
 }
@@ -382,7 +259,7 @@ on_tickets(void *arg)
 
 	timer_set(s->child.loop, &s->tickets, TICKETS_MS);
 	if (tickets_make(s))
-		peers_owe(s, false, true);
+		signer_peers_owe(s->peers, false, true);
 }
 
 static bool
@@ -445,7 +322,7 @@ renew_key(struct signer *s, int file)
 	mint_free(u->mint);
 	u->mint = m;
 	if (u == &s->now)
-		peers_owe(s, true, false);
+		signer_peers_owe(s->peers, true, false);
 }
 
 static void
@@ -522,7 +399,7 @@ apply(struct signer *s, uint64_t number)
 	mint_fit(s->untrusted, (int64_t)(s->now.snap->set->inspection.leaf_validity_ms / 1000));
 	(void)lru_fit(s->cache, s->now.snap->set->inspection.leaf_cache); /* else as many as before */
 	if (changed)
-		peers_owe(s, true, false);
+		signer_peers_owe(s->peers, true, false);
 	child_say(MSG_APPLIED, number);
 }
 
@@ -550,7 +427,7 @@ on_message(void *arg, struct message *m)
 
 	switch ((enum message_type)m->type) {
 	case MSG_PEER:
-		take_peer(s, m);
+		signer_peers_take(s->peers, m);
 		break;
 	case MSG_FILE:
 		take_file(s, m);
@@ -601,7 +478,8 @@ lock_memory(void)
 static bool
 signer_begin(struct signer *s)
 {
-	struct child *c = &s->child;
+	static const struct signer_peer_ops asked = {.hello = hello_write, .tickets = tickets_write, .ask = answer};
+	struct child                       *c = &s->child;
 
 	if (!child_begin(c, "signer"))
 		return false;
@@ -623,7 +501,8 @@ signer_begin(struct signer *s)
 	if (!sandbox_enter(ROLE_SIGNER, false))
 		return false;
 	s->cache = lru_new(0, free);
-	if (!s->cache || !keys_make(s) || !tickets_make(s) || !untrusted_make(s)) {
+	s->peers = signer_peers_new(c->loop, &asked, s);
+	if (!s->cache || !s->peers || !keys_make(s) || !tickets_make(s) || !untrusted_make(s)) {
 		log_error("cannot start: the keys of leaves cannot be made");
 		return false;
 	}
@@ -635,8 +514,7 @@ signer_begin(struct signer *s)
 static void
 signer_end(struct signer *s)
 {
-	for (uint32_t i = 0; i < SHARED_WORKERS_MAX; i++)
-		peer_close(&s->peer[i]);
+	signer_peers_free(s->peers);
 	if (s->child.loop) {
 		timer_clear(&s->keys);
 		timer_clear(&s->tickets);
@@ -664,8 +542,6 @@ signer_main(void)
 	if (!s)
 		return rc;
 	s->now.file = s->next.file = -1;
-	for (uint32_t i = 0; i < SHARED_WORKERS_MAX; i++)
-		s->peer[i] = (struct peer){.all = s, .worker = i, .fd = -1};
 	if (signer_begin(s)) {
 		loop_run(s->child.loop);
 		rc = 0;

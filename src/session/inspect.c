@@ -159,33 +159,6 @@ inspect_connected(struct session *s)
 		origin_tls_begin(s);
 }
 
-/* One for each FAULT_CERT_x that a rule may have an answer to, in the order of enum cert_kind. */
-static const enum fault kind_fault[CERT_KINDS] = {
-	[KIND_EXPIRED] = FAULT_CERT_EXPIRED,
-	[KIND_NOT_YET_VALID] = FAULT_CERT_NOT_YET_VALID,
-	[KIND_WRONG_HOST] = FAULT_CERT_WRONG_HOST,
-	[KIND_SELF_SIGNED] = FAULT_CERT_SELF_SIGNED,
-	[KIND_UNTRUSTED] = FAULT_CERT_UNTRUSTED,
-	[KIND_INCOMPLETE] = FAULT_CERT_INCOMPLETE,
-	[KIND_WEAK_SIGNATURE] = FAULT_CERT_WEAK_SIGNATURE,
-	[KIND_WEAK_KEY] = FAULT_CERT_WEAK_KEY,
-	[KIND_BAD_USAGE] = FAULT_CERT_BAD_USAGE,
-	[KIND_CONSTRAINED] = FAULT_CERT_CONSTRAINED,
-	[KIND_BAD_CHAIN] = FAULT_CERT_BAD_CHAIN,
-	[KIND_INVALID] = FAULT_CERT_INVALID,
-};
-
-enum bad_origin
-inspect_answer_to(const struct profile *p, const struct rule_inspection *how)
-{
-	if (p->refuse)
-		return ORIGIN_BLOCK;
-	for (unsigned i = 0; i < CERT_KINDS; i++)
-		if (kind_fault[i] == p->fault)
-			return (enum bad_origin)how->bad_origin[i];
-	return ORIGIN_BLOCK;
-}
-
 /* No byte will go there: what is asked inside is answered with the page. */
 static void
 block_origin(struct session *s, enum fault fault, const char *detail)
@@ -234,7 +207,7 @@ inspect_origin_known(struct session *s, struct profile *profile, enum fault faul
 		return;
 	}
 	in->profile = profile;
-	if (profile->fault != FAULT_NONE && (answer = inspect_answer_to(profile, &in->how)) == ORIGIN_BLOCK) {
+	if (profile->fault != FAULT_NONE && (answer = profile_answer(profile, in->how.bad_origin)) == ORIGIN_BLOCK) {
 		block_origin(s, profile->fault, profile->detail);
 		return;
 	}
@@ -319,12 +292,8 @@ describe_leaf(const struct session *s)
 	if (in->fault != FAULT_NONE)
 		return want;
 	want.profile = p->plan == PLAN_FALLBACK ? p->shown : in->profile;
-	if (want.profile->fault != FAULT_NONE && in->bad == ORIGIN_WARN) {
-		want.profile = NULL; /* our own page warns, which must be seen: nothing passes before somebody has consented there */
-		return want;
-	}
 	if (want.profile->fault != FAULT_NONE)
-		want.ca = LEAF_UNTRUSTED;
+		want.ca = LEAF_UNTRUSTED; /* whatever passes, the browser warns; where consent is wanted, our page does so as well */
 	if (want.profile->version < 0x0304 && !p->ecdsa_12)
 		want.key = LEAF_RSA;
 	return want;
@@ -456,6 +425,8 @@ inspect_on_client(struct session *s)
 	case TLS_BROKE:
 		fault = tls_why(r->shake, &detail);
 		request_note_tls(r, detail);
+		if (r->inspection->plan == PLAN_FALLBACK)
+			fault = FAULT_INSPECT_ECH; /* it was not to get further: what it thinks of the outer name's leaf says nothing of this host */
 		inspect_note_unserved(s, fault);
 		session_finish(s, fault);
 		break;

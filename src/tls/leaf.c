@@ -9,14 +9,12 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "tls/leaf_ask.h"
+#include "tls/leaf_cache.h"
 #include "tls/leaf_inside.h"
 #include "tls/leaf_wire.h"
-#include "tls/lru.h"
 
 #define READS_A_GO   32u   /* then others get their turn */
 #define BUCKETS      1024u /* of errands; a power of two */
@@ -57,11 +55,6 @@ struct leaf_job {
 	void             *arg;
 };
 
-struct cached {
-	struct leaf *leaf;
-	int64_t      until; /* seconds since 1970 */
-};
-
 /* What goes along with the leaves of one CA. */
 struct authority {
 	bool            known;
@@ -79,7 +72,7 @@ struct leaf_desk {
 	LIST_HEAD(bucket, errand) bucket[BUCKETS];
 	struct errand_list list[ERRAND_HELD + 1];
 	struct job_list    awaiting, ready;
-	struct lru        *cache;
+	struct leaf_cache *cache;
 	EVP_PKEY          *key[LEAF_KEYS];
 	uint64_t           key_id[LEAF_KEYS];
 	struct authority   now, before; /* of LEAF_TRUSTED: the CA in use, and the one that it has replaced */
@@ -88,119 +81,6 @@ struct leaf_desk {
 	void              *arg;
 	uint8_t            buf[LEAF_PACKET_MAX];
 };
-
-/* --- leaves --- */
-
-struct leaf *
-leaf_ref(struct leaf *l)
-{
-	l->refs++;
-	return l;
-}
-
-static void
-chain_free(STACK_OF(X509) *chain)
-{
-	sk_X509_pop_free(chain, X509_free);
-}
-
-void
-leaf_unref(struct leaf *l)
-{
-	if (!l || --l->refs > 0)
-		return;
-	X509_free(l->cert);
-	EVP_PKEY_free(l->key);
-	chain_free(l->chain);
-	free(l);
-}
-
-static struct leaf *
-leaf_new(struct span der, EVP_PKEY *key, STACK_OF(X509) *chain)
-{
-	const unsigned char *p = (const unsigned char *)der.p;
-	struct leaf         *l = calloc(1, sizeof *l);
-	bool                 ok;
-
-	if (!l)
-		return NULL;
-	l->refs = 1;
-	l->cert = d2i_X509(NULL, &p, (long)der.n);
-	ok = l->cert && (const char *)p == der.p + der.n && X509_check_private_key(l->cert, key) == 1 && EVP_PKEY_up_ref(key);
-	l->key = ok ? key : NULL;
-	if (ok && chain)
-		ok = (l->chain = X509_chain_up_ref(chain)) != NULL;
-	if (ok)
-		return l;
-	ERR_clear_error();
-	leaf_unref(l);
-	return NULL;
-}
-
-/* --- the cache --- */
-
-static int64_t
-now_s(void)
-{
-	return (int64_t)(clock_real_us() / 1000000);
-}
-
-static void
-cached_drop(void *value)
-{
-	struct cached *c = value;
-
-	leaf_unref(c->leaf);
-	free(c);
-}
-
-static bool
-use_until(const X509 *x, int64_t *until)
-{
-	struct tm from, to;
-
-	if (!ASN1_TIME_to_tm(X509_get0_notBefore(x), &from) || !ASN1_TIME_to_tm(X509_get0_notAfter(x), &to)) {
-		ERR_clear_error();
-		return false;
-	}
-	*until = leaf_use_until((int64_t)timegm(&from), (int64_t)timegm(&to));
-	return true;
-}
-
-static void
-cache_put(struct leaf_desk *d, const uint8_t digest[32], struct leaf *l)
-{
-	struct cached *c = calloc(1, sizeof *c);
-
-	if (!c || !use_until(l->cert, &c->until)) {
-		free(c);
-		return;
-	}
-	c->leaf = leaf_ref(l);
-	lru_put(d->cache, digest, c);
-}
-
-static struct leaf *
-cache_find(struct leaf_desk *d, const uint8_t digest[32])
-{
-	struct cached *c = lru_find(d->cache, digest);
-
-	if (c && c->until <= now_s()) {
-		lru_remove(d->cache, digest);
-		c = NULL;
-	}
-	return c ? leaf_ref(c->leaf) : NULL;
-}
-
-static void
-limit_age(void *value, void *arg)
-{
-	struct cached *c = value;
-	int64_t        most = *(int64_t *)arg;
-
-	if (c->until > most)
-		c->until = most;
-}
 
 /* --- jobs --- */
 
@@ -341,33 +221,12 @@ key_read(struct span pkcs8)
 	return key;
 }
 
-static bool
-chain_read(struct span list, STACK_OF(X509) **out)
-{
-	struct span     der;
-	size_t          at = 0;
-	STACK_OF(X509) *chain = NULL;
-
-	while (leaf_chain_next(list, &at, &der)) {
-		const unsigned char *p = (const unsigned char *)der.p;
-		X509                *x = d2i_X509(NULL, &p, (long)der.n);
-		if (!x || (!chain && !(chain = sk_X509_new_null())) || sk_X509_push(chain, x) <= 0) {
-			X509_free(x);
-			chain_free(chain);
-			return false;
-		}
-	}
-	*out = chain;
-	return true;
-}
-
 /* The keys that are new. False: they cannot be read, and those before stay. */
 static bool
 take_keys(struct leaf_desk *d, const struct leaf_hello *h)
 {
 	EVP_PKEY *key[LEAF_KEYS] = {NULL};
 	bool      ok = true, renewed = false;
-	int64_t   most = now_s() + OLD_KEY_S;
 
 	for (unsigned i = 0; ok && i < LEAF_KEYS; i++)
 		if (!d->key[i] || d->key_id[i] != h->key[i].id)
@@ -384,7 +243,7 @@ take_keys(struct leaf_desk *d, const struct leaf_hello *h)
 	}
 	/* they are as good as before, each with its own key; not all in one go, and not for ever */
 	if (renewed)
-		lru_each(d->cache, limit_age, &most);
+		leaf_cache_age(d->cache, OLD_KEY_S);
 	return ok;
 }
 
@@ -393,19 +252,19 @@ take_hello(struct leaf_desk *d, const struct leaf_hello *h)
 {
 	STACK_OF(X509) *chain = NULL, *untrusted = NULL;
 
-	if (!chain_read(h->chain[LEAF_TRUSTED], &chain) || !chain_read(h->chain[LEAF_UNTRUSTED], &untrusted) || !take_keys(d, h)) {
-		chain_free(chain);
-		chain_free(untrusted);
+	if (!leaf_chain_read(h->chain[LEAF_TRUSTED], &chain) || !leaf_chain_read(h->chain[LEAF_UNTRUSTED], &untrusted) || !take_keys(d, h)) {
+		leaf_chain_free(chain);
+		leaf_chain_free(untrusted);
 		ERR_clear_error();
 		return false;
 	}
 	if (d->now.known && memcmp(d->now.print, h->ca_print, sizeof d->now.print) != 0) {
-		chain_free(d->before.chain);
+		leaf_chain_free(d->before.chain);
 		d->before = d->now;
 		d->now.chain = NULL;
 	}
-	chain_free(d->now.chain);
-	chain_free(d->untrusted);
+	leaf_chain_free(d->now.chain);
+	leaf_chain_free(d->untrusted);
 	d->now.known = true;
 	d->now.chain = chain;
 	d->untrusted = untrusted;
@@ -466,7 +325,7 @@ on_made(struct leaf_desk *d, struct span packet)
 	if (!m.refused)
 		leaf = leaf_made_for(d, e, m.der);
 	if (leaf)
-		cache_put(d, e->digest, leaf);
+		leaf_cache_put(d->cache, e->digest, leaf);
 	errand_end(e, leaf, leaf ? FAULT_NONE : FAULT_SIGNER_UNAVAILABLE);
 	leaf_unref(leaf);
 }
@@ -526,7 +385,7 @@ leaf_desk_new(struct loop *loop, uint32_t most, void (*on_tickets)(void *arg, co
 
 	if (!d)
 		return NULL;
-	*d = (struct leaf_desk){.loop = loop, .fd = -1, .on_tickets = on_tickets, .arg = arg, .cache = lru_new(most, cached_drop)};
+	*d = (struct leaf_desk){.loop = loop, .fd = -1, .on_tickets = on_tickets, .arg = arg, .cache = leaf_cache_new(most)};
 	for (unsigned i = 0; i <= ERRAND_HELD; i++)
 		TAILQ_INIT(&d->list[i]);
 	TAILQ_INIT(&d->awaiting);
@@ -561,12 +420,12 @@ leaf_desk_free(struct leaf_desk *d)
 	}
 	jobs_forget(&d->awaiting);
 	jobs_forget(&d->ready);
-	lru_free(d->cache);
+	leaf_cache_free(d->cache);
 	for (unsigned i = 0; i < LEAF_KEYS; i++)
 		EVP_PKEY_free(d->key[i]);
-	chain_free(d->now.chain);
-	chain_free(d->before.chain);
-	chain_free(d->untrusted);
+	leaf_chain_free(d->now.chain);
+	leaf_chain_free(d->before.chain);
+	leaf_chain_free(d->untrusted);
 	OPENSSL_cleanse(d->buf, sizeof d->buf);
 	free(d);
 }
@@ -574,7 +433,7 @@ leaf_desk_free(struct leaf_desk *d)
 void
 leaf_desk_fit(struct leaf_desk *d, uint32_t most)
 {
-	(void)lru_fit(d->cache, most); /* else as many as before */
+	leaf_cache_fit(d->cache, most);
 }
 
 static void
@@ -620,7 +479,7 @@ leaf_find(struct leaf_desk *d, const struct leaf_want *want)
 	uint8_t packet[LEAF_PACKET_MAX], digest[32];
 	size_t  n = leaf_ask_pack(want, packet, sizeof packet);
 
-	return n > 0 && leaf_ask_digest(span_of((const char *)packet, n), digest) ? cache_find(d, digest) : NULL;
+	return n > 0 && leaf_ask_digest(span_of((const char *)packet, n), digest) ? leaf_cache_find(d->cache, digest) : NULL;
 }
 
 /* The one that is under way already, or a new one that is. */
@@ -681,7 +540,7 @@ leaf_ask(struct leaf_desk *d, const struct leaf_want *want, uint64_t timeout_ms,
 		return job_ready(d, NULL, FAULT_SIGNER_UNAVAILABLE, done, arg); /* no names that a leaf could have */
 	if (!leaf_ask_digest(span_of((const char *)packet, n), digest))
 		return NULL;
-	if ((leaf = cache_find(d, digest)))
+	if ((leaf = leaf_cache_find(d->cache, digest)))
 		return job_ready(d, leaf, FAULT_NONE, done, arg);
 	e = errand_for(d, want, packet, n, digest);
 	if (!e)
