@@ -109,6 +109,13 @@ why_client(struct tls_end *t)
 	return shaken ? FAULT_NONE : FAULT_CLIENT_TLS_FAILED;
 }
 
+/* The first record is none: another protocol, or none at all on this port. OpenSSL takes the first bytes for a version. */
+static bool
+speaks_no_tls(int reason)
+{
+	return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+}
+
 /* Takes all that OpenSSL says of it: want of memory need not be the first thing, and what could not be made ready for that reason is told in other words. */
 static bool
 lacks_memory(void)
@@ -129,7 +136,9 @@ end_note(struct tls_end *t, int error)
 	bool          no_memory = lacks_memory();
 
 	t->failed = error != SSL_ERROR_ZERO_RETURN;
-	if (t->eof)
+	if (t->to_origin && speaks_no_tls(ERR_GET_REASON(e)))
+		t->detail = "what the server sends is not TLS";
+	else if (t->eof)
 		t->detail = "closed without close_notify";
 	else if (t->reset)
 		t->detail = "reset";
