@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * check_key: does the CA's key fit its certificate? Asked by `postern check` alone, which an administrator runs: the parent of a running gateway does not
- * read the key. A key in a token (pkcs11:) is left to the signer.
+ * read the key.
  */
 #include <openssl/bio.h>
 #include <openssl/crypto.h>

@@ -71,8 +71,10 @@ check_ca(struct load *l)
 	else
 		check_ca_cert(l);
 	if (!i->ca_key)
-		report_error(l->r, i->at, "[inspection] has no ca-key; want ca-key = FILE, the key that `postern ca init` makes, or a pkcs11: URI");
-	else if (!is_uri(i->ca_key))
+		report_error(l->r, i->at, "[inspection] has no ca-key; want ca-key = FILE, the key that `postern ca init` makes");
+	else if (is_uri(i->ca_key))
+		report_error(l->r, i->ca_key_at, "ca-key = %s: keys in a token cannot be used in this version; want a file", i->ca_key);
+	else
 		check_file(l, i->ca_key_at, "ca-key", i->ca_key, CA_KEY_CLOSED, "so that others can read or change the CA's key; set it to 0600");
 }
 

@@ -29,6 +29,7 @@
 #include "tls/profile.h"
 
 #define KEYS_MS        86400000u /* so long leaves are made for one key */
+#define WARN_DAYS      30
 #define TICKETS_MS     3600000u
 #define TICKETS        3u
 #define BEFORE_MS      600000u /* so long the CA before the last reload answers those who still ask for it */
@@ -224,12 +225,23 @@ keys_make(struct signer *s)
 	return true;
 }
 
+/* A gateway may run for years without the reload at which this is checked. */
+static void
+warn_of_end(const struct signer *s)
+{
+	int64_t days = s->now.mint ? (mint_ends(s->now.mint) - now_s()) / 86400 : WARN_DAYS;
+
+	if (days < WARN_DAYS)
+		log_warn("the CA's certificate expires in %lld days; make a new one, and have clients trust both before then", (long long)(days > 0 ? days : 0));
+}
+
 static void
 on_keys(void *arg)
 {
 	struct signer *s = arg;
 
 	timer_set(s->child.loop, &s->keys, KEYS_MS);
+	warn_of_end(s);
 	if (keys_make(s))
 		signer_peers_owe(s->peers, true, false);
 	else

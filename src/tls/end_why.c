@@ -109,15 +109,36 @@ why_client(struct tls_end *t)
 	return shaken ? FAULT_NONE : FAULT_CLIENT_TLS_FAILED;
 }
 
+/* The first record is none: another protocol, or none at all on this port. OpenSSL takes the first bytes for a version. */
+static bool
+speaks_no_tls(int reason)
+{
+	return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+}
+
+/* Takes all that OpenSSL says of it: want of memory need not be the first thing, and what could not be made ready for that reason is told in other words. */
+static bool
+lacks_memory(void)
+{
+	unsigned long e;
+	bool          lacks = false;
+
+	while ((e = ERR_get_error()))
+		lacks |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE || ERR_GET_REASON(e) == ERR_R_INIT_FAIL;
+	return lacks;
+}
+
 void
 end_note(struct tls_end *t, int error)
 {
 	unsigned long e = ERR_peek_error();
 	const char   *reason = e ? ERR_reason_error_string(e) : NULL;
+	bool          no_memory = lacks_memory();
 
-	ERR_clear_error();
 	t->failed = error != SSL_ERROR_ZERO_RETURN;
-	if (t->eof)
+	if (t->to_origin && speaks_no_tls(ERR_GET_REASON(e)))
+		t->detail = "what the server sends is not TLS";
+	else if (t->eof)
 		t->detail = "closed without close_notify";
 	else if (t->reset)
 		t->detail = "reset";
@@ -125,7 +146,7 @@ end_note(struct tls_end *t, int error)
 		t->detail = "closed";
 	else
 		t->detail = reason ? reason : "TLS error";
-	if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
+	if (no_memory)
 		t->fault = FAULT_NO_MEMORY; /* neither side is to blame */
 	else
 		t->fault = t->to_origin ? why_origin(t, ERR_GET_REASON(e)) : why_client(t);

@@ -289,6 +289,12 @@ mint_fit(struct mint *m, int64_t leaf_s)
 	m->leaf_s = leaf_s;
 }
 
+int64_t
+mint_ends(const struct mint *m)
+{
+	return m->not_after;
+}
+
 const uint8_t *
 mint_print(const struct mint *m)
 {

@@ -23,6 +23,8 @@ void         mint_free(struct mint *m); /* wipes the key */
 /* Leaves are valid for at most so many seconds; MINT_LEAF_S before this is called. */
 #define MINT_LEAF_S (7 * 86400)
 void         mint_fit(struct mint *m, int64_t leaf_s);
+/* When the CA's certificate expires. */
+int64_t      mint_ends(const struct mint *m);
 /* SHA-256 of the CA's certificate. */
 const uint8_t *mint_print(const struct mint *m);
 

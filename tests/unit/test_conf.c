@@ -227,7 +227,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\naction = inspect\nauth = none\n", {"2: [rule a]: action = inspect needs a CA to make certificates, but there is no [inspection]; add it"}},
 		{"[rule a]\naction = inspect\n", {"2: action = inspect needs to know who asks", "2: but there is no [inspection]"}},
 		{"[inspection]\n", {"1: [inspection] has no ca-cert; want ca-cert = FILE", "1: [inspection] has no ca-key; want ca-key = FILE"}},
-		{"[inspection x]\nca-cert = nothing\nca-key = pkcs11:token=x\n", {"1: [inspection] takes no name", "2: ca-cert: nothing cannot be read: No such file"}},
+		{"[inspection x]\nca-cert = nothing\nca-key = pkcs11:token=x\n", {"1: [inspection] takes no name", "2: ca-cert: nothing cannot be read: No such file", "3: ca-key = pkcs11:token=x: keys in a token cannot be used"}},
 		{"[inspection]\nca-cert = .\nca-key = nothing\n", {"2: ca-cert: . is not a regular file", "3: ca-key: nothing cannot be read: No such file"}},
 		{INSPECTION "trust = nothing\ncrl = nothing.crl\n", {"4: trust: nothing cannot be read", "5: crl: nothing.crl cannot be read"}},
 		{INSPECTION "trust =\n", {"4: trust has no value; want system, or files such as extra.pem"}},
@@ -381,14 +381,14 @@ test_inspection_without_options_is_at_its_defaults(void **state)
 	(void)state;
 	certificates_write();
 	mkdir("sub", 0755);
-	dir_write("sub/more.ini", "[inspection]\nca-cert = ../ca.pem\nca-key = pkcs11:token=x;object=y\ntrust = ../ca.pem\n[rule i]\naction = inspect\nauth = none\n");
+	dir_write("sub/more.ini", "[inspection]\nca-cert = ../ca.pem\nca-key = ../ca.key\ntrust = ../ca.pem\n[rule i]\naction = inspect\nauth = none\n");
 	c = load_good("include = sub/more.ini\n" GOOD, &r);
 	i = &c->inspection;
 	assert_true(i->present && i->min_tls == 0x0303 && i->aia && i->h2);
 	assert_true(i->non_tls == ODD_REFUSE && i->missing_sni == ODD_REFUSE && i->foreign_sni == ODD_REFUSE && i->unknown_alpn == ODD_REFUSE && i->ech == ECH_FALLBACK);
 	assert_true(i->leaf_cache == 10000 && i->leaf_validity_ms == 30 * UINT64_C(86400000) && i->signer_timeout_ms == 5000);
 	assert_string_equal(i->ca_cert, "sub/../ca.pem");
-	assert_string_equal(i->ca_key, "pkcs11:token=x;object=y");
+	assert_string_equal(i->ca_key, "sub/../ca.key");
 	assert_int_equal(i->trust.n, 1);
 	assert_string_equal(i->trust.v[0].text.p, "sub/../ca.pem");
 	assert_int_equal(i->crl.n, 0);

@@ -398,7 +398,7 @@ test_origins_that_break_off_are_told_apart(void **state)
 		const char *detail;
 	} rows[] = {
 		{"", 0, FAULT_ORIGIN_TLS_FAILED, "closed without close_notify"},
-		{"HTTP/1.0 400 Bad Request\r\n\r\n", 28, FAULT_ORIGIN_TLS_FAILED, "wrong version number"},
+		{"HTTP/1.0 400 Bad Request\r\n\r\n", 28, FAULT_ORIGIN_TLS_FAILED, "what the server sends is not TLS"},
 		{"\x15\x03\x03\x00\x02\x02\x28", 7, FAULT_ORIGIN_TLS_WEAK, "handshake_failure"},
 		{"\x15\x03\x01\x00\x02\x02\x46", 7, FAULT_ORIGIN_TLS_WEAK, "protocol_version"},
 		{"\x15\x03\x03\x00\x02\x02\x47", 7, FAULT_ORIGIN_TLS_WEAK, "insufficient_security"},
