@@ -22,6 +22,7 @@ struct start {
 	bool     drop_user;
 	bool     jit;
 	bool     has_ring;
+	bool     open; /* signer: its key is in a token */
 };
 
 struct child {
