@@ -271,6 +271,7 @@ send_start(struct bureau *b)
 	int          fd[2] = {c->shared_fd, c->wake_fd};
 
 	start.index = b->number;
+	start.deaths = b->m.deaths;
 	start.open = b->number == PEER_SIGNER && b->all->plan.module;
 	return member_say(&b->m, MSG_START, 0, &start, sizeof start, fd, 2) && send_in_use(b);
 }

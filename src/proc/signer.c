@@ -34,8 +34,8 @@
 #define TICKETS        3u
 #define BEFORE_MS      600000u /* so long the CA before the last reload answers those who still ask for it */
 #define LEAVE_MS       5000u   /* one that is needed no more answers what is on its way */
-#define TOKEN_FIRST_MS 500u
-#define TOKEN_LAST_MS  30000u
+#define TOKEN_MS       2000u /* so long one whose token is away stays to be told of another PIN; doubled for each that ended so before it */
+#define TOKEN_DOUBLES  4u
 #define CHAIN_ROOM     16384u
 #define PKCS8_ROOM     4096u
 #define UNTRUSTED_NAME "Postern untrusted origin CA"
@@ -69,7 +69,6 @@ struct signer {
 	unsigned             n_tickets;
 	struct lru          *cache; /* struct made, by digest of the ask */
 	struct timer         keys, tickets, forget, leave, token;
-	uint64_t             token_pause_ms;
 	struct log_limit     odd;
 	struct signer_peers *peers;
 };
@@ -166,12 +165,24 @@ cache_put(struct signer *s, const struct mint *mint, const struct leaf_ask *a, c
 	lru_put(s->cache, digest, m);
 }
 
-/* Is something wrong with the token? Not at once: others may have asks that need it not. */
+/* A library keeps what it has once seen of its slots: a token that comes back is found by a process that begins anew. */
+static void
+on_token(void *arg)
+{
+	struct signer *s = arg;
+
+	log_info("the token is looked for afresh");
+	loop_stop(s->child.loop);
+}
+
+/* It is away, or does not work. Not so where the PIN is wrong: tokens lock. */
 static void
 token_look(struct signer *s)
 {
-	if (s->now.snap && signer_in_token(s->now.snap) && !s->token.at_tick && !signer_pin_is_bad())
-		timer_set(s->child.loop, &s->token, s->token_pause_ms);
+	uint32_t deaths = s->child.start.deaths;
+
+	if (s->now.snap && signer_in_token(s->now.snap) && !signer_pin_is_bad() && !s->token.at_tick)
+		timer_set(s->child.loop, &s->token, s->now.mint ? 0 : TOKEN_MS << (deaths < TOKEN_DOUBLES ? deaths : TOKEN_DOUBLES));
 }
 
 static void
@@ -311,37 +322,6 @@ same_ca(const struct mint *m, const struct snapshot *s)
 	return m && memcmp(mint_print(m), s->set->inspection.ca_print, PROFILE_PRINT) == 0;
 }
 
-/* Afresh, since a library keeps what it has seen of its slots; so no key of it may be left. */
-static void
-on_token(void *arg)
-{
-	struct signer *s = arg;
-	bool           had = s->now.mint;
-	char           why[SIGNER_WHY];
-
-	if (s->next.snap) {
-		token_look(s); /* it is being asked for the next snapshot */
-		return;
-	}
-	mint_free(s->before);
-	mint_free(s->now.mint);
-	s->before = NULL;
-	token_close();
-	s->now.mint = signer_mint(s->now.snap, s->now.file, now_s(), why);
-	if (s->now.mint) {
-		log_info("the CA's key can be used again");
-		s->token_pause_ms = TOKEN_FIRST_MS;
-		signer_peers_owe(s->peers, true, false);
-		return;
-	}
-	if (had) {
-		log_error("ca-key: %s; no tunnel can be inspected until it can be used", why);
-		signer_peers_hang_up(s->peers);
-	}
-	s->token_pause_ms = s->token_pause_ms * 2 < TOKEN_LAST_MS ? s->token_pause_ms * 2 : TOKEN_LAST_MS;
-	token_look(s);
-}
-
 /* The file is another one now: that of what is about to be used, or of what is in use. */
 static void
 renew_key(struct signer *s, int file)
@@ -358,7 +338,7 @@ renew_key(struct signer *s, int file)
 	if (!m) {
 		log_warn("ca-key: %s; %s", why, u->mint ? "what was read of it before stays in use" : "no tunnel can be inspected until it can be used");
 		close(file);
-		if (!u->mint && u == &s->now)
+		if (!s->now.mint)
 			token_look(s);
 		return;
 	}
@@ -447,7 +427,6 @@ apply(struct signer *s, uint64_t number)
 	(void)lru_fit(s->cache, s->now.snap->set->inspection.leaf_cache); /* else as many as before */
 	if (changed)
 		signer_peers_owe(s->peers, true, false);
-	s->token_pause_ms = TOKEN_FIRST_MS;
 	timer_clear(&s->token);
 	if (!s->now.mint)
 		token_look(s);

@@ -110,17 +110,6 @@ signer_peer_answer(struct signer_peer *p, const struct leaf_made *m)
 	p->n_kept = n;
 }
 
-void
-signer_peers_hang_up(struct signer_peers *s)
-{
-	for (uint32_t i = 0; i < SHARED_WORKERS_MAX; i++) {
-		if (s->peer[i].fd < 0)
-			continue;
-		peer_close(&s->peer[i]);
-		child_say(MSG_PEER, i);
-	}
-}
-
 static void
 on_peer(void *arg, unsigned what)
 {

@@ -30,8 +30,6 @@ void                 signer_peers_free(struct signer_peers *s);
 void signer_peers_take(struct signer_peers *s, struct message *m);
 /* All workers are to be told. */
 void     signer_peers_owe(struct signer_peers *s, bool hello, bool tickets);
-/* Their sockets are shut, and come anew: what is asked until the next hello waits. */
-void     signer_peers_hang_up(struct signer_peers *s);
 void     signer_peer_answer(struct signer_peer *p, const struct leaf_made *m);
 uint32_t signer_peer_number(const struct signer_peer *p);
 

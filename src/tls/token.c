@@ -70,6 +70,7 @@ engine_open(const char *module, char why[TOKEN_WHY])
 		snprintf(why, TOKEN_WHY, "OpenSSL's engine pkcs11 cannot be loaded; install libengine-pkcs11-openssl");
 		return false;
 	}
+	ENGINE_ctrl_cmd_string(e, "QUIET", NULL, 0); /* it has our standard error */
 	if ((!module[0] || ENGINE_ctrl_cmd_string(e, "MODULE_PATH", module, 0) == 1) && ENGINE_init(e) == 1)
 		open_engine = e;
 	else

@@ -17,7 +17,7 @@
 bool token_is_supported(void);
 /* The key of this name (RFC 7512, without the part behind `?`). module "": the engine's own choice; pin null: none. NULL: why; *bad_pin: since the PIN is wrong. */
 EVP_PKEY *token_key(const char *uri, const char *module, const char *pin, bool *bad_pin, char why[TOKEN_WHY]);
-/* Let go of the token, to look at it afresh next time. No key of it may be in use any more. */
+/* Let go of the token. No key of it may be in use any more. */
 void token_close(void);
 
 #endif
