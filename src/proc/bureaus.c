@@ -506,8 +506,7 @@ bureaus_go(struct bureaus *a)
 			continue;
 		}
 		if (k == PEER_SIGNER && is_wanted(b) && a->signer_differs) {
-			log_info("the CA's key comes from elsewhere now: another signer takes over");
-			bureau_kill(b);
+			bureau_kill(b); /* reaped, and started as it is to be */
 			continue;
 		}
 		timer_set(a->crew->loop, &b->follow, is_wanted(b) ? FOLLOW_MS : LAST_ASKS_MS);

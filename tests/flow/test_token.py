@@ -11,7 +11,7 @@ import wire
 import world as w
 
 import inspection
-from gateway import sanitized
+from gateway import command, sanitized
 from test_processes import status
 from test_signer import RULES, issuer, memory_holds, open_takes, scalar, signer_pid
 
@@ -143,3 +143,9 @@ def test_a_reload_takes_the_ca_from_a_file_into_a_token_and_back(inspecting, tok
     here.gw.write(text.replace("object=ca", "object=none") + RULES)
     assert "ca-key: there is no such key in a token" in here.gw.reload(ok=False)
     assert issuer(here, rsa=True) == "Token CA"
+
+
+def test_the_check_says_that_the_engine_is_missing(inspecting, token):
+    here = inspecting()
+    assert "engine" not in command("check", "-c", here.gw.file).stderr
+    assert "ca-key: OpenSSL's engine pkcs11 cannot be loaded" in command("check", "-c", here.gw.file, env={"OPENSSL_ENGINES": "/nowhere"}).stderr
