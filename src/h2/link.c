@@ -206,7 +206,8 @@ on_stream_close(nghttp2_session *h2, int32_t id, uint32_t code, void *arg)
 	struct stream *s = stream_of(l, id);
 
 	(void)h2;
-	if (code == NGHTTP2_NO_ERROR)
+	/* NO_ERROR alone says nothing: a peer may reset with it as well */
+	if (code == NGHTTP2_NO_ERROR && s && (l->is_server ? s->all_sent : s->in_ended))
 		h2_flood_take(&l->flood, H2_WORTH_STREAM);
 	if (s)
 		stream_on_close(s, code);

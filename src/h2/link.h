@@ -79,6 +79,7 @@ struct stream {
 	bool closed;   /* the library knows it no more */
 	bool broken;   /* reset, or lost with its connection */
 	bool unserved; /* the peer says that it did nothing for it */
+	bool cut;      /* no more comes to be sent, although the body is not whole */
 	bool shut;     /* the session sends and wants no more */
 };
 
@@ -137,6 +138,8 @@ void stream_on_close(struct stream *s, uint32_t code);
 ssize_t stream_send(struct stream *s, struct span in);
 /* A body that ends with its connection ends here. */
 void stream_send_end(struct stream *s);
+/* A body breaks off here: a reset, behind what waits. */
+void stream_send_cut(struct stream *s);
 void stream_reset(struct stream *s, uint32_t code);
 /* Its reader and writer learn that it failed. */
 void stream_break(struct stream *s);

@@ -364,13 +364,15 @@ stream_end(struct carrier *c, bool reset)
 	}
 	if (!reset)
 		stream_send_end(s);
-	if (!s->is_server || reset || s->broken || s->out_state != OUT_WHOLE) {
+	if (!s->is_server || reset || s->broken || s->out_state == OUT_HEAD) {
 		if (!s->broken)
 			stream_reset(s, s->is_server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
 		stream_free(s);
 		return;
 	}
-	/* what was written goes to the peer still, as from a socket that was closed */
+	/* what was written goes to the peer still, as from a socket that was closed; what lacks its end is reset behind it */
+	if (s->out_state != OUT_WHOLE)
+		stream_send_cut(s);
 	s->link->n_held--;
 	s->held = false;
 	discard(s);

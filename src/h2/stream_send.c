@@ -107,6 +107,9 @@ on_data_wanted(nghttp2_session *h2, int32_t id, uint8_t *buf, size_t n, uint32_t
 			if (!send_trailer(s))
 				return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 		}
+	} else if (k == 0 && s->cut) {
+		s->link->own_resets++;
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* which is a reset */
 	} else if (k == 0) {
 		s->deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
@@ -250,4 +253,11 @@ stream_send_end(struct stream *s)
 {
 	if (s->link && !s->closed && !s->broken && s->out_state == OUT_BODY && s->body.kind == BODY_TO_CLOSE)
 		be_whole(s);
+}
+
+void
+stream_send_cut(struct stream *s)
+{
+	s->cut = true;
+	resume(s);
 }

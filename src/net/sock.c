@@ -33,15 +33,27 @@ sock_read(int fd, void *buf, size_t n)
 	return r;
 }
 
-ssize_t
-sock_write(int fd, struct span a)
+static ssize_t
+send_bytes(int fd, struct span a, int flags)
 {
 	ssize_t w;
 
 	do
-		w = send(fd, a.p, a.n, MSG_NOSIGNAL);
+		w = send(fd, a.p, a.n, MSG_NOSIGNAL | flags);
 	while (w < 0 && errno == EINTR);
 	return w;
+}
+
+ssize_t
+sock_write(int fd, struct span a)
+{
+	return send_bytes(fd, a, 0);
+}
+
+ssize_t
+sock_write_more(int fd, struct span a)
+{
+	return send_bytes(fd, a, MSG_MORE);
 }
 
 ssize_t

@@ -333,6 +333,8 @@ forward_on_timeout(struct session *s)
 {
 	struct request *r = s->req;
 
+	if (outbox_is_empty(&s->down.kept) && (r->sent_whole || !outbox_is_empty(&s->up.kept)))
+		origin_retire(s->origin);
 	if (r->replied)
 		session_finish(s, outbox_is_empty(&s->down.kept) ? FAULT_ORIGIN_TIMEOUT : FAULT_IDLE_TIMEOUT);
 	else if (!r->sent_whole && outbox_is_empty(&s->up.kept))

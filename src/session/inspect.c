@@ -99,12 +99,25 @@ on_signer(void *arg, struct leaf *leaf, enum fault fault)
 		reply_fault(s, fault);
 }
 
+/* Of an origin that is known there may be a leaf, and who asks for that one does not need the signer. Which key the client takes is not known yet: nearly every one
+ * takes this, and another waits for the signer after the 200. */
+static bool
+has_leaf(const struct session *s)
+{
+	const struct inside   *in = s->inside;
+	const struct leaf_want want = {.profile = in->profile, .host = &in->at.host, .key = LEAF_P256, .ca = LEAF_TRUSTED, .ca_print = s->gw->snap->set->inspection.ca_print};
+	struct leaf           *leaf = in->profile && in->profile->fault == FAULT_NONE ? leaf_find(s->gw->leaves, &want) : NULL;
+
+	leaf_unref(leaf);
+	return leaf != NULL;
+}
+
 void
 inspect_await_signer(struct session *s)
 {
 	struct request *r = s->req;
 
-	if (leaf_desk_is_up(s->gw->leaves)) {
+	if (leaf_desk_is_up(s->gw->leaves) || has_leaf(s)) {
 		reply_established(s);
 		return;
 	}
@@ -144,33 +157,6 @@ inspect_connected(struct session *s)
 		tunnel_begin(s);
 	else
 		origin_tls_begin(s);
-}
-
-/* One for each FAULT_CERT_x that a rule may have an answer to, in the order of enum cert_kind. */
-static const enum fault kind_fault[CERT_KINDS] = {
-	[KIND_EXPIRED] = FAULT_CERT_EXPIRED,
-	[KIND_NOT_YET_VALID] = FAULT_CERT_NOT_YET_VALID,
-	[KIND_WRONG_HOST] = FAULT_CERT_WRONG_HOST,
-	[KIND_SELF_SIGNED] = FAULT_CERT_SELF_SIGNED,
-	[KIND_UNTRUSTED] = FAULT_CERT_UNTRUSTED,
-	[KIND_INCOMPLETE] = FAULT_CERT_INCOMPLETE,
-	[KIND_WEAK_SIGNATURE] = FAULT_CERT_WEAK_SIGNATURE,
-	[KIND_WEAK_KEY] = FAULT_CERT_WEAK_KEY,
-	[KIND_BAD_USAGE] = FAULT_CERT_BAD_USAGE,
-	[KIND_CONSTRAINED] = FAULT_CERT_CONSTRAINED,
-	[KIND_BAD_CHAIN] = FAULT_CERT_BAD_CHAIN,
-	[KIND_INVALID] = FAULT_CERT_INVALID,
-};
-
-enum bad_origin
-inspect_answer_to(const struct profile *p, const struct rule_inspection *how)
-{
-	if (p->refuse)
-		return ORIGIN_BLOCK;
-	for (unsigned i = 0; i < CERT_KINDS; i++)
-		if (kind_fault[i] == p->fault)
-			return (enum bad_origin)how->bad_origin[i];
-	return ORIGIN_BLOCK;
 }
 
 /* No byte will go there: what is asked inside is answered with the page. */
@@ -221,7 +207,7 @@ inspect_origin_known(struct session *s, struct profile *profile, enum fault faul
 		return;
 	}
 	in->profile = profile;
-	if (profile->fault != FAULT_NONE && (answer = inspect_answer_to(profile, &in->how)) == ORIGIN_BLOCK) {
+	if (profile->fault != FAULT_NONE && (answer = profile_answer(profile, in->how.bad_origin)) == ORIGIN_BLOCK) {
 		block_origin(s, profile->fault, profile->detail);
 		return;
 	}
@@ -439,6 +425,8 @@ inspect_on_client(struct session *s)
 	case TLS_BROKE:
 		fault = tls_why(r->shake, &detail);
 		request_note_tls(r, detail);
+		if (r->inspection->plan == PLAN_FALLBACK)
+			fault = FAULT_INSPECT_ECH; /* it was not to get further: what it thinks of the outer name's leaf says nothing of this host */
 		inspect_note_unserved(s, fault);
 		session_finish(s, fault);
 		break;

@@ -57,8 +57,6 @@ void inspect_note_unserved(struct session *s, enum fault fault);
 /* The connection ends: the CONNECT's line. `fault` NONE when it belongs to a request inside. */
 void inspect_end(struct session *s, enum fault fault);
 void inspection_free(struct inspection *p);
-/* What a rule says to an origin that was found so. */
-enum bad_origin inspect_answer_to(const struct profile *p, const struct rule_inspection *how);
 
 /* --- odd.c --- */
 void odd_judge_hello(struct session *s, const struct hello *h);

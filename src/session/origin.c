@@ -244,6 +244,13 @@ origin_take(struct gateway *gw, struct session *user, const struct origin_want *
 	return e->origin;
 }
 
+void
+origin_retire(struct origin *o)
+{
+	if (o->trunk)
+		o->trunk->pooled->generation = 0; /* as one of before the last reload: swept when it serves nobody */
+}
+
 bool
 origin_was_unserved(const struct origin *o)
 {

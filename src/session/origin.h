@@ -74,6 +74,8 @@ struct origin_want {
 struct origin *origin_take(struct gateway *gw, struct session *user, const struct origin_want *want);
 /* Its TLS has chosen HTTP/2: it goes into the pool as a trunk, and is the pool's. False: no memory, or it would be of no use; closed. */
 bool origin_make_trunk(struct origin *o, struct span host, uint64_t generation, uint32_t max_head);
+/* It did not answer in time: what is HTTP/2 may be dead behind it, so no other request begins there. */
+void origin_retire(struct origin *o);
 /* Has the server said that it did nothing for this request? Then it may be sent again, whatever it is. */
 bool origin_was_unserved(const struct origin *o);
 /* Remember what it leads to, for origin_is_for: the caller means to keep it for one client. False: no memory. */

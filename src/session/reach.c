@@ -191,14 +191,23 @@ use_origin(struct session *s)
 
 /* Its certificate may be another than the one that the client's leaf was made after: behind a name there are many servers. What is wrong with it is let
  * through only when it is the very one that the client has been warned of. */
+/* An origin that is connected anew: good, or the one that was let through, with nothing more wrong than then. */
+static bool
+is_as_good(const struct inside *in, const struct profile *p)
+{
+	const struct profile *was = in->profile;
+
+	if (p->fault == FAULT_NONE)
+		return true;
+	return was && was->fault != FAULT_NONE && !p->refuse && !(p->kinds & ~was->kinds) && memcmp(p->print, was->print, PROFILE_PRINT) == 0;
+}
+
 void
 reach_origin_known(struct session *s, struct profile *profile, enum fault fault, const char *detail)
 {
 	struct inside *in = s->inside;
-	bool           good = profile && (profile->fault == FAULT_NONE ||
-	                           (in->profile && in->profile->fault != FAULT_NONE && memcmp(profile->print, in->profile->print, PROFILE_PRINT) == 0));
 
-	if (!good) {
+	if (!profile || !is_as_good(in, profile)) {
 		request_note_tls(s->req, profile ? profile->detail : detail);
 		fault = profile ? profile->fault : fault;
 		profile_unref(profile);

@@ -10,7 +10,10 @@
 static bool
 on_stream(void *arg, struct carrier *stream)
 {
-	return session_open_stream(arg, stream);
+	struct session *s = arg;
+
+	s->active_us = loop_now_us(s->gw->loop);
+	return session_open_stream(s, stream);
 }
 
 static void
@@ -25,6 +28,7 @@ streams_begin(struct session *s)
 	struct front_limits limits = {.streams = STREAMS_MOST, .max_head = (uint32_t)s->gw->snap->set->max_head};
 
 	session_move(s, SESSION_FRONT);
+	s->active_us = loop_now_us(s->gw->loop);
 	s->front = front_new(s->gw->loop, &s->client, &limits, on_stream, on_end, s);
 	if (!s->front) {
 		session_finish(s, FAULT_NO_MEMORY);
@@ -37,17 +41,26 @@ streams_begin(struct session *s)
 void
 streams_on_event(struct session *s)
 {
-	session_deadline(s, s->gw->snap->set->keepalive_timeout_ms);
 	front_on_event(s->front);
 }
 
-/* Streams have deadlines of their own; without any the connection rests, for as long as one of HTTP/1.1 between two requests. */
+/* Streams have deadlines of their own; without any the connection rests, for as long as one of HTTP/1.1 between two requests. Only a request puts that off:
+ * who says PING, or begins a head and never ends it, asks for nothing. One that is told to go and takes no goodbye is closed. */
 void
 streams_on_timeout(struct session *s)
 {
-	if (front_streams(s->front) == 0)
+	uint64_t most_ms = s->gw->snap->set->keepalive_timeout_ms, now_us = loop_now_us(s->gw->loop), rested_ms;
+
+	if (front_streams(s->front) > 0)
+		s->active_us = now_us;
+	rested_ms = (now_us - s->active_us) / 1000;
+	if (rested_ms >= 2 * most_ms) {
+		session_finish(s, FAULT_NONE);
+		return;
+	}
+	if (rested_ms >= most_ms)
 		front_drain(s->front);
-	session_deadline(s, s->gw->snap->set->keepalive_timeout_ms);
+	session_deadline(s, rested_ms < most_ms ? most_ms - rested_ms : 2 * most_ms - rested_ms);
 }
 
 void

@@ -12,11 +12,20 @@
 
 static BIO_METHOD *method; /* for all ends of the process; never freed */
 
+/* Tickets of TLS 1.3 go with the answer that follows, close_notify goes with the FIN: packets of their own would cost more than they do. */
+static bool
+can_wait(const struct tls_end *t)
+{
+	if (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN)
+		return true;
+	return !t->to_origin && SSL_get_state(t->ssl) == TLS_ST_SW_SESSION_TICKET && SSL_version(t->ssl) == TLS1_3_VERSION;
+}
+
 static int
 on_write(BIO *bio, const char *buf, size_t n, size_t *done)
 {
 	struct tls_end *t = BIO_get_data(bio);
-	ssize_t         w = sock_write(t->side->fd, span_of(buf, n));
+	ssize_t         w = (can_wait(t) ? sock_write_more : sock_write)(t->side->fd, span_of(buf, n));
 
 	BIO_clear_retry_flags(bio);
 	*done = w > 0 ? (size_t)w : 0;

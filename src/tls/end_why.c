@@ -125,7 +125,10 @@ end_note(struct tls_end *t, int error)
 		t->detail = "closed";
 	else
 		t->detail = reason ? reason : "TLS error";
-	t->fault = t->to_origin ? why_origin(t, ERR_GET_REASON(e)) : why_client(t);
+	if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
+		t->fault = FAULT_NO_MEMORY; /* neither side is to blame */
+	else
+		t->fault = t->to_origin ? why_origin(t, ERR_GET_REASON(e)) : why_client(t);
 }
 
 enum fault

@@ -167,10 +167,11 @@ names_are_whole(struct span names)
 bool
 leaf_chain_next(struct span chain, size_t *at, struct span *der)
 {
-	struct reader r = {.left = {chain.p + *at, chain.n - *at}};
+	struct reader r;
 
-	if (r.left.n == 0)
+	if (*at >= chain.n)
 		return false;
+	r = (struct reader){.left = {chain.p + *at, chain.n - *at}};
 	*der = take_span(&r, 4);
 	if (r.bad || der->n == 0)
 		return false;

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "tls/origin_memory.h"
 
-#define SETS 512u
+#define SETS 2048u
 /* A session whose profile gets too old during the handshake would be of no use to verify: left out that much earlier. */
 #define YOUNG_US (ORIGIN_MEMORY_US - UINT64_C(60) * 1000000)
 

@@ -14,7 +14,7 @@
 #include "base/span.h"
 #include "tls/profile.h"
 
-#define RESUME_MOST     1024u /* sessions in all */
+#define RESUME_MOST     4096u /* sessions in all */
 #define RESUME_PER_HOST 4u    /* of one place */
 
 /* Where a session is good for. */

@@ -124,7 +124,7 @@ answer_weigh(OCSP_SINGLERESP *one, int64_t now, int64_t *when, const char **why)
 enum staple
 staple_judge(struct span der, X509 *leaf, X509 *issuer, int64_t now, int64_t *when, const char **why)
 {
-	const unsigned char *at = (const unsigned char *)der.p, *end = at + der.n;
+	const unsigned char *at = (const unsigned char *)der.p, *end;
 	OCSP_RESPONSE       *response = NULL;
 	OCSP_BASICRESP      *basic = NULL;
 	OCSP_SINGLERESP     *one;
@@ -132,6 +132,7 @@ staple_judge(struct span der, X509 *leaf, X509 *issuer, int64_t now, int64_t *wh
 
 	if (der.n == 0)
 		return STAPLE_NONE;
+	end = at + der.n;
 	*why = "it cannot be read";
 	if (der.n <= STAPLE_MAX && (response = d2i_OCSP_RESPONSE(NULL, &at, (long)der.n)) && at == end) {
 		if (OCSP_response_status(response) != OCSP_RESPONSE_STATUS_SUCCESSFUL)

@@ -42,3 +42,13 @@ h2_server_SOURCES = tests/bench/h2_server.c tests/unit/h2_owner.c tests/unit/h2_
 h2_server_CFLAGS = $(AM_CFLAGS)
 h2_server_LDADD = libpostern.a $(LIBS_ALL)
 CLEANFILES += h2_server$(EXEEXT)
+
+# The load of bench_inspect.sh, which compares inspection with nginx's ending and beginning TLS anew.
+EXTRA_PROGRAMS += inspect_load
+inspect_load_SOURCES = tests/bench/inspect_load.c
+inspect_load_LDADD = $(LIBS_ALL)
+CLEANFILES += inspect_load$(EXEEXT)
+bench: bench-inspect
+bench-inspect: inspect_load$(EXEEXT) postern$(EXEEXT)
+	@echo "== bench_inspect"; $(srcdir)/tests/bench/bench_inspect.sh .
+.PHONY: bench-inspect

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inject: stands between the program and every call that can fail (the linker's --wrap; the names are in faults.mk), and has one of them fail.
- *   POSTERN_FAIL=ROLE:N[/VARIANT]            the N-th wrapped call of that role (parent, forked, worker, logger, auth, command)
- *   POSTERN_FAIL=ROLE:FUNCTION:N[/VARIANT]   the N-th call of that function; FUNCTION@SITE: from that place in the program (hexadecimal)
+ *   POSTERN_FAIL=ROLE:N[/VARIANT]            the N-th wrapped call of that role (parent, forked, worker, logger, auth, signer, command)
+ *   POSTERN_FAIL=ROLE:FUNCTION:N[/VARIANT]   the N-th call of that function; FUNCTION@SITE: from that place in the program (hexadecimal);
+ *                                            LIBRARY@SITE.PATH: that allocation of OpenSSL or nghttp2 (inject_tls.c)
  *   POSTERN_FAIL_LOG=FILE                    every call is written down there, in a file as large as its maker likes (struct log)
  * FILE is shared by all processes of one gateway: calls are counted over all workers that there ever were, so that just one call fails. Without it each
  * process counts for itself. A variant is another way for the same call to fail; 0 is the first.
  * Leaves judging what happens to run_faults.py.
  */
+#include "inject.h"
+
 #include <ares.h>
 #include <crypt.h>
 #include <dlfcn.h>
@@ -58,14 +61,15 @@
 #include <ldap.h>
 #endif
 
-enum { ROLE_NONE, ROLE_PARENT, ROLE_FORKED, ROLE_WORKER, ROLE_LOGGER, ROLE_AUTH, ROLE_COMMAND, ROLES };
-static const char *const role_names[ROLES] = {"", "parent", "forked", "worker", "logger", "auth", "command"};
+enum { ROLE_NONE, ROLE_PARENT, ROLE_FORKED, ROLE_WORKER, ROLE_LOGGER, ROLE_AUTH, ROLE_SIGNER, ROLE_COMMAND, ROLES };
+static const char *const role_names[ROLES] = {"", "parent", "forked", "worker", "logger", "auth", "signer", "command"};
 
 /* As run_faults.py reads it. */
 struct entry {
 	char     role[8], function[32];
 	uint32_t variants, failed; /* failed: variant + 1 */
 	uint64_t site;             /* return address, less where the program begins */
+	uint64_t path;             /* how a library came to its allocation; 0: a call of the program's own */
 };
 
 struct log {
@@ -81,9 +85,14 @@ static unsigned    role = ROLE_NONE;
 
 static unsigned wanted_role = ROLE_NONE, wanted_n, wanted_variant;
 static char     wanted_function[32]; /* "": any */
-static uint64_t wanted_site; /* 0: any */
+static uint64_t wanted_site, wanted_path; /* 0: any */
 
-extern char __executable_start[];
+/* Places within libraries that this process has been at. */
+#define PLACES 32768
+static struct {
+	uint64_t site;
+	uint32_t path;
+} places[PLACES];
 
 #define EDGES 8192
 static struct {
@@ -106,7 +115,7 @@ REAL(int, epoll_ctl, int epoll, int op, int fd, struct epoll_event *e);
 static void
 read_wish(const char *text)
 {
-	char  copy[120], *colon, *slash, *place, *function = NULL;
+	char  copy[120], *colon, *slash, *place, *end, *function = NULL;
 	char *at = copy;
 
 	if (strlen(text) >= sizeof copy)
@@ -130,11 +139,22 @@ read_wish(const char *text)
 	}
 	if (function && (place = strchr(function, '@'))) {
 		*place = '\0';
-		wanted_site = strtoull(place + 1, NULL, 16);
+		wanted_site = strtoull(place + 1, &end, 16);
+		if (*end == '.')
+			wanted_path = strtoull(end + 1, NULL, 16);
 	}
 	if (function)
 		snprintf(wanted_function, sizeof wanted_function, "%s", function);
 	wanted_n = (unsigned)strtoul(at, NULL, 10);
+}
+
+static unsigned
+child_role(const char *name)
+{
+	for (unsigned i = ROLE_WORKER; i < ROLE_COMMAND; i++)
+		if (strcmp(name, role_names[i]) == 0)
+			return i;
+	return ROLE_LOGGER;
 }
 
 static void __attribute__((constructor))
@@ -149,9 +169,10 @@ begin(int argc, char **argv)
 		return;
 	role = strcmp(argv[1], "run") == 0 ? ROLE_PARENT : ROLE_COMMAND;
 	if (argc > 2 && strcmp(argv[1], "--child") == 0)
-		role = strcmp(argv[2], "worker") == 0 ? ROLE_WORKER : strcmp(argv[2], "auth") == 0 ? ROLE_AUTH : ROLE_LOGGER;
+		role = child_role(argv[2]);
 	if (wish)
 		read_wish(wish);
+	inject_tls_begin();
 	fd = file ? __real_open(file, O_RDWR | O_CLOEXEC) : -1;
 	if (fd < 0)
 		return;
@@ -166,27 +187,34 @@ begin(int argc, char **argv)
 }
 
 static bool
-is_wanted(const char *function, uint64_t at)
+is_wanted(const char *function, uint64_t at, uint32_t path)
 {
-	return role == wanted_role && (!*wanted_function || strcmp(function, wanted_function) == 0) && (!wanted_site || at == wanted_site);
+	return role == wanted_role && (!*wanted_function || strcmp(function, wanted_function) == 0) && (!wanted_site || at == wanted_site) &&
+	       (!wanted_path || path == wanted_path);
 }
 
-/* The variant that this call is to fail with; -1: let it do its work. */
-static int
-fails(const char *function, unsigned variants, const void *site)
+static uint64_t
+offset(const void *site)
 {
-	int      saved = errno, variant = -1;
-	uint64_t at = (uint64_t)(uintptr_t)site - (uint64_t)(uintptr_t)__executable_start;
+	return (uint64_t)(uintptr_t)site - (uint64_t)(uintptr_t)__executable_start;
+}
+
+static bool
+is_the_one(const char *function, uint64_t at, uint32_t path)
+{
+	return is_wanted(function, at, path) && atomic_fetch_add(&calls->seen, 1) + 1 == wanted_n;
+}
+
+static void
+write_down(const char *function, unsigned variants, uint64_t at, uint32_t path, int variant)
+{
 	uint32_t i;
 	char     line[128];
 
-	if (role == ROLE_NONE)
-		return -1;
-	if (is_wanted(function, at) && atomic_fetch_add(&calls->seen, 1) + 1 == wanted_n) {
+	if (variant >= 0) {
 		int n = snprintf(line, sizeof line, "inject: %s: %s number %u fails, variant %u\n", role_names[role], function, wanted_n, wanted_variant);
-		variant = wanted_variant < variants ? (int)wanted_variant : 0;
 		if (__real_write(STDERR_FILENO, line, (size_t)n) < 0)
-			errno = saved;
+			return;
 	}
 	if (room && (i = atomic_fetch_add(&calls->n, 1)) < room) {
 		struct entry *e = &calls->entry[i];
@@ -195,12 +223,53 @@ fails(const char *function, unsigned variants, const void *site)
 		e->variants = variants;
 		e->failed = (uint32_t)(variant + 1);
 		e->site = at;
+		e->path = path;
 	}
+}
+
+int
+inject_fails(const char *function, unsigned variants, const void *site)
+{
+	int saved = errno, variant = -1;
+
+	if (role == ROLE_NONE)
+		return -1;
+	if (is_the_one(function, offset(site), 0))
+		variant = wanted_variant < variants ? (int)wanted_variant : 0;
+	write_down(function, variants, offset(site), 0, variant);
 	errno = saved;
 	return variant;
 }
 
-#define SITE       __builtin_return_address(0)
+bool
+inject_asks_within(const char *library)
+{
+	return role != ROLE_NONE && (wanted_role == ROLE_NONE ? room > 0 : role == wanted_role && (!*wanted_function || strcmp(library, wanted_function) == 0));
+}
+
+bool
+inject_fails_within(const char *library, const void *site, uint32_t path)
+{
+	int      saved = errno;
+	uint64_t at = offset(site);
+	bool     fails = is_the_one(library, at, path), is_new = false;
+	uint32_t i = (uint32_t)(at * 0x9e3779b1u) ^ path;
+
+	for (uint32_t n = 0; n < PLACES && !is_new; n++, i++) {
+		if (places[i % PLACES].site == at && places[i % PLACES].path == path)
+			break;
+		if (places[i % PLACES].site == 0) {
+			places[i % PLACES].site = at;
+			places[i % PLACES].path = path;
+			is_new = true;
+		}
+	}
+	if (fails || is_new)
+		write_down(library, 1, at, path, fails ? 0 : -1);
+	errno = saved;
+	return fails;
+}
+
 #define COUNT(a)   (sizeof(a) / sizeof *(a))
 
 /* A function that says `bad` and sets errno to one of those named. */
@@ -210,19 +279,11 @@ fails(const char *function, unsigned variants, const void *site)
 	ret __wrap_##name params                                                   \
 	{                                                                          \
 		static const int why[] = {__VA_ARGS__};                            \
-		int              v = fails(#name, (unsigned)COUNT(why), SITE);     \
+		int              v = inject_fails(#name, (unsigned)COUNT(why), SITE);     \
 		if (v < 0)                                                         \
 			return __real_##name args;                                 \
 		errno = why[v];                                                    \
 		return bad;                                                        \
-	}
-/* A function of a library that says what is wrong itself. */
-#define SAYS(ret, name, params, args, bad)                                         \
-	ret __real_##name params;                                                  \
-	ret __wrap_##name params;                                                  \
-	ret __wrap_##name params                                                   \
-	{                                                                          \
-		return fails(#name, 1, SITE) < 0 ? __real_##name args : (bad);     \
 	}
 
 /* --- memory --- */
@@ -244,7 +305,7 @@ void *__wrap_mremap(void *p, size_t old, size_t n, int flags, ...);
 void *
 __wrap_mremap(void *p, size_t old, size_t n, int flags, ...)
 {
-	if (fails("mremap", 1, SITE) < 0)
+	if (inject_fails("mremap", 1, SITE) < 0)
 		return __real_mremap(p, old, n, flags);
 	errno = ENOMEM;
 	return MAP_FAILED;
@@ -258,7 +319,7 @@ __wrap_open(const char *path, int flags, ...)
 	static const int why[] = {EMFILE, EACCES, EINTR};
 	mode_t           mode = 0;
 	va_list          ap;
-	int              v = fails("open", COUNT(why), SITE);
+	int              v = inject_fails("open", COUNT(why), SITE);
 
 	if (v >= 0) {
 		errno = why[v];
@@ -273,6 +334,7 @@ __wrap_open(const char *path, int flags, ...)
 
 FAILS(int, fstat, (int fd, struct stat *st), (fd, st), -1, EIO, ENOMEM)
 FAILS(int, stat, (const char *path, struct stat *st), (path, st), -1, EACCES, ENOMEM)
+FAILS(int, lstat, (const char *path, struct stat *st), (path, st), -1, EACCES, ENOMEM)
 FAILS(int, access, (const char *path, int how), (path, how), -1, EACCES)
 FAILS(char *, realpath, (const char *path, char *out), (path, out), NULL, ENOMEM, EACCES)
 FAILS(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL, ENOMEM)
@@ -282,6 +344,7 @@ FAILS(int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM)
 FAILS(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid), -1, EPERM)
 FAILS(int, fsync, (int fd), (fd), -1, EIO)
 FAILS(int, rename, (const char *from, const char *to), (from, to), -1, EACCES, ENOSPC)
+FAILS(int, renameat2, (int from_at, const char *from, int to_at, const char *to, unsigned how), (from_at, from, to_at, to, how), -1, EACCES, ENOSPC)
 FAILS(int, unlink, (const char *path), (path), -1, EACCES)
 FAILS(off_t, lseek, (int fd, off_t off, int whence), (fd, off, whence), -1, ESPIPE)
 FAILS(DIR *, opendir, (const char *path), (path), NULL, EMFILE, EACCES)
@@ -296,7 +359,7 @@ int __wrap_fflush(FILE *f);
 int
 __wrap_fflush(FILE *f)
 {
-	return role != ROLE_COMMAND || fails("fflush", 1, SITE) < 0 ? __real_fflush(f) : EOF;
+	return role != ROLE_COMMAND || inject_fails("fflush", 1, SITE) < 0 ? __real_fflush(f) : EOF;
 }
 
 ssize_t __real_read(int fd, void *p, size_t n);
@@ -306,7 +369,7 @@ __wrap_read(int fd, void *p, size_t n)
 {
 	static const int why[] = {EINTR, EIO};
 	struct stat      st;
-	int              v = fails("read", COUNT(why) + 1, SITE);
+	int              v = inject_fails("read", COUNT(why) + 1, SITE);
 
 	if (v < 0)
 		return __real_read(fd, p, n);
@@ -326,7 +389,7 @@ ssize_t
 __wrap_pread(int fd, void *p, size_t n, off_t at)
 {
 	static const int why[] = {EINTR, EIO};
-	int              v = fails("pread", COUNT(why) + 1, SITE);
+	int              v = inject_fails("pread", COUNT(why) + 1, SITE);
 
 	if (v >= 0 && v < (int)COUNT(why)) {
 		errno = why[v];
@@ -341,7 +404,7 @@ ssize_t
 __wrap_pwrite(int fd, const void *p, size_t n, off_t at)
 {
 	static const int why[] = {EINTR, ENOSPC};
-	int              v = fails("pwrite", COUNT(why) + 1, SITE);
+	int              v = inject_fails("pwrite", COUNT(why) + 1, SITE);
 
 	if (v >= 0 && v < (int)COUNT(why)) {
 		errno = why[v];
@@ -356,7 +419,7 @@ __wrap_write(int fd, const void *p, size_t n)
 {
 	static const int why[] = {EINTR, ENOSPC, EAGAIN};
 	struct stat      st;
-	int              v = fd == STDERR_FILENO ? -1 : fails("write", COUNT(why) + 1, SITE);
+	int              v = fd == STDERR_FILENO ? -1 : inject_fails("write", COUNT(why) + 1, SITE);
 
 	if (v < 0)
 		return __real_write(fd, p, n);
@@ -386,7 +449,7 @@ int
 __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *e)
 {
 	static const int why[] = {ENOMEM, ENOSPC};
-	int              v = op == EPOLL_CTL_DEL ? -1 : fails("epoll_ctl", COUNT(why), SITE);
+	int              v = op == EPOLL_CTL_DEL ? -1 : inject_fails("epoll_ctl", COUNT(why), SITE);
 
 	if (v >= 0) {
 		errno = why[v];
@@ -419,7 +482,7 @@ __wrap_fcntl(int fd, int what, ...)
 	va_list ap;
 	long    arg;
 
-	if (fails("fcntl", 1, SITE) >= 0) {
+	if (inject_fails("fcntl", 1, SITE) >= 0) {
 		errno = EPERM;
 		return -1;
 	}
@@ -473,7 +536,7 @@ transfer_short(int fd, int way, ssize_t *answer)
 	ssize_t __wrap_##name params;                                              \
 	ssize_t __wrap_##name params                                               \
 	{                                                                          \
-		int     way = fails(#name, WAYS, SITE);                            \
+		int     way = inject_fails(#name, WAYS, SITE);                            \
 		ssize_t r;                                                         \
 		if (way < 0)                                                       \
 			return __real_##name args;                                 \
@@ -500,7 +563,7 @@ ssize_t __wrap_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t
 ssize_t
 __wrap_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsigned flags)
 {
-	int     way = fails("splice", WAYS, SITE);
+	int     way = inject_fails("splice", WAYS, SITE);
 	ssize_t r = -1;
 
 	if (way < 0)
@@ -520,7 +583,7 @@ int __wrap_shutdown(int fd, int how);
 int
 __wrap_shutdown(int fd, int how)
 {
-	int v = fails("shutdown", 1, SITE), r = __real_shutdown(fd, how);
+	int v = inject_fails("shutdown", 1, SITE), r = __real_shutdown(fd, how);
 
 	if (v < 0)
 		return r;
@@ -541,6 +604,7 @@ FAILS(int, getgrouplist, (const char *user, gid_t gid, gid_t *out, int *n), (use
 FAILS(int, setenv, (const char *name, const char *value, int over), (name, value, over), -1, ENOMEM)
 FAILS(int, getrlimit, (__rlimit_resource_t what, struct rlimit *out), (what, out), -1, EPERM)
 FAILS(int, setrlimit, (__rlimit_resource_t what, const struct rlimit *in), (what, in), -1, EPERM)
+FAILS(int, mlockall, (int how), (how), -1, ENOMEM, EPERM)
 FAILS(long, sysconf, (int what), (what), -1, EINVAL)
 FAILS(ssize_t, getrandom, (void *p, size_t n, unsigned flags), (p, n, flags), -1, ENOSYS, EINTR)
 
@@ -551,7 +615,7 @@ __wrap_fork(void)
 {
 	pid_t pid;
 
-	if (fails("fork", 1, SITE) >= 0) {
+	if (inject_fails("fork", 1, SITE) >= 0) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -569,7 +633,7 @@ __wrap_prctl(int what, ...)
 	va_list       ap;
 	unsigned long a[4];
 
-	if (fails("prctl", 1, SITE) >= 0) {
+	if (inject_fails("prctl", 1, SITE) >= 0) {
 		errno = EPERM;
 		return -1;
 	}
@@ -604,7 +668,7 @@ FAILS(char *, crypt_rn, (const char *password, const char *salt, void *work, int
 	OM_uint32 __wrap_##name params;                                            \
 	OM_uint32 __wrap_##name params                                             \
 	{                                                                          \
-		if (fails(#name, 1, SITE) < 0)                                     \
+		if (inject_fails(#name, 1, SITE) < 0)                                     \
 			return __real_##name args;                                 \
 		*minor = ENOMEM;                                                   \
 		empty;                                                             \
@@ -659,7 +723,7 @@ __wrap_seccomp_rule_add(scmp_filter_ctx ctx, uint32_t action, int call, unsigned
 	struct scmp_arg_cmp arg[6];
 	va_list             ap;
 
-	if (fails("seccomp_rule_add", 1, SITE) >= 0 || n > COUNT(arg))
+	if (inject_fails("seccomp_rule_add", 1, SITE) >= 0 || n > COUNT(arg))
 		return -ENOMEM;
 	va_start(ap, n);
 	for (unsigned i = 0; i < n; i++)
@@ -677,7 +741,7 @@ void __wrap_ares_send(ares_channel ch, const unsigned char *query, int n, ares_c
 void
 __wrap_ares_send(ares_channel ch, const unsigned char *query, int n, ares_callback fn, void *arg)
 {
-	if (fails("ares_send", 1, SITE) < 0)
+	if (inject_fails("ares_send", 1, SITE) < 0)
 		__real_ares_send(ch, query, n, fn, arg);
 	else
 		fn(arg, ARES_ENOMEM, 0, NULL, 0); /* at once, as c-ares does */
@@ -700,7 +764,7 @@ pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR8 p, PCRE2_SIZE n, uint32_t how, in
 pcre2_code *
 __wrap_pcre2_compile_8(PCRE2_SPTR8 p, PCRE2_SIZE n, uint32_t how, int *error, PCRE2_SIZE *at, pcre2_compile_context *c)
 {
-	if (fails("pcre2_compile_8", 1, SITE) < 0)
+	if (inject_fails("pcre2_compile_8", 1, SITE) < 0)
 		return __real_pcre2_compile_8(p, n, how, error, at, c);
 	*error = PCRE2_ERROR_HEAP_FAILED;
 	*at = 0;

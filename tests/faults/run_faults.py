@@ -28,6 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flow"))
 
+import inspected  # noqa: E402
 import log_on  # noqa: E402
 import origin as origins  # noqa: E402
 import wire  # noqa: E402
@@ -36,11 +37,11 @@ PROGRAM = Path(os.environ.get("POSTERN", "build/postern")).resolve()
 ORIGIN, TRAP, RESOLVER = "20.42.0.20", "20.42.0.66", "127.0.0.53"
 PORT, PORT2 = 3128, 3129
 STEP_S, START_S, RELOAD_S, AGAIN_S, END_S = 8, 15, 13, 15, 10  # until something counts as a hang
-ENTRY = struct.Struct("=8s32sIIQ")
+ENTRY = struct.Struct("=8s32sIIQQ")
 ENTRIES = 60000
 NAMES = {
     "ok.example.net": ORIGIN, "user.example.net": ORIGIN, "late.example.net": ORIGIN, "x-allowed1.example.net": ORIGIN,
-    "secret.example.net": TRAP, "x-forbidden7.example.net": TRAP, "other.example.net": TRAP, "private.example.net": "127.0.0.1",
+    "secret.example.net": TRAP, "x-forbidden7.example.net": TRAP, "other.example.net": TRAP, "private.example.net": "127.0.0.1", **inspected.NAMES,
 }
 INI = """
 [gateway]
@@ -70,6 +71,7 @@ realm = gw
 basic-without-tls = yes
 timeout = 2s
 
+{inspection}
 [list good]
 file = good.list
 host = *.nowhere.example.net
@@ -102,6 +104,7 @@ hosts = re:x-[a-z]+[0-9]\\.example\\.net
 auth = none
 action = tunnel
 
+{inside}
 [log access]
 file = {folder}/access.json
 format = json
@@ -124,8 +127,7 @@ BODY = bytes(range(256)) * 40
 BULK = bytes(range(251)) * 900
 
 
-class Bad(Exception):
-    """What the gateway must not do."""
+Bad = inspected.Bad
 
 
 def wait(ask, seconds, what):
@@ -169,8 +171,8 @@ class Lane:
         if libc.mount(None, b"/", None, ctypes.c_ulong(0x44000), None) != 0:  # MS_REC, MS_PRIVATE
             raise SystemExit(f"run_faults: / cannot be made private: {os.strerror(ctypes.get_errno())}")
         libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: who outlives the parent becomes ours
-        for words in (("link", "set", "lo", "up"), ("addr", "add", f"{ORIGIN}/32", "dev", "lo"), ("addr", "add", f"{TRAP}/32", "dev", "lo")):
-            subprocess.run(("ip", *words), check=True)
+        for words in ("link set lo up", *(f"addr add {address}/32 dev lo" for address in (ORIGIN, TRAP, *inspected.NAMES.values()))):
+            subprocess.run(("ip", *words.split()), check=True)
         self.folder = Path(tempfile.mkdtemp(prefix="postern-faults-"))
         self.folder.chmod(0o755)
         for path, text in (("/etc/hosts", "127.0.0.1 localhost\n"), ("/etc/resolv.conf", f"nameserver {RESOLVER}\n")):
@@ -182,17 +184,20 @@ class Lane:
         self.echo = Echo(ORIGIN, 443)
         self.traps = [origins.Server(lambda w: w.rest(), address, port)
                       for address, port in ((ORIGIN, 444), (TRAP, 80), (TRAP, 443), ("127.0.0.1", 80), ("127.0.0.1", 443))]
+        self.tls = inspected.World(self.folder)
         self.hello = {name: wire.client_hello(name) for name in ("ok.example.net", "evil.example.net")}
         wire.PATIENCE = STEP_S
 
     def forget(self):
         self.http.requests.clear()
+        self.tls.forget()
         self.echo.heads.clear()
         for trap in self.traps:
             trap.connections = 0
 
     def judge(self):
         """Nothing forbidden was ever reached."""
+        self.tls.judge()
         for trap in self.traps:
             if trap.connections:
                 raise Bad(f"something reached the trap at {trap.address}")
@@ -213,7 +218,7 @@ class Lane:
 # --- one case ---
 
 
-class Case:
+class Case(inspected.Steps):
     """One gateway, and what happens to it. `wish`: what POSTERN_FAIL says; empty: nothing fails, all calls are counted."""
 
     def __init__(self, lane, wish):
@@ -226,6 +231,7 @@ class Case:
         (self.folder / "good.list").write_text("# shipped by nobody\nok.example.net\n*.good.example.net\nhttps://b.good.example.org/\n")
         log_on.put_users(self.folder, "secret")
         log_on.put_keytab(self.folder / "http.keytab")
+        lane.tls.put(self.folder)
         self.log = self.folder / "calls"
         with open(self.log, "wb") as f:
             f.truncate(8 + ENTRY.size * (ENTRIES if not wish else 8000))
@@ -235,7 +241,7 @@ class Case:
 
     def write(self, reloaded=False, auth=FILES):
         (self.folder / "postern.ini").write_text(INI.format(
-            folder=self.folder, auth=auth, late="late.example.net" if reloaded else "",
+            folder=self.folder, auth=auth, inspection=inspected.SECTION.format(folder=self.lane.tls.folder), inside=inspected.RULES, late="late.example.net" if reloaded else "",
             listener="[listener two]\naddress = 127.0.0.1:3129\nclients = 127.0.0.0/8\n" if reloaded else ""))
 
     def said(self):
@@ -253,12 +259,12 @@ class Case:
         return child
 
     def calls(self):
-        """(role, function, variants, failed, site) of each call, in order."""
+        """(role, function, variants, failed, site, path) of each call, in order; path: how a library came to its allocation."""
         with open(self.log, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as m:
             n = min(struct.unpack_from("=I", m, 0)[0], (len(m) - 8) // ENTRY.size)
             rows = [ENTRY.unpack_from(m, 8 + i * ENTRY.size) for i in range(n)]
-        return [(role.rstrip(b"\0").decode(), function.rstrip(b"\0").decode(), variants, failed, site)
-                for role, function, variants, failed, site in rows if function.strip(b"\0")]
+        return [(role.rstrip(b"\0").decode(), function.rstrip(b"\0").decode(), variants, failed, site, path)
+                for role, function, variants, failed, site, path in rows if function.strip(b"\0")]
 
     # Each step says what came of it; anything is borne but what raises Bad.
 
@@ -468,6 +474,7 @@ class Case:
         for host in ("private.example.net", "secret.example.net"):
             self.expect(403, self.step(self.refused_fetch, host), host)
         self.step(self.stranger)
+        self.inspected()
         self.log_ons()
 
     def reload(self):
@@ -502,6 +509,9 @@ class Case:
         wait(lambda: self.step(self.tunnel) == 200, AGAIN_S, "a fresh tunnel")
         self.step(self.refused_tunnel, "secret.example.net:443")
         self.step(self.refused_hello)
+        wait(lambda: self.step(self.inside_h1) == [200, 200, 403], AGAIN_S, "a fresh inspected tunnel")
+        wait(lambda: self.step(self.inside_h2, "in2.example.net") == [200, 403, 200], AGAIN_S, "a fresh inspected tunnel of HTTP/2")
+        self.step(self.inside_never, "bad.example.net")
         self.change_password()
         logs = ("access.json", "access.json.1")
         wait(lambda: any(b"/again" in (self.folder / name).read_bytes() for name in logs if (self.folder / name).exists()), AGAIN_S, "a line in the access log")
@@ -681,7 +691,7 @@ def lane_run(wish):
         why = case.run(baseline)
     except Exception as e:  # our own mistake; one case, not the whole run
         why = f"run_faults itself: {e!r}"
-    failed = [(site, function) for role, function, variants, fault, site in case.calls() if fault]
+    failed = [(site, function) for role, function, variants, fault, site, path in case.calls() if fault]
     return wish, why, case.notes, failed, case.said()[-8000:] if why else "", time.monotonic() - begun
 
 
@@ -702,8 +712,13 @@ def count(_):
 
 def cases_of(calls):
     """POSTERN_FAIL for each call and each way in which it fails."""
-    nth, out = Counter(), []
-    for role, function, variants, _, site in calls:
+    nth, out, paths = Counter(), [], set()
+    for role, function, variants, _, site, path in calls:
+        if path:  # of a library each allocation once: by its place, since how many there are before it differs much between two runs
+            if (role, site, path) not in paths:
+                paths.add((role, site, path))
+                out.append((f"{role}:{function}@{site:x}.{path:x}:1", site))
+            continue
         nth[role, function] += 1
         out += [(f"{role}:{function}:{nth[role, function]}" + (f"/{v}" if v else ""), site) for v in range(variants)]
     return out
@@ -712,7 +727,7 @@ def cases_of(calls):
 def places_of(calls):
     """The same for each place in the program: for the first role that comes there its first call, found by the place, whatever else was called before."""
     seen = {}
-    for role, function, variants, _, site in calls:
+    for role, function, variants, _, site, _ in calls:
         for v in range(variants):
             seen.setdefault((site, v), f"{role}:{function}@{site:x}:1" + (f"/{v}" if v else ""))
     return [(wish, site) for (site, _), wish in seen.items()]

@@ -109,9 +109,25 @@ def lab_gateway_kept(lab):
         shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture
-def serve(world):
-    """Servers of a test, closed at its end: serve(http), serve(echo) ... see origin.py."""
+@pytest.fixture(scope="module")
+def folder_kept():
+    """A folder that all tests of a module share."""
+    path = Path(tempfile.mkdtemp(prefix="postern-flow-"))
+    path.chmod(0o755)
+    yield path
+    if not os.environ.get("FLOW_KEEP"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def gateway_kept(world, folder_kept):
+    """gateway_kept(...) starts one that all tests of a module share."""
+    with gateways_of(folder_kept, gateways.Gateway) as start:
+        yield start
+
+
+def servers():
+    """start(kind, ...) makes one; each is closed at the end."""
     made = []
 
     def start(kind, *words, **more):
@@ -122,6 +138,18 @@ def serve(world):
     for one in made:
         with contextlib.suppress(OSError):
             one.close()
+
+
+@pytest.fixture
+def serve(world):
+    """Servers of a test, closed at its end: serve(http), serve(echo) ... see origin.py."""
+    yield from servers()
+
+
+@pytest.fixture(scope="module")
+def serve_kept(world):
+    """The same for servers that all tests of a module share."""
+    yield from servers()
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ def ca(folder, name="Inspection CA"):
 class Inspecting:
     """A gateway whose [inspection] trusts the world's CA; `options` are lines of that section (non_tls="tunnel" is non-tls = tunnel)."""
 
-    def __init__(self, gateway, world, folder, rules=RULES, gateway_options=None, **options):
-        self.cert, key = ca(folder)
+    def __init__(self, gateway, world, folder, rules=RULES, gateway_options=None, authority=None, **options):
+        self.cert, key = authority or ca(folder)
         lines = {"ca-cert": self.cert, "ca-key": key, "trust": world.ca, **{name.replace("_", "-"): value for name, value in options.items()}}
         self.section = "[inspection]\n" + "\n".join(f"{name} = {value}" for name, value in lines.items()) + "\n"
         self.gw = gateway(self.section + rules, connect_ports="443 8443", **(gateway_options or {}))

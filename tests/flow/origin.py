@@ -139,8 +139,14 @@ class Https(Http):
 
     def converse(self, wire):
         with self.context.wrap_socket(wire.sock, server_side=True) as wire.sock:
-            self.resumed.append(wire.sock.session_reused)
-            super().converse(wire)
+            with self.lock:
+                self.open.add(wire.sock)  # the bare one has no descriptor any more: close() would not end this connection
+            try:
+                self.resumed.append(wire.sock.session_reused)
+                super().converse(wire)
+            finally:
+                with self.lock:
+                    self.open.discard(wire.sock)
 
 
 class Echo(Server):

@@ -81,7 +81,7 @@ answer(struct guest *g, const struct head *h)
 		g->left = strtoul(h->target.p + 7, NULL, 10);
 		g->close = true;
 		put_text(g, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
-	} else if (starts(h->target, "/reset")) {
+	} else if (starts(h->target, "/reset") || starts(h->target, "/cut")) {
 		put_text(g, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc");
 	} else if (!starts(h->target, "/silent")) {
 		put_text(g, "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nContent-Type: text/plain\r\n\r\n");
@@ -89,7 +89,8 @@ answer(struct guest *g, const struct head *h)
 			put_text(g, "hello world");
 	}
 	g->silent = starts(h->target, "/silent");
-	g->breaks = starts(h->target, "/reset");
+	g->breaks = starts(h->target, "/reset") || starts(h->target, "/cut");
+	g->gently = starts(h->target, "/cut");
 	g->slow = g->slow && starts(h->target, "/slow");
 	if (span_eq(h->method, SPAN("HEAD")))
 		g->left = 0;
@@ -229,7 +230,7 @@ on_guest(void *arg, unsigned what)
 			continue;
 		}
 		if (g->headed && g->breaks) {
-			guest_free(g, true);
+			guest_free(g, !g->gently);
 			return;
 		}
 		if (g->headed && (g->whole || g->asked) && !g->silent) {

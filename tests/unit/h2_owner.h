@@ -2,7 +2,7 @@
 /*
  * h2_owner: a trivial owner of a front for tests: answers each stream as a small web server of HTTP/1.1 would that knows nothing of HTTP/2.
  * /echo sends the body back, chunked, with a trailer `x-end: yes`; /bytes/N sends N bytes by length; /close/N ends its body with the stream; /early answers before the body came;
- * /hint sends a 103 first; /reset breaks off; /silent never answers; /slow reads nothing until h2_owner_go; anything else gets 11 bytes.
+ * /hint sends a 103 first; /reset breaks off, and /cut as a socket that is closed does; /silent never answers; /slow reads nothing until h2_owner_go; anything else gets 11 bytes.
  */
 #ifndef POSTERN_TESTS_H2_OWNER_H
 #define POSTERN_TESTS_H2_OWNER_H
@@ -26,7 +26,7 @@ struct guest {
 	char             in[GUEST_BUF], out[GUEST_BUF];
 	size_t           n_in, at_out, n_out;
 	unsigned long    left; /* bytes of the answer that are to be made */
-	bool             headed, echo, close, whole, asked, slow, silent, breaks, gone;
+	bool             headed, echo, close, whole, asked, slow, silent, breaks, gently, gone;
 };
 
 LIST_HEAD(guest_list, guest);
