@@ -73,8 +73,8 @@ def inspecting(gateway, world, folder, token, origin):
 
 
 def refused(here):
-    """What a CONNECT is told that would have to be inspected."""
-    return here.gw.ask(b"CONNECT graph.windows.net:443 HTTP/1.1\r\nHost: graph.windows.net:443\r\n\r\n", "CONNECT").status
+    """What a CONNECT is told that would have to be inspected, of a host that no leaf is there for."""
+    return here.gw.ask(b"CONNECT login.live.com:443 HTTP/1.1\r\nHost: login.live.com:443\r\n\r\n", "CONNECT").status
 
 
 def test_a_key_in_a_token_signs_and_never_leaves_it(inspecting, token):
