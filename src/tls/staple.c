@@ -38,30 +38,34 @@ signer_may(X509 *signer, X509 *issuer, int64_t now)
 	    X509_check_issued(issuer, signer) == X509_V_OK && X509_verify(signer, X509_get0_pubkey(issuer)) == 1;
 }
 
-/* Who signed, and is it somebody who may, with an algorithm that holds? */
+/* Is it signed with an algorithm that holds? */
+static bool
+answer_is_strong(const OCSP_BASICRESP *basic)
+{
+	const ASN1_OBJECT *alg;
+	const EVP_MD      *md;
+	int                digest;
+
+	X509_ALGOR_get0(&alg, NULL, NULL, OCSP_resp_get0_tbs_sigalg(basic));
+	if (!OBJ_find_sigid_algs(OBJ_obj2nid(alg), &digest, NULL) || digest == NID_undef)
+		return true; /* the digest is a part of the scheme: EdDSA, PSS */
+	md = EVP_get_digestbynid(digest);
+	return md && EVP_MD_get_size(md) * 4 >= 112;
+}
+
+/* Who signed, and is it somebody who may? */
 static const char *
 answer_is_genuine(OCSP_BASICRESP *basic, X509 *issuer, int64_t now)
 {
 	STACK_OF(X509)   *known = sk_X509_new_null();
-	const ASN1_OBJECT *alg;
 	X509             *signer = NULL;
 	const char       *why = "its signature is wrong";
-	int               digest, bits = 0;
 
 	if (!known || !sk_X509_push(known, issuer)) {
 		sk_X509_free(known);
 		return "no memory";
 	}
-	X509_ALGOR_get0(&alg, NULL, NULL, OCSP_resp_get0_tbs_sigalg(basic));
-	if (OBJ_find_sigid_algs(OBJ_obj2nid(alg), &digest, NULL) && digest != NID_undef) {
-		const EVP_MD *md = EVP_get_digestbynid(digest);
-		bits = md ? EVP_MD_get_size(md) * 4 : 0;
-	} else {
-		bits = 112; /* the digest is a part of the scheme: EdDSA, PSS */
-	}
-	if (bits < 112)
-		why = "it is signed with a weak algorithm";
-	else if (!OCSP_resp_get0_signer(basic, &signer, known))
+	if (!OCSP_resp_get0_signer(basic, &signer, known))
 		why = "its signer is not known";
 	else if (!signer_may(signer, issuer, now))
 		why = "its signer may not answer for the issuer";
@@ -94,21 +98,26 @@ answer_find(OCSP_BASICRESP *basic, X509 *leaf, X509 *issuer)
 	return NULL;
 }
 
+/* Revoked is revoked, however old or weakly signed the answer is: who would forge that gains nothing that breaking the connection does not give him. */
 static enum staple
-answer_weigh(OCSP_SINGLERESP *one, int64_t now, int64_t *when, const char **why)
+answer_weigh(OCSP_SINGLERESP *one, bool strong, int64_t now, int64_t *when, const char **why)
 {
 	ASN1_GENERALIZEDTIME *revoked = NULL, *this_update = NULL, *next_update = NULL;
 	int                   reason, status = OCSP_single_get0_status(one, &reason, &revoked, &this_update, &next_update);
 	int64_t               from, to;
 
-	if (!time_read(this_update, &from) || now < from - SKEW_S) {
-		*why = "it is from the future";
-		return STAPLE_USELESS;
-	}
 	if (status == V_OCSP_CERTSTATUS_REVOKED && reason != OCSP_REVOKED_STATUS_REMOVEFROMCRL) {
 		if (!time_read(revoked, when))
 			*when = 0;
 		return STAPLE_REVOKED;
+	}
+	if (!strong) {
+		*why = "it is signed with a weak algorithm";
+		return STAPLE_USELESS;
+	}
+	if (!time_read(this_update, &from) || now < from - SKEW_S) {
+		*why = "it is from the future";
+		return STAPLE_USELESS;
 	}
 	if (next_update ? !time_read(next_update, &to) || now > to + SKEW_S : now > from + AGE_MAX_S) {
 		*why = "it is out of date";
@@ -145,7 +154,7 @@ staple_judge(struct span der, X509 *leaf, X509 *issuer, int64_t now, int64_t *wh
 	else if (basic && !(one = answer_find(basic, leaf, issuer)))
 		*why = "it is about another certificate";
 	else if (basic && !(*why = answer_is_genuine(basic, issuer, now)))
-		said = answer_weigh(one, now, when, why);
+		said = answer_weigh(one, answer_is_strong(basic), now, when, why);
 	OCSP_BASICRESP_free(basic);
 	OCSP_RESPONSE_free(response);
 	ERR_clear_error();
