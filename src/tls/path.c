@@ -262,9 +262,9 @@ path_weigh(struct path *p)
 		X509    *cert = sk_X509_value(p->chain, i);
 		unsigned before = p->found.count;
 		bool     own_signature = X509_self_signed(cert, 0) == 1;
-		if (i == n - 1 && i > 0 && p->anchored)
-			break; /* the anchor is trusted as it stands */
-		weigh_form(&p->found, cert, i);
+		bool     anchor = i == n - 1 && i > 0 && p->anchored; /* trusted as it stands, but for a key that others can work out */
+		if (!anchor)
+			weigh_form(&p->found, cert, i);
 		weigh_key(&p->found, cert, i);
 		if (!own_signature && !(p->anchored && i == n - 1)) /* one's own signature proves nothing, strong or weak */
 			weigh_signature(&p->found, cert, i);

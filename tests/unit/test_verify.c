@@ -345,10 +345,11 @@ test_a_staple_is_believed_only_from_whom_it_may_come(void **state)
 		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, -9 * CERT_DAY, -CERT_DAY, NULL, NULL, false, FAULT_NONE, "ignored: it is out of date", FAULT_CERT_INVALID},
 		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, -11 * CERT_DAY, 0, NULL, NULL, false, FAULT_NONE, "ignored: it is out of date", FAULT_CERT_INVALID},
 		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, CERT_DAY, 2 * CERT_DAY, NULL, NULL, false, FAULT_NONE, "from the future", FAULT_CERT_INVALID},
-		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, CERT_DAY, 2 * CERT_DAY, NULL, NULL, false, FAULT_NONE, "from the future", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, CERT_DAY, 2 * CERT_DAY, NULL, NULL, false, FAULT_CERT_REVOKED, "by the stapled", FAULT_CERT_REVOKED},
 		{V_OCSP_CERTSTATUS_UNKNOWN, BY_ISSUER, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "does not know", FAULT_CERT_INVALID},
 		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, -60, CERT_DAY, NULL, NULL, true, FAULT_NONE, "about another", FAULT_CERT_INVALID},
-		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, -60, CERT_DAY, "SHA1", NULL, false, FAULT_NONE, "weak algorithm", FAULT_CERT_INVALID},
+		{V_OCSP_CERTSTATUS_REVOKED, BY_ISSUER, -60, CERT_DAY, "SHA1", NULL, false, FAULT_CERT_REVOKED, "by the stapled", FAULT_CERT_REVOKED},
+		{V_OCSP_CERTSTATUS_GOOD, BY_ISSUER, -60, CERT_DAY, "SHA1", NULL, false, FAULT_NONE, "weak algorithm", FAULT_CERT_INVALID},
 		{V_OCSP_CERTSTATUS_REVOKED, BY_DELEGATE_UNSENT, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "signer is not known", FAULT_CERT_INVALID},
 		{V_OCSP_CERTSTATUS_REVOKED, BY_PLAIN, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "may not answer", FAULT_CERT_INVALID},
 		{V_OCSP_CERTSTATUS_REVOKED, BY_EXPIRED, -60, CERT_DAY, NULL, NULL, false, FAULT_NONE, "may not answer", FAULT_CERT_INVALID},
@@ -655,6 +656,13 @@ test_what_trust_names_is_an_anchor(void **state)
 	profile_unref(p);
 	p = judge_in(g, server, NULL, "www.example.org", span_of(NULL, 0));
 	assert_int_equal(p->fault, FAULT_CERT_WRONG_HOST);
+	profile_unref(p);
+	X509_free(leaf);
+	leaf = cert_make(&(struct cert_want){.san = "DNS:" HOST}, who[SHORT_KEY], who_key[SHORT_KEY]);
+	assert_true(X509_STORE_add_cert(store, who[SHORT_KEY]));
+	p = judge_in(g, leaf, NULL, HOST, span_of(NULL, 0)); /* but whose key others can work out is nobody's */
+	assert_int_equal(p->fault, FAULT_CERT_WEAK_KEY);
+	assert_non_null(strstr(p->detail, "an RSA key of 1024 bits (authority Short key)"));
 	profile_unref(p);
 	X509_free(server);
 	X509_free(leaf);
