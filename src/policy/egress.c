@@ -72,3 +72,35 @@ egress_allows(const struct egress *e, const struct addr *a)
 
 	return allows_plain(e, a) && (!addr_embedded_v4(a, &inner) || allows_plain(e, &inner));
 }
+
+static bool
+is_within(const struct cidr *c, const struct addr *a)
+{
+	struct addr first, last;
+
+	cidr_range(c, &first, &last);
+	return memcmp(a->b, first.b, sizeof a->b) >= 0 && memcmp(a->b, last.b, sizeof a->b) <= 0;
+}
+
+static bool
+is_named_or_public(const struct egress *e, const struct addr *a)
+{
+	const struct cidr *list = NULL;
+	size_t             n = 0;
+
+	if (addr_set_has(addr_set_at(e, e->allow), a))
+		return true;
+	addr_group(SPAN("private"), &list, &n);
+	for (size_t i = 0; i < n; i++)
+		if (is_within(&list[i], a))
+			return false;
+	return true;
+}
+
+bool
+egress_allows_errand(const struct egress *e, const struct addr *a)
+{
+	struct addr inner;
+
+	return egress_allows(e, a) && is_named_or_public(e, a) && (!addr_embedded_v4(a, &inner) || is_named_or_public(e, &inner));
+}

@@ -29,5 +29,7 @@ bool egress_port_allowed(const struct egress *e, bool connect, uint16_t port);
 /* May the gateway connect to this address? egress-allow wins over egress-deny. An IPv4 address wrapped in a transition form must be allowed by
  * itself as well. */
 bool egress_allows(const struct egress *e, const struct addr *a);
+/* The same for where no client asked to go, such as what a certificate names: whatever egress-deny says, private addresses only if egress-allow has them. */
+bool egress_allows_errand(const struct egress *e, const struct addr *a);
 
 #endif

@@ -955,11 +955,13 @@ test_no_wrapping_reaches_a_denied_address(void **state)
 {
 	static const struct {
 		const char *address;
-		bool        allowed;
+		bool        allowed, errand;
 	} rows[] = {
-		{"8.8.8.8", true}, {"10.0.0.1", false}, {"10.1.2.3", true}, {"::ffff:10.0.0.1", false}, {"64:ff9b::10.0.0.1", false}, {"64:ff9b::8.8.8.8", true},
-		{"64:ff9b::10.1.2.3", true}, {"2002:a00:1::1", false}, {"2002:808:808::1", true}, {"2001:db8::1", false}, {"2606:4700::1", true}, {"fe80::5efe:a00:1", false},
-		{"::10.0.0.1", false},
+		{"8.8.8.8", true, true}, {"10.0.0.1", false, false}, {"10.1.2.3", true, true}, {"::ffff:10.0.0.1", false, false}, {"64:ff9b::10.0.0.1", false, false},
+		{"64:ff9b::8.8.8.8", true, true}, {"64:ff9b::10.1.2.3", true, true}, {"2002:a00:1::1", false, false}, {"2002:808:808::1", true, true},
+		{"2001:db8::1", false, false}, {"2606:4700::1", true, true}, {"fe80::5efe:a00:1", false, false}, {"::10.0.0.1", false, false},
+		/* private, and not denied to clients */
+		{"192.168.1.1", true, false}, {"127.0.0.1", true, false}, {"64:ff9b::192.168.1.1", true, false}, {"fd00::1", true, false}, {"::1", true, false},
 	};
 	struct cidr         deny[] = {cidr_of("10.0.0.0/8"), cidr_of("2001:db8::/32")}, allow[] = {cidr_of("10.1.0.0/16")};
 	struct port_range   connect[] = {{443, 443}, {8000, 8002}}, http[] = {{80, 80}, {65535, 65535}};
@@ -977,7 +979,7 @@ test_no_wrapping_reaches_a_denied_address(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct addr a;
 		assert_true(addr_parse(span_str(rows[i].address), &a));
-		if (egress_allows(e, &a) != rows[i].allowed)
+		if (egress_allows(e, &a) != rows[i].allowed || egress_allows_errand(e, &a) != rows[i].errand)
 			fail_msg("%s", rows[i].address);
 	}
 	for (uint32_t port = 0; port < 65536; port++) {
