@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/unserved.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,10 @@ struct entry {
 	uint64_t         seen_us, told_us;
 	uint64_t         count; /* since it was told */
 	uint32_t         n;     /* clients, as far as they are kept */
-	struct addr      client[CLIENTS];
+	struct client {
+		struct addr addr;
+		uint64_t    count;
+	} client[CLIENTS];
 };
 
 struct unserved {
@@ -61,17 +65,19 @@ static void
 note_client(struct entry *e, const struct addr *client)
 {
 	for (uint32_t i = 0; i < e->n; i++)
-		if (addr_eq(&e->client[i], client))
+		if (addr_eq(&e->client[i].addr, client)) {
+			e->client[i].count++;
 			return;
+		}
 	if (e->n < CLIENTS)
-		e->client[e->n++] = *client;
+		e->client[e->n++] = (struct client){.addr = *client, .count = 1};
 }
 
 static void
 tell(const struct entry *e)
 {
 	bool   rejected = e->fault == FAULT_CLIENT_REJECTED_CERTIFICATE;
-	char   who[CLIENTS * (ADDR_TEXT_MAX + 2)];
+	char   who[CLIENTS * (ADDR_TEXT_MAX + 32)];
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < e->n; i++) {
@@ -79,7 +85,8 @@ tell(const struct entry *e)
 			memcpy(who + n, ", ", 2);
 			n += 2;
 		}
-		n += addr_print(&e->client[i], who + n);
+		n += addr_print(&e->client[i].addr, who + n);
+		n += (size_t)sprintf(who + n, " (%llu)", (unsigned long long)e->client[i].count);
 	}
 	log_info("%s:%u: %s (%llu times; clients: %.*s%s): %sonly a rule with action = bypass or tunnel can serve it", e->at.host.text, e->at.port,
 	    rejected ? "clients reject the inspection certificate" : "the server demands a certificate of the client", (unsigned long long)e->count, (int)n, who,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * unserved: hosts that inspection cannot serve, because their clients do not accept our certificates (pinning) or they demand a certificate of the client.
- * Counted for each host, with the clients; told in the operations log at once and then at most once an hour. Decides nothing: a host is let
+ * Counted for each host and client; told in the operations log at once and then at most once an hour. Decides nothing: a host is let
  * through by a rule, never by itself.
  * Bounded: HOSTS, and CLIENTS of each; one that was not seen for longest is forgotten first.
  */

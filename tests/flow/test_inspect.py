@@ -143,7 +143,7 @@ def test_a_client_that_does_not_trust_the_ca_is_logged(inspecting):
     assert here.gw.curl("https://graph.windows.net/", check=False).returncode == 60
     line = here.gw.record(method="CONNECT")
     assert line["fault"] == "client-rejected-certificate" and "unknown" in line["tls_detail"]
-    here.gw.says(r"graph\.windows\.net:443: clients reject the inspection certificate \(1 times; clients: 127\.0\.0\.1\)")
+    here.gw.says(r"graph\.windows\.net:443: clients reject the inspection certificate \(1 times; clients: 127\.0\.0\.1 \(1\)\)")
 
 
 @pytest.mark.parametrize("first, option, fault", [
