@@ -43,3 +43,9 @@ inside_own_ground(const struct inside *in)
 {
 	return XXH3_64bits_withSeed(&in->session, sizeof in->session, in->ground) | 1;
 }
+
+uint16_t
+inside_version(const struct inside *in)
+{
+	return in->profile ? in->profile->version : 0;
+}

@@ -41,5 +41,7 @@ void           inside_unref(struct inside *in);
 uint64_t       inside_ground(const struct inside *in, uint64_t generation);
 /* The ground of what serves this tunnel alone. */
 uint64_t       inside_own_ground(const struct inside *in);
+/* The version of TLS that the origin was found to speak before the client was shown a leaf: no later connection may fall below it. 0: not known. */
+uint16_t       inside_version(const struct inside *in);
 
 #endif

@@ -185,6 +185,14 @@ origin_why(const struct origin *o, ssize_t n, const char **detail)
 	return fault != FAULT_NONE ? fault : FAULT_ORIGIN_RESET;
 }
 
+bool
+origin_was_asked(const struct origin *o)
+{
+	const struct origin *under = o->trunk ? o->trunk : o;
+
+	return under->tls && tls_was_asked(under->tls);
+}
+
 static uint16_t
 bucket_of(const struct origin_pool *p, struct span host, uint16_t port)
 {
@@ -233,6 +241,8 @@ find(struct origin_pool *p, const struct origin_want *w, uint64_t ground, bool u
 	{
 		const struct origin *o = e->origin;
 		if (!is_for(e, w->host, w->port) || e->generation != w->generation || o->ground != ground)
+			continue;
+		if (w->min_version && o->tls && tls_version(o->tls) < w->min_version)
 			continue;
 		if (o->rear ? w->h2 && rear_has_room(o->rear) && (!unused || is_idle(o)) : true)
 			return e;

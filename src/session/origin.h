@@ -67,6 +67,9 @@ void origin_reset(struct origin *o); /* closes by a reset */
 /* Why a read of it gave n, which is 0, or less with ECONNRESET; *detail: what its TLS says of it, null: nothing. */
 enum fault origin_why(const struct origin *o, ssize_t n, const char **detail);
 
+/* Has it asked for a certificate of ours in its handshake? */
+bool origin_was_asked(const struct origin *o);
+
 /* A connection that a request can use. */
 struct origin_want {
 	struct span host;
@@ -76,6 +79,7 @@ struct origin_want {
 	uint64_t    own;         /* 0: any of this ground will do; else one of this ground, or one that serves nobody and becomes of it for good */
 	uint64_t    max_idle_ms;
 	bool        h2;          /* a stream will do as well */
+	uint16_t    min_version; /* of its TLS: what the client was told; 0: none */
 };
 /* NULL: none. */
 struct origin *origin_take(struct gateway *gw, struct session *user, const struct origin_want *want);

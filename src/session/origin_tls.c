@@ -100,6 +100,8 @@ origin_tls_begin(struct session *s)
 		done(s, NULL, FAULT_SIGNER_UNAVAILABLE, NULL);
 		return;
 	}
+	if (!r->is_connect)
+		want.min_version = inside_version(in); /* behind a name there are many servers: none may be weaker than what the client was told */
 	want.key = inside_ground(in, s->gw->snap->set->generation);
 	r->shake = tls_connect(r->tls, &s->origin->side, &want);
 	if (r->shake)

@@ -126,6 +126,7 @@ take_pooled(struct session *s)
 		.own = own_ground(s),
 		.max_idle_ms = method_is_idempotent(r->head.method_id) ? r->snap->set->keepalive_timeout_ms : FRESH_MS,
 		.h2 = is_inner(s) && s->inside->h2,
+		.min_version = is_inner(s) ? inside_version(s->inside) : 0,
 	};
 
 	s->origin = origin_take(s->gw, s, &want);

@@ -9,7 +9,7 @@
 #include "net/sock.h"
 #include "session/compose.h"
 #include "session/effects.h"
-#include "session/session.h"
+#include "session/inspect.h"
 
 #define READS 8 /* in one turn, before others get theirs */
 
@@ -140,6 +140,17 @@ note_final(struct session *s, const struct head *h)
 		r->back_whole = true;
 }
 
+/* A server that asks for a certificate and goes on without says what it thinks of that in HTTP: nginx by a 400, others by a 403. */
+static void
+note_refusal(struct session *s, const struct head *h)
+{
+	if (!s->inside || (h->status != 400 && h->status != 403) || !origin_was_asked(s->origin))
+		return;
+	request_note_tls(s->req, "the server had asked for a certificate of the client, which only bypass or tunnel can let through");
+	if (h->status == 400)
+		inspect_note_unserved(s, FAULT_ORIGIN_WANTS_CERTIFICATE);
+}
+
 /* 101: from here on it is a tunnel. */
 static void
 switch_protocols(struct session *s, const struct head *h)
@@ -187,6 +198,7 @@ pass_head(struct session *s, const struct head *h)
 			return false;
 	}
 	note_final(s, h);
+	note_refusal(s, h);
 	head = compose_head(s, h);
 	if (!head.p) {
 		r->replied = false;

@@ -48,6 +48,8 @@ end_on_session(SSL *ssl, SSL_SESSION *session)
 	struct tls_end     *t = SSL_get_app_data(ssl);
 	struct resume_place at = end_place(t);
 
+	if (t->asked)
+		return 0; /* who resumes is not asked again, and what it is refused for could not be told */
 	/* during the handshake the profile is that of the session that was offered, which the origin may not have taken */
 	if (t->shaken_us && t->profile) {
 		resume_keep(t->context->resume, &at, session, t->profile);
@@ -304,6 +306,18 @@ bool
 tls_was_resumed(const struct tls_end *t)
 {
 	return SSL_session_reused(t->ssl);
+}
+
+uint16_t
+tls_version(const struct tls_end *t)
+{
+	return (uint16_t)SSL_version(t->ssl);
+}
+
+bool
+tls_was_asked(const struct tls_end *t)
+{
+	return t->asked;
 }
 
 size_t

@@ -56,6 +56,9 @@ enum fault tls_late_why(const struct tls_end *t, const char **detail);
 /* After TLS_SHAKEN. */
 bool tls_is_h2(const struct tls_end *t);
 bool tls_was_resumed(const struct tls_end *t);
+uint16_t tls_version(const struct tls_end *t);
+/* Has the origin asked for a certificate of ours? It got none, and may go on all the same. */
+bool tls_was_asked(const struct tls_end *t);
 /* "TLSv1.3/TLS_AES_128_GCM_SHA256", for the log. Bytes written. */
 size_t tls_print(const struct tls_end *t, char *buf, size_t n);
 /* The end as a carrier: for side_carry; owned by the side from then on, freed by side_close. Before that: tls_end_free. */

@@ -139,11 +139,13 @@ BAD = [
     ("sha1-authority", lambda m, h: m.below(h, m.ca("Old hash", digest="sha1")), "weak-signature", "(authority Old hash)"),
     ("rsa-1024", lambda m, h: m.leaf(h, m.rsa, key="rsa1024"), "weak-key", "an RSA key of 1024 bits"),
     ("rsa-1024-authority", lambda m, h: m.below(h, m.ca("Short key", key="rsa1024")), "weak-key", "an RSA key of 1024 bits (authority Short key)"),
+    ("rsa-512-authority", lambda m, h: m.below(h, m.ca("Tiny key", key="rsa512")), "weak-key", "an RSA key of 512 bits (authority Tiny key)"),
     ("p192-authority", lambda m, h: m.below(h, m.ca("Small curve", key="p192")), "weak-key", "an EC key of 192 bits (authority Small curve)"),
 ]
 
 # The handshake itself cannot be with such a key, or within such bounds: (name, how it is made, fault, what the detail says)
 BROKEN = [
+    ("rsa-512", lambda m, h: m.leaf(h, m.rsa, key="rsa512"), "origin-tls-weak", "handshake_failure"),
     ("p192", lambda m, h: m.leaf(h, key="p192"), "origin-tls-weak", "handshake_failure"),
     ("p224", lambda m, h: m.leaf(h, key="p224"), "origin-tls-weak", "handshake_failure"),
     ("names-10000", lambda m, h: (Cert("", m.inter, names=[h, *(f"n{i:05}.example.net" for i in range(10000))]), m.inter), "origin-tls-failed", "excessive message size"),

@@ -19,6 +19,7 @@ import conftest
 import gateway as gateways
 import inspection
 import origin as origins
+import web
 import world as w
 from certs import Cert
 
@@ -207,6 +208,47 @@ def test_a_certificate_that_is_demanded_after_the_handshake(place, serve, alpn):
     _, inner = place.here.lines(host)
     assert (status, inner["fault"], inner["tls_detail"]) == (502, "origin-wants-certificate", "certificate_required"), (page, inner)
     assert "only a rule with bypass or tunnel" in page and server.requests == []
+
+
+def test_a_server_that_refuses_in_http_who_has_no_certificate(place, world):
+    """nginx: the handshake is well, the answer is a 400."""
+    cert, key = place.files["ec"]
+    folder = Path(tempfile.mkdtemp(prefix="postern-flow-"))
+    nginx = web.Nginx(folder, w.OTHER, f"server {{ listen {w.OTHER}:443 ssl http2; ssl_certificate {cert}; ssl_certificate_key {key}; ssl_client_certificate {world.ca}; "
+                                       "ssl_verify_client on; location / { return 200 'not to be seen'; } }")
+    try:
+        for number, http in enumerate(("--http1.1", "--http1.1", "--http2"), 1):  # the second one would resume
+            host = host_of("asks-in-http")
+            status, page = place.here.look(host, http)
+            _, inner = place.here.lines(host)
+            assert status == inner["status"] == 400 and "not to be seen" not in page, (number, page)
+            assert "only bypass or tunnel" in inner["tls_detail"], (number, inner)
+        place.gw.says(rf"{host}:443: the server demands a certificate of the client")
+    finally:
+        nginx.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def once(_request, t):
+    """Each request has a connection of its own."""
+    t.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+    return False
+
+
+def test_no_later_connection_is_weaker_than_what_the_client_was_told(place, serve):
+    """Behind one name there are a new server and an old one."""
+    host = host_of("two-servers")
+    get = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"
+    new = serve(tls(answer=once), place)
+    with place.here.inside(f"{host}:443") as t:
+        assert t.sock.version() == "TLSv1.3" and t.send(get).response().status == 200
+        new.close()
+        old = serve(tls(most=V.TLSv1_2, answer=once), place)
+        refused = t.send(get).response()
+        assert refused.status == 502 and old.requests == [], refused
+    assert place.gw.record(method="GET", host=host, status=502)["fault"] == "origin-tls-weak"
+    with place.here.inside(f"{host}:443") as t:  # who comes now is told the truth
+        assert t.sock.version() == "TLSv1.2" and t.send(get).response().status == 200
 
 
 # --- how answers end ---

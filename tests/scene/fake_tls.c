@@ -259,6 +259,20 @@ tls_is_h2(const struct tls_end *t)
 	return t->h2;
 }
 
+uint16_t
+tls_version(const struct tls_end *t)
+{
+	(void)t;
+	return 0x0304;
+}
+
+bool
+tls_was_asked(const struct tls_end *t)
+{
+	(void)t;
+	return false;
+}
+
 size_t
 tls_print(const struct tls_end *t, char *buf, size_t n)
 {
