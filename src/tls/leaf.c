@@ -278,8 +278,11 @@ on_hello(struct leaf_desk *d, struct span packet)
 	struct leaf_hello h;
 	struct errand    *e;
 
-	if (!leaf_hello_read(packet, &h) || !take_hello(d, &h))
-		return; /* not up: who waits has a deadline, and the next hello may be better */
+	if (!leaf_hello_read(packet, &h) || !take_hello(d, &h)) {
+		/* there was no memory: the signer says hello again when it is paired anew, and no sooner */
+		desk_close(d);
+		return;
+	}
 	d->up = true;
 	while ((e = TAILQ_FIRST(&d->list[ERRAND_HELD])))
 		errand_move(e, ERRAND_WAITING);

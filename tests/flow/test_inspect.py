@@ -20,13 +20,6 @@ def site(serve, world):
     return lambda **more: serve(origins.Https, world.cert, world.key, w.ORIGIN, 443, **more)
 
 
-def self_signed(folder, name="origin.example.net", days="10"):
-    cert, key = folder / "self.pem", folder / "self.key"
-    w.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert, "-days", days,
-          "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}")
-    return cert, key
-
-
 def test_a_request_inside_reaches_the_origin_and_each_has_its_line(inspecting):
     here = inspecting()
     scheme, host, field, _connection, *via = here.curl("--http1.1", "https://graph.windows.net/who").stdout.split()
@@ -118,7 +111,7 @@ def test_a_protocol_that_is_switched_to_passes_as_a_tunnel(inspecting, site):
 
 
 def test_a_bad_origin_is_told_on_a_page_and_gets_no_request(inspecting, serve, folder):
-    server = serve(origins.Https, *self_signed(folder), w.ORIGIN, 443)
+    server = serve(origins.Https, *inspection.self_signed(folder), w.ORIGIN, 443)
     here = inspecting()
     done = here.curl("--http1.1", "-w", "%{http_code}", "https://origin.example.net/secret")
     assert done.stdout.endswith(b"502") and b"signed by itself" in done.stdout
@@ -128,7 +121,7 @@ def test_a_bad_origin_is_told_on_a_page_and_gets_no_request(inspecting, serve, f
 
 
 def test_a_bad_origin_that_a_rule_lets_pass_is_still_untrusted_by_the_client(inspecting, serve, folder):
-    server = serve(origins.Https, *self_signed(folder), w.ORIGIN, 443)
+    server = serve(origins.Https, *inspection.self_signed(folder), w.ORIGIN, 443)
     here = inspecting(rules=inspection.RULES + "on-bad-origin = self-signed:pass\n")
     assert here.curl("https://origin.example.net/", check=False).returncode == 60
     with here.inside("origin.example.net:443", verify=False) as t:
@@ -141,7 +134,7 @@ def test_an_origin_that_speaks_no_tls_is_told_on_a_page(inspecting, serve):
     serve(origins.Echo, w.ORIGIN, 443, banner=b"220 hello\r\n")
     here = inspecting()
     done = here.curl("--http1.1", "-w", "%{http_code}", "https://origin.example.net/")
-    assert done.stdout.endswith(b"502")
+    assert done.stdout.endswith(b"502") and b"what the server sends is not TLS" in done.stdout
     assert here.gw.record(method="GET")["fault"] == "origin-tls-failed"
 
 
@@ -158,7 +151,7 @@ def test_a_client_that_does_not_trust_the_ca_is_logged(inspecting):
     (wire.client_hello(None), "missing_sni", "inspect-no-sni"),
     (wire.client_hello("login.live.com"), "foreign_sni", "inspect-foreign-sni"),
     (wire.client_hello("origin.example.net", ("imap",)), "unknown_alpn", "inspect-alpn"),
-])
+], ids=("no TLS", "no name", "another name", "another protocol"))
 def test_what_cannot_be_inspected_is_refused_or_let_through_as_it_is(inspecting, serve, first, option, fault):
     server = serve(origins.Echo, w.ORIGIN, 443)
     here = inspecting()

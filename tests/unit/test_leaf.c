@@ -33,6 +33,7 @@ struct world {
 	unsigned          tickets;
 	uint8_t           ticket[LEAF_TICKET];
 	struct host       host;
+	bool               damaged; /* what is said in a hello cannot be read */
 };
 
 struct heard {
@@ -96,6 +97,8 @@ say_hello(struct world *w, const uint8_t *print)
 	chain[0] = chain[1] = 0;
 	chain[2] = (uint8_t)(n >> 8);
 	chain[3] = (uint8_t)n;
+	if (w->damaged)
+		chain[4] = 0;
 	h.chain[LEAF_UNTRUSTED] = span_of((const char *)chain, n + 4);
 	n = leaf_hello_write(&h, buf, sizeof buf);
 	assert_true(n > 0 && send(w->far, buf, n, 0) == (ssize_t)n);
@@ -410,6 +413,29 @@ test_a_successor_is_asked_again(void **state)
 }
 
 static void
+test_a_hello_that_cannot_be_taken_is_asked_for_anew(void **state)
+{
+	struct world *w = *state;
+	char          byte;
+	ssize_t       n;
+
+	for (unsigned greeted = 0; greeted < 2; greeted++) {
+		if (greeted)
+			connect_and_greet(w);
+		else
+			connect_far(w);
+		w->damaged = true;
+		say_hello(w, mint_print(w->mint));
+		w->damaged = false;
+		while ((n = recv(w->far, &byte, 1, MSG_DONTWAIT)) < 0 && !w->late)
+			loop_turn(w->loop);
+		assert_int_equal(n, 0); /* the end, at which the signer has itself paired again */
+		assert_false(leaf_desk_is_up(w->desk));
+	}
+	connect_and_greet(w);
+}
+
+static void
 test_a_signer_with_another_ca_is_asked_again_when_it_has_ours(void **state)
 {
 	struct world    *w = *state;
@@ -587,6 +613,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_a_signer_with_another_ca_is_asked_again_when_it_has_ours, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_new_keys_leave_leaves_usable, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_cancelled_is_never_called, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_hello_that_cannot_be_taken_is_asked_for_anew, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_without_hope_nobody_waits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_cache_is_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ticket_keys_and_rubbish, set_up, tear_down),
