@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * check_key: does the CA's key fit its certificate? Asked by `postern check` alone, which an administrator runs: the parent of a running gateway does not
- * read the key. A key in a token (pkcs11:) is left to the signer.
+ * read the key.
  */
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
@@ -15,6 +15,8 @@
 #include "cli/check.h"
 #include "conf/certificate.h"
 #include "conf/file.h"
+#include "conf/key_uri.h"
+#include "tls/token.h"
 
 #define KEY_MOST ((size_t)1 << 20)
 
@@ -98,7 +100,14 @@ check_key(const struct conf_inspection *i, struct report *r)
 	X509     *cert;
 	EVP_PKEY *key;
 
-	if (!i->present || !i->ca_cert || !i->ca_key || strncmp(i->ca_key, "pkcs11:", 7) == 0 || !is_closed(i->ca_key))
+	if (!i->present || !i->ca_cert || !i->ca_key)
+		return;
+	if (key_uri_is(i->ca_key)) {
+		if (!token_is_supported())
+			report_warn(r, i->ca_key_at, "ca-key: OpenSSL's engine pkcs11 cannot be loaded, without which no token can be used; install libengine-pkcs11-openssl");
+		return;
+	}
+	if (!is_closed(i->ca_key))
 		return;
 	cert = cert_read(i->ca_cert);
 	key = key_read(i->ca_key, i->ca_key_at, r);

@@ -158,6 +158,7 @@ struct conf_inspection {
 	bool              present; /* there is an [inspection] section */
 	struct where      at;
 	char             *ca_cert, *ca_key; /* files; ca_key may be a `pkcs11:` URI */
+	char             *ca_pin, *ca_module; /* of such a URI: the files of its PIN, and of the token's library; null: not given */
 	struct where      ca_cert_at, ca_key_at;
 	struct conf_items trust; /* `system`, and PEM files */
 	struct conf_items crl;   /* PEM or DER files */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "conf/certificate.h"
+#include "conf/key_uri.h"
 #include "conf/load.h"
 
 #define OPEN_TO_CHANGE 0022u
@@ -16,12 +17,6 @@ static int64_t
 now_seconds(void)
 {
 	return (int64_t)(clock_real_us() / 1000000);
-}
-
-static bool
-is_uri(const char *key)
-{
-	return strncmp(key, "pkcs11:", 7) == 0;
 }
 
 /* --- the CA --- */
@@ -62,6 +57,26 @@ check_ca_cert(struct load *l)
 }
 
 static void
+check_uri(struct load *l)
+{
+	struct conf_inspection *i = &l->c->inspection;
+	struct key_uri          uri;
+	char                    why[KEY_URI_WHY];
+
+	if (!key_uri_read(i->ca_key, &uri, why)) {
+		report_error(l->r, i->ca_key_at, "ca-key: this pkcs11: URI cannot be used: %s", why);
+		return;
+	}
+	i->ca_pin = uri.pin_file;
+	i->ca_module = uri.module;
+	if (i->ca_pin)
+		check_file(l, i->ca_key_at, "ca-key: pin-source", i->ca_pin, CA_KEY_CLOSED, "so that others can read or change the PIN; set it to 0600");
+	/* it runs in the signer, and sees the key's use */
+	if (i->ca_module)
+		check_file(l, i->ca_key_at, "ca-key: module-path", i->ca_module, OPEN_TO_CHANGE, "so that others can change the library that the signer loads; set it to 0644");
+}
+
+static void
 check_ca(struct load *l)
 {
 	const struct conf_inspection *i = &l->c->inspection;
@@ -72,7 +87,9 @@ check_ca(struct load *l)
 		check_ca_cert(l);
 	if (!i->ca_key)
 		report_error(l->r, i->at, "[inspection] has no ca-key; want ca-key = FILE, the key that `postern ca init` makes, or a pkcs11: URI");
-	else if (!is_uri(i->ca_key))
+	else if (key_uri_is(i->ca_key))
+		check_uri(l);
+	else
 		check_file(l, i->ca_key_at, "ca-key", i->ca_key, CA_KEY_CLOSED, "so that others can read or change the CA's key; set it to 0600");
 }
 

@@ -64,7 +64,7 @@ enum option_type {
 #define OPTION_EMPTY_OK 1u /* no value: no text, no items */
 #define OPTION_NEGATES  2u /* items may begin with '!' */
 #define OPTION_NONE_OK  4u /* the one item "none": no items */
-#define OPTION_PKCS11   8u /* PATH: a pkcs11: URI too, which stays as it is */
+#define OPTION_PKCS11   8u /* PATH: a pkcs11: URI stays as it is */
 
 #define LOG_DIR "/var/log/postern"
 

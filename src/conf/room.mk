@@ -7,6 +7,7 @@ libpostern_a_SOURCES += \
 	src/conf/file.c src/conf/file.h \
 	src/conf/include.c \
 	src/conf/inspection.c \
+	src/conf/key_uri.c src/conf/key_uri.h \
 	src/conf/line.c src/conf/line.h \
 	src/conf/list.c \
 	src/conf/load.c src/conf/load.h \

@@ -131,6 +131,8 @@ conf_free(struct conf *c)
 	free(c->gateway.egress_deny.v);
 	free(c->gateway.egress_allow.v);
 	free(c->gateway.resolvers.v);
+	free(c->inspection.ca_pin);
+	free(c->inspection.ca_module);
 	free(c->inspection.trust.v);
 	free(c->inspection.crl.v);
 	for (size_t i = 0; i < c->n_files; i++)

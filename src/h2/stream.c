@@ -364,7 +364,7 @@ stream_end(struct carrier *c, bool reset)
 	}
 	if (!reset)
 		stream_send_end(s);
-	if (!s->is_server || reset || s->broken || s->out_state == OUT_HEAD) {
+	if (!s->is_server || s->broken || s->out_state == OUT_HEAD || (reset && s->out_state == OUT_WHOLE)) {
 		if (!s->broken)
 			stream_reset(s, s->is_server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
 		stream_free(s);

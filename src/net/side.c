@@ -59,12 +59,15 @@ side_carry(struct side *s, struct carrier *c)
 static void
 end(struct side *s, bool reset)
 {
-	if (s->carrier)
+	bool carried = s->carrier != NULL;
+
+	if (carried)
 		s->carrier->ops->end(s->carrier, reset);
 	s->carrier = NULL;
 	watch_drop(&s->watch);
+	/* TLS that ends without its goodbye says by itself that something is missing; the socket's reset would throw away what was sent before */
 	if (s->fd >= 0)
-		(reset ? sock_reset : sock_close)(s->fd);
+		(reset && !carried ? sock_reset : sock_close)(s->fd);
 	s->fd = -1;
 }
 

@@ -64,7 +64,8 @@ void    side_shut_write(struct side *s);
 bool    side_failed(struct side *s);
 /* From now on bytes go through the carrier, which becomes the side's. */
 void side_carry(struct side *s, struct carrier *c);
-/* Ends carrier, watch and socket; by a reset: so that nobody takes what came for complete. Harmless twice. */
+/* Ends carrier, watch and socket; by a reset (of a carrier: its end without a goodbye, behind what was sent): so that nobody takes what came for
+ * complete. Harmless twice. */
 void side_close(struct side *s);
 void side_reset(struct side *s);
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/key_uri.h"
 #include "policy/carried.h"
 #include "policy/compile.h"
 
@@ -363,6 +364,10 @@ fill_inspection(struct flat *f, struct inspection_settings *to, const struct con
 	to->leaf_cache = i->leaf_cache;
 	to->leaf_validity_ms = i->leaf_validity_ms;
 	to->signer_timeout_ms = i->signer_timeout_ms;
+	if (key_uri_is(i->ca_key))
+		to->token = flat_add_text(f, key_uri_name(i->ca_key));
+	if (i->ca_module)
+		to->module = flat_add_text(f, span_str(i->ca_module));
 	carried_ca(f, i, to, r);
 }
 

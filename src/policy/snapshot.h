@@ -63,6 +63,8 @@ struct inspection_settings {
 	struct flat_ref ca;              /* DER, the CA's own certificate first; each: 4 bytes of length, big-endian, then so many bytes */
 	struct flat_ref roots;           /* likewise: what `trust` names */
 	struct flat_ref crls;            /* likewise */
+	struct flat_ref token;           /* the pkcs11: URI of the CA's key, without its files; empty: the key is a file */
+	struct flat_ref module;          /* path of that token's library; empty: the usual one */
 };
 
 /* A file that the block carries and the parent watches. */

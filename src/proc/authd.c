@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -28,7 +27,6 @@
 #define NAMES_SOON_MS 200u
 #define NAMES_MS      60000u
 #define DRAIN_LOOK_MS 50u
-#define GROUPS_MAX    64
 
 struct reply {
 	STAILQ_ENTRY(reply) link;
@@ -398,9 +396,7 @@ on_orphaned(void *arg)
 static size_t
 find_groups(enum back_kind kind, uid_t uid, gid_t group[GROUPS_MAX])
 {
-	const struct group  *g = kind == BACK_WINBIND ? getgrnam("winbindd_priv") : NULL;
-	const struct passwd *pw = kind == BACK_PAM ? getpwuid(uid) : NULL;
-	int                  n = GROUPS_MAX;
+	const struct group *g = kind == BACK_WINBIND ? getgrnam("winbindd_priv") : NULL;
 
 	if (g) {
 		group[0] = g->gr_gid;
@@ -408,13 +404,7 @@ find_groups(enum back_kind kind, uid_t uid, gid_t group[GROUPS_MAX])
 	}
 	if (kind == BACK_WINBIND)
 		log_warn("there is no group winbindd_priv here: winbindd will answer no NTLM; is winbind installed?");
-	if (!pw)
-		return 0;
-	if (getgrouplist(pw->pw_name, pw->pw_gid, group, &n) < 0 || n < 0) {
-		log_warn("user %s is in more than %d groups: the first of them have to do for PAM", pw->pw_name, GROUPS_MAX);
-		return GROUPS_MAX;
-	}
-	return (size_t)n;
+	return kind == BACK_PAM ? sandbox_groups(uid, group) : 0;
 }
 
 static bool

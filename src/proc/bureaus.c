@@ -15,6 +15,7 @@
 #include "auth/back.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/key_uri.h"
 #include "proc/crew.h"
 
 #define FOLLOW_MS       2000u
@@ -32,10 +33,12 @@
 bool
 bureau_plan_init(struct bureau_plan *p, const struct conf *c, int snapshot)
 {
-	const char *const files[BUREAUS] = {[BACK_NTLM_FILE] = c->auth.ntlm_file, [BACK_BASIC_FILE] = c->auth.basic_file, [BACK_KERBEROS] = c->auth.keytab,
-		[PEER_SIGNER] = c->inspection.ca_key};
-	struct snapshot *s = snapshot_open(snapshot, false);
-	bool             ok = s != NULL;
+	const struct conf_inspection *i = &c->inspection;
+	bool                          in_token = i->ca_key && key_uri_is(i->ca_key);
+	const char *const             files[BUREAUS] = {[BACK_NTLM_FILE] = c->auth.ntlm_file, [BACK_BASIC_FILE] = c->auth.basic_file, [BACK_KERBEROS] = c->auth.keytab,
+		[PEER_SIGNER] = in_token ? i->ca_pin : i->ca_key};
+	struct snapshot              *s = snapshot_open(snapshot, false);
+	bool                          ok = s != NULL;
 
 	*p = (struct bureau_plan){0};
 	if (s)
@@ -44,6 +47,8 @@ bureau_plan_init(struct bureau_plan *p, const struct conf *c, int snapshot)
 	for (unsigned k = 0; k < BUREAUS; k++)
 		if (p->wanted & 1u << k && files[k])
 			ok &= (p->file[k] = strdup(files[k])) != NULL;
+	if (p->wanted & 1u << PEER_SIGNER && in_token)
+		ok &= (p->module = strdup(i->ca_module ? i->ca_module : "")) != NULL;
 	if (!ok)
 		bureau_plan_clear(p);
 	return ok;
@@ -54,6 +59,7 @@ bureau_plan_clear(struct bureau_plan *p)
 {
 	for (unsigned k = 0; k < BUREAUS; k++)
 		free(p->file[k]);
+	free(p->module);
 	*p = (struct bureau_plan){0};
 }
 
@@ -265,6 +271,8 @@ send_start(struct bureau *b)
 	int          fd[2] = {c->shared_fd, c->wake_fd};
 
 	start.index = b->number;
+	start.deaths = b->m.deaths;
+	start.open = b->number == PEER_SIGNER && b->all->plan.module;
 	return member_say(&b->m, MSG_START, 0, &start, sizeof start, fd, 2) && send_in_use(b);
 }
 
@@ -396,9 +404,17 @@ on_beat(void *arg)
 	timer_set(a->crew->loop, &a->beat, BEAT_MS);
 }
 
+/* A library that was loaded stays, and so does a filter: a signer is for one library, or for files. */
+static bool
+same_module(const struct bureau_plan *a, const struct bureau_plan *b)
+{
+	return a->module && b->module ? strcmp(a->module, b->module) == 0 : !a->module && !b->module;
+}
+
 void
 bureaus_plan(struct bureaus *a, struct bureau_plan *plan)
 {
+	a->signer_differs = !same_module(&a->plan, plan);
 	bureau_plan_clear(&a->plan);
 	a->plan = *plan;
 	*plan = (struct bureau_plan){0};
@@ -439,7 +455,7 @@ bureaus_prepare(struct bureaus *a, const struct bureau_plan *next, int snapshot,
 	struct bureau *b = &a->bureau[PEER_SIGNER];
 
 	a->refusal[0] = '\0';
-	if (!signer_is_asked(a) || !(next->wanted & 1u << PEER_SIGNER))
+	if (!signer_is_asked(a) || !(next->wanted & 1u << PEER_SIGNER) || !same_module(&a->plan, next))
 		return;
 	b->kept = b->seen;
 	if (send_snapshot(b, next->file[PEER_SIGNER], snapshot, generation, true))
@@ -489,10 +505,15 @@ bureaus_go(struct bureaus *a)
 			bureau_start(b);
 			continue;
 		}
+		if (k == PEER_SIGNER && is_wanted(b) && a->signer_differs) {
+			bureau_kill(b); /* reaped, and started as it is to be */
+			continue;
+		}
 		timer_set(a->crew->loop, &b->follow, is_wanted(b) ? FOLLOW_MS : LAST_ASKS_MS);
 		if (b->m.channel >= 0 && !(is_wanted(b) ? bureau_go(b) : member_say(&b->m, MSG_DRAIN, 0, NULL, 0, NULL, 0)))
 			bureau_kill(b);
 	}
+	a->signer_differs = false;
 }
 
 /* --- the end --- */

@@ -21,6 +21,7 @@
 struct bureau_plan {
 	uint32_t wanted;        /* bit 1 << number */
 	char    *file[BUREAUS]; /* owned; null: has none */
+	char    *module;        /* owned; of the signer's token, "": the usual one; null: its key is a file */
 };
 /* By the configuration and its snapshot. False: no memory. */
 bool bureau_plan_init(struct bureau_plan *p, const struct conf *c, int snapshot);
@@ -48,6 +49,7 @@ struct bureaus {
 	uint64_t           beat_us; /* when they were asked last whether they are alive */
 	int                inotify; /* -1: none; then the look of every five seconds has to do */
 	struct watch       watch;
+	bool               signer_differs; /* what is about to be used needs a signer that begins otherwise */
 	char               refusal[CHANNEL_DATA_MAX]; /* why the signer cannot use what comes; "": it has not said that */
 };
 

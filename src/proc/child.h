@@ -22,6 +22,8 @@ struct start {
 	bool     drop_user;
 	bool     jit;
 	bool     has_ring;
+	uint32_t deaths; /* of its predecessors, lately */
+	bool     open; /* signer: its key is in a token */
 };
 
 struct child {

@@ -27,12 +27,16 @@
 #include "tls/leaf_ask.h"
 #include "tls/lru.h"
 #include "tls/profile.h"
+#include "tls/token.h"
 
 #define KEYS_MS        86400000u /* so long leaves are made for one key */
+#define WARN_DAYS      30
 #define TICKETS_MS     3600000u
 #define TICKETS        3u
 #define BEFORE_MS      600000u /* so long the CA before the last reload answers those who still ask for it */
 #define LEAVE_MS       5000u   /* one that is needed no more answers what is on its way */
+#define TOKEN_MS       2000u /* so long one whose token is away stays to be told of another PIN; doubled for each that ended so before it */
+#define TOKEN_DOUBLES  4u
 #define CHAIN_ROOM     16384u
 #define PKCS8_ROOM     4096u
 #define UNTRUSTED_NAME "Postern untrusted origin CA"
@@ -65,7 +69,7 @@ struct signer {
 	uint8_t              ticket[TICKETS][LEAF_TICKET]; /* newest first */
 	unsigned             n_tickets;
 	struct lru          *cache; /* struct made, by digest of the ask */
-	struct timer         keys, tickets, forget, leave;
+	struct timer         keys, tickets, forget, leave, token;
 	struct log_limit     odd;
 	struct signer_peers *peers;
 };
@@ -162,6 +166,26 @@ cache_put(struct signer *s, const struct mint *mint, const struct leaf_ask *a, c
 	lru_put(s->cache, digest, m);
 }
 
+/* A library keeps what it has once seen of its slots: a token that comes back is found by a process that begins anew. */
+static void
+on_token(void *arg)
+{
+	struct signer *s = arg;
+
+	log_info("the token is looked for afresh");
+	loop_stop(s->child.loop);
+}
+
+/* It is away, or does not work. Not so where the PIN is wrong: tokens lock. */
+static void
+token_look(struct signer *s)
+{
+	uint32_t deaths = s->child.start.deaths;
+
+	if (s->now.snap && signer_in_token(s->now.snap) && !signer_pin_is_bad() && !s->token.at_tick)
+		timer_set(s->child.loop, &s->token, s->now.mint ? 0 : TOKEN_MS << (deaths < TOKEN_DOUBLES ? deaths : TOKEN_DOUBLES));
+}
+
 static void
 answer(void *arg, struct signer_peer *p, struct span packet)
 {
@@ -197,6 +221,8 @@ answer(void *arg, struct signer_peer *p, struct span packet)
 		m.refused = true;
 		m.der = span_str(why);
 		log_write_limited(&s->odd, LOG_LEVEL_WARN, "no certificate was made: %s", why);
+		if (mint != s->untrusted && strcmp(why, MINT_UNSIGNED) == 0)
+			token_look(s);
 	}
 	signer_peer_answer(p, &m);
 }
@@ -224,12 +250,23 @@ keys_make(struct signer *s)
 	return true;
 }
 
+/* A gateway may run for years without the reload at which this is checked. */
+static void
+warn_of_end(const struct signer *s)
+{
+	int64_t days = s->now.mint ? (mint_ends(s->now.mint) - now_s()) / 86400 : WARN_DAYS;
+
+	if (days < WARN_DAYS)
+		log_warn("the CA's certificate expires in %lld days; make a new one, and have clients trust both before then", (long long)(days > 0 ? days : 0));
+}
+
 static void
 on_keys(void *arg)
 {
 	struct signer *s = arg;
 
 	timer_set(s->child.loop, &s->keys, KEYS_MS);
+	warn_of_end(s);
 	if (keys_make(s))
 		signer_peers_owe(s->peers, true, false);
 	else
@@ -313,6 +350,8 @@ renew_key(struct signer *s, int file)
 	if (!m) {
 		log_warn("ca-key: %s; %s", why, u->mint ? "what was read of it before stays in use" : "no tunnel can be inspected until it can be used");
 		close(file);
+		if (!s->now.mint)
+			token_look(s);
 		return;
 	}
 	log_info("the CA's key was read");
@@ -400,6 +439,9 @@ apply(struct signer *s, uint64_t number)
 	(void)lru_fit(s->cache, s->now.snap->set->inspection.leaf_cache); /* else as many as before */
 	if (changed)
 		signer_peers_owe(s->peers, true, false);
+	timer_clear(&s->token);
+	if (!s->now.mint)
+		token_look(s);
 	child_say(MSG_APPLIED, number);
 }
 
@@ -475,6 +517,19 @@ lock_memory(void)
 		log_info("memory cannot be locked here (%s): the CA's key may be swapped out", strerror(errno));
 }
 
+/* What a token's library opens is for the groups of its user, and known to nobody beforehand. */
+static bool
+give_up_privileges(const struct start *s)
+{
+	gid_t group[GROUPS_MAX];
+
+	if (s->drop_user && !sandbox_drop_user_but(s->uid, s->gid, group, s->open ? sandbox_groups(s->uid, group) : 0))
+		return false;
+	if (s->open)
+		log_info("the CA's key is in a token: this process runs without a system call filter, which its library might not bear");
+	return sandbox_enter(s->open ? ROLE_SIGNER_OPEN : ROLE_SIGNER, s->open);
+}
+
 static bool
 signer_begin(struct signer *s)
 {
@@ -488,6 +543,7 @@ signer_begin(struct signer *s)
 	timer_init(&s->tickets, on_tickets, s);
 	timer_init(&s->forget, on_forget, s);
 	timer_init(&s->leave, on_leave, s);
+	timer_init(&s->token, on_token, s);
 	c->on_message = on_message;
 	c->on_orphaned = on_orphaned;
 	c->arg = s;
@@ -496,9 +552,7 @@ signer_begin(struct signer *s)
 		log_error("cannot start: OpenSSL could not be made ready");
 		return false;
 	}
-	if (c->start.drop_user && !sandbox_drop_user(c->start.uid, c->start.gid))
-		return false;
-	if (!sandbox_enter(ROLE_SIGNER, false))
+	if (!give_up_privileges(&c->start))
 		return false;
 	s->cache = lru_new(0, free);
 	s->peers = signer_peers_new(c->loop, &asked, s);
@@ -520,11 +574,13 @@ signer_end(struct signer *s)
 		timer_clear(&s->tickets);
 		timer_clear(&s->forget);
 		timer_clear(&s->leave);
+		timer_clear(&s->token);
 	}
 	use_clear(&s->now);
 	use_clear(&s->next);
 	mint_free(s->before);
 	mint_free(s->untrusted);
+	token_close();
 	for (unsigned i = 0; i < LEAF_KEYS; i++)
 		EVP_PKEY_free(s->key[i]);
 	lru_free(s->cache);

@@ -8,11 +8,27 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tls/leaf_wire.h"
+#include "tls/token.h"
 
 #define KEY_FILE_MOST 65536
+
+static bool bad_pin;
+
+bool
+signer_in_token(const struct snapshot *s)
+{
+	return snapshot_text(s, s->set->inspection.token).n > 0;
+}
+
+bool
+signer_pin_is_bad(void)
+{
+	return bad_pin;
+}
 
 /* --- the key --- */
 
@@ -45,11 +61,33 @@ key_parse(const uint8_t *bytes, size_t n, char why[SIGNER_WHY])
 }
 
 static EVP_PKEY *
-key_read(int file, char why[SIGNER_WHY])
+key_ask(const struct snapshot *s, char *pin, size_t n, char why[SIGNER_WHY])
 {
-	uint8_t  *bytes = malloc(KEY_FILE_MOST);
+	const struct inspection_settings *i = &s->set->inspection;
+	struct span uri_text = snapshot_text(s, i->token), module_text = snapshot_text(s, i->module);
+	char       *uri = strndup(uri_text.p, uri_text.n), *module = strndup(module_text.p, module_text.n);
+	EVP_PKEY   *key = NULL;
+
+	while (n > 0 && (pin[n - 1] == '\n' || pin[n - 1] == '\r'))
+		n--;
+	pin[n] = '\0';
+	bad_pin = false;
+	if (uri && module)
+		key = token_key(uri, module, n ? pin : NULL, &bad_pin, why);
+	else
+		snprintf(why, SIGNER_WHY, "out of memory");
+	free(uri);
+	free(module);
+	return key;
+}
+
+/* What the file holds is the key, or the PIN of the token that does. */
+static EVP_PKEY *
+key_read(const struct snapshot *s, int file, char why[SIGNER_WHY])
+{
+	uint8_t  *bytes = malloc(KEY_FILE_MOST + 1);
 	size_t    n = 0;
-	ssize_t   got = 1;
+	ssize_t   got = file >= 0;
 	EVP_PKEY *key = NULL;
 
 	if (!bytes) {
@@ -66,7 +104,9 @@ key_read(int file, char why[SIGNER_WHY])
 	if (got < 0)
 		snprintf(why, SIGNER_WHY, "the file cannot be read: %s", strerror(errno));
 	else if (n == KEY_FILE_MOST)
-		snprintf(why, SIGNER_WHY, "the file is larger than a key is");
+		snprintf(why, SIGNER_WHY, "the file is larger than such a file is");
+	else if (signer_in_token(s))
+		key = key_ask(s, (char *)bytes, n, why);
 	else
 		key = key_parse(bytes, n, why);
 	OPENSSL_cleanse(bytes, n);
@@ -99,9 +139,9 @@ signer_mint(const struct snapshot *s, int file, int64_t now, char why[SIGNER_WHY
 
 	if (!cert)
 		snprintf(why, SIGNER_WHY, "the CA's certificate cannot be read");
-	else if (file < 0)
+	else if (file < 0 && !signer_in_token(s))
 		snprintf(why, SIGNER_WHY, "the file cannot be opened, or others can read it");
-	else if (!(key = key_read(file, why)))
+	else if (!(key = key_read(s, file, why)))
 		;
 	else if (mint_ca_fault(cert, key, now, fault, sizeof fault))
 		snprintf(why, SIGNER_WHY, "the CA's certificate %s", fault);

@@ -26,8 +26,6 @@ inspect_is_wanted(const struct request *r)
 void
 inspection_free(struct inspection *p)
 {
-	if (p)
-		profile_unref(p->shown);
 	free(p);
 }
 
@@ -136,7 +134,7 @@ inspect_go(struct session *s)
 	struct inside     *in = s->inside;
 	struct inspection *p = r->inspection;
 
-	if (p->plan == PLAN_FALLBACK && in->profile) { /* what is remembered does not tell whether the outer name is its own too */
+	if (p->plan == PLAN_FALLBACK && in->profile) { /* what is remembered does not tell whose the outer name is */
 		profile_unref(in->profile);
 		in->profile = NULL;
 	}
@@ -176,15 +174,17 @@ block_origin(struct session *s, enum fault fault, const char *detail)
 		want_leaf(s);
 }
 
-/* ECH: does the origin own the outer name as well? */
-static bool
-owns_outer(struct session *s)
+/* ECH: the origin was asked by the outer name. If that is its own the client is shown so, and nobody needs the connection. */
+static void
+fall_back(struct session *s)
 {
-	struct request    *r = s->req;
-	struct inspection *p = r->inspection;
-	const char        *url;
-
-	return verify_origin(r->tls, r->shake, &p->outer, false, &p->shown, &url) == VERIFY_DONE && p->shown->fault == FAULT_NONE;
+	if (s->inside->profile->fault != FAULT_NONE) {
+		odd_refuse(s, FAULT_INSPECT_ECH, ALERT_UNRECOGNIZED_NAME);
+		return;
+	}
+	session_cancel_errands(s);
+	session_drop_origin(s);
+	want_leaf(s);
 }
 
 /* Let through though it is bad: what is shared of it is shared with those only who were warned of the same. */
@@ -207,6 +207,11 @@ inspect_origin_known(struct session *s, struct profile *profile, enum fault faul
 		return;
 	}
 	in->profile = profile;
+	if (r->inspection->plan == PLAN_FALLBACK) {
+		request_note_tls(r, profile->detail);
+		fall_back(s);
+		return;
+	}
 	if (profile->fault != FAULT_NONE && (answer = profile_answer(profile, in->how.bad_origin)) == ORIGIN_BLOCK) {
 		block_origin(s, profile->fault, profile->detail);
 		return;
@@ -214,10 +219,6 @@ inspect_origin_known(struct session *s, struct profile *profile, enum fault faul
 	if (profile->fault != FAULT_NONE)
 		tolerate(in, answer);
 	request_note_tls(r, profile->detail);
-	if (r->inspection->plan == PLAN_FALLBACK && (profile->fault != FAULT_NONE || !owns_outer(s))) {
-		odd_refuse(s, FAULT_INSPECT_ECH, ALERT_UNRECOGNIZED_NAME);
-		return;
-	}
 	origin_tls_take(s, in->ground); /* if it cannot be kept the first request connects anew */
 	want_leaf(s);
 }
@@ -291,7 +292,7 @@ describe_leaf(const struct session *s)
 
 	if (in->fault != FAULT_NONE)
 		return want;
-	want.profile = p->plan == PLAN_FALLBACK ? p->shown : in->profile;
+	want.profile = in->profile;
 	if (want.profile->fault != FAULT_NONE)
 		want.ca = LEAF_UNTRUSTED; /* whatever passes, the browser warns; where consent is wanted, our page does so as well */
 	if (want.profile->version < 0x0304 && !p->ecdsa_12)

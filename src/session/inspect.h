@@ -30,8 +30,8 @@ enum plan {
 struct inspection {
 	enum plan       plan;
 	struct host     outer; /* PLAN_FALLBACK: that name */
-	struct profile *shown; /* a reference; PLAN_FALLBACK: the origin, verified for that name */
 	bool            h2, http11, ecdsa, ecdsa_12; /* what the client offers */
+	struct verdict  named;  /* of a CONNECT to an address: what the name in the ClientHello would have it be, once that leads there */
 };
 
 /* --- inspect.c --- */

@@ -89,6 +89,68 @@ odd_no_hello(struct session *s, enum fault fault)
 		session_finish(s, fault); /* nobody there who would understand an alert */
 }
 
+/* The name is settled. */
+static void
+go_on(struct session *s)
+{
+	const struct inspection *p = s->req->inspection;
+
+	if (s->req->alpn[0] && !p->h2 && !p->http11)
+		odd(s, s->inside->how.unknown_alpn, FAULT_INSPECT_ALPN, ALERT_NO_APPLICATION_PROTOCOL);
+	else
+		inspect_go(s);
+}
+
+/* Where the name leads is known. Elsewhere: the rule of the address stays, and the origin has to prove by its certificate that it owns the name. */
+static void
+judge_name(struct session *s, const struct resolved *res)
+{
+	struct request *r = s->req;
+	bool            leads = false;
+
+	for (unsigned i = 0; res && i < res->n; i++)
+		leads |= addr_eq(&res->addr[i], &s->inside->fixed);
+	if (leads) {
+		r->verdict = r->inspection->named;
+		let_through(s, "");
+		return;
+	}
+	request_note_tls(r, "the name of another rule, which leads to other addresses");
+	go_on(s);
+}
+
+static void
+on_name(void *arg, enum fault fault, struct resolved *res)
+{
+	struct session *s = arg;
+
+	(void)fault; /* it leads nowhere */
+	s->req->job = NULL;
+	judge_name(s, res);
+	resolved_unref(res);
+}
+
+/* The rule of that name would let the tunnel pass as it is. A client can say any name of any address, and in a tunnel no certificate is seen: the name must
+ * lead to the address. */
+static void
+prove_name(struct session *s)
+{
+	struct request  *r = s->req;
+	enum fault       fault = FAULT_NONE;
+	struct span      name = host_span(&s->inside->at.host);
+	struct resolved *res = resolver_cached(s->gw->resolver, name, &fault);
+
+	if (res || fault != FAULT_NONE) {
+		judge_name(s, res);
+		resolved_unref(res);
+		return;
+	}
+	session_move(s, SESSION_LOOKUP);
+	r->job = resolver_start(s->gw->resolver, name, on_name, s);
+	if (!r->job)
+		odd_refuse(s, FAULT_NO_MEMORY, ALERT_INTERNAL_ERROR);
+}
+
 /* The CONNECT named an address, the ClientHello a name: the rules are asked with that. False: it went on elsewhere. */
 static bool
 ask_with_name(struct session *s, const struct hello *h)
@@ -115,17 +177,19 @@ ask_with_name(struct session *s, const struct hello *h)
 		odd_refuse(s, FAULT_USER_UNKNOWN, ALERT_UNRECOGNIZED_NAME);
 		return false;
 	}
-	r->verdict = v;
 	if (v.action == ACTION_DENY) {
+		r->verdict = v;
 		s->gw->count->by_action[ACTION_DENY]++;
 		odd_refuse(s, v.rule == RULE_NONE ? FAULT_NO_RULE : FAULT_DENIED, ALERT_UNRECOGNIZED_NAME);
 		return false;
 	}
+	in->at.host = h->sni;
 	if (v.action != ACTION_INSPECT) {
-		let_through(s, "");
+		r->inspection->named = v;
+		prove_name(s);
 		return false;
 	}
-	in->at.host = h->sni;
+	r->verdict = v;
 	inspect_take_rule(s);
 	return true;
 }
@@ -178,10 +242,6 @@ odd_judge_hello(struct session *s, const struct hello *h)
 		.ecdsa = h->ecdsa,
 		.ecdsa_12 = h->ecdsa_12,
 	};
-	if (!settle_name(s, h))
-		return;
-	if (h->has_alpn && !r->inspection->h2 && !r->inspection->http11)
-		odd(s, s->inside->how.unknown_alpn, FAULT_INSPECT_ALPN, ALERT_NO_APPLICATION_PROTOCOL);
-	else
-		inspect_go(s);
+	if (settle_name(s, h))
+		go_on(s);
 }

@@ -11,6 +11,7 @@
 #include "net/sock.h"
 #include "session/gateway.h"
 #include "session/session.h"
+#include "tls/end.h"
 
 #define SWEEP_MS 1000u
 
@@ -141,6 +142,8 @@ dispose(struct origin *o, void (*close_side)(struct side *))
 	while ((b = TAILQ_FIRST(&o->branches))) {
 		TAILQ_REMOVE(&o->branches, b, branch_link);
 		b->trunk = NULL;
+		if (o->tls)
+			b->late = tls_late_why(o->tls, &b->late_detail);
 	}
 	rear_free(o->rear);
 	o->rear = NULL;
@@ -166,6 +169,20 @@ void
 origin_reset(struct origin *o)
 {
 	dispose(o, side_reset);
+}
+
+enum fault
+origin_why(const struct origin *o, ssize_t n, const char **detail)
+{
+	const struct origin *under = o->trunk ? o->trunk : o;
+	enum fault           fault = o->late;
+
+	*detail = o->late_detail;
+	if (n == 0)
+		return FAULT_ORIGIN_CLOSED;
+	if (under->tls)
+		fault = tls_late_why(under->tls, detail);
+	return fault != FAULT_NONE ? fault : FAULT_ORIGIN_RESET;
 }
 
 static uint16_t

@@ -12,11 +12,13 @@
 #include <sys/queue.h>
 
 #include "base/addr.h"
+#include "base/fault.h"
 #include "base/span.h"
 #include "net/lane.h"
 #include "net/loop.h"
 
 struct gateway;
+struct tls_end;
 struct rear;
 struct session;
 
@@ -27,6 +29,7 @@ struct origin {
 	struct session *user; /* null: in the pool, or a trunk */
 	struct addr     addr;
 	uint16_t        port;
+	struct tls_end *tls;    /* its side's carrier; null: bare, or a branch */
 	uint64_t        ground; /* of an inspected tunnel (inside.h) whose requests may use it; 0: in the open */
 	bool            reused; /* has served a request before */
 	bool            bound;  /* connection-bound authentication was seen: what a server takes it for hangs on what it carried before */
@@ -37,6 +40,8 @@ struct origin {
 	struct origin                   *trunk; /* of a branch; null: none, or gone */
 	TAILQ_HEAD(branch_list, origin)  branches;
 	TAILQ_ENTRY(origin)              branch_link;
+	enum fault                       late;        /* of a branch whose trunk is gone: what the trunk's TLS said of that, as origin_why says it */
+	const char                      *late_detail; /* static text */
 };
 
 #define ORIGIN_BUCKETS 1024u
@@ -59,6 +64,8 @@ void origin_pool_rest(struct origin_pool *p);
 struct origin *origin_new(struct gateway *gw, struct session *user, int fd, const struct addr *addr, uint16_t port);
 void origin_free(struct origin *o);  /* closes; takes NULL */
 void origin_reset(struct origin *o); /* closes by a reset */
+/* Why a read of it gave n, which is 0, or less with ECONNRESET; *detail: what its TLS says of it, null: nothing. */
+enum fault origin_why(const struct origin *o, ssize_t n, const char **detail);
 
 /* A connection that a request can use. */
 struct origin_want {

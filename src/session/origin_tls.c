@@ -8,13 +8,26 @@
 
 #define FETCHES 4u /* issuers that one chain may lack */
 
+/* ECH with a foreign outer name: who owns that is what counts, and a server that ECH is meant for answers to it. */
+static bool
+is_fallback(const struct session *s)
+{
+	return s->req->is_connect && s->req->inspection->plan == PLAN_FALLBACK;
+}
+
+static const struct host *
+name_of(const struct session *s)
+{
+	return is_fallback(s) ? &s->req->inspection->outer : &s->inside->at.host;
+}
+
 static void
 done(struct session *s, struct profile *profile, enum fault fault, const char *detail)
 {
 	struct request *r = s->req;
 
 	r->tls_ms = (uint32_t)((loop_now_us(s->gw->loop) - r->tls_us) / 1000);
-	if (fault != FAULT_NO_MEMORY && r->tls && r->tls == s->gw->tls) { /* found so under the snapshot in use */
+	if (fault != FAULT_NO_MEMORY && !is_fallback(s) && r->tls && r->tls == s->gw->tls) { /* found so under the snapshot in use */
 		struct inside *in = s->inside;
 		uint64_t       ground = inside_ground(in, s->gw->snap->set->generation);
 		if (profile && profile->fault == FAULT_NONE)
@@ -39,7 +52,7 @@ judge(struct session *s, bool may_fetch)
 	const char     *url = NULL;
 
 	may_fetch = may_fetch && r->snap->set->inspection.aia && s->gw->aia && r->fetches < FETCHES;
-	switch (verify_origin(r->tls, r->shake, &s->inside->at.host, may_fetch, &profile, &url)) {
+	switch (verify_origin(r->tls, r->shake, name_of(s), may_fetch, &profile, &url)) {
 	case VERIFY_DONE:
 		done(s, profile, FAULT_NONE, NULL);
 		return;
@@ -76,7 +89,7 @@ origin_tls_begin(struct session *s)
 {
 	struct request *r = s->req;
 	struct inside  *in = s->inside;
-	struct tls_want want = {.name = &in->at.host, .port = in->at.port, .h2 = r->is_connect ? r->inspection->h2 : in->h2};
+	struct tls_want want = {.name = name_of(s), .port = in->at.port, .h2 = r->is_connect ? r->inspection->h2 : in->h2};
 
 	session_move(s, SESSION_ORIGIN_TLS);
 	r->tls_us = loop_now_us(s->gw->loop);
@@ -140,6 +153,7 @@ origin_tls_take(struct session *s, uint64_t ground)
 	bool            h2 = tls_is_h2(r->shake);
 
 	side_carry(&o->side, tls_carrier(r->shake));
+	o->tls = r->shake;
 	r->shake = NULL;
 	r->wants = NULL;
 	o->ground = ground;

@@ -209,6 +209,18 @@ pass_head(struct session *s, const struct head *h)
 	return true;
 }
 
+/* A read of the origin gave nothing more. */
+static enum fault
+why_ended(struct session *s, ssize_t n)
+{
+	const char *detail;
+	enum fault  fault = origin_why(s->origin, n, &detail);
+
+	if (detail)
+		request_note_tls(s->req, detail);
+	return fault;
+}
+
 /* Read and pass interim heads and the final one. False: wait, or moved on. */
 static bool
 read_head(struct session *s)
@@ -260,7 +272,7 @@ read_head(struct session *s)
 			return false;
 		}
 		if (n <= 0) {
-			forward_origin_failed(s, n == 0 ? FAULT_ORIGIN_CLOSED : FAULT_ORIGIN_RESET);
+			forward_origin_failed(s, why_ended(s, n));
 			return false;
 		}
 		r->back_in.n += (uint32_t)n;
@@ -269,16 +281,18 @@ read_head(struct session *s)
 
 /* The origin closed: the end of a body to close, else it broke off. */
 static void
-origin_ended(struct session *s, ssize_t n)
+body_ended(struct session *s, ssize_t n)
 {
 	struct request *r = s->req;
+	enum fault      fault;
 
 	if (n == 0 && r->back.kind == BODY_TO_CLOSE) {
 		r->back_whole = true;
 		r->back_keep = false;
 		return;
 	}
-	session_finish(s, n == 0 ? FAULT_RESPONSE_INCOMPLETE : FAULT_ORIGIN_RESET);
+	fault = why_ended(s, n);
+	session_finish(s, fault == FAULT_ORIGIN_CLOSED ? FAULT_RESPONSE_INCOMPLETE : fault);
 }
 
 /* Pass what there is of the body. False: the session ended. */
@@ -299,7 +313,7 @@ read_body(struct session *s)
 		if (n < 0 && errno == EAGAIN)
 			return true;
 		if (n <= 0) {
-			origin_ended(s, n);
+			body_ended(s, n);
 			return s->state != SESSION_DONE;
 		}
 		if (!take_back(r, pool->scratch, (size_t)n, &used, &pass)) {

@@ -70,6 +70,7 @@ note_client(struct entry *e, const struct addr *client)
 static void
 tell(const struct entry *e)
 {
+	bool   rejected = e->fault == FAULT_CLIENT_REJECTED_CERTIFICATE;
 	char   who[CLIENTS * (ADDR_TEXT_MAX + 2)];
 	size_t n = 0;
 
@@ -80,9 +81,9 @@ tell(const struct entry *e)
 		}
 		n += addr_print(&e->client[i], who + n);
 	}
-	log_info("%s:%u: %s (%llu times; clients: %.*s%s): only a rule with action = bypass or tunnel can serve it", e->at.host.text, e->at.port,
-	    e->fault == FAULT_CLIENT_REJECTED_CERTIFICATE ? "clients reject the inspection certificate" : "the server demands a certificate of the client",
-	    (unsigned long long)e->count, (int)n, who, e->n == CLIENTS ? ", perhaps others" : "");
+	log_info("%s:%u: %s (%llu times; clients: %.*s%s): %sonly a rule with action = bypass or tunnel can serve it", e->at.host.text, e->at.port,
+	    rejected ? "clients reject the inspection certificate" : "the server demands a certificate of the client", (unsigned long long)e->count, (int)n, who,
+	    e->n == CLIENTS ? ", perhaps others" : "", rejected ? "they do not trust the CA yet, or know the server's own certificate, and then " : "");
 }
 
 /* May a line be written now? */

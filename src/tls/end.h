@@ -49,7 +49,8 @@ enum tls_step tls_shake(struct tls_end *t);
 /* After TLS_BROKE: FAULT_ORIGIN_TLS_FAILED, _WEAK, FAULT_ORIGIN_WANTS_CERTIFICATE, FAULT_CLIENT_REJECTED_CERTIFICATE, FAULT_CLIENT_TLS_FAILED; *detail: what exactly (an alert by
  * its name, what was wrong), lives as long as the end. */
 enum fault tls_why(const struct tls_end *t, const char **detail);
-/* The same for an end whose carrier failed later: an alert that came, or the client that left right after our certificate (TLS 1.3 tells then). FAULT_NONE: nothing to tell. */
+/* The same for an end whose carrier failed later: an alert that came, or the client that left right after our certificate (TLS 1.3 tells then).
+ * FAULT_ORIGIN_CLOSED: an origin ended without a close_notify. FAULT_NONE: nothing to tell. */
 enum fault tls_late_why(const struct tls_end *t, const char **detail);
 
 /* After TLS_SHAKEN. */

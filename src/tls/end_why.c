@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "tls/end_parts.h"
 
-/* A client that leaves without a word this soon after it saw our certificate left because of it; one that opened a connection in advance and never used
- * it stays much longer. */
+/* A client that says goodbye this soon after it saw our certificate left because of it; one that opened a connection in advance and never used it stays
+ * much longer. Browsers that open two, and drop one as soon as the other turns out to speak HTTP/2, say none. */
 #define LEAVES_AT_ONCE_US (UINT64_C(2) * 1000000)
 
 /* The names of RFC 8446 6 and RFC 5246 7.2. */
@@ -57,7 +57,7 @@ found_weak(int reason)
 	    SSL_R_DH_KEY_TOO_SMALL, SSL_R_WRONG_CIPHER_RETURNED, SSL_R_UNKNOWN_CIPHER_RETURNED, SSL_R_WRONG_SIGNATURE_TYPE, SSL_R_WRONG_CURVE,
 	    SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED, SSL_R_LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED, SSL_R_EE_KEY_TOO_SMALL,
 	    SSL_R_UNSUPPORTED_ELLIPTIC_CURVE, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, SSL_R_UNKNOWN_KEY_EXCHANGE_TYPE, SSL_R_INAPPROPRIATE_FALLBACK,
-	    SSL_R_UNSUPPORTED_COMPRESSION_ALGORITHM, SSL_R_SIGNATURE_ALGORITHMS_ERROR};
+	    SSL_R_UNSUPPORTED_COMPRESSION_ALGORITHM, SSL_R_COMPRESSION_DISABLED, SSL_R_SIGNATURE_ALGORITHMS_ERROR};
 
 	for (size_t i = 0; i < sizeof weak / sizeof *weak; i++)
 		if (weak[i] == reason)
@@ -86,7 +86,7 @@ why_origin(struct tls_end *t, int reason)
 	if (has_left(t)) {
 		if (t->asked && !t->heard)
 			return FAULT_ORIGIN_WANTS_CERTIFICATE;
-		return shaken ? FAULT_NONE : FAULT_ORIGIN_TLS_FAILED;
+		return !shaken ? FAULT_ORIGIN_TLS_FAILED : t->eof ? FAULT_ORIGIN_CLOSED : FAULT_NONE;
 	}
 	return found_weak(reason) ? FAULT_ORIGIN_TLS_WEAK : FAULT_ORIGIN_TLS_FAILED;
 }
@@ -94,7 +94,7 @@ why_origin(struct tls_end *t, int reason)
 static enum fault
 why_client(struct tls_end *t)
 {
-	bool shaken = t->shaken_us > 0;
+	bool shaken = t->shaken_us > 0, goodbye = SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN;
 
 	if (t->alert != NO_ALERT) {
 		t->detail = alert_name(t->alert);
@@ -102,11 +102,30 @@ why_client(struct tls_end *t)
 	}
 	if (!has_left(t))
 		return FAULT_CLIENT_TLS_FAILED;
-	if (t->showed && !t->heard && (!shaken || clock_mono_us() - t->shaken_us < LEAVES_AT_ONCE_US)) {
+	if (t->showed && !t->heard && (!shaken || (goodbye && clock_mono_us() - t->shaken_us < LEAVES_AT_ONCE_US))) {
 		t->detail = "closed right after the certificate";
 		return FAULT_CLIENT_REJECTED_CERTIFICATE;
 	}
 	return shaken ? FAULT_NONE : FAULT_CLIENT_TLS_FAILED;
+}
+
+/* The first record is none: another protocol, or none at all on this port. OpenSSL takes the first bytes for a version. */
+static bool
+speaks_no_tls(int reason)
+{
+	return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+}
+
+/* Takes all that OpenSSL says of it: want of memory need not be the first thing, and what could not be made ready for that reason is told in other words. */
+static bool
+lacks_memory(void)
+{
+	unsigned long e;
+	bool          lacks = false;
+
+	while ((e = ERR_get_error()))
+		lacks |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE || ERR_GET_REASON(e) == ERR_R_INIT_FAIL;
+	return lacks;
 }
 
 void
@@ -114,10 +133,12 @@ end_note(struct tls_end *t, int error)
 {
 	unsigned long e = ERR_peek_error();
 	const char   *reason = e ? ERR_reason_error_string(e) : NULL;
+	bool          no_memory = lacks_memory();
 
-	ERR_clear_error();
 	t->failed = error != SSL_ERROR_ZERO_RETURN;
-	if (t->eof)
+	if (t->to_origin && speaks_no_tls(ERR_GET_REASON(e)))
+		t->detail = "what the server sends is not TLS";
+	else if (t->eof)
 		t->detail = "closed without close_notify";
 	else if (t->reset)
 		t->detail = "reset";
@@ -125,7 +146,7 @@ end_note(struct tls_end *t, int error)
 		t->detail = "closed";
 	else
 		t->detail = reason ? reason : "TLS error";
-	if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
+	if (no_memory)
 		t->fault = FAULT_NO_MEMORY; /* neither side is to blame */
 	else
 		t->fault = t->to_origin ? why_origin(t, ERR_GET_REASON(e)) : why_client(t);

@@ -163,7 +163,7 @@ utf8_printable(const unsigned char *p, size_t n)
 	}
 	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (need == 3 && c < 0x800) || (c >= 0xd800 && c < 0xe000) || (need == 4 && (c < 0x10000 || c > 0x10ffff)))
 		return 0;
-	if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff)
+	if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0x61c || c == 0xfeff)
 		return 0;
 	return need;
 }

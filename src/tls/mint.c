@@ -289,6 +289,12 @@ mint_fit(struct mint *m, int64_t leaf_s)
 	m->leaf_s = leaf_s;
 }
 
+int64_t
+mint_ends(const struct mint *m)
+{
+	return m->not_after;
+}
+
 const uint8_t *
 mint_print(const struct mint *m)
 {
@@ -497,7 +503,7 @@ mint_leaf(struct mint *m, const struct leaf_ask *ask, EVP_PKEY *leaf_key, int64_
 
 	*why = "out of memory";
 	if (x && leaf_fill(m, x, ask, leaf_key, now, why)) {
-		*why = "it cannot be signed";
+		*why = MINT_UNSIGNED;
 		n = X509_sign(x, m->key, m->md) > 0 ? i2d_X509(x, NULL) : 0;
 		if (n > 0 && (size_t)n > room) {
 			*why = "the certificate is too large";
@@ -583,7 +589,7 @@ mint_ca_make(const struct mint_ca_want *want, int64_t now, X509 **cert, EVP_PKEY
 	if (!k)
 		*why = "the key cannot be made";
 	else if (x && ca_fill(x, want, k, now, why)) {
-		*why = "it cannot be signed";
+		*why = MINT_UNSIGNED;
 		ok = X509_sign(x, k, digest_for(k)) > 0;
 	}
 out:

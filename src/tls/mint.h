@@ -23,12 +23,15 @@ void         mint_free(struct mint *m); /* wipes the key */
 /* Leaves are valid for at most so many seconds; MINT_LEAF_S before this is called. */
 #define MINT_LEAF_S (7 * 86400)
 void         mint_fit(struct mint *m, int64_t leaf_s);
+/* When the CA's certificate expires. */
+int64_t      mint_ends(const struct mint *m);
 /* SHA-256 of the CA's certificate. */
 const uint8_t *mint_print(const struct mint *m);
 
 /* A leaf, DER, into out. Bytes, or 0 with *why. Checks every name of the ask again: no address in a DNS name, LDH labels, at most one `*` as the whole
  * leftmost label with two labels after it, at most PROFILE_NAMES_MAX; a label may hold `_`, since hosts of such names exist. The common name of the ask is
  * taken when it is among its names; else the first of these. */
+#define MINT_UNSIGNED "it cannot be signed" /* of *why: there is nothing wrong with the ask, the key did not work */
 size_t mint_leaf(struct mint *m, const struct leaf_ask *ask, EVP_PKEY *leaf_key, int64_t now, uint8_t *out, size_t room, const char **why);
 
 /* From when until when that leaf is valid: within the origin's, the CA's and our own limits. False: it would never be. */

@@ -23,6 +23,7 @@ libpostern_a_SOURCES += src/tls/profile.c src/tls/profile.h
 libpostern_a_SOURCES += src/tls/resume.c src/tls/resume.h
 libpostern_a_SOURCES += src/tls/staple.c
 libpostern_a_SOURCES += src/tls/tickets.c src/tls/tickets.h
+libpostern_a_SOURCES += src/tls/token.c src/tls/token.h
 libpostern_a_SOURCES += src/tls/verify.c src/tls/verify.h
 libpostern_a_SOURCES += src/tls/aia.h
 libpostern_a_SOURCES += src/tls/end_inside.h

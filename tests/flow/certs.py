@@ -19,13 +19,13 @@ PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 _keys = {}
 
 
-def key_of(kind, number=0):
+def key_of(kind, owner=""):
     """A key of a kind: "p256", "rsa2048", "ed25519" ...; the same for the same words, for keys are slow to make."""
-    if (kind, number) not in _keys:
-        _keys[kind, number] = (ed25519.Ed25519PrivateKey.generate() if kind == "ed25519" else
-                               ec.generate_private_key(CURVES[kind]()) if kind in CURVES else
-                               rsa.generate_private_key(65537, int(kind.removeprefix("rsa"))))
-    return _keys[kind, number]
+    if (kind, owner) not in _keys:
+        _keys[kind, owner] = (ed25519.Ed25519PrivateKey.generate() if kind == "ed25519" else
+                              ec.generate_private_key(CURVES[kind]()) if kind in CURVES else
+                              rsa.generate_private_key(65537, int(kind.removeprefix("rsa"))))
+    return _keys[kind, owner]
 
 
 def days(number):
@@ -40,11 +40,11 @@ def general(name):
 
 
 class Cert:
-    """One certificate and its key; `by` made it (itself by default)."""
+    """One certificate and its key; `by` made it (itself by default). Authorities of one name have one key, all others share one of each kind."""
 
     def __init__(self, subject, by=None, names=(), key="p256", ca=False, pathlen=None, begins=-10, ends=30, digest="sha256", eku=(SERVER,), sign=None, aia=None,
-                 permitted=None, excluded=None, number=0, basic=True, staple=False, more=()):
-        self.key = key if hasattr(key, "sign") else key_of(key, number)
+                 permitted=None, excluded=None, basic=True, staple=False):
+        self.key = key if hasattr(key, "sign") else key_of(key, subject if ca else "")
         self.by = by or self
         self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)] if subject else [])
         make = (x509.CertificateBuilder().subject_name(self.subject).issuer_name(self.by.subject).public_key(self.key.public_key())
@@ -65,8 +65,6 @@ class Cert:
                                                            [general(n) for n in excluded] if excluded else None), True)
         if staple:
             make = make.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), False)
-        for extension, critical in more:
-            make = make.add_extension(extension, critical)
         self.cert = make.sign(self.by.key, None if isinstance(self.by.key, ed25519.Ed25519PrivateKey) else DIGESTS[digest]())
 
     @classmethod

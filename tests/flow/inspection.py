@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """inspection: a gateway that takes up TLS, its CA, and clients inside its tunnels."""
 
+import collections
 import contextlib
+import html
 import ssl
 
 import wire
@@ -38,6 +40,7 @@ class Inspecting:
         lines = {"ca-cert": self.cert, "ca-key": key, "trust": world.ca, **{name.replace("_", "-"): value for name, value in options.items()}}
         self.section = "[inspection]\n" + "\n".join(f"{name} = {value}" for name, value in lines.items()) + "\n"
         self.gw = gateway(self.section + rules, connect_ports="443 8443", **(gateway_options or {}))
+        self.seen = collections.Counter()
 
     def curl(self, *words, **more):
         return self.gw.curl("--cacert", self.cert, *words, **more)
@@ -57,3 +60,24 @@ class Inspecting:
         with self.gw.tunnel(target) as t:
             with self.context(**more).wrap_socket(t.sock, server_hostname=name) as sock:
                 yield wire.Wire(sock)
+
+    def look(self, host, *words, verify=True, check=True):
+        """Status and body of https://host/ as curl gets them in a tunnel of its own; with `verify` only under the inspection CA."""
+        self.seen[host] += 1
+        done = (self.curl if verify else self.gw.curl)(*([] if verify else ["-k"]), "-w", "\n%{http_code}", *words, f"https://{host}/", check=check)
+        body, _, status = done.stdout.decode().rpartition("\n")
+        return int(status), body
+
+    def lines(self, host):
+        """What the log says of the last look there: the CONNECT's line, and that of the request inside."""
+        outer = self.gw.record(self.seen[host], method="CONNECT", host=host)
+        inner = [line for line in self.gw.records() if line["method"] != "CONNECT" and line["session"] == outer["session"]]
+        return outer, inner[-1] if inner else None
+
+    def blocked(self, host, status, fault, says):
+        """Look there: the client must see the page, under the trusted CA, and both lines must say why. The two lines."""
+        got, page = self.look(host)
+        outer, inner = self.lines(host)
+        assert (got, inner["status"], inner["fault"], outer["fault"]) == (status, status, fault, fault), (page, outer, inner)
+        assert says in html.unescape(page) and says in (inner["tls_detail"] or "") and says in (outer["tls_detail"] or ""), (page, outer, inner)
+        return outer, inner

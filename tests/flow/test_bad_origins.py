@@ -5,7 +5,6 @@ The kinds are those of Durumeric et al. (NDSS 2017), de Carné de Carnavalet and
 test_bad_tls.py.
 """
 
-import collections
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ import world as w
 from certs import CLIENT, Cert
 from wire import wait_until
 
+pytestmark = pytest.mark.filterwarnings("ignore:(SHA1|MD5) signatures are deprecated")
 SITE = "origin.example.net"  # every name below it leads to w.ORIGIN
 FULL = "hello from a bad one\n"
 
@@ -33,10 +33,10 @@ class Mill:
         self.root = Cert("Root", ca=True, ends=3000)
         self.inter = Cert("Intermediate", self.root, ca=True)
         self.rsa = Cert("RSA authority", self.root, ca=True, key="rsa2048")
-        self.hidden = Cert("Hidden", self.root, ca=True, number=1)  # never sent
-        self.stranger = Cert("Stranger", ca=True, ends=3000, number=2)
-        self.namesake = Cert("Inspection CA", ca=True, ends=3000, number=3)  # trusted, and called as our CA is
-        self.dropped = Cert("Dropped authority", self.root, ca=True, number=4)
+        self.hidden = Cert("Hidden", self.root, ca=True)  # never sent
+        self.stranger = Cert("Stranger", ca=True, ends=3000)
+        self.namesake = Cert("Inspection CA", ca=True, ends=3000)  # trusted, and called as our CA is
+        self.dropped = Cert("Dropped authority", self.root, ca=True)
         self.revoked = []
         self.staples = {}
         self.own = None
@@ -60,7 +60,7 @@ class Mill:
         return Cert("", authority, names=[host], **more), authority, *chain
 
     def ca(self, name, by=None, **more):
-        return Cert(name, by or self.root, **{"ca": True, "number": 10, **more})
+        return Cert(name, by or self.root, ca=True, **more)
 
     def deep(self, host, levels, **more):
         """So many authorities one below the other."""
@@ -76,7 +76,7 @@ class Mill:
 
     def two_ways(self, host):
         """An issuer whose first certificate has expired; the other has not."""
-        old, new = self.ca("Issuer twice", ends=-1), self.ca("Issuer twice", number=10)
+        old, new = self.ca("Issuer twice", ends=-1), self.ca("Issuer twice")
         return self.below(host, old, new)
 
 
@@ -95,7 +95,7 @@ BAD = [
     ("incomplete-https-url", lambda m, h: m.leaf(h, m.hidden, aia="https://20.42.0.20/hidden.der")[:1], "incomplete", "not known: Hidden"),
     ("incomplete-no-such-file", lambda m, h: m.leaf(h, m.hidden, aia=f"http://{w.ORIGIN}/none.der")[:1], "incomplete", "not known: Hidden"),
     ("incomplete-wrong-file", lambda m, h: m.leaf(h, m.hidden, aia=f"http://{w.ORIGIN}/inter.der")[:1], "incomplete", "not known: Hidden"),
-    ("forged", lambda m, h: m.below(h, Cert("Intermediate", m.root, ca=True, number=5, key=m.stranger.key))[:1] + (m.inter,), "invalid", "signature"),
+    ("forged", lambda m, h: m.below(h, Cert("Intermediate", m.root, ca=True, key=m.stranger.key))[:1] + (m.inter,), "invalid", "signature"),
     ("own-ca", lambda m, h: m.below(h, m.own), "own-ca", "this gateway's inspection authority"),
     ("own-ca-not-sent", lambda m, h: m.leaf(h, m.own)[:1], "own-ca", "this gateway's inspection authority"),
     ("own-name", lambda m, h: m.below(h, m.namesake), "own-ca", "or to one of its name"),
@@ -128,7 +128,7 @@ BAD = [
      "name constraint"),
     # the chain
     ("path-length", lambda m, h: m.deep(h, 3, pathlen=1), "bad-chain", "more authorities than the path length allows"),
-    ("by-a-server", lambda m, h: m.below(h, Cert("A small server", m.inter, names=["small.example.net"], number=6), m.inter), "bad-chain", "may not sign others"),
+    ("by-a-server", lambda m, h: m.below(h, Cert("A small server", m.inter, names=["small.example.net"]), m.inter), "bad-chain", "may not sign others"),
     ("by-no-authority", lambda m, h: m.below(h, m.ca("No basicConstraints", basic=False), m.root), "bad-chain", "may not sign others"),
     ("by-no-signer", lambda m, h: m.below(h, m.ca("No keyCertSign", sign=False), m.root), "bad-chain", "may not sign others"),
     ("too-deep", lambda m, h: m.deep(h, 12), "bad-chain", "the chain is longer than"),
@@ -281,21 +281,6 @@ class Place:
         self.here = inspection.Inspecting(start, world, folder, rules=RULES, authority=(cert, key), trust=roots, crl=folder / "crl.pem",
                                           gateway_options={"egress_allow": "127.0.0.2/32"})
         self.gw = self.here.gw
-        self.seen = collections.Counter()
-
-    def look(self, host, *words, verify=True, check=True):
-        """Status and body, as curl gets them under the inspection CA; and the lines of the log: the request's and its CONNECT's."""
-        curl = self.here.curl if verify else self.gw.curl
-        self.seen[host] += 1
-        done = curl(*([] if verify else ["-k"]), "-w", "\n%{http_code}", *words, f"https://{host}/", check=check)
-        body, _, last = done.stdout.decode().rpartition("\n")
-        return int(last), body
-
-    def lines(self, host):
-        """The last CONNECT there, and the request inside it."""
-        outer = self.gw.record(self.seen[host], method="CONNECT", host=host)
-        inner = [line for line in self.gw.records() if line["method"] != "CONNECT" and line["session"] == outer["session"]]
-        return outer, inner[-1] if inner else None
 
 
 @pytest.fixture(scope="module")
@@ -315,33 +300,28 @@ def rows(table):
     return [pytest.param(*row[0:1], *row[2:], id=row[0]) for row in table]
 
 
-def check_blocked(place, host, fault, says):
-    status, page = place.look(host)
-    outer, inner = place.lines(host)
-    shown = page.replace("&#39;", "'").replace("&quot;", '"')
-    assert (status, inner["status"], inner["fault"], outer["fault"]) == (502, 502, fault, fault), (page, outer, inner)
-    assert FULL not in page and says in shown, page
-    assert says in inner["tls_detail"] and says in outer["tls_detail"]
+def blocked(place, host, kind, says):
+    outer, inner = place.here.blocked(host, 502, f"origin-cert-{kind}", says)
+    assert outer["origin_issuer"]
     return outer, inner
 
 
 @pytest.mark.parametrize("name, kind, says", rows(BAD))
 def test_bad(place, name, kind, says):
-    outer, _ = check_blocked(place, f"{name}.{SITE}", f"origin-cert-{kind}", says)
-    assert outer["tls_origin"].startswith("TLSv1.3/") and outer["origin_issuer"]
+    assert blocked(place, f"{name}.{SITE}", kind, says)[0]["tls_origin"].startswith("TLSv1.3/")
 
 
 @pytest.mark.parametrize("name, fault, says", rows(BROKEN))
 def test_no_handshake(place, name, fault, says):
-    outer, _ = check_blocked(place, f"{name}.{SITE}", fault, says)
+    outer, _ = place.here.blocked(f"{name}.{SITE}", 502, fault, says)
     assert not outer["origin_issuer"]
 
 
 @pytest.mark.parametrize("name, note", rows(GOOD))
 def test_good(place, name, note):
     host = f"{name}.{SITE}"
-    assert place.look(host) == (200, FULL)
-    outer, inner = place.lines(host)
+    assert place.here.look(host) == (200, FULL)
+    outer, inner = place.here.lines(host)
     assert inner["fault"] is None and outer["fault"] is None and outer["tls_detail"] == note and outer["origin_issuer"]
     assert outer["tls_origin"].startswith("TLSv1.3/")
 
@@ -350,20 +330,20 @@ def test_good(place, name, note):
 def test_address(place, target, names, says):
     """A CONNECT to an address, whose TLS names no server."""
     if names:
-        check_blocked(place, target, f"origin-cert-{names}", says)
+        blocked(place, target, names, says)
     else:
-        assert place.look(target) == (200, FULL)
+        assert place.here.look(target) == (200, FULL)
 
 
 def test_idn(place):
-    assert place.look("xn--bcher-kva.example.net") == (200, FULL)
+    assert place.here.look("xn--bcher-kva.example.net") == (200, FULL)
 
 
 def test_issuers_are_fetched_from_where_clients_may_go(place):
     """And once only."""
     for name in ("incomplete-private-url", "incomplete-https-url", "incomplete-no-such-file", "incomplete-wrong-file", "aia", "aia-allowed"):
-        place.look(f"{name}.{SITE}")
-        place.look(f"{name}.{SITE}")
+        place.here.look(f"{name}.{SITE}")
+        place.here.look(f"{name}.{SITE}")
     asked = (place.folder / "aia.log").read_text().split("\n")
     assert sorted(filter(None, asked)) == sorted(["127.0.0.2 /hidden.der?allowed", f"{w.ORIGIN} /hidden.der", f"{w.ORIGIN} /inter.der", f"{w.ORIGIN} /none.der"])
 
@@ -372,10 +352,10 @@ def test_issuers_are_fetched_from_where_clients_may_go(place):
 def test_passed(place, name, kind):
     """The client gets the content only if it does not look, for the leaf is by an authority that nobody trusts."""
     host = f"{name}.pass.{SITE}"
-    assert place.look(host, check=False)[0] == 0
+    assert place.here.look(host, check=False)[0] == 0
     assert place.gw.record(method="CONNECT", host=host)["fault"] == "client-rejected-certificate"
-    assert place.look(host, verify=False) == (200, FULL)
-    outer, inner = place.lines(host)
+    assert place.here.look(host, verify=False) == (200, FULL)
+    outer, inner = place.here.lines(host)
     assert inner["status"] == 200 and inner["fault"] is None and inner["origin_issuer"] == outer["origin_issuer"]
     says = next(row[3] for row in BAD if row[0] == name)
     assert says in inner["tls_detail"] and says in outer["tls_detail"]
@@ -386,42 +366,43 @@ def test_warned(place, name, kind):
     """The page says what is wrong; who goes on gets the content."""
     host, jar = f"{name}.warn.{SITE}", place.folder / f"{name}.jar"
     words = ("-b", jar, "-c", jar, "-H", "Accept: text/html")
-    assert place.look(host, verify=False)[0] == 502
-    assert place.lines(host)[1]["fault"] == f"origin-cert-{kind}"
-    status, page = place.look(host, *words, verify=False)
+    assert place.here.look(host, *words, check=False)[0] == 0
+    assert place.here.look(host, verify=False)[0] == 502
+    assert place.here.lines(host)[1]["fault"] == f"origin-cert-{kind}"
+    status, page = place.here.look(host, *words, verify=False)
     assert status == 502 and FULL not in page and next(row[3] for row in BAD if row[0] == name) in page
     action = re.search(r'<form method="post" action="https://[^/]*(/[^"]*)"', page)[1].replace("&amp;", "&")
-    place.seen[host] += 1
+    place.here.seen[host] += 1
     done = place.gw.curl("-k", *words, "-X", "POST", "-H", "Content-Length: 0", "-o", "/dev/null", "-w", "%{http_code}", f"https://{host}{action}")
     assert done.stdout == b"303"
-    assert place.look(host, *words, verify=False) == (200, FULL)
-    assert place.look(host, verify=False)[0] == 502  # another browser
+    assert place.here.look(host, *words, verify=False) == (200, FULL)
+    assert place.here.look(host, verify=False)[0] == 502  # another browser
 
 
 @pytest.mark.parametrize("rule", ["pass", "warn"])
 @pytest.mark.parametrize("name", NEVER)
 def test_never_passed(place, name, rule):
     kind, says = next(row[2:] for row in BAD if row[0] == name)
-    check_blocked(place, f"{name}.{rule}.{SITE}", f"origin-cert-{kind}", says)
-    assert place.look(f"{name}.{rule}.{SITE}", "-H", "Accept: text/html")[1].count("<form") == 0
+    blocked(place, f"{name}.{rule}.{SITE}", kind, says)
+    assert place.here.look(f"{name}.{rule}.{SITE}", "-H", "Accept: text/html")[1].count("<form") == 0
 
 
 def test_of_several_faults_the_strictest_answer_counts(place):
-    assert place.look(f"self-signed-expired.twice.{SITE}", verify=False) == (200, FULL)
-    assert place.look(f"self-signed-wrong-host.twicewarn.{SITE}", verify=False) == (200, FULL)
+    assert place.here.look(f"self-signed-expired.twice.{SITE}", verify=False) == (200, FULL)
+    assert place.here.look(f"self-signed-wrong-host.twicewarn.{SITE}", verify=False) == (200, FULL)
     for name, says in (("self-signed-wrong-host", "it is for elsewhere.example.org"), ("self-signed-wrong-host-expired", "it is for elsewhere.example.org")):
-        outer, _ = check_blocked(place, f"{name}.twice.{SITE}", "origin-cert-self-signed", "signed by itself: Myself")
+        outer, _ = blocked(place, f"{name}.twice.{SITE}", "self-signed", "signed by itself: Myself")
         assert says in outer["tls_detail"]
-    assert place.look(f"self-signed-wrong-host-expired.twicewarn.{SITE}", verify=False)[0] == 502
-    assert "<form" in place.look(f"self-signed-wrong-host-expired.twicewarn.{SITE}", "-H", "Accept: text/html", verify=False)[1]
+    assert place.here.look(f"self-signed-wrong-host-expired.twicewarn.{SITE}", verify=False)[0] == 502
+    assert "<form" in place.here.look(f"self-signed-wrong-host-expired.twicewarn.{SITE}", "-H", "Accept: text/html", verify=False)[1]
 
 
 def test_what_one_rule_lets_through_another_does_not(place):
     host = f"self-signed.{SITE}"
     other = ("--interface", "127.0.0.2")
     for _ in range(2):
-        assert place.look(host, *other, verify=False) == (200, FULL)
-        check_blocked(place, host, "origin-cert-self-signed", "signed by itself")
+        assert place.here.look(host, *other, verify=False) == (200, FULL)
+        blocked(place, host, "self-signed", "signed by itself")
 
 
 def ask(t, host):

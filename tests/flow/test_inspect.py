@@ -134,7 +134,7 @@ def test_an_origin_that_speaks_no_tls_is_told_on_a_page(inspecting, serve):
     serve(origins.Echo, w.ORIGIN, 443, banner=b"220 hello\r\n")
     here = inspecting()
     done = here.curl("--http1.1", "-w", "%{http_code}", "https://origin.example.net/")
-    assert done.stdout.endswith(b"502")
+    assert done.stdout.endswith(b"502") and b"what the server sends is not TLS" in done.stdout
     assert here.gw.record(method="GET")["fault"] == "origin-tls-failed"
 
 

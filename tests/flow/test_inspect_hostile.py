@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -380,3 +381,120 @@ def test_a_connection_that_answers_nothing_any_more_serves_nobody_else(here, wor
     assert here.gw.record(fault="origin-timeout")["status"] == 504
     assert ask(here) == [h2.HEADERS]
     assert len(server.taken) == 2
+
+
+def key_of(file):
+    """The number that an EC key is."""
+    text = w.run("openssl", "pkey", "-in", file, "-text", "-noout").stdout
+    text = text.decode() if isinstance(text, bytes) else text
+    digits = re.search(r"priv:\n((?:\s+[0-9a-f:]+\n)+)", text)[1]
+    return bytes.fromhex(re.sub(r"[\s:]", "", digits)).lstrip(b"\0")
+
+
+def memory_has(pid, needles):
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            where, rights, *_ = line.split()
+            if not rights.startswith("rw"):
+                continue
+            first, last = (int(part, 16) for part in where.split("-"))
+            memory.seek(first)
+            with contextlib.suppress(OSError):
+                held = memory.read(last - first)
+                if any(needle in held for needle in needles):
+                    return True
+    return False
+
+
+@pytest.mark.skipif(gateways.sanitized(), reason="the memory of a sanitizer is too large to be read")
+def test_the_key_of_the_ca_is_in_the_signers_memory_alone(here):
+    with here.inside(f"{HOST}:443") as t:
+        assert t.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n").response().status == 200
+    file = here.cert.parent / "inspect.key"
+    number = key_of(file)
+    needles = (number, number[::-1], file.read_bytes().split(b"\n")[1][:40])
+    having = [words.split()[0] for pid, words in here.gw.processes().items() if memory_has(pid, needles)]
+    assert having == ["postern-signer"] and not memory_has(here.gw.child.pid, needles)
+
+
+def test_what_a_request_says_in_secret_is_in_no_log(here):
+    secrets = ("c2VjcmV0LWF1dGg", "a-secret-cookie", "a-secret-form")
+    with here.inside(f"{HOST}:443") as t:
+        t.send(f"POST /secrets HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Basic {secrets[0]}\r\nCookie: sid={secrets[1]}\r\nContent-Length: 13\r\n\r\n{secrets[2]}")
+        assert t.response().status == 200
+    here.gw.record(url=f"https://{HOST}/secrets")
+    for file in (here.gw.access, here.gw.native, here.gw.stderr):
+        assert not any(secret in file.read_text() for secret in secrets), file
+
+
+def test_texts_of_a_certificate_are_only_texts(here, world, folder, serve):
+    conf, key, cert = folder / "names.conf", folder / "names.key", folder / "names.pem"
+    conf.write_text("[req]\ndistinguished_name = dn\nprompt = no\nutf8 = yes\nstring_mask = utf8only\n[dn]\nCN = </dd><script>alert(1)</script>\u202e\u061c\n"
+                    "O = \"a'b\\\\\x1b[31m\n")
+    w.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert, "-days", "10",
+          "-config", conf, "-utf8", "-addext", f"subjectAltName=DNS:{HOST}")
+    serve(origins.Https, cert, key, w.ORIGIN, 8443)
+    with here.inside(f"{HOST}:8443") as t:
+        page = t.send(f"GET /names HTTP/1.1\r\nHost: {HOST}:8443\r\n\r\n").response()
+    assert page.status == 502 and b"&lt;script&gt;" in page.body and b"<script" not in page.body and b"\x1b" not in page.body
+    line = here.gw.record(url=f"https://{HOST}:8443/names")
+    assert "<script>" in line["tls_detail"] and not {"\u202e", "\u061c", "\x1b"} & set(line["tls_detail"] + line["origin_issuer"])
+    assert all(len(text.split()) == 10 for text in here.gw.native_lines())
+
+
+MIXED = """
+[rule diagnostics]
+hosts = graph.windows.net
+action = bypass
+auth = none
+[rule all]
+action = inspect
+auth = none
+"""
+
+
+def descriptors(gw):
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in gw.pids("worker"))
+
+
+@pytest.mark.slow
+def test_a_thousand_who_stall_in_every_state_harm_nobody_and_leave_nothing(here, gateway, world, folder):
+    mine = inspection.Inspecting(gateway, world, folder, rules=MIXED, gateway_options={
+        "head_timeout": "6s", "keepalive_timeout": "3s", "max_connections_per_client": "4000", "max_connections": "5000"})
+    tls, took = ssl.create_default_context(cafile=str(world.ca)), []
+
+    def bypassed():
+        began = time.monotonic()
+        with mine.gw.tunnel("graph.windows.net:443") as t, tls.wrap_socket(t.sock, server_hostname="graph.windows.net") as t.sock:
+            assert t.send("GET / HTTP/1.1\r\nHost: graph.windows.net\r\nConnection: close\r\n\r\n").response().status == 200
+        took.append(time.monotonic() - began)
+
+    bypassed()
+    with mine.inside(f"{HOST}:443") as t:
+        assert t.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n").response().status == 200
+    before, memory = descriptors(mine.gw), mine.gw.worker_memory()
+    hello = hello_of()
+    stalls = [b"", hello[:1], hello[:5], hello[:-1], records_of(hello, 1)[:600], hello, hello + b"\x14\x03\x03\x00\x01\x01", hello * 2]
+    held = []
+    try:
+        for i in range(1000):
+            t = mine.gw.connect()
+            held.append(t)
+            t.send(f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n\r\n".encode() + stalls[i % len(stalls)])
+            if i % 100 == 50:
+                bypassed()
+            if i % 3 == 0:
+                t.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        bypassed()
+    finally:
+        for t in held[::3]:
+            t.sock.close()
+        for t in held:
+            with contextlib.suppress(OSError):
+                t.rest()  # the others: until the gateway has had enough
+            t.sock.close()
+    wire.wait_until(lambda: descriptors(mine.gw) <= before + 4, "the descriptors of those who stalled")
+    assert sorted(took)[len(took) // 2] < 0.5 and max(took) < 3, took
+    assert gateways.sanitized() or mine.gw.worker_memory() < memory + (32 << 20)
+    with mine.inside(f"{HOST}:443") as t:
+        assert t.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n").response().status == 200

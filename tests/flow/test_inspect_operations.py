@@ -3,6 +3,7 @@
 
 import datetime
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -105,6 +106,11 @@ def ask(here, name=NGINX, target=None, **more):
         return t.send(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n").response()
 
 
+def begin(here):
+    """A short signer-timeout may be over before the signer has begun."""
+    wire.wait_until(lambda: here.curl(f"https://{NGINX}/", check=False).returncode == 0, "a signer")
+
+
 def key_of(here):
     return here.cert.with_suffix(".key")
 
@@ -140,7 +146,7 @@ def test_known_leaves_serve_while_there_is_no_signer_and_other_hosts_get_a_page(
     here = inspecting(signer_timeout="1s")
     key = key_of(here)
     good = key.read_bytes()
-    assert ask(here).status == 200
+    begin(here)
     key.unlink()
     here.gw.says(r"inspect\.key: No such file or directory; what was read of it before stays in use")
     os.kill(signer_pid(here.gw), signal.SIGKILL)
@@ -167,7 +173,7 @@ def test_a_signer_that_cannot_begin_holds_up_nobody_else(gateway, world, folder)
         assert c.send(f"CONNECT {NGINX}:443 HTTP/1.1\r\nHost: {NGINX}:443\r\n\r\n").response().status == 503
     put(key, good)
     gw.says("the CA's key was read")
-    assert gw.curl("--cacert", cert, f"https://{NGINX}/").stdout == b"hello from nginx\n"
+    wire.wait_until(lambda: gw.curl("--cacert", cert, f"https://{NGINX}/", check=False).stdout == b"hello from nginx\n", "inspection")
 
 
 @pytest.mark.parametrize("spoil, said", [
@@ -260,9 +266,9 @@ def short_ca(folder, seconds):
 
 
 def test_a_ca_that_expires_while_it_is_used_ends_inspection_with_a_word(gateway, world, folder):
-    cert, key = short_ca(folder, 6)
+    cert, key = short_ca(folder, 8)
     gw = gateway(f"[inspection]\nca-cert = {cert}\nca-key = {key}\ntrust = {world.ca}\nsigner-timeout = 1s\n" + RULES)
-    assert gw.curl("--cacert", cert, f"https://{NGINX}/").stdout == b"hello from nginx\n"
+    wire.wait_until(lambda: gw.curl("--cacert", cert, f"https://{NGINX}/", check=False).stdout == b"hello from nginx\n", "a signer")
     end = short_end(cert)
     wire.wait_until(lambda: wire.time.time() > end + 1, "the CA's end")
     with Beside(gw, world):
@@ -272,6 +278,7 @@ def test_a_ca_that_expires_while_it_is_used_ends_inspection_with_a_word(gateway,
     cert, key = inspection.ca(folder)
     gw.write(f"[inspection]\nca-cert = {cert}\nca-key = {key}\ntrust = {world.ca}\n" + RULES)
     gw.reload()
+    gw.says("a new CA is in use")
     assert gw.curl("--cacert", cert, f"https://{NGINX}/").stdout == b"hello from nginx\n"
 
 
@@ -586,26 +593,30 @@ def many(world, folder):
 
 @pytest.mark.slow
 def test_many_more_hosts_than_the_cache_holds_are_each_shown_their_own_leaf_in_bounded_memory(inspecting, world, folder, many):
-    """curl verifies each leaf against the host's name; a third of the hosts fits into the caches."""
+    """curl verifies each leaf against the host's name; a tenth of the hosts fits into the caches."""
     here = inspecting(leaf_cache=HOSTS // 10, gateway_options={"max_connections_per_client": 0})
 
     def visit(names):
-        (folder / "urls").write_text("".join(f'url = "https://{name}/"\noutput = /dev/null\n' for name in names))
-        done = here.gw.curl("--cacert", here.cert, "--http1.1", "--parallel", "--parallel-immediate", "--parallel-max", "40", "--max-time", "120", "-w", "%{http_code} %{url}\n", "-K", folder / "urls")
-        assert sorted(done.stdout.decode().split("\n")[:-1]) == sorted(f"200 https://{name}/" for name in names)
+        while names:
+            some, names = names[:500], names[500:]
+            (folder / "urls").write_text("".join(f'url = "https://{name}/"\noutput = /dev/null\n' for name in some))
+            done = here.curl("--http1.1", "--parallel", "--parallel-immediate", "--parallel-max", "40", "-w", "%{http_code} %{url}\n", "-K", folder / "urls")
+            assert sorted(done.stdout.decode().split("\n")[:-1]) == sorted(f"200 https://{name}/" for name in some)
 
     def memory():
         return here.gw.worker_memory(), resident(signer_pid(here.gw))
 
-    began = wire.time.monotonic()
     with Beside(here.gw, world):
-        visit(many[:HOSTS // 5])
+        visit(many[:HOSTS // 3])
     before = memory()
-    visit(many[HOSTS // 5:])
+    visit(many[HOSTS // 3:])
     after = memory()
-    print(began - wire.time.monotonic(), before, after)
-    visit(many[-HOSTS // 20:] + many[:HOSTS // 20])
-    assert 0
+    if not sanitized():  # idle connections to origins, and what is known of these, up to their limits; no leaf more than before
+        assert after[0] - before[0] < 16 << 20 and after[1] - before[1] < 2 << 20, (before, after)
+    visit(many[-HOSTS // 50:] + many[:HOSTS // 50])
+    here.gw.stop()
+    found = re.search(r"the signer was asked for (\d+) leaves: made (\d+)", here.gw.said())
+    assert HOSTS + HOSTS // 50 <= int(found[1]) < HOSTS + HOSTS // 25 + 10  # the last ones were in the worker's cache
 
 
 def resident(pid):

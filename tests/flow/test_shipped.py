@@ -71,3 +71,26 @@ def test_the_native_log_is_there_as_shipped(shipped):
     lines = wire.wait_until(lambda: [line for file in Path("/var/log/postern").glob("*") for line in file.read_text().split("\n") if "adl.windows.com" in line],
                             "a line in /var/log/postern")
     assert " TCP_MISS/200 " in lines[-1] or json.loads(lines[-1])
+
+
+def test_the_sample_of_inspection_is_right_as_soon_as_its_semicolons_are_gone(folder):
+    ini = g.shipped(folder)
+    text = ini.read_text()
+    parts = {"[inspection]": ("ca-cert", "ca-key"), "[rule web]": ("clients", "action", "auth")}
+    for section, options in parts.items():
+        before, part = text.split(f";{section}\n", 1)
+        for option in options:
+            assert part.count(f"\n;{option} =") or part.startswith(f";{option} ="), option
+            part = f"\n{part}".replace(f"\n;{option} =", f"\n{option} =", 1)[1:]
+        text = f"{before}{section}\n{part}"
+    ini.write_text(text)
+    for name in ("ca.pem", "ca.key"):
+        assert f" = {name} " in text
+    assert g.command("ca", "init", "--cert", ini.parent / "ca.pem", "--key", ini.parent / "ca.key").returncode == 0
+    done = g.command("check", "-c", ini)
+    assert done.returncode == 0 and "OK: 3 rules" in done.stdout and "warning" not in done.stdout + done.stderr, done
+    done = g.command("explain", "-c", ini, "--client", "10.20.0.7", "https://www.example.com/a")
+    assert done.returncode == 0 and "inspect by rule web" in done.stdout, done
+    assert g.command("explain", "-c", ini, "--client", "10.21.0.7", "https://www.example.com/a").returncode == 1
+    done = g.command("explain", "-c", ini, "--client", "10.20.0.7", "https://v10.events.data.microsoft.com/a")
+    assert done.returncode == 0 and "bypass by rule diagnostics" in done.stdout, done

@@ -282,6 +282,21 @@ tls_alert(uint8_t description)
 
 /* --- tls/verify.h --- */
 
+/* All that the script says to be wrong, beside `fault`. */
+static uint16_t
+kinds_of(const struct tls_end *t, enum fault fault)
+{
+	unsigned kinds = 0;
+	char     word[64];
+
+	for (unsigned kind = 0; kind < CERT_KINDS; kind++) {
+		snprintf(word, sizeof word, "origin-cert-%s", cert_kind_word((enum cert_kind)kind));
+		if (strcmp(fault_row(fault)->word, word) == 0 || strstr(t->said, word))
+			kinds |= 1u << kind;
+	}
+	return (uint16_t)kinds;
+}
+
 static struct profile *
 profile_of(const struct tls_end *t, const struct host *name, enum fault fault)
 {
@@ -293,6 +308,7 @@ profile_of(const struct tls_end *t, const struct host *name, enum fault fault)
 	p->refs = 1;
 	p->verified_us = fake.now_us;
 	p->fault = fault;
+	p->kinds = kinds_of(t, fault);
 	p->version = strstr(t->said, "tls1.2") ? 0x0303 : 0x0304;
 	p->h2 = t->h2;
 	snprintf(p->detail, sizeof p->detail, "%s", fault == FAULT_NONE ? "" : "as the script says");

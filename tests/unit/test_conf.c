@@ -229,6 +229,15 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[inspection]\n", {"1: [inspection] has no ca-cert; want ca-cert = FILE", "1: [inspection] has no ca-key; want ca-key = FILE"}},
 		{"[inspection x]\nca-cert = nothing\nca-key = pkcs11:token=x\n", {"1: [inspection] takes no name", "2: ca-cert: nothing cannot be read: No such file"}},
 		{"[inspection]\nca-cert = .\nca-key = nothing\n", {"2: ca-cert: . is not a regular file", "3: ca-key: nothing cannot be read: No such file"}},
+		{"[inspection]\nca-cert = ca.pem\nca-key = pkcs11:token=t;pin-value=1234\n", {"3: ca-key: this pkcs11: URI cannot be used: it holds a PIN (pin-value), which everybody"}},
+		{"[inspection]\nca-cert = ca.pem\nca-key = pkcs11:token=t?pin-value=1234\n", {"3: ca-key: this pkcs11: URI cannot be used: it holds a PIN (pin-value), which everybody"}},
+		{"[inspection]\nca-cert = ca.pem\nca-key = pkcs11:?pin-source=file:/x\n", {"3: ca-key: this pkcs11: URI cannot be used: it names no key; want pkcs11:token="}},
+		{"[inspection]\nca-cert = ca.pem\nca-key = pkcs11:token=t;pin-source=file:/x\n", {"3: ca-key: this pkcs11: URI cannot be used: want NAME=VALUE with ; between them"}},
+		{"[inspection]\nca-cert = ca.pem\nca-key = pkcs11:token\n", {"3: ca-key: this pkcs11: URI cannot be used: want NAME=VALUE with ; between them"}},
+		{"[inspection]\nca-cert = ca.pem\nca-key = pkcs11:token=t?pin-source=x\n", {"3: ca-key: this pkcs11: URI cannot be used: its pin-source names no file; want pin-source=file:/..."}},
+		{"[inspection]\nca-cert = ca.pem\nca-key = pkcs11:token=t?module-path=/x&module-path=/y\n", {"3: ca-key: this pkcs11: URI cannot be used: behind its ? it may say"}},
+		{"[inspection]\nca-cert = ca.pem\nca-key = pkcs11:token=t?pin-source=file:/nothing\n", {"3: ca-key: pin-source: /nothing cannot be read: No such file"}},
+		{"[inspection]\nca-cert = ca.pem\nca-key = pkcs11:token=t?module-path=/nothing.so\n", {"3: ca-key: module-path: /nothing.so cannot be read: No such file"}},
 		{INSPECTION "trust = nothing\ncrl = nothing.crl\n", {"4: trust: nothing cannot be read", "5: crl: nothing.crl cannot be read"}},
 		{INSPECTION "trust =\n", {"4: trust has no value; want system, or files such as extra.pem"}},
 		{INSPECTION "trust = other.crl system system\n", {"4: trust names system twice", "4: trust: other.crl holds no certificate; want PEM"}},
@@ -381,14 +390,14 @@ test_inspection_without_options_is_at_its_defaults(void **state)
 	(void)state;
 	certificates_write();
 	mkdir("sub", 0755);
-	dir_write("sub/more.ini", "[inspection]\nca-cert = ../ca.pem\nca-key = pkcs11:token=x;object=y\ntrust = ../ca.pem\n[rule i]\naction = inspect\nauth = none\n");
+	dir_write("sub/more.ini", "[inspection]\nca-cert = ../ca.pem\nca-key = ../ca.key\ntrust = ../ca.pem\n[rule i]\naction = inspect\nauth = none\n");
 	c = load_good("include = sub/more.ini\n" GOOD, &r);
 	i = &c->inspection;
 	assert_true(i->present && i->min_tls == 0x0303 && i->aia && i->h2);
 	assert_true(i->non_tls == ODD_REFUSE && i->missing_sni == ODD_REFUSE && i->foreign_sni == ODD_REFUSE && i->unknown_alpn == ODD_REFUSE && i->ech == ECH_FALLBACK);
 	assert_true(i->leaf_cache == 10000 && i->leaf_validity_ms == 30 * UINT64_C(86400000) && i->signer_timeout_ms == 5000);
 	assert_string_equal(i->ca_cert, "sub/../ca.pem");
-	assert_string_equal(i->ca_key, "pkcs11:token=x;object=y");
+	assert_string_equal(i->ca_key, "sub/../ca.key");
 	assert_int_equal(i->trust.n, 1);
 	assert_string_equal(i->trust.v[0].text.p, "sub/../ca.pem");
 	assert_int_equal(i->crl.n, 0);
