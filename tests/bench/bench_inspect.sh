@@ -114,6 +114,7 @@ fresh() { # label, words of load...: memory, of a worker that has done nothing e
 }
 files=$(ulimit -n)
 [ "$files" -gt 65536 ] && files=65536
+[ "$files" -ge 32768 ] || echo "bench_inspect: $files open files at most: the pool holds $((files / 32)) origins, the others of $hosts hosts are connected to anew"
 
 gateway "$files"
 for _ in $(seq "$runs"); do
