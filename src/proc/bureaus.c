@@ -333,10 +333,10 @@ heard(struct member *m, const struct message *msg)
 	switch ((enum message_type)msg->type) {
 	case MSG_PREPARED:
 		m->prepared = msg->number;
-		if (b->offered > m->crew->generation)
-			m->crew->on_change(m->crew->arg);
 		/* an older one is not worth a word: the next is on its way */
-		if (msg->number == m->crew->generation && !member_say(m, MSG_GO, msg->number, NULL, 0, NULL, 0))
+		if (b->offered > m->crew->generation)
+			m->crew->on_change(m->crew->arg); /* the last that was waited for may hear MSG_GO at once, and only once: bureaus_go */
+		else if (msg->number == m->crew->generation && !member_say(m, MSG_GO, msg->number, NULL, 0, NULL, 0))
 			bureau_kill(b);
 		break;
 	case MSG_REFUSED:

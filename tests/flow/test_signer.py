@@ -134,6 +134,26 @@ def test_a_frozen_signer_holds_up_inspected_tunnels_alone_and_is_ended(inspectin
     assert issuer(here, rsa=True) == "Inspection CA"
 
 
+def test_a_signer_that_is_the_last_to_follow_a_reload_stays(inspecting, origin):
+    here = inspecting()
+    assert issuer(here) == "Inspection CA"
+    pid, worker = signer_pid(here.gw), here.gw.pids("--child worker")[0]
+
+    def maps():
+        return sum("memfd:" in line for line in Path(f"/proc/{worker}/maps").read_text().splitlines())
+
+    before, since = maps(), len(here.gw.said())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        here.gw.child.send_signal(signal.SIGHUP)
+        wire.wait_until(lambda: maps() > before, "the worker's new snapshot")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    here.gw.says(r"reloaded: ", since=since)
+    assert issuer(here) == "Inspection CA"
+    assert here.gw.pids("--child signer") == [pid], here.gw.said()
+
+
 def test_a_reload_with_a_key_that_does_not_fit_is_refused(inspecting, origin, folder):
     here = inspecting()
     assert issuer(here) == "Inspection CA"
