@@ -444,8 +444,10 @@ set_value(struct load *l, const struct option *o, void *base, struct span value,
 		set_number(l, o, to, value, at);
 		break;
 	case OPTION_BOOL:
-		if (span_eq(value, SPAN("yes")) || span_eq(value, SPAN("no")))
-			*(bool *)to = value.n == 3;
+		if (span_eq(value, SPAN("yes")) || span_eq(value, SPAN("on")))
+			*(bool *)to = true;
+		else if (span_eq(value, SPAN("no")) || span_eq(value, SPAN("off")))
+			*(bool *)to = false;
 		else
 			bad_value(l, o, value, at);
 		break;

@@ -137,7 +137,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[gateway]\nmax-head = 2m\n", {"2: want a size from 4k to 1m, such as 64k"}},
 		{"[gateway]\nmax-head = 64kb\n", {"2: want a size"}},
 		{"[gateway]\nmax-request-body = -1\n", {"2: want a size from 0, such as 64k"}},
-		{"[gateway]\nvia = on\n", {"2: want yes or no"}},
+		{"[gateway]\nvia = true\n", {"2: want yes or no"}},
 		{"[gateway]\nhost-mismatch = Refuse\n", {"2: want replace, refuse"}},
 		{"[gateway]\nx-forwarded-for = off\n", {"2: want delete, append, pass"}},
 		{"[gateway]\nregex-jit = on\n", {"2: want auto, yes, no"}},
@@ -246,7 +246,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{INSPECTION "trust = cut.pem \"system\"\n", {"4: trust: cut.pem is cut off, or not PEM throughout", "4: trust: system cannot be read"}},
 		{INSPECTION "trust = odd.pem odd.der\n", {"4: trust: odd.pem holds a certificate that cannot be read", "4: trust: odd.der holds a certificate that"}},
 		{INSPECTION "min-tls = 1.1\n", {"4: min-tls = 1.1: want 1.2, 1.3"}},
-		{INSPECTION "aia = on\nh2 = off\n", {"4: aia = on: want yes or no", "5: h2 = off: want yes or no"}},
+		{INSPECTION "aia = true\nh2 = of\n", {"4: aia = true: want yes or no", "5: h2 = of: want yes or no"}},
 		{INSPECTION "non-tls = inspect\nunknown-alpn = inspect\n", {"4: non-tls = inspect: want refuse, tunnel", "5: unknown-alpn = inspect: want refuse, tunnel"}},
 		{INSPECTION "missing-sni = yes\nforeign-sni = block\n", {"4: want refuse, tunnel, inspect", "5: want refuse, tunnel, inspect"}},
 		{INSPECTION "ech = inspect\n", {"4: ech = inspect: want fallback, refuse, tunnel"}},
@@ -512,7 +512,7 @@ test_every_option_reaches_its_place(void **state)
 	              "addresses = !private\ntimes = Mon-Fri 08:00-18:00\naction = tunnel\nauth = none\nreport = yes\nforce = yes\n"
 	              "reason = Not\n  today ; ever\n"
 	              "[rule second]\naction = bypass\nguard = report\n"
-	              "[log json]\nfile = /tmp/x.log\nformat = json\nlog-query = yes\n[log own]\nfile = own.log\nformat = %ts \"%rm %ru\" ; x\n[log out]\nfile = -\n", &r);
+	              "[log json]\nfile = /tmp/x.log\nformat = json\nlog-query = on\n[log own]\nfile = own.log\nformat = %ts \"%rm %ru\" ; x\n[log out]\nfile = -\n", &r);
 	g = &c->gateway;
 	assert_int_equal(g->workers, 3);
 	assert_int_equal(g->workers_at.line, 2);

@@ -137,7 +137,7 @@ test_inspection_comes_along_with_its_certificates(void **state)
 
 	(void)state;
 	inspection_files();
-	s = snapshot_of(INSPECTION "trust = root.pem\ncrl = one.crl\nmin-tls = 1.3\naia = no\nh2 = no\nnon-tls = tunnel\nmissing-sni = inspect\nech = refuse\n"
+	s = snapshot_of(INSPECTION "trust = root.pem\ncrl = one.crl\nmin-tls = 1.3\naia = off\nh2 = no\nnon-tls = tunnel\nmissing-sni = inspect\nech = refuse\n"
 	                           "leaf-cache = 7\nleaf-validity = 24h\nsigner-timeout = 1s\n" INSPECT);
 	i = &s->set->inspection;
 	assert_true(i->present && !i->aia && !i->h2 && i->min_tls == 0x0304);
