@@ -46,6 +46,8 @@ ctx_new(const SSL_METHOD *method, uint16_t min_version)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
 				     SSL_OP_ENABLE_MIDDLEBOX_COMPAT);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* A read comes back once it has gone through what was there: keys are renewed and tickets sent for as long as a peer likes. */
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_security_level(ctx, 2);
 	/* One system call takes the header of a record and the record, and what follows it. */
 	SSL_CTX_set_read_ahead(ctx, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * end_carrier: the end as a side's carrier, after its handshake.
- * Always true: EAGAIN is only said when OpenSSL holds nothing that could be read; a record that was sealed but not all sent is finished first; no
+ * Always true: EAGAIN is only said when OpenSSL holds nothing that could be read, and the socket neither, or the watch will speak again by itself; a record that was sealed but not all sent is finished first; no
  * close_notify follows bytes that never went out whole, so that the peer sees that they are missing.
  */
 #include <assert.h>
@@ -64,6 +64,15 @@ nothing_read(struct tls_end *t)
 	return -1;
 }
 
+/* Nothing that is for the reader. What came may have been for TLS alone, and there may be more of it: others get their turn first. */
+static void
+wait_for_more(struct tls_end *t)
+{
+	t->side->readable = false;
+	if (SSL_want_read(t->ssl) && !t->dry && watch_is_set(&t->side->watch))
+		watch_again(&t->side->watch, WATCH_READ);
+}
+
 static ssize_t
 end_read(struct carrier *c, void *buf, size_t n)
 {
@@ -81,7 +90,7 @@ end_read(struct carrier *c, void *buf, size_t n)
 		if (!SSL_read_ex(t->ssl, (char *)buf + done, n - done, &got)) {
 			error = SSL_get_error(t->ssl, 0);
 			if (waits(error))
-				t->side->readable = false;
+				wait_for_more(t);
 			else
 				end_note(t, error);
 			break;

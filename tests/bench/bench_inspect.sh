@@ -75,7 +75,7 @@ peer=${pids[1]}
 # --- the gateway ---
 "$build/postern" ca init --cert "$work/own.pem" --key "$work/own.key" --name "Bench inspection" >/dev/null || exit 1
 chmod 600 "$work/own.key"
-printf '%s\n' '[gateway]' 'workers = 1' 'user = root' 'connect-ports = 1-65535' 'egress-deny = none' 'max-connections-per-client = 0' \
+printf '%s\n' '[gateway]' 'workers = 1' 'user = root' 'connect-ports = 1-65535' 'egress-deny = none' 'max-connections-per-client = 0' 'keepalive-timeout = 10m' \
 	'[listener l]' 'address = 127.0.0.1:3191' 'clients = any' '[inspection]' "ca-cert = $work/own.pem" "ca-key = $work/own.key" "trust = $work/ca.pem" \
 	'[rule all]' 'hosts = .bench.test' 'action = inspect' 'auth = none' '[log access]' "file = $work/access.log" >"$work/gateway.ini"
 gateway() { # most open files
@@ -114,6 +114,7 @@ fresh() { # label, words of load...: memory, of a worker that has done nothing e
 }
 files=$(ulimit -n)
 [ "$files" -gt 65536 ] && files=65536
+[ "$files" -ge 32768 ] || echo "bench_inspect: $files open files at most: the pool holds $((files / 32)) origins, the others of $hosts hosts are connected to anew"
 
 gateway "$files"
 for _ in $(seq "$runs"); do

@@ -2,14 +2,16 @@
 /*
  * inspect_load: loads a gateway that inspects TLS and prints what it cost. A client of its own making, on OpenSSL and libnghttp2 alone.
  *
- *   inspect_load MODE --proxy ADDR:PORT --host NAME:PORT --path /PATH [--hosts N] [--connections N] [--streams N] [--count N] [--pid PID,PID...]
+ *   inspect_load MODE --proxy ADDR:PORT --host NAME:PORT --path /PATH [--hosts N] [--connections N] [--streams N] [--count N] [--pid
+ * PID,PID...]
  *
  *   get    CONNECT, TLS handshake, one GET, close; N connections at once. With --hosts the targets are h0.NAME to hN-1.NAME in turn
  *   idle   N tunnels with one GET done each stay open; resident memory of the processes for each. With --streams over HTTP/2
  *   h2     GETs on N connections of HTTP/2 with so many streams each under way
  *   open   N connections of HTTP/2 with so many streams each whose answers have begun and do not end; resident memory for each stream
  *
- * Without --proxy the host is asked itself, at 127.0.0.1. Prints: mode, done, failed, a second, us of CPU of the processes for each, KiB for each.
+ * Without --proxy the host is asked itself, at 127.0.0.1. Prints: mode, done, failed, a second, us of CPU of the processes for each, KiB
+ * for each.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -69,8 +71,7 @@ now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void __attribute__((noreturn))
-die(const char *what)
+static void __attribute__((noreturn)) die(const char *what)
 {
 	fprintf(stderr, "inspect_load: %s: %s\n", what, strerror(errno));
 	exit(2);
@@ -175,7 +176,7 @@ begin(struct client *c)
 static bool
 say(struct client *c, const char *text, size_t n)
 {
-	size_t w;
+	size_t w = 0;
 
 	return c->ssl ? SSL_write_ex(c->ssl, text, n, &w) && w == n : send(c->fd, text, n, MSG_NOSIGNAL) == (ssize_t)n;
 }
@@ -243,13 +244,14 @@ ask_more(struct client *c)
 {
 	char             authority[320];
 	const nghttp2_nv head[] = {
-		{(uint8_t *)":method", (uint8_t *)"GET", 7, 3, NGHTTP2_NV_FLAG_NONE},
-		{(uint8_t *)":scheme", (uint8_t *)"https", 7, 5, NGHTTP2_NV_FLAG_NONE},
-		{(uint8_t *)":authority", (uint8_t *)authority, 10, (size_t)snprintf(authority, sizeof authority, "%s:%u", c->name, o.port), NGHTTP2_NV_FLAG_NONE},
-		{(uint8_t *)":path", (uint8_t *)o.path, 5, strlen(o.path), NGHTTP2_NV_FLAG_NONE},
+	    {(uint8_t *)":method", (uint8_t *)"GET", 7, 3, NGHTTP2_NV_FLAG_NONE},
+	    {(uint8_t *)":scheme", (uint8_t *)"https", 7, 5, NGHTTP2_NV_FLAG_NONE},
+	    {(uint8_t *)":authority", (uint8_t *)authority, 10, (size_t)snprintf(authority, sizeof authority, "%s:%u", c->name, o.port),
+		NGHTTP2_NV_FLAG_NONE},
+	    {(uint8_t *)":path", (uint8_t *)o.path, 5, strlen(o.path), NGHTTP2_NV_FLAG_NONE},
 	};
-	unsigned most = o.mode == MODE_H2 ? o.count : o.mode == MODE_IDLE ? o.connections : o.connections * o.streams;
-	unsigned wanted = o.mode == MODE_IDLE ? 1 : o.streams;
+	unsigned        most = o.mode == MODE_H2 ? o.count : o.mode == MODE_IDLE ? o.connections : o.connections * o.streams;
+	unsigned        wanted = o.mode == MODE_IDLE ? 1 : o.streams;
 	static unsigned asked;
 
 	for (; c->under_way < wanted && asked < most; c->under_way++, asked++)
@@ -259,7 +261,8 @@ ask_more(struct client *c)
 }
 
 static int
-on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name, size_t n_name, const uint8_t *value, size_t n_value, uint8_t flags, void *arg)
+on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name, size_t n_name, const uint8_t *value, size_t n_value,
+    uint8_t flags, void *arg)
 {
 	(void)h2;
 	(void)frame;
@@ -322,10 +325,10 @@ run_streams(struct client *c)
 {
 	static uint8_t in[65536];
 	const uint8_t *out;
-	ssize_t        n;
 	size_t         r;
 
 	for (;;) {
+		ssize_t n;
 		while ((n = nghttp2_session_mem_send(c->h2, &out)) > 0)
 			if (!say(c, (const char *)out, (size_t)n))
 				return false;
@@ -367,7 +370,8 @@ go(struct client *c)
 			return SSL_get_error(c->ssl, n) == SSL_ERROR_WANT_READ ? 0 : -1;
 		if (o.streams > 0)
 			return begin_streams(c) ? 1 : -1;
-		n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: %s:%u\r\n%s\r\n", o.path, c->name, o.port, o.mode == MODE_GET ? "Connection: close\r\n" : "");
+		n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: %s:%u\r\n%s\r\n", o.path, c->name, o.port,
+		    o.mode == MODE_GET ? "Connection: close\r\n" : "");
 		c->step = STEP_ANSWER;
 		c->left = -1;
 		return say(c, text, (size_t)n) ? 1 : -1;
@@ -444,9 +448,9 @@ parse_place(const char *text, char *host, size_t n, unsigned *port)
 static void
 parse(int argc, char **argv)
 {
-	static char    host[256];
-	char           proxy[64] = "127.0.0.1";
-	unsigned       port = 0;
+	static char host[256];
+	char        proxy[64] = "127.0.0.1";
+	unsigned    port = 0;
 
 	for (int m = 0; argc > 1 && m < MODES; m++)
 		if (strcmp(argv[1], mode_words[m]) == 0)
@@ -506,7 +510,8 @@ main(int argc, char **argv)
 	if (held > 0)
 		sleep(1); /* what is let go of with a turn of the loop */
 	kib = sum_over(kib_of) - kib;
-	printf("%s: done %u, failed %u, %.0f/s, %.0f us of CPU each", mode_words[o.mode], done, failed, done / t, done ? cpu / done * 1e6 : 0);
+	printf(
+	    "%s: done %u, failed %u, %.0f/s, %.0f us of CPU each", mode_words[o.mode], done, failed, done / t, done ? cpu / done * 1e6 : 0);
 	if (held > 0)
 		printf(", %.1f KiB each", kib / held);
 	printf("\n");

@@ -2,6 +2,7 @@
 """Peers inside inspected tunnels that mean harm: what they are told, what never reaches the other side, and that others notice nothing."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -498,3 +499,60 @@ def test_a_thousand_who_stall_in_every_state_harm_nobody_and_leave_nothing(here,
     assert gateways.sanitized() or mine.gw.worker_memory() < memory + (32 << 20)
     with mine.inside(f"{HOST}:443") as t:
         assert t.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n").response().status == 200
+
+
+@pytest.mark.parametrize("method, times", [("GET", 2), ("POST", 1), ("DELETE", 2), ("PATCH", 1)])
+def test_what_may_not_be_done_twice_is_not_sent_twice(here, world, serve, method, times):
+    asked = []
+
+    def play(wire, stream, number):
+        asked.append(number)
+        if len(asked) == 1:
+            wire.send(answer(stream))
+        else:
+            wire.sock.shutdown(socket.SHUT_RDWR)
+
+    server = serve(Frames, world, play)
+    assert ask(here) == [h2.HEADERS]
+    with here.inside(f"{HOST}:8443", alpn=("h2",)) as t:
+        h2.begin(t).send(h2.head(1, h2.request(f"{HOST}:8443", method)))
+        assert h2.until(t, h2.HEADERS, 1) is not None
+    assert len(asked) == 1 + times, server.trouble
+
+
+def test_a_connection_that_carried_authorization_is_nobody_elses(here):
+    def get(t, auth=""):
+        t.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n{auth}\r\n")
+        return json.loads(t.response().body)["connection"]
+
+    basic = "Authorization: Basic eDp5\r\n"
+    with here.inside(f"{HOST}:443") as a, here.inside(f"{HOST}:443") as b:
+        own = get(a, basic)
+        assert get(a, basic) == own
+        others = {get(b), get(b, basic), get(b)}
+        assert own not in others
+        assert get(a, basic) == own
+    with here.inside(f"{HOST}:443") as c:
+        assert get(c) != own and get(c, basic) != own
+
+
+TWO_WAYS = [  # each of them could be read in two ways; RFC 9112 6.3
+    "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n3;x\n\r\nabc\r\n0\r\n\r\n",
+    "Content-Length: 0x3\r\n\r\nabc",
+    "X: a\r\n b: c\r\n\r\n",
+    f"Host: {HOST}\r\n\r\n",
+]
+
+
+def test_what_can_be_read_in_two_ways_is_not_read_inside_either(here):
+    for rest in TWO_WAYS:
+        with here.inside(f"{HOST}:443") as t:
+            t.send(f"POST / HTTP/1.1\r\nHost: {HOST}\r\n{rest}GET /smuggled HTTP/1.1\r\nHost: {HOST}\r\n\r\n")
+            assert t.response().status in (400, 501), rest
+            assert t.ended(), rest
+    assert here.server.requests == []

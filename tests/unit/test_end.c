@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 
 #include <cmocka.h>
 
@@ -55,6 +56,46 @@ test_bytes_go_both_ways_and_end_properly(void **state)
 	assert_int_equal(side_read(&p.server, buf, sizeof buf), 0);
 	assert_int_equal(side_write(&p.server, SPAN("bye"), SPAN("")), 3);
 	assert_int_equal(side_read(&p.client, buf, sizeof buf), 3);
+	part(&p);
+}
+
+/* Records that are for TLS alone, as many as a peer likes, sent at once. */
+static void
+test_a_read_does_not_go_on_for_as_long_as_keys_are_renewed(void **state)
+{
+	enum { RENEWALS = 6000 };
+	struct part_pair p;
+	SSL             *ssl;
+	BIO             *bio = BIO_new(BIO_s_mem());
+	char            *records, buf[100];
+	long             n;
+	int              before, after, calls = 0;
+
+	(void)state;
+	meet(&p);
+	ssl = tls_end_ssl(p.c);
+	BIO_up_ref(SSL_get_wbio(ssl));
+	BIO *own = SSL_get_wbio(ssl);
+	SSL_set0_wbio(ssl, bio);
+	for (int i = 0; i < RENEWALS; i++) {
+		assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(ssl), 1);
+	}
+	n = BIO_get_mem_data(bio, &records);
+	assert_int_equal(send(p.client.fd, records, (size_t)n, 0), n);
+	SSL_set0_wbio(ssl, own);
+	assert_int_equal(side_write(&p.client, SPAN("hello"), SPAN("")), 5);
+	do {
+		assert_int_equal(ioctl(p.server.fd, FIONREAD, &before), 0);
+		after = (int)side_read(&p.server, buf, sizeof buf);
+		if (after >= 0)
+			break;
+		assert_int_equal(errno, EAGAIN);
+		assert_int_equal(ioctl(p.server.fd, FIONREAD, &after), 0);
+		assert_in_range(before - after, 1, 40000);
+	} while (++calls < RENEWALS);
+	assert_int_equal(after, 5);
+	assert_in_range(calls, n / 40000, n / 1000);
 	part(&p);
 }
 
@@ -431,6 +472,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes_go_both_ways_and_end_properly),
+		cmocka_unit_test(test_a_read_does_not_go_on_for_as_long_as_keys_are_renewed),
 		cmocka_unit_test(test_versions_are_those_that_both_want),
 		cmocka_unit_test(test_the_protocol_is_one_that_both_offer),
 		cmocka_unit_test(test_a_name_is_told_and_an_address_is_not),
