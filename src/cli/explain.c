@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "cli/explain.h"
 #include "conf/conf.h"
+#include "parse/octet.h"
 #include "policy/rule.h"
 #include "session/gateway.h"
 
@@ -142,7 +143,7 @@ options_read(struct question *q, int argc, char **argv)
 			break;
 		case OPT_METHOD:
 			q->method = span_str(optarg);
-			if (!method_item_is_token(q->method))
+			if (!octet_is_token(q->method))
 				return cli_usage_error("--method takes a method such as GET");
 			break;
 		case OPT_ADDRESS:

@@ -82,15 +82,6 @@ is_visible(struct span s)
 	return s.n > 0 && octet_find_invisible(s.p, s.p + s.n) == s.p + s.n;
 }
 
-static bool
-is_token(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!octet_is(s.p[i], OCTET_TOKEN))
-			return false;
-	return s.n > 0;
-}
-
 static void
 keep_once(struct h2_head *h, char **where, struct span value, bool good)
 {
@@ -132,7 +123,7 @@ add_pseudo(struct h2_head *h, struct span name, struct span value)
 	else if (h->is_response)
 		h->bad = true;
 	else if (span_eq(name, SPAN(":method")))
-		keep_once(h, &h->method, value, is_token(value));
+		keep_once(h, &h->method, value, octet_is_token(value));
 	else if (span_eq(name, SPAN(":path")))
 		keep_once(h, &h->path, value, is_visible(value) && (value.p[0] == '/' || span_eq(value, SPAN("*"))));
 	else if (span_eq(name, SPAN(":authority")))

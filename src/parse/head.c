@@ -16,15 +16,6 @@ struct tally {
 	unsigned n_chunked, n_codings;
 };
 
-static bool
-is_token(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!octet_is(s.p[i], OCTET_TOKEN))
-			return false;
-	return s.n > 0;
-}
-
 /* ---- fields that decide something ---- */
 
 static enum fault
@@ -93,7 +84,7 @@ note_connection(struct head *h, struct tally *t, struct span value)
 	struct span item;
 
 	for (size_t at = 0; field_list_next(value, &at, &item);) {
-		if (h->n_connection_tokens == HEAD_CONNECTION_TOKENS || !is_token(item))
+		if (h->n_connection_tokens == HEAD_CONNECTION_TOKENS || !octet_is_token(item))
 			return FAULT_BAD_FIELD;
 		h->connection_token[h->n_connection_tokens++] = item;
 		t->close |= span_eq_nocase(item, SPAN("close"));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * octet: which bytes may stand where, and fast ways to find the first one that may not.
- * For the parsers of this room only.
  */
 #ifndef POSTERN_PARSE_OCTET_H
 #define POSTERN_PARSE_OCTET_H
@@ -30,6 +29,16 @@ static inline bool
 octet_is(char c, unsigned classes)
 {
 	return (octet_class[(unsigned char)c] & classes) != 0;
+}
+
+/* A token (RFC 9110 5.6.2). */
+static inline bool
+octet_is_token(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!octet_is(s.p[i], OCTET_TOKEN))
+			return false;
+	return s.n > 0;
 }
 
 /* Value of a byte that is OCTET_HEX. */

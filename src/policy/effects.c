@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parse/octet.h"
 #include "policy/build.h"
 #include "policy/open.h"
 
@@ -18,7 +19,7 @@ name_judge(struct span name)
 	static const char *const own[] = {"content-length", "transfer-encoding", "host", "connection", "proxy-connection", "keep-alive", "te", "trailer", "upgrade",
 		"expect", "via", "max-forwards", "http2-settings", "proxy-status"};
 
-	if (!method_item_is_token(name))
+	if (!octet_is_token(name))
 		return "is no header field's name";
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
 		if (span_eq_nocase(name, span_str(own[i])))

@@ -3,6 +3,7 @@
  * gather: reads the items of all rules and lists into the builders of match/ and into stretches of numbers.
  * Finds everything that is wrong with a single item or a single rule; leaves what two rules do to each other to lint.
  */
+#include "parse/octet.h"
 #include "policy/build.h"
 
 #include <inttypes.h>
@@ -291,7 +292,7 @@ method_read(struct build *b, const struct conf_item *item, uint32_t *number)
 {
 	static const char *const usual[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
-	if (!method_item_is_token(item->text)) {
+	if (!octet_is_token(item->text)) {
 		report_error(b->report, item->at, "`%.*s` is no method; say one such as GET or POST", SPAN_ARG(item->text));
 		return false;
 	}

@@ -3,6 +3,7 @@
  * request_gather: reads the items of url, headers, content-types, origin-tls and origin-strength, and writes them into the block.
  * What a request is held against is request's.
  */
+#include "parse/octet.h"
 #include "policy/build.h"
 
 #include <stdlib.h>
@@ -73,7 +74,7 @@ header_read(struct build *b, const struct conf_item *item, struct block_test *t)
 		regex.p++;
 		regex.n--;
 	}
-	if (!method_item_is_token(name)) {
+	if (!octet_is_token(name)) {
 		report_error(b->report, item->at, "`%.*s` is no header field; say its name, or \"Name: regex\" in quotes", SPAN_ARG(name));
 		return false;
 	}
@@ -102,7 +103,7 @@ type_read(struct build *b, const struct conf_item *item, struct block_test *t)
 		type.n = (size_t)(slash - item->text.p);
 		subtype = span_of(slash + 1, item->text.n - type.n - 1);
 	}
-	if (!method_item_is_token(type) || !method_item_is_token(subtype) || memchr(type.p, '*', type.n) || (subtype.n > 1 && memchr(subtype.p, '*', subtype.n))) {
+	if (!octet_is_token(type) || !octet_is_token(subtype) || memchr(type.p, '*', type.n) || (subtype.n > 1 && memchr(subtype.p, '*', subtype.n))) {
 		report_error(b->report, item->at, "`%.*s` is no media type; say one such as text/html or image/*, without parameters", SPAN_ARG(item->text));
 		return false;
 	}

@@ -97,17 +97,6 @@ who_read(struct span text, struct who *who)
 	return !(slash || at) || part->n > 0;
 }
 
-bool
-method_item_is_token(struct span item)
-{
-	for (size_t i = 0; i < item.n; i++) {
-		char c = ascii_lower(item.p[i]);
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c)))
-			return false;
-	}
-	return item.n > 0;
-}
-
 static bool
 day_read(struct span s, uint32_t *day)
 {

@@ -41,8 +41,6 @@ bool scheme_item_read(struct span item, uint32_t *scheme);
 bool who_read(struct span text, struct who *who);
 /* Does its action need to know who asks, whatever its conditions say? */
 bool rule_needs_user(const struct conf_rule *r);
-/* A token (RFC 9110 5.6.2). */
-bool method_item_is_token(struct span item);
 
 /*
  * Minutes of the week, from Monday 00:00 local time. Items are days (mon .. sun, mon-fri; sat-mon goes round) and ranges (08:00-18:00; the end

@@ -381,7 +381,7 @@ static void
 say_totals(const struct parent *p)
 {
 	struct shared *s = shared_open(p->crew.shared_fd);
-	uint64_t       requests = 0, tunnels = 0, unread = 0, limit = 0, guard = 0, full = 0;
+	uint64_t       requests = 0, tunnels = 0, inspected = 0, unread = 0, limit = 0, guard = 0, full = 0;
 
 	if (!s)
 		return;
@@ -389,6 +389,7 @@ say_totals(const struct parent *p)
 		const struct worker_counters *c = &s->worker[i].counters;
 		requests += c->requests;
 		tunnels += c->tunnels;
+		inspected += c->inspected;
 		unread += c->refused_unread;
 		limit += c->refused_limit;
 		guard += c->guard_closed;
@@ -404,9 +405,9 @@ say_totals(const struct parent *p)
 		log_info("the signer was asked for %" PRIu64 " leaves: made %" PRIu64 ", had %" PRIu64 " already, refused %" PRIu64, s->signer.asked, s->signer.minted,
 		    s->signer.cached, s->signer.refused);
 	full = s->logger.dropped + s->logger.ring_dropped;
-	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", tunnels that the guard closed %" PRIu64
+	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", inspected %" PRIu64 ", tunnels that the guard closed %" PRIu64
 	         ", clients closed unread %" PRIu64 ", clients over their limit %" PRIu64 ", log lines lost %" PRIu64,
-	    requests, tunnels, guard, unread, limit, full);
+	    requests, tunnels, inspected, guard, unread, limit, full);
 	shared_close(s);
 }
 
