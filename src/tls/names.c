@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "tls/names.h"
 
+#include <libpsl.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+
+/* May names be registered below it, by anybody? Then no star stands for them (CA/Browser Forum BR 3.2.2.6). Of the list that is built in, since a worker
+ * opens no file; suffixes under which a company lets names, such as blob.core.windows.net, have such certificates for good reason. */
+static bool
+is_registry(const char *name)
+{
+	const psl_ctx_t *list = psl_builtin();
+
+	return !strchr(name, '.') || (list && psl_is_public_suffix2(list, name, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE));
+}
 
 size_t
 name_clean(struct span raw, char out[HOSTNAME_MAX + 1])
@@ -17,7 +28,7 @@ name_clean(struct span raw, char out[HOSTNAME_MAX + 1])
 			return 0;
 	if (!host_parse(span_of(raw.p + star, raw.n - star), &h) || h.kind != HOST_NAME || h.n + star > HOSTNAME_MAX)
 		return 0;
-	if (star && !memchr(h.text, '.', h.n))
+	if (star && is_registry(h.text))
 		return 0;
 	memcpy(out, "*.", star);
 	memcpy(out + star, h.text, h.n);
