@@ -289,7 +289,9 @@ def test_an_answer_that_is_cut_is_never_taken_for_a_whole_one(place, serve, name
     if whole:
         assert done.returncode == 0 and done.stdout == BODY and line["fault"] is None
     else:
-        assert done.returncode != 0 and line["fault"] == "response-incomplete", (done.returncode, line)
+        assert line["fault"] == "response-incomplete", line
+        # a FIN without close_notify is all that says so of a body to the end: curl takes it, test_inspect_curl looks closer
+        assert done.returncode != 0 or (name, http) == ("to-close-cut", "--http1.1"), line
 
 
 def test_an_origin_that_renegotiates_is_left(place, serve):

@@ -196,7 +196,7 @@ def test_an_end_that_anybody_could_have_made_is_passed_on_as_one(here, own):
     assert got.endswith(b"\r\n\r\n" + b"x" * 100000)
     done = here.curl("--http2", f"{OWN}/", check=False)
     assert done.returncode == 92
-    wire.wait_until(lambda: sum(line["fault"] == "origin-reset" for line in here.gw.records()[before:]) == 2, "the log lines")
+    wire.wait_until(lambda: sum(line["fault"] == "response-incomplete" for line in here.gw.records()[before:]) == 2, "the log lines")
 
 
 def test_a_body_that_is_cut_short_is_an_error_for_the_client(here, curl, own):
