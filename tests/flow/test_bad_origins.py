@@ -160,6 +160,7 @@ GOOD = [
     ("ed25519", lambda m, h: m.leaf(h, key="ed25519"), None),
     ("rsa", lambda m, h: m.leaf(h, m.rsa, key="rsa2048"), None),
     ("wildcard", lambda m, h: m.leaf(f"*.{SITE}"), None),
+    (".".join("a" * 61), lambda m, h: m.leaf(h), None),  # a name of 64 labels
     ("capitals", lambda m, h: m.leaf(h.upper()), None),
     ("common-name-of-another", lambda m, h: (Cert("elsewhere.example.org", m.inter, names=[h]), m.inter), None),
     ("root-sent-too", lambda m, h: (*m.leaf(h), m.root), None),
@@ -251,7 +252,7 @@ def nginx(world, folder, mill):
     (folder / "nginx.conf").write_text(f"""daemon off; pid {folder}/nginx.pid; error_log stderr warn; worker_processes 1; user root;
 events {{ worker_connections 4096; }}
 http {{
-  server_names_hash_bucket_size 128; server_names_hash_max_size 4096; large_client_header_buffers 4 16k;
+  server_names_hash_bucket_size 256; server_names_hash_max_size 4096; large_client_header_buffers 4 16k;
   access_log {folder}/access.log; log_format where '$server_addr $request_uri';
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   {"".join(servers)}

@@ -173,6 +173,8 @@ test_dates_are_within_all_limits(void **state)
 }
 
 #define LABEL63 "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij123"
+#define LABELS14 "a.a.a.a.a.a.a.a.a.a.a.a.a.a."
+#define LABELS56 LABELS14 LABELS14 LABELS14 LABELS14
 
 static void
 test_names_that_no_certificate_may_hold_are_refused(void **state)
@@ -182,7 +184,7 @@ test_names_that_no_certificate_may_hold_are_refused(void **state)
 		bool        good;
 	} rows[] = {
 		{"example.com", true}, {"localhost", true}, {"*.example.com", true}, {"xn--bcher-kva.example", true}, {"a_b.example.com", true}, {"1.example.com", true},
-		{LABEL63 ".com", true}, {"0x.example", true},
+		{LABEL63 ".com", true}, {"0x.example", true}, {LABELS56 "a.a.a.a.a.a.a.a", true}, {LABELS56 LABELS56 "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a", false},
 		{"", false}, {".", false}, {"a..b", false}, {".a.b", false}, {"a.b.", false}, {"*", false}, {"*.", false}, {"*.com", false}, {"*.*.example.com", false},
 		{"a.*.example.com", false}, {"f*.example.com", false}, {"*f.example.com", false}, {"www.example.com*", false}, {"-a.example.com", false},
 		{"a-.example.com", false}, {LABEL63 "4.com", false}, {LABEL63 "." LABEL63 "." LABEL63 "." LABEL63, false}, {"10.0.0.1", false}, {"*.0.0.1", false},
