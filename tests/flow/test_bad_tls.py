@@ -243,12 +243,15 @@ def test_no_later_connection_is_weaker_than_what_the_client_was_told(place, serv
     with place.here.inside(f"{host}:443") as t:
         assert t.sock.version() == "TLSv1.3" and t.send(get).response().status == 200
         new.close()
-        old = serve(tls(most=V.TLSv1_2, answer=once), place)
+        old = serve(tls(most=V.TLSv1_2), place)
         refused = t.send(get).response()
         assert refused.status == 502 and old.requests == [], refused
-    assert place.gw.record(method="GET", host=host, status=502)["fault"] == "origin-tls-weak"
-    with place.here.inside(f"{host}:443") as t:  # who comes now is told the truth
-        assert t.sock.version() == "TLSv1.2" and t.send(get).response().status == 200
+        assert place.gw.record(method="GET", host=host, status=502)["fault"] == "origin-tls-weak"
+        with place.here.inside(f"{host}:443") as other:  # who comes now is told the truth
+            assert other.sock.version() == "TLSv1.2" and other.send(get).response().status == 200
+            assert other.send(get).response().status == 200 and old.requests[0].connection == old.requests[1].connection
+        place.gw.record(method="CONNECT", host=host)
+        assert t.send(get).response().status == 502 and len(old.requests) == 2  # though that connection is there to be shared
 
 
 # --- how answers end ---

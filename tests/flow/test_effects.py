@@ -47,7 +47,6 @@ def way(request, gateway, world, folder):
 def echo(request, wire):
     body = "".join(f"{name}: {value}\n" for name, value in request.fields).encode()
     wire.send(b"HTTP/1.1 200 OK\r\nServer: old/1.0\r\nX-Powered-By: x\r\nX-Frame-Options: ALLOWALL\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-    return True
 
 
 def test_fields_are_set_and_removed_both_ways(way, serve, world):
