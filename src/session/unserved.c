@@ -86,7 +86,7 @@ tell(const struct entry *e)
 			n += 2;
 		}
 		n += addr_print(&e->client[i].addr, who + n);
-		n += (size_t)sprintf(who + n, " (%llu)", (unsigned long long)e->client[i].count);
+		n += (size_t)snprintf(who + n, sizeof who - n, " (%llu)", (unsigned long long)e->client[i].count);
 	}
 	log_info("%s:%u: %s (%llu times; clients: %.*s%s): %sonly a rule with action = bypass or tunnel can serve it", e->at.host.text, e->at.port,
 	    rejected ? "clients reject the inspection certificate" : "the server demands a certificate of the client", (unsigned long long)e->count, (int)n, who,

@@ -750,7 +750,7 @@ _GLOBAL_OFFSET_TABLE_ __assert_fail __ctype_b_loc __errno_location __popcountdi2
 ares_destroy ares_free_string ares_process_fd ares_set_socket_functions clock_gettime close closedir ferror free freeifaddrs geteuid getpid globfree
 gmtime_r localtime_r idn2_free inet_ntop inet_pton kill memchr memcmp memcpy memmem memmove memrchr memset munmap
 pcre2_code_free_8 pcre2_general_context_free_8 pcre2_get_error_message_8 pcre2_match_context_free_8 pcre2_match_data_free_8 pcre2_serialize_free_8
-pcre2_set_depth_limit_8 pcre2_set_heap_limit_8 pcre2_set_match_limit_8 psl_is_public_suffix2 qsort seccomp_release
+pcre2_set_depth_limit_8 pcre2_set_heap_limit_8 pcre2_set_match_limit_8 psl_builtin psl_is_public_suffix2 qsort seccomp_release
 setuid seteuid sigaddset sigemptyset sigprocmask signal snprintf vsnprintf strchr strcmp strcpy strcspn strerror strftime strlen strncmp strpbrk strrchr
 strsignal strstr strtoul tzset waitpid fprintf printf fputc fputs putc putchar puts fwrite vfprintf fclose fileno getopt_long optarg optind
 dirname dlclose explicit_bzero getenv isatty mempcpy raise secure_getenv sigaction strcasecmp strcasestr strerrordesc_np strnlen strspn tcgetattr tcsetattr
