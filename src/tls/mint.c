@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "tls/extension.h"
 #include "tls/leaf.h"
 #include "tls/name_check.h"
 #include "tls/profile.h"
@@ -75,94 +76,6 @@ serial_set(X509 *x)
 	ok = serial && X509_set_serialNumber(x, serial);
 	ASN1_INTEGER_free(serial);
 	BN_free(n);
-	return ok;
-}
-
-/* An extension out of OpenSSL's own struct; null: no memory. */
-static X509_EXTENSION *
-extension_of(int nid, bool critical, void *value)
-{
-	return value ? X509V3_EXT_i2d(nid, critical, value) : NULL;
-}
-
-static X509_EXTENSION *
-extension_basic(bool ca)
-{
-	BASIC_CONSTRAINTS *b = BASIC_CONSTRAINTS_new();
-	X509_EXTENSION    *e = NULL;
-
-	if (b && ca) {
-		b->ca = 0xff;
-		b->pathlen = ASN1_INTEGER_new();
-	}
-	if (b && (!ca || (b->pathlen && ASN1_INTEGER_set(b->pathlen, 0))))
-		e = extension_of(NID_basic_constraints, true, b);
-	BASIC_CONSTRAINTS_free(b);
-	return e;
-}
-
-/* Bits are numbered as in RFC 5280 4.2.1.3. */
-static X509_EXTENSION *
-extension_usage(int bit, int other)
-{
-	ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
-	X509_EXTENSION  *e = NULL;
-
-	if (bits && ASN1_BIT_STRING_set_bit(bits, bit, 1) && ASN1_BIT_STRING_set_bit(bits, other, 1))
-		e = extension_of(NID_key_usage, true, bits);
-	ASN1_BIT_STRING_free(bits);
-	return e;
-}
-
-static X509_EXTENSION *
-extension_purpose(void)
-{
-	EXTENDED_KEY_USAGE *list = sk_ASN1_OBJECT_new_null();
-	X509_EXTENSION     *e = NULL;
-
-	if (list && sk_ASN1_OBJECT_push(list, OBJ_nid2obj(NID_server_auth)) > 0)
-		e = extension_of(NID_ext_key_usage, false, list);
-	sk_ASN1_OBJECT_free(list); /* the object is OpenSSL's own */
-	return e;
-}
-
-/* RFC 5280 4.2.1.2, method 1. */
-static X509_EXTENSION *
-extension_key_id(X509_PUBKEY *public)
-{
-	const unsigned char *bits;
-	int                  n_bits;
-	uint8_t              hash[EVP_MAX_MD_SIZE];
-	unsigned             n = 0;
-	ASN1_OCTET_STRING   *id = ASN1_OCTET_STRING_new();
-	X509_EXTENSION      *e = NULL;
-
-	if (id && X509_PUBKEY_get0_param(NULL, &bits, &n_bits, NULL, public) && EVP_Digest(bits, (size_t)n_bits, hash, &n, EVP_sha1(), NULL) &&
-	    ASN1_OCTET_STRING_set(id, hash, (int)n))
-		e = extension_of(NID_subject_key_identifier, false, id);
-	ASN1_OCTET_STRING_free(id);
-	return e;
-}
-
-static X509_EXTENSION *
-extension_authority(const ASN1_OCTET_STRING *ca_id)
-{
-	AUTHORITY_KEYID *a = AUTHORITY_KEYID_new();
-	X509_EXTENSION  *e = NULL;
-
-	if (a && (a->keyid = ASN1_OCTET_STRING_dup(ca_id)))
-		e = extension_of(NID_authority_key_identifier, false, a);
-	AUTHORITY_KEYID_free(a);
-	return e;
-}
-
-/* Takes the extension. */
-static bool
-add_own(X509 *x, X509_EXTENSION *e)
-{
-	bool ok = e && X509_add_ext(x, e, -1);
-
-	X509_EXTENSION_free(e);
 	return ok;
 }
 
@@ -378,7 +291,7 @@ names_set(X509 *x, const struct leaf_ask *ask, const char **why)
 	/* RFC 5280 4.2.1.6: critical when the subject says nothing */
 	ok = (!subject[0] ||
 	         X509_NAME_add_entry_by_NID(X509_get_subject_name(x), NID_commonName, MBSTRING_UTF8, (const unsigned char *)subject, -1, -1, 0)) &&
-	     add_own(x, extension_of(NID_subject_alt_name, !subject[0], all));
+	     extension_add(x, extension_of(NID_subject_alt_name, !subject[0], all));
 	sk_GENERAL_NAME_pop_free(all, GENERAL_NAME_free);
 	return ok;
 }
@@ -569,8 +482,8 @@ ca_fill(X509 *x, const struct mint_ca_want *want, EVP_PKEY *key, int64_t now, co
 	if (!X509_set_version(x, X509_VERSION_3) || !serial_set(x) || !X509_set_issuer_name(x, name) || !time_set(X509_getm_notBefore(x), now - BACKDATE_S) ||
 	    !time_set(X509_getm_notAfter(x), now + (int64_t)want->days * 86400) || !X509_set_pubkey(x, key))
 		return false;
-	return add_own(x, extension_basic(true)) && add_own(x, extension_usage(5, 6)) /* keyCertSign, cRLSign */ && add_own(x, extension_key_id(X509_get_X509_PUBKEY(x))) &&
-	       (want->n_permit == 0 || add_own(x, extension_permit(want)));
+	return extension_add(x, extension_basic(true)) && extension_add(x, extension_usage(5, 6)) /* keyCertSign, cRLSign */ && extension_add(x, extension_key_id(X509_get_X509_PUBKEY(x))) &&
+	       (want->n_permit == 0 || extension_add(x, extension_permit(want)));
 }
 
 bool

@@ -5,6 +5,7 @@ libpostern_a_SOURCES += src/tls/end.c src/tls/end.h
 libpostern_a_SOURCES += src/tls/end_bio.c
 libpostern_a_SOURCES += src/tls/end_carrier.c
 libpostern_a_SOURCES += src/tls/end_why.c
+libpostern_a_SOURCES += src/tls/extension.c src/tls/extension.h
 libpostern_a_SOURCES += src/tls/findings.c src/tls/findings.h
 libpostern_a_SOURCES += src/tls/issuers.c
 libpostern_a_SOURCES += src/tls/judge.c
