@@ -185,7 +185,8 @@ def test_bodies_that_are_not_as_long_as_declared_end_their_request(here):
             # the connection is none the worse for it
             t.send(h2.head(3, h2.request(HOST)))
             assert h2.until(t, h2.HEADERS, 3) is not None, name
-    assert [r.method for r in here.server.requests] == ["GET"] * len(LENGTHS)
+    # one that says it has no body may have gone on before it turned out to have one: as it was declared, then
+    assert [(r.method, r.body) for r in here.server.requests if r.method != "POST" or r.body] == [("GET", b"")] * len(LENGTHS)
 
 
 def hello_of(name=HOST, **more):
