@@ -35,6 +35,7 @@ digest_of(const uint8_t key[32], const struct consent *c, uint64_t until_s, uint
 	update(&h, &c->at->port, sizeof c->at->port);
 	update(&h, c->at->host.text, strlen(c->at->host.text) + 1);
 	update(&h, word, strlen(word) + 1);
+	update(&h, &c->kinds, sizeof c->kinds);
 	update(&h, c->print, PROFILE_PRINT);
 	hmac_sha256_digest(&h, SHA256_DIGEST_SIZE, out);
 	explicit_bzero(&h, sizeof h);
@@ -127,7 +128,8 @@ consent_cookie_next(struct span value, size_t *at, struct span *pair)
 static struct consent
 consent_of(const struct session *s, enum consent_kind kind)
 {
-	return (struct consent){.kind = kind, .client = &s->peer.addr, .at = &s->inside->at, .fault = s->inside->profile->fault, .print = s->inside->profile->print};
+	return (struct consent){.kind = kind, .client = &s->peer.addr, .at = &s->inside->at, .fault = s->inside->profile->fault,
+	    .kinds = s->inside->profile->kinds, .print = s->inside->profile->print};
 }
 
 static bool

@@ -31,7 +31,8 @@ struct consent {
 	enum consent_kind       kind;
 	const struct addr      *client;
 	const struct authority *at;
-	enum fault              fault;
+	enum fault              fault; /* the gravest */
+	uint16_t                kinds; /* all that is wrong: bits of enum cert_kind */
 	const uint8_t          *print; /* PROFILE_PRINT bytes: of the certificate */
 };
 

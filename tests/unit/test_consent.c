@@ -29,7 +29,7 @@ set_up(void **state)
 static struct consent
 usual(void)
 {
-	return (struct consent){CONSENT_GIVEN, &client, &at, FAULT_CERT_EXPIRED, print};
+	return (struct consent){CONSENT_GIVEN, &client, &at, FAULT_CERT_EXPIRED, 1, print};
 }
 
 static void
@@ -52,9 +52,10 @@ static void
 test_a_consent_is_to_one_thing(void **state)
 {
 	const struct consent others[] = {
-		{CONSENT_OFFER, &client, &at, FAULT_CERT_EXPIRED, print}, {CONSENT_GIVEN, &other_client, &at, FAULT_CERT_EXPIRED, print},
-		{CONSENT_GIVEN, &client, &other_port, FAULT_CERT_EXPIRED, print}, {CONSENT_GIVEN, &client, &other_host, FAULT_CERT_EXPIRED, print},
-		{CONSENT_GIVEN, &client, &at, FAULT_CERT_WRONG_HOST, print}, {CONSENT_GIVEN, &client, &at, FAULT_CERT_EXPIRED, other_print},
+		{CONSENT_OFFER, &client, &at, FAULT_CERT_EXPIRED, 1, print}, {CONSENT_GIVEN, &other_client, &at, FAULT_CERT_EXPIRED, 1, print},
+		{CONSENT_GIVEN, &client, &other_port, FAULT_CERT_EXPIRED, 1, print}, {CONSENT_GIVEN, &client, &other_host, FAULT_CERT_EXPIRED, 1, print},
+		{CONSENT_GIVEN, &client, &at, FAULT_CERT_WRONG_HOST, 1, print}, {CONSENT_GIVEN, &client, &at, FAULT_CERT_EXPIRED, 1, other_print},
+		{CONSENT_GIVEN, &client, &at, FAULT_CERT_EXPIRED, 3, print},
 	};
 	struct consent c = usual();
 	char           text[CONSENT_TEXT];
