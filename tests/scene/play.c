@@ -324,7 +324,7 @@ play_consent(const struct play *p, bool offer, struct bytes *out)
 			s = each;
 	if (!s)
 		return p->troubled;
-	c = (struct consent){offer ? CONSENT_OFFER : CONSENT_GIVEN, &s->peer.addr, &s->inside->at, s->inside->profile->fault, s->inside->profile->print};
+	c = (struct consent){offer ? CONSENT_OFFER : CONSENT_GIVEN, &s->peer.addr, &s->inside->at, s->inside->profile->fault, s->inside->profile->kinds, s->inside->profile->print};
 	consent_make(p->shared->consent_key, &c, clock_real_us() / 1000000, text);
 	bytes_add(out, span_of(text, sizeof text));
 	return true;
