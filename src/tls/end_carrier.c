@@ -182,7 +182,8 @@ end_write(struct carrier *c, struct span a, struct span b)
 		else {
 			got -= a.n;
 			a.n = 0;
-			b = span_of(b.p + got, b.n - got);
+			if (got > 0) /* b may be nothing at all */
+				b = span_of(b.p + got, b.n - got);
 		}
 	}
 	if (done > 0 || a.n + b.n == 0)
