@@ -554,7 +554,7 @@ def test_at_the_end_idle_tunnels_go_and_requests_under_way_are_answered(inspecti
 
 # --- many hosts ---
 
-HOSTS = int(os.environ.get("POSTERN_HOSTS", 2000))
+HOSTS = int(os.environ.get("POSTERN_HOSTS", 10000))
 MANY = """daemon off; pid {folder}/many.pid; error_log stderr warn; worker_processes 1; user root;
 events {{ worker_connections 8192; }}
 worker_rlimit_nofile 16384;
