@@ -181,7 +181,8 @@ def test_bodies_that_are_not_as_long_as_declared_end_their_request(here):
             h2.begin(t).send(h2.head(1, h2.request(HOST, "POST", more=[("content-length", declared)]), h2.END_HEADERS))
             t.send(h2.frame(h2.DATA, h2.END_STREAM, 1, body))
             while (got := h2.read(t)) is not None and got[0] not in (h2.RST_STREAM, h2.GOAWAY):
-                assert got[0] != h2.HEADERS, name
+                # one that says it has no body may have been answered before it turned out to have one
+                assert got[0] != h2.HEADERS or declared == "0", name
             # the connection is none the worse for it
             t.send(h2.head(3, h2.request(HOST)))
             assert h2.until(t, h2.HEADERS, 3) is not None, name
