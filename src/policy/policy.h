@@ -87,6 +87,9 @@ enum policy_answer policy_decide(const struct policy *p, const struct facts *f, 
 size_t policy_row_words(const struct policy *p);
 void   policy_user_row(const struct policy *p, const struct who *who, uint64_t *row);
 
+/* May some rule look at facts.url? Where none does, nobody needs to make it. */
+bool policy_wants_url(const struct policy *p);
+
 /* What a rule does to a message that it decided on, beside letting it through. */
 struct rule_effects {
 	struct span redirect;                        /* "": none; else the answer is a redirection to this place, nothing is sent on */

@@ -185,3 +185,9 @@ request_origin(const struct policy *p, const struct facts *f, uint32_t rule, enu
 		}
 	return false;
 }
+
+bool
+policy_wants_url(const struct policy *p)
+{
+	return p->head->n_texts > 0; /* of headers too, which seldom stand alone */
+}

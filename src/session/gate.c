@@ -101,16 +101,18 @@ names_http(struct span protocols)
 static enum fault
 know_request(struct request *r)
 {
-	struct url url = {.scheme = r->url.scheme, .at = r->at, .path = r->url.path, .query = r->url.query, .has_query = r->url.has_query};
-	size_t     room = url_normal_room(&url);
-
 	if (r->is_connect)
 		return FAULT_NONE;
-	r->url_text = malloc(room);
-	if (!r->url_text)
-		return FAULT_NO_MEMORY;
-	if (!url_normalise(&url, r->url_text, room, &r->facts.url))
-		return FAULT_BAD_TARGET;
+	if (policy_wants_url(r->snap->policy)) {
+		struct url url = {.scheme = r->url.scheme, .at = r->at, .path = r->url.path, .query = r->url.query, .has_query = r->url.has_query};
+		size_t     room = url_normal_room(&url);
+
+		r->url_text = malloc(room);
+		if (!r->url_text)
+			return FAULT_NO_MEMORY;
+		if (!url_normalise(&url, r->url_text, room, &r->facts.url))
+			return FAULT_BAD_TARGET;
+	}
 	r->facts.head = &r->head;
 	r->facts.known |= FACT_REQUEST;
 	if (request_ends_here(r))

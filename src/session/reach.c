@@ -190,9 +190,8 @@ use_origin(struct session *s)
 	forward_begin(s);
 }
 
-/* Its certificate may be another than the one that the client's leaf was made after: behind a name there are many servers. What is wrong with it is let
- * through only when it is the very one that the client has been warned of. */
-/* An origin that is connected anew: good, or the one that was let through, with nothing more wrong than then. */
+/* An origin that is connected anew may show another certificate than the one that the client's leaf was made after: behind a name there are many
+ * servers. It has to be good, or the very one that was let through, with nothing more wrong than then. */
 static bool
 is_as_good(const struct inside *in, const struct profile *p)
 {

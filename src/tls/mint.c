@@ -12,6 +12,7 @@
 
 #include "base/addr.h"
 #include "tls/extension.h"
+#include "tls/findings.h"
 #include "tls/leaf.h"
 #include "tls/name_check.h"
 #include "tls/profile.h"
@@ -42,17 +43,6 @@ struct mint {
 };
 
 /* --- small things --- */
-
-static bool
-time_read(const ASN1_TIME *t, int64_t *out)
-{
-	struct tm tm;
-
-	if (!ASN1_TIME_to_tm(t, &tm))
-		return false;
-	*out = (int64_t)timegm(&tm);
-	return true;
-}
 
 static bool
 time_set(ASN1_TIME *t, int64_t at)
