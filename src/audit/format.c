@@ -65,6 +65,7 @@ log_format_line(const struct log_format *f, const struct record *r, const struct
 	case LOG_SQUID: format_squid(&l, r, text, f->query); break;
 	case LOG_JSON: format_json(&l, r, text, f->query); break;
 	case LOG_COMBINED: format_combined(&l, r, text, f->query, time_text_get(f->when, r->end_real_us)); break;
+	case LOG_W3C: case LOG_CEF: case LOG_LEEF: format_squid(&l, r, text, f->query); break;
 	case LOG_CUSTOM: format_custom(&l, r, text, f->query, f->custom); break;
 	}
 	*l.at++ = '\n';

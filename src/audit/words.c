@@ -26,7 +26,7 @@ words_result(const struct record *r)
 const char *
 words_hier(const struct record *r)
 {
-	static const char *const word[] = {"HIER_NONE", "HIER_DIRECT", "FIRSTUP_PARENT", "ORIGINAL_DST"};
+	static const char *const word[] = {"HIER_NONE", "HIER_DIRECT", "FIRSTUP_PARENT", "ROUNDROBIN_PARENT", "SOURCEHASH_PARENT", "ORIGINAL_DST"};
 
 	return word[r->hier];
 }

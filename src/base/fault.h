@@ -59,7 +59,13 @@ enum fault_tag {
 	X(AUTH_LIMITED, "auth-limited", 429, "http_request_denied", TAG_DENIED, "Too many log-ons of this user failed; wait before the next one.") \
 	X(AUTH_UNAVAILABLE, "auth-unavailable", 503, "proxy_internal_error", TAG_DENIED, "Nobody can say at the moment whether you are who you say; try again soon.") \
 	X(UNDECIDED, "undecided", 503, "http_request_denied", TAG_DENIED, "A pattern of this network's policy gave up on this name, so nothing could be decided.") \
+	X(RULE_LIMIT, "rule-limit", 503, "connection_limit_reached", TAG_DENIED, "Too many connections of this kind are under way; try again soon.") \
+	X(QUEUE_TIMEOUT, "queue-timeout", 503, "connection_limit_reached", TAG_TIMEDOUT, "Too many connections are under way, and none ended while this one waited; try again soon.") \
 	X(CLIENT_LIMIT, "client-limit", 429, "connection_limit_reached", TAG_DENIED, "Too many connections from this client.") \
+	/* before the first request */ \
+	X(PROXY_HEADER, "bad-proxy-header", 0, "", TAG_NOREQUEST, "The PROXY header of the load balancer is missing or not valid.") \
+	X(LISTENER_TLS, "listener-tls-failed", 0, "", TAG_NOREQUEST, "The TLS handshake with the proxy itself failed.") \
+	X(NO_ORIGINAL, "no-original-address", 0, "", TAG_NOREQUEST, "The system does not tell where this transparent connection was going.") \
 	/* the guard of a bypass rule */ \
 	X(GUARD_NOT_TLS, "guard-not-tls", 0, "", TAG_DENIED, "The tunnel does not carry TLS.") \
 	X(GUARD_NO_SNI, "guard-no-sni", 0, "", TAG_DENIED, "The ClientHello names no server.") \
@@ -108,6 +114,12 @@ enum fault_tag {
 	X(CONNECT_UNREACHABLE, "connect-unreachable", 502, "destination_ip_unroutable", TAG_NONE, "The server cannot be reached.") \
 	X(CONNECT_TIMEOUT, "connect-timeout", 504, "connection_timeout", TAG_TIMEDOUT, "The server did not accept the connection in time.") \
 	X(CONNECT_FAILED, "connect-failed", 502, "destination_unavailable", TAG_NONE, "The connection to the server failed.") \
+	/* a proxy behind us */ \
+	X(PARENT_DOWN, "parent-down", 503, "destination_unavailable", TAG_NONE, "No parent proxy can be reached at the moment.") \
+	X(PARENT_REFUSED, "parent-refused", 502, "destination_unavailable", TAG_NONE, "The parent proxy refused the request.") \
+	X(PARENT_AUTH, "parent-auth-failed", 502, "proxy_internal_error", TAG_NONE, "The parent proxy does not accept the credentials that this gateway has.") \
+	X(PARENT_BAD, "parent-bad-response", 502, "http_protocol_error", TAG_NONE, "The parent proxy's answer is not valid HTTP.") \
+	X(PARENT_TIMEOUT, "parent-timeout", 504, "http_response_timeout", TAG_TIMEDOUT, "The parent proxy did not answer in time.") \
 	/* the origin's answer */ \
 	X(ORIGIN_CLOSED, "origin-closed", 502, "connection_terminated", TAG_NONE, "The server closed the connection before it answered.") \
 	X(ORIGIN_RESET, "origin-reset", 502, "connection_terminated", TAG_ABORTED, "The server reset the connection.") \
@@ -120,6 +132,7 @@ enum fault_tag {
 	/* how a session may end later */ \
 	X(CLIENT_ABORTED, "client-aborted", 0, "", TAG_ABORTED, "") \
 	X(IDLE_TIMEOUT, "idle-timeout", 0, "", TAG_TIMEDOUT, "") \
+	X(KILLED, "killed", 0, "", TAG_ABORTED, "") \
 	X(DRAINED, "drained", 503, "http_request_denied", TAG_ABORTED, "This gateway is being shut down.") \
 	/* ourselves */ \
 	X(NO_MEMORY, "no-memory", 503, "proxy_internal_error", TAG_NONE, "The gateway is out of memory.") \

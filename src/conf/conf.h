@@ -54,6 +54,11 @@ struct conf_endpoints {
 	size_t           n;
 };
 
+/* Of the operations log (base/log.h has them in this order). */
+enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG };
+/* Which of several parents that serve: the first, one after the other by weight, or by the client's address and weight. */
+enum parent_balance { BALANCE_FIRST, BALANCE_ROUND_ROBIN, BALANCE_CLIENT };
+enum parents_down { PARENTS_DOWN_REFUSE, PARENTS_DOWN_DIRECT };
 enum host_mismatch { MISMATCH_REPLACE, MISMATCH_REFUSE };
 enum forwarded_for { XFF_DELETE, XFF_APPEND, XFF_PASS };
 enum tristate { TRI_AUTO, TRI_NO, TRI_YES };
@@ -83,7 +88,19 @@ struct conf_gateway {
 	uint64_t           dns_timeout_ms;
 	uint32_t           dns_cache; /* names */
 	enum tristate      regex_jit;
-	struct where       user_at, workers_at;
+	enum conf_log_level log_level;
+	struct conf_endpoints admin;         /* n 0: no admin address */
+	struct conf_cidrs  admin_clients;
+	char              *control;          /* absolute path of the control socket; null: none */
+	char              *control_group;    /* who may ask it, but not command; null: root and the gateway's user only */
+	char              *pid_file;         /* absolute; null: none */
+	uint64_t           upgrade_timeout_ms;
+	struct conf_items  parent;           /* of rules that name none: parents, or `none` */
+	enum parent_balance parent_balance;
+	enum parents_down  parents_down;
+	uint64_t           bandwidth_per_client; /* bytes a second, both ways together, over all workers; 0: no limit */
+	uint64_t           queue_timeout_ms; /* in front of a limit; 0: refused at once */
+	struct where       user_at, workers_at, admin_at, control_at, pid_file_at, control_group_at;
 };
 
 /* What a Proxy-Authenticate field may offer. */
@@ -172,12 +189,60 @@ struct conf_inspection {
 	uint64_t          signer_timeout_ms;
 };
 
+#define UNIX_PATH_MOST 108 /* sun_path, with its NUL */
+
+enum listener_mode { LISTENER_EXPLICIT, LISTENER_TRANSPARENT };
+
 struct conf_listener {
 	TAILQ_ENTRY(conf_listener) link;
 	struct span           name;
 	struct where          at;
-	struct conf_endpoints address;
+	struct conf_endpoints address; /* `*:PORT` stands here as two */
+	struct conf_items     paths;   /* of UNIX sockets, absolute, without `unix:` */
+	uint32_t              socket_mode; /* of these */
 	struct conf_cidrs     clients;
+	enum listener_mode    mode;
+	char                 *tls_cert, *tls_key; /* files; null: clients speak plain HTTP to the proxy */
+	struct where          tls_cert_at, tls_key_at, mode_at;
+	bool                  h2;         /* offered to clients that speak TLS to the proxy */
+	uint32_t              slot;       /* what it counts under (ipc/slots); 0 until the parent gives it one */
+	struct conf_cidrs     proxy_from; /* who may, and must, begin with a PROXY header */
+};
+
+enum parent_auth { PARENT_AUTH_NONE, PARENT_AUTH_BASIC, PARENT_AUTH_NEGOTIATE };
+
+/* A proxy that requests are sent through. */
+struct conf_parent {
+	TAILQ_ENTRY(conf_parent) link;
+	struct span      name;
+	struct where     at;
+	char            *address; /* HOST:PORT as written; conf/parent reads it into the next two */
+	char            *host;    /* a canonical name, or the text of an address */
+	uint16_t         port;
+	uint32_t         weight;  /* 0: only when none with a weight serves */
+	enum parent_auth auth;
+	char            *credentials; /* file: one line user:password */
+	char            *keytab, *principal; /* to log on with */
+	uint64_t         health_interval_ms; /* 0: only traffic tells */
+	char            *health_target; /* HOST:PORT that a check asks it to CONNECT to; null: that it can be connected to is enough */
+	uint32_t         fail_after; /* failures in a row until it counts as down */
+	uint64_t         connect_timeout_ms;
+	struct where     address_at, credentials_at, keytab_at, auth_at;
+};
+
+enum pac_bypass { PAC_BYPASS_PROXY, PAC_BYPASS_DIRECT };
+enum pac_fallback { PAC_FALLBACK_NONE, PAC_FALLBACK_DIRECT };
+
+/* What /proxy.pac says. */
+struct conf_pac {
+	bool              present; /* there is a [pac] section */
+	struct where      at;
+	struct conf_items proxy;   /* HOST:PORT of the gateway as clients know it; empty: visible-name and the first explicit listener's port */
+	enum pac_bypass   bypass;  /* hosts of bypass rules */
+	struct conf_items direct;  /* further hosts that clients reach themselves */
+	bool              plain_names; /* names without a dot go direct */
+	enum pac_fallback fallback;
+	uint64_t          max_age_ms;
 };
 
 struct conf_list {
@@ -209,21 +274,47 @@ struct conf_rule {
 	struct conf_items url, headers, content_types, origin_tls, origin_strength;
 	struct conf_items set_request_header, remove_request_header, set_response_header, remove_response_header;
 	struct conf_text  redirect; /* n 0: none */
+	struct conf_items parent;          /* parents, or `none`; empty: as [gateway] says */
+	struct conf_items source;          /* addresses to connect from: at most one of each family */
+	bool              original;        /* transparent: connect to the address that the client meant, not to what the name resolves to */
+	uint64_t          bandwidth, bandwidth_per_client; /* bytes a second, both ways together, over all workers; 0: no limit */
+	uint32_t          slot;            /* what it counts under (ipc/slots); 0 until the parent gives it one */
+	uint32_t          max_connections; /* requests and tunnels under way, over all workers; 0: no limit */
 	struct conf_bad_origin bad_origin; /* of this rule's inspected tunnels; not given: as [inspection] says */
 	enum odd_answer   unknown_alpn;
 };
 
-enum log_format_kind { LOG_SQUID, LOG_JSON, LOG_COMBINED, LOG_CUSTOM };
+enum log_format_kind { LOG_SQUID, LOG_JSON, LOG_COMBINED, LOG_CUSTOM, LOG_W3C, LOG_CEF, LOG_LEEF };
+
+#define LOG_ANONYMISE_CLIENTS 1u
+#define LOG_ANONYMISE_USERS   2u
 
 struct conf_log {
 	TAILQ_ENTRY(conf_log) link;
 	struct span          name;
 	struct where         at;
-	char                *file; /* absolute, or "-" for standard output */
+	/* where to: one of the three */
+	char                *file; /* absolute, or "-" for standard output; null: none */
+	char                *syslog; /* unix:/dev/log, udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT; null: none */
+	bool                 journald;
 	enum log_format_kind format;
 	struct span          custom;
-	struct where         format_at;
+	struct where         format_at, syslog_at;
 	bool                 log_query;
+	/* which lines */
+	struct conf_items    rules;   /* names of rules; empty: all */
+	struct conf_items    actions; /* words; empty: all */
+	uint32_t             sample;  /* every so manieth of them; 1: all */
+	struct conf_items    anonymise; /* words: clients, users */
+	/* file */
+	uint64_t             max_size; /* bytes, then it is renamed to FILE.1 and so on; 0: grows */
+	uint32_t             keep;     /* of those */
+	/* syslog */
+	uint32_t             facility, severity; /* RFC 5424 6.2.1 */
+	char                *syslog_name; /* APP-NAME */
+	char                *syslog_ca;   /* PEM; null: the system's roots */
+	char                *spool;       /* file that takes what the server does not; null: memory only */
+	uint64_t             spool_size;
 };
 
 /* A file that was read. */
@@ -238,7 +329,9 @@ struct conf {
 	struct conf_gateway gateway;
 	struct conf_auth    auth;
 	struct conf_inspection inspection;
+	struct conf_pac     pac;
 	TAILQ_HEAD(, conf_listener) listeners;
+	TAILQ_HEAD(, conf_parent) parents;
 	TAILQ_HEAD(, conf_list) lists;
 	TAILQ_HEAD(, conf_rule) rules;
 	TAILQ_HEAD(, conf_log) logs;

@@ -66,12 +66,8 @@ static void
 unknown_key(struct load *l, struct span key)
 {
 	enum section_kind kind = l->f->section.kind;
-	const char       *later = later_key(kind, key), *near;
+	const char       *near;
 
-	if (kind != SECTION_TOP && later) {
-		report_error(l->r, load_here(l), "%s", later);
-		return;
-	}
 	for (enum section_kind k = SECTION_TOP; k < SECTION_KINDS; k++)
 		if (option_find(k, key)) {
 			report_error(l->r, load_here(l), "key \"%s\" belongs in %s, not in %s", option_find(k, key)->key, section_shape(k), section_shape(kind));
@@ -224,6 +220,11 @@ section_new(struct load *l, enum section_kind kind, struct span *name, struct wh
 		s->name = *name;
 		s->at = at;
 		TAILQ_INSERT_TAIL(&c->listeners, s, link);
+	} else if (kind == SECTION_PARENT) {
+		struct conf_parent *s = base;
+		s->name = *name;
+		s->at = at;
+		TAILQ_INSERT_TAIL(&c->parents, s, link);
 	} else if (kind == SECTION_LIST) {
 		struct conf_list *s = base;
 		s->name = *name;
@@ -247,17 +248,15 @@ section_new(struct load *l, enum section_kind kind, struct span *name, struct wh
 static enum section_kind
 section_kind_find(struct load *l, struct span word)
 {
-	const char *later = later_section(word), *near = nearest_section(word);
+	const char *near = nearest_section(word);
 
 	for (enum section_kind k = SECTION_GATEWAY; k < SECTION_KINDS; k++)
 		if (span_eq(span_str(section_row(k)->word), word))
 			return k;
-	if (later)
-		report_error(l->r, load_here(l), "%s", later);
-	else if (near)
+	if (near)
 		report_error(l->r, load_here(l), "unknown section [%.*s]; did you mean [%s]?", SHOW(word), near);
 	else
-		report_error(l->r, load_here(l), "unknown section [%.*s]; there are gateway, auth, inspection, listener, list, rule and log", SHOW(word));
+		report_error(l->r, load_here(l), "unknown section [%.*s]; there are gateway, auth, inspection, pac, listener, parent, list, rule and log", SHOW(word));
 	return SECTION_SKIP;
 }
 
@@ -267,6 +266,7 @@ section_single(struct load *l, struct section *s)
 {
 	struct conf_auth       *a = &l->c->auth;
 	struct conf_inspection *i = &l->c->inspection;
+	struct conf_pac        *p = &l->c->pac;
 
 	if (s->kind == SECTION_AUTH) {
 		s->base = a;
@@ -278,6 +278,11 @@ section_single(struct load *l, struct section *s)
 		s->seen = l->inspection_seen;
 		i->at = i->present ? i->at : s->at;
 		i->present = true;
+	} else if (s->kind == SECTION_PAC) {
+		s->base = p;
+		s->seen = l->pac_seen;
+		p->at = p->present ? p->at : s->at;
+		p->present = true;
 	} else {
 		s->base = &l->c->gateway;
 		s->seen = l->gateway_seen;
@@ -473,12 +478,14 @@ load_begin(struct load *l, struct report *r)
 		return false;
 	}
 	TAILQ_INIT(&c->listeners);
+	TAILQ_INIT(&c->parents);
 	TAILQ_INIT(&c->lists);
 	TAILQ_INIT(&c->rules);
 	TAILQ_INIT(&c->logs);
 	set_defaults(l, SECTION_GATEWAY, &c->gateway);
 	set_defaults(l, SECTION_AUTH, &c->auth);
 	set_defaults(l, SECTION_INSPECTION, &c->inspection);
+	set_defaults(l, SECTION_PAC, &c->pac);
 	return true;
 }
 

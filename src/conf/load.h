@@ -42,7 +42,7 @@ struct load_file {
 	struct line       now;  /* that line */
 	bool              skip_more; /* continuations of a line that was refused go with it */
 	struct section    section;
-	struct where      seen[OPTION_MAX]; /* what section.seen points to, but for gateway and auth */
+	struct where      seen[OPTION_MAX]; /* what section.seen points to, but for sections that may be in pieces */
 	struct pending    pending;
 };
 
@@ -53,7 +53,7 @@ struct load {
 	unsigned          depth, n_ini;
 	bool              no_files; /* `include` and `file` open nothing */
 	bool              no_memory, gave_up; /* said */
-	struct where      gateway_seen[OPTION_MAX], auth_seen[OPTION_MAX], inspection_seen[OPTION_MAX]; /* these sections may be in pieces */
+	struct where      gateway_seen[OPTION_MAX], auth_seen[OPTION_MAX], inspection_seen[OPTION_MAX], pac_seen[OPTION_MAX]; /* these sections may be in pieces */
 	bool              none[OPTION_MAX]; /* the one item "none" was given there; options of gateway only */
 };
 

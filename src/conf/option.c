@@ -17,69 +17,105 @@
 #define A(field) offsetof(struct conf_log, field)
 #define U(field) offsetof(struct conf_auth, field)
 #define I(field) offsetof(struct conf_inspection, field)
+#define P(field) offsetof(struct conf_parent, field)
+#define C(field) offsetof(struct conf_pac, field)
 
 static const struct section_row sections[SECTION_KINDS] = {
 	[SECTION_TOP] = {"", false, 0},
 	[SECTION_GATEWAY] = {"gateway", false, 0},
 	[SECTION_AUTH] = {"auth", false, 0},
 	[SECTION_INSPECTION] = {"inspection", false, 0},
+	[SECTION_PAC] = {"pac", false, 0},
 	[SECTION_LISTENER] = {"listener", true, sizeof(struct conf_listener)},
+	[SECTION_PARENT] = {"parent", true, sizeof(struct conf_parent)},
 	[SECTION_LIST] = {"list", true, sizeof(struct conf_list)},
 	[SECTION_RULE] = {"rule", true, sizeof(struct conf_rule)},
 	[SECTION_LOG] = {"log", true, sizeof(struct conf_log)},
 };
 
-static const struct option_word mismatch_words[] = {{"replace", MISMATCH_REPLACE, NULL}, {"refuse", MISMATCH_REFUSE, NULL}, {0}};
-static const struct option_word xff_words[] = {{"delete", XFF_DELETE, NULL}, {"append", XFF_APPEND, NULL}, {"pass", XFF_PASS, NULL}, {0}};
-static const struct option_word tristate_words[] = {{"auto", TRI_AUTO, NULL}, {"yes", TRI_YES, NULL}, {"no", TRI_NO, NULL}, {0}};
-static const struct option_word guard_words[] = {{"enforce", GUARD_ENFORCE, NULL}, {"report", GUARD_REPORT, NULL}, {"off", GUARD_OFF, NULL}, {0}};
+static const struct option_word mismatch_words[] = {{"replace", MISMATCH_REPLACE}, {"refuse", MISMATCH_REFUSE}, {0}};
+static const struct option_word xff_words[] = {{"delete", XFF_DELETE}, {"append", XFF_APPEND}, {"pass", XFF_PASS}, {0}};
+static const struct option_word tristate_words[] = {{"auto", TRI_AUTO}, {"yes", TRI_YES}, {"no", TRI_NO}, {0}};
+static const struct option_word guard_words[] = {{"enforce", GUARD_ENFORCE}, {"report", GUARD_REPORT}, {"off", GUARD_OFF}, {0}};
 static const struct option_word mode_words[] = {
-	{"explicit", 0, NULL},
-	{"transparent", 0, "mode = transparent is not in this version; use mode = explicit"},
+	{"explicit", LISTENER_EXPLICIT},
+	{"transparent", LISTENER_TRANSPARENT},
 	{0},
 };
 static const struct option_word action_words[] = {
-	{"bypass", ACTION_BYPASS, NULL},
-	{"tunnel", ACTION_TUNNEL, NULL},
-	{"inspect", ACTION_INSPECT, NULL},
-	{"deny", ACTION_DENY, NULL},
+	{"bypass", ACTION_BYPASS},
+	{"tunnel", ACTION_TUNNEL},
+	{"inspect", ACTION_INSPECT},
+	{"deny", ACTION_DENY},
 	{0},
 };
 static const struct option_word auth_words[] = {
-	{"none", AUTH_NONE, NULL},
-	{"required", AUTH_REQUIRED, NULL},
+	{"none", AUTH_NONE},
+	{"required", AUTH_REQUIRED},
 	{0},
 };
 static const struct option_word format_words[] = {
-	{"squid", LOG_SQUID, NULL},
-	{"json", LOG_JSON, NULL},
-	{"combined", LOG_COMBINED, NULL},
-	{"w3c", 0, "format = w3c is not in this version; use squid, json, combined or a format string"},
-	{"cef", 0, "format = cef is not in this version; use squid, json, combined or a format string"},
+	{"squid", LOG_SQUID},
+	{"json", LOG_JSON},
+	{"combined", LOG_COMBINED},
+	{"w3c", LOG_W3C},
+	{"cef", LOG_CEF},
+	{"leef", LOG_LEEF},
 	{0},
 };
+static const struct option_word level_words[] = {
+	{"error", CONF_LOG_ERROR},
+	{"warn", CONF_LOG_WARN},
+	{"info", CONF_LOG_INFO},
+	{"debug", CONF_LOG_DEBUG},
+	{0},
+};
+static const struct option_word balance_words[] = {
+	{"first", BALANCE_FIRST},
+	{"round-robin", BALANCE_ROUND_ROBIN},
+	{"client", BALANCE_CLIENT},
+	{0},
+};
+static const struct option_word down_words[] = {{"refuse", PARENTS_DOWN_REFUSE}, {"direct", PARENTS_DOWN_DIRECT}, {0}};
+static const struct option_word parent_auth_words[] = {
+	{"none", PARENT_AUTH_NONE},
+	{"basic", PARENT_AUTH_BASIC},
+	{"negotiate", PARENT_AUTH_NEGOTIATE},
+	{0},
+};
+static const struct option_word pac_bypass_words[] = {{"proxy", PAC_BYPASS_PROXY}, {"direct", PAC_BYPASS_DIRECT}, {0}};
+static const struct option_word pac_fallback_words[] = {{"none", PAC_FALLBACK_NONE}, {"direct", PAC_FALLBACK_DIRECT}, {0}};
+/* RFC 5424 6.2.1 */
+static const struct option_word facility_words[] = {
+	{"kern", 0}, {"user", 1}, {"mail", 2}, {"daemon", 3}, {"auth", 4}, {"syslog", 5}, {"lpr", 6}, {"news", 7},
+	{"uucp", 8}, {"cron", 9}, {"authpriv", 10}, {"ftp", 11},
+	{"local0", 16}, {"local1", 17}, {"local2", 18}, {"local3", 19}, {"local4", 20}, {"local5", 21}, {"local6", 22},
+	{"local7", 23},
+	{0},
+};
+static const struct option_word severity_words[] = {{"notice", 5}, {"info", 6}, {"debug", 7}, {0}};
 
 static const struct option_word scheme_words[] = {
-	{"negotiate", AUTH_SCHEME_NEGOTIATE, NULL},
-	{"ntlm", AUTH_SCHEME_NTLM, NULL},
-	{"basic", AUTH_SCHEME_BASIC, NULL},
+	{"negotiate", AUTH_SCHEME_NEGOTIATE},
+	{"ntlm", AUTH_SCHEME_NTLM},
+	{"basic", AUTH_SCHEME_BASIC},
 	{0},
 };
 static const struct option_word basic_words[] = {
-	{"file", BACK_BASIC_FILE, NULL},
-	{"winbind", BACK_WINBIND, NULL},
-	{"ldap", BACK_LDAP, NULL},
-	{"pam", BACK_PAM, NULL},
+	{"file", BACK_BASIC_FILE},
+	{"winbind", BACK_WINBIND},
+	{"ldap", BACK_LDAP},
+	{"pam", BACK_PAM},
 	{0},
 };
-static const struct option_word domain_words[] = {{"none", BACK_KINDS, NULL}, {"winbind", BACK_WINBIND, NULL}, {0}};
+static const struct option_word domain_words[] = {{"none", BACK_KINDS}, {"winbind", BACK_WINBIND}, {0}};
 
-static const struct option_word trust_words[] = {{"system", 0, NULL}, {0}};
-static const struct option_word version_words[] = {{"1.2", 0x0303, NULL}, {"1.3", 0x0304, NULL}, {0}};
-static const struct option_word bad_origin_words[] = {{"block", ORIGIN_BLOCK, NULL}, {"warn", ORIGIN_WARN, NULL}, {"pass", ORIGIN_PASS, NULL}, {0}};
-static const struct option_word blind_words[] = {{"refuse", ODD_REFUSE, NULL}, {"tunnel", ODD_TUNNEL, NULL}, {0}};
-static const struct option_word odd_words[] = {{"refuse", ODD_REFUSE, NULL}, {"tunnel", ODD_TUNNEL, NULL}, {"inspect", ODD_INSPECT, NULL}, {0}};
-static const struct option_word ech_words[] = {{"fallback", ECH_FALLBACK, NULL}, {"refuse", ECH_REFUSE, NULL}, {"tunnel", ECH_TUNNEL, NULL}, {0}};
+static const struct option_word trust_words[] = {{"system", 0}, {0}};
+static const struct option_word version_words[] = {{"1.2", 0x0303}, {"1.3", 0x0304}, {0}};
+static const struct option_word bad_origin_words[] = {{"block", ORIGIN_BLOCK}, {"warn", ORIGIN_WARN}, {"pass", ORIGIN_PASS}, {0}};
+static const struct option_word blind_words[] = {{"refuse", ODD_REFUSE}, {"tunnel", ODD_TUNNEL}, {0}};
+static const struct option_word odd_words[] = {{"refuse", ODD_REFUSE}, {"tunnel", ODD_TUNNEL}, {"inspect", ODD_INSPECT}, {0}};
+static const struct option_word ech_words[] = {{"fallback", ECH_FALLBACK}, {"refuse", ECH_REFUSE}, {"tunnel", ECH_TUNNEL}, {0}};
 
 #define TIME(key, field, most, def) {SECTION_GATEWAY, key, OPTION_TIME, G(field), 0, 1, most, def, NULL, NULL, 0}
 #define SIZE(key, field, least, most, def) {SECTION_GATEWAY, key, OPTION_SIZE, G(field), 0, least, most, def, NULL, NULL, 0}
@@ -125,6 +161,18 @@ static const struct option options[] = {
 	LIST(SECTION_GATEWAY, "resolver", OPTION_RESOLVERS, G(resolvers), "system", 0),
 	TIME("dns-timeout", dns_timeout_ms, 60 * SECOND_MS, "5s"),
 	NUMBER("dns-cache", dns_cache, 0, 0, 10000000, "10000", NULL),
+	WORD(SECTION_GATEWAY, "log-level", G(log_level), 0, "info", level_words),
+	{SECTION_GATEWAY, "admin", OPTION_ENDPOINTS, G(admin), G(admin_at), 0, 0, NULL, NULL, NULL, OPTION_EMPTY_OK},
+	LIST(SECTION_GATEWAY, "admin-clients", OPTION_CIDRS, G(admin_clients), "loopback", 0),
+	TEXT(SECTION_GATEWAY, "control", OPTION_PATH, G(control), G(control_at), NULL, OPTION_EMPTY_OK),
+	TEXT(SECTION_GATEWAY, "control-group", OPTION_TEXT, G(control_group), G(control_group_at), NULL, OPTION_EMPTY_OK),
+	TEXT(SECTION_GATEWAY, "pid-file", OPTION_PATH, G(pid_file), G(pid_file_at), NULL, OPTION_EMPTY_OK),
+	TIME("upgrade-timeout", upgrade_timeout_ms, HOUR_MS, "30s"),
+	LIST(SECTION_GATEWAY, "parent", OPTION_ITEMS, G(parent), NULL, OPTION_EMPTY_OK),
+	WORD(SECTION_GATEWAY, "parent-balance", G(parent_balance), 0, "first", balance_words),
+	WORD(SECTION_GATEWAY, "parents-down", G(parents_down), 0, "refuse", down_words),
+	SIZE("bandwidth-per-client", bandwidth_per_client, 0, UINT64_MAX, "0"),
+	{SECTION_GATEWAY, "queue-timeout", OPTION_TIME, G(queue_timeout_ms), 0, 0, HOUR_MS, "10s", NULL, NULL, 0},
 	WORD(SECTION_GATEWAY, "regex-jit", G(regex_jit), 0, "auto", tristate_words),
 
 	{SECTION_AUTH, "schemes", OPTION_SCHEMES, U(scheme), 0, 0, 0, NULL, NULL, scheme_words, 0}, /* default: what the back ends allow */
@@ -163,9 +211,32 @@ static const struct option options[] = {
 	{SECTION_INSPECTION, "leaf-validity", OPTION_TIME, I(leaf_validity_ms), 0, HOUR_MS, 397 * DAY_MS, "720h", NULL, NULL, 0},
 	{SECTION_INSPECTION, "signer-timeout", OPTION_TIME, I(signer_timeout_ms), 0, 100, 60 * SECOND_MS, "5s", NULL, NULL, 0},
 
-	LIST(SECTION_LISTENER, "address", OPTION_ENDPOINTS, L(address), NULL, 0),
+	LIST(SECTION_LISTENER, "address", OPTION_PLACES, L(address), NULL, 0),
+	{SECTION_LISTENER, "socket-mode", OPTION_MODE, L(socket_mode), 0, 0, 0777, "0660", NULL, NULL, 0},
 	LIST(SECTION_LISTENER, "clients", OPTION_CIDRS, L(clients), "private", 0),
-	WORD(SECTION_LISTENER, "mode", OPTION_NOWHERE, 0, "explicit", mode_words),
+	WORD(SECTION_LISTENER, "mode", L(mode), L(mode_at), "explicit", mode_words),
+	TEXT(SECTION_LISTENER, "tls-cert", OPTION_PATH, L(tls_cert), L(tls_cert_at), NULL, OPTION_EMPTY_OK),
+	TEXT(SECTION_LISTENER, "tls-key", OPTION_PATH, L(tls_key), L(tls_key_at), NULL, OPTION_EMPTY_OK),
+	YESNO(SECTION_LISTENER, "h2", L(h2), "yes"),
+	LIST(SECTION_LISTENER, "proxy-protocol-from", OPTION_CIDRS, L(proxy_from), NULL, OPTION_EMPTY_OK),
+
+	TEXT(SECTION_PARENT, "address", OPTION_TEXT, P(address), P(address_at), NULL, 0),
+	{SECTION_PARENT, "weight", OPTION_NUMBER, P(weight), 0, 0, 1000, "1", NULL, NULL, 0},
+	WORD(SECTION_PARENT, "auth", P(auth), P(auth_at), "none", parent_auth_words),
+	TEXT(SECTION_PARENT, "credentials", OPTION_PATH, P(credentials), P(credentials_at), NULL, 0),
+	TEXT(SECTION_PARENT, "keytab", OPTION_PATH, P(keytab), P(keytab_at), NULL, 0),
+	TEXT(SECTION_PARENT, "principal", OPTION_TEXT, P(principal), 0, NULL, 0),
+	{SECTION_PARENT, "health-interval", OPTION_TIME, P(health_interval_ms), 0, 0, DAY_MS, "10s", NULL, NULL, 0},
+	TEXT(SECTION_PARENT, "health-target", OPTION_TEXT, P(health_target), 0, NULL, OPTION_EMPTY_OK),
+	{SECTION_PARENT, "fail-after", OPTION_NUMBER, P(fail_after), 0, 1, 1000, "3", NULL, NULL, 0},
+	{SECTION_PARENT, "connect-timeout", OPTION_TIME, P(connect_timeout_ms), 0, 1, DAY_MS, "5s", NULL, NULL, 0},
+
+	LIST(SECTION_PAC, "proxy", OPTION_ITEMS, C(proxy), NULL, 0),
+	WORD(SECTION_PAC, "bypass", C(bypass), 0, "proxy", pac_bypass_words),
+	LIST(SECTION_PAC, "direct", OPTION_ITEMS, C(direct), NULL, OPTION_EMPTY_OK),
+	YESNO(SECTION_PAC, "plain-names", C(plain_names), "yes"),
+	WORD(SECTION_PAC, "fallback", C(fallback), 0, "none", pac_fallback_words),
+	{SECTION_PAC, "max-age", OPTION_TIME, C(max_age_ms), 0, 0, 30 * DAY_MS, "1h", NULL, NULL, 0},
 
 	LIST(SECTION_LIST, "file", OPTION_FILES, S(files), NULL, 0),
 	LIST(SECTION_LIST, "host", OPTION_ITEMS, S(hosts), NULL, OPTION_NEGATES),
@@ -191,6 +262,12 @@ static const struct option options[] = {
 	WORD(SECTION_RULE, "auth", R(auth), R(auth_at), NULL, auth_words),
 	{SECTION_RULE, "on-bad-origin", OPTION_BAD_ORIGIN, R(bad_origin), 0, 0, 0, NULL, NULL, bad_origin_words, 0},
 	WORD(SECTION_RULE, "unknown-alpn", R(unknown_alpn), 0, NULL, blind_words),
+	LIST(SECTION_RULE, "parent", OPTION_ITEMS, R(parent), NULL, 0),
+	LIST(SECTION_RULE, "source", OPTION_ITEMS, R(source), NULL, 0),
+	YESNO(SECTION_RULE, "original-address", R(original), "no"),
+	{SECTION_RULE, "bandwidth", OPTION_SIZE, R(bandwidth), 0, 0, UINT64_MAX, "0", NULL, NULL, 0},
+	{SECTION_RULE, "bandwidth-per-client", OPTION_SIZE, R(bandwidth_per_client), 0, 0, UINT64_MAX, "0", NULL, NULL, 0},
+	{SECTION_RULE, "max-connections", OPTION_NUMBER, R(max_connections), 0, 0, 10000000, "0", NULL, NULL, 0},
 	YESNO(SECTION_RULE, "report", R(report), "no"),
 	YESNO(SECTION_RULE, "force", R(force), "no"),
 	TEXT(SECTION_RULE, "reason", OPTION_REASON, R(reason), 0, NULL, OPTION_EMPTY_OK),
@@ -203,29 +280,26 @@ static const struct option options[] = {
 	TEXT(SECTION_LOG, "file", OPTION_LOGFILE, A(file), 0, NULL, 0),
 	{SECTION_LOG, "format", OPTION_FORMAT, A(format), A(format_at), 0, 0, "squid", NULL, format_words, 0},
 	YESNO(SECTION_LOG, "log-query", A(log_query), "no"),
+	TEXT(SECTION_LOG, "syslog", OPTION_TEXT, A(syslog), A(syslog_at), NULL, 0),
+	YESNO(SECTION_LOG, "journald", A(journald), "no"),
+	LIST(SECTION_LOG, "rules", OPTION_ITEMS, A(rules), NULL, 0),
+	LIST(SECTION_LOG, "actions", OPTION_ITEMS, A(actions), NULL, 0),
+	{SECTION_LOG, "sample", OPTION_NUMBER, A(sample), 0, 1, 1000000, "1", NULL, NULL, 0},
+	LIST(SECTION_LOG, "anonymise", OPTION_ITEMS, A(anonymise), NULL, OPTION_EMPTY_OK),
+	{SECTION_LOG, "max-size", OPTION_SIZE, A(max_size), 0, 0, UINT64_MAX, "0", NULL, NULL, 0},
+	{SECTION_LOG, "keep", OPTION_NUMBER, A(keep), 0, 1, 1000, "9", NULL, NULL, 0},
+	WORD(SECTION_LOG, "syslog-facility", A(facility), 0, "local0", facility_words),
+	WORD(SECTION_LOG, "syslog-severity", A(severity), 0, "info", severity_words),
+	TEXT(SECTION_LOG, "syslog-name", OPTION_TEXT, A(syslog_name), 0, "postern", 0),
+	TEXT(SECTION_LOG, "syslog-ca", OPTION_PATH, A(syslog_ca), 0, NULL, 0),
+	TEXT(SECTION_LOG, "spool", OPTION_PATH, A(spool), 0, NULL, OPTION_EMPTY_OK),
+	{SECTION_LOG, "spool-size", OPTION_SIZE, A(spool_size), 0, 64 * KIB, 1024 * 1024 * MIB, "64m", NULL, NULL, 0},
 };
 
 static_assert(sizeof options / sizeof *options <= OPTION_MAX, "OPTION_MAX");
 static_assert(sizeof(enum odd_answer) == sizeof(int) && sizeof(enum ech_answer) == sizeof(int), "OPTION_WORD");
 static_assert(sizeof(enum action) == sizeof(int) && sizeof(enum guard_mode) == sizeof(int) && sizeof(enum tristate) == sizeof(int), "OPTION_WORD");
 
-
-/* What the interface names and this version does not have. Without a key: the whole section. */
-static const struct later {
-	enum section_kind section;
-	const char       *word;
-	const char       *why;
-} laters[] = {
-	{SECTION_TOP, "parent", "[parent NAME] is not in this version, which connects to origins itself; remove the section"},
-	{SECTION_TOP, "pac", "[pac] is not in this version, which serves no proxy.pac; remove the section"},
-	{SECTION_GATEWAY, "admin", "admin is not in this version, which has no admin address; remove the line"},
-	{SECTION_GATEWAY, "admin-clients", "admin-clients is not in this version, which has no admin address; remove the line"},
-	{SECTION_GATEWAY, "control", "control is not in this version, which has no control socket; remove the line"},
-	{SECTION_LISTENER, "tls-cert", "tls-cert is not in this version: clients speak plain HTTP to the proxy; remove the line"},
-	{SECTION_LISTENER, "tls-key", "tls-key is not in this version: clients speak plain HTTP to the proxy; remove the line"},
-	{SECTION_LISTENER, "proxy-protocol-from", "proxy-protocol-from is not in this version; remove the line"},
-	{SECTION_RULE, "parent", "parent is not in this version, which connects to origins itself; remove the line"},
-};
 
 const struct section_row *
 section_row(enum section_kind kind)
@@ -242,7 +316,9 @@ section_shape(enum section_kind kind)
 		[SECTION_GATEWAY] = "[gateway]",
 		[SECTION_AUTH] = "[auth]",
 		[SECTION_INSPECTION] = "[inspection]",
+		[SECTION_PAC] = "[pac]",
 		[SECTION_LISTENER] = "[listener NAME]",
+		[SECTION_PARENT] = "[parent NAME]",
 		[SECTION_LIST] = "[list NAME]",
 		[SECTION_RULE] = "[rule NAME]",
 		[SECTION_LOG] = "[log NAME]",
@@ -281,8 +357,7 @@ wants_words(const struct option *o, char buf[OPTION_WANTS])
 
 	buf[0] = '\0';
 	for (const struct option_word *w = o->words; w->word; w++)
-		if (!w->later)
-			at += (size_t)snprintf(buf + at, OPTION_WANTS - at, "%s%s", at ? ", " : "", w->word);
+		at += (size_t)snprintf(buf + at, OPTION_WANTS - at, "%s%s", at ? ", " : "", w->word);
 	if (o->type == OPTION_FORMAT)
 		snprintf(buf + at, OPTION_WANTS - at, ", or a format string with %% codes");
 	return buf;
@@ -322,6 +397,8 @@ option_wants(const struct option *o, char buf[OPTION_WANTS])
 		[OPTION_DIR] = "a directory",
 		[OPTION_LOGFILE] = "a file such as access.log, or - for standard output",
 		[OPTION_PATH] = "a file",
+		[OPTION_MODE] = "permissions such as 0660",
+		[OPTION_PLACES] = "ADDRESS:PORT such as 127.0.0.1:3128 or [::1]:3128, *:3128 for both families, or unix:/run/postern/proxy.sock",
 		[OPTION_RATE] = "a number of times such as 4 per 30m, or none for no limit",
 		[OPTION_INCLUDE] = "files such as conf.d/*.ini",
 		[OPTION_PORTS] = "ports such as 443 or 1025-65535",
@@ -352,21 +429,6 @@ option_wants(const struct option *o, char buf[OPTION_WANTS])
 	    o->type == OPTION_NUMBER ? "a number" : o->type == OPTION_SIZE ? "a size" : "a time",
 	    min, o->max == UINT64_MAX ? "" : " to ", o->max == UINT64_MAX ? "" : max, example, o->zero ? ", or " : "", o->zero ? o->zero : "");
 	return buf;
-}
-
-const char *
-later_section(struct span word)
-{
-	return later_key(SECTION_TOP, word);
-}
-
-const char *
-later_key(enum section_kind section, struct span key)
-{
-	for (size_t i = 0; i < sizeof laters / sizeof *laters; i++)
-		if (laters[i].section == section && span_eq(span_str(laters[i].word), key))
-			return laters[i].why;
-	return NULL;
 }
 
 #define WORD_MAX 32

@@ -13,7 +13,9 @@ enum section_kind {
 	SECTION_GATEWAY,
 	SECTION_AUTH,
 	SECTION_INSPECTION,
+	SECTION_PAC,
 	SECTION_LISTENER,
+	SECTION_PARENT,
 	SECTION_LIST,
 	SECTION_RULE,
 	SECTION_LOG,
@@ -46,11 +48,13 @@ enum option_type {
 	OPTION_PATH,   /* char *: a file, made relative to the ini; looked at when all is read */
 	OPTION_RATE,   /* struct conf_rate: so many per so long */
 	OPTION_VERSION, /* uint16_t: one of `words` */
+	OPTION_MODE,   /* uint32_t: octal permissions of a file */
 	/* lists: repeated keys add up, indented lines continue */
 	OPTION_INCLUDE,   /* stored nowhere: more files to read */
 	OPTION_PORTS,     /* struct conf_ports */
 	OPTION_CIDRS,     /* struct conf_cidrs */
 	OPTION_ENDPOINTS, /* struct conf_endpoints */
+	OPTION_PLACES,    /* of struct conf_listener: its address and paths */
 	OPTION_RESOLVERS, /* of struct conf_gateway: system, or addresses */
 	OPTION_ITEMS,     /* struct conf_items; policy/ gives them meaning */
 	OPTION_NETWORKS,  /* struct conf_items; each is a network or a group */
@@ -71,7 +75,6 @@ enum option_type {
 struct option_word {
 	const char *word;
 	int         value;
-	const char *later; /* the word is known but refused in this version: why, and what to write instead */
 };
 
 #define OPTION_NOWHERE SIZE_MAX
@@ -89,7 +92,7 @@ struct option {
 	unsigned                  flags;
 };
 
-#define OPTION_MAX 128 /* rows, at most */
+#define OPTION_MAX 192 /* rows, at most */
 
 const struct option *option_table(size_t *n);
 const struct option *option_find(enum section_kind section, struct span key);
@@ -97,10 +100,6 @@ bool                 option_is_list(const struct option *o);
 /* What the option takes, for "want ...". Returns buf. */
 #define OPTION_WANTS 200
 const char *option_wants(const struct option *o, char buf[OPTION_WANTS]);
-
-/* Sections and keys of the interface that this version refuses. NULL: not one of these. The text says why. */
-const char *later_section(struct span word);
-const char *later_key(enum section_kind section, struct span key);
 
 /* The nearest known word, near enough to be what was meant; NULL: none is. */
 const char *nearest_key(enum section_kind section, struct span key);

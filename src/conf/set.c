@@ -100,6 +100,38 @@ set_endpoint(struct load *l, const struct option *o, struct conf_endpoints *to, 
 		load_no_memory(l);
 }
 
+static bool
+keep_item(struct load *l, struct conf_items *to, struct conf_item *item)
+{
+	item->text.p = conf_keep(l->c, item->text);
+	if (item->text.p && ARRAY_ADD(to, *item))
+		return true;
+	load_no_memory(l);
+	return false;
+}
+
+/* ADDRESS:PORT, *:PORT for both families, unix:PATH */
+static void
+set_place(struct load *l, const struct option *o, struct conf_listener *to, struct conf_item *item)
+{
+	uint64_t port;
+
+	if (item->text.n > 5 && memcmp(item->text.p, "unix:", 5) == 0) {
+		item->text = span_of(item->text.p + 5, item->text.n - 5);
+		if (item->text.p[0] != '/' || item->text.n >= UNIX_PATH_MOST)
+			report_error(l->r, item->at, "%s = unix:%.*s: want an absolute path of less than %d bytes, such as unix:/run/postern/proxy.sock", o->key, SHOW(item->text),
+			    UNIX_PATH_MOST);
+		else
+			keep_item(l, &to->paths, item);
+	} else if (item->text.n > 2 && memcmp(item->text.p, "*:", 2) == 0 && value_number(span_of(item->text.p + 2, item->text.n - 2), &port) && port <= UINT16_MAX) {
+		struct endpoint v4 = {.addr = addr_from_v4(0), .port = (uint16_t)port}, v6 = {.port = (uint16_t)port};
+		if (!ARRAY_ADD(&to->address, v4) || !ARRAY_ADD(&to->address, v6))
+			load_no_memory(l);
+	} else {
+		set_endpoint(l, o, &to->address, item, NULL);
+	}
+}
+
 static void
 set_resolver(struct load *l, const struct option *o, struct conf_gateway *g, const struct conf_item *item)
 {
@@ -114,16 +146,6 @@ set_resolver(struct load *l, const struct option *o, struct conf_gateway *g, con
 	}
 	if (g->resolver_system && g->resolvers.n)
 		report_error(l->r, item->at, "resolver = system stands alone; name either system or addresses");
-}
-
-static bool
-keep_item(struct load *l, struct conf_items *to, struct conf_item *item)
-{
-	item->text.p = conf_keep(l->c, item->text);
-	if (item->text.p && ARRAY_ADD(to, *item))
-		return true;
-	load_no_memory(l);
-	return false;
 }
 
 /* "none" stands alone in an option that may be empty. True: the item is dealt with. */
@@ -292,6 +314,9 @@ set_item(struct load *l, const struct option *o, void *base, struct conf_item *i
 	case OPTION_ENDPOINTS:
 		set_endpoint(l, o, field(o, base), item, NULL);
 		break;
+	case OPTION_PLACES:
+		set_place(l, o, base, item);
+		break;
 	case OPTION_RESOLVERS:
 		set_resolver(l, o, base, item);
 		break;
@@ -349,13 +374,11 @@ set_number(struct load *l, const struct option *o, void *to, struct span value, 
 
 /* False: none of the words; nothing reported. */
 static bool
-set_word(struct load *l, const struct option *o, void *to, struct span value, struct where at)
+set_word(const struct option *o, void *to, struct span value)
 {
 	for (const struct option_word *w = o->words; w->word; w++)
 		if (span_eq(value, span_str(w->word))) {
-			if (w->later)
-				report_error(l->r, at, "%s", w->later);
-			else if (to)
+			if (to)
 				memcpy(to, &w->value, sizeof w->value);
 			return true;
 		}
@@ -365,7 +388,7 @@ set_word(struct load *l, const struct option *o, void *to, struct span value, st
 static void
 set_format(struct load *l, const struct option *o, struct conf_log *log, struct span value, struct where at)
 {
-	if (set_word(l, o, &log->format, value, at))
+	if (set_word(o, &log->format, value))
 		return;
 	if (!memchr(value.p, '%', value.n)) {
 		bad_value(l, o, value, at);
@@ -411,6 +434,23 @@ set_rate(struct load *l, const struct option *o, struct conf_rate *to, struct sp
 		*to = rate;
 }
 
+/* Octal, as chmod(1) takes it. */
+static void
+set_mode(struct load *l, const struct option *o, uint32_t *to, struct span value, struct where at)
+{
+	uint32_t mode = 0;
+	bool     ok = value.n >= 3 && value.n <= 4;
+
+	for (size_t i = 0; ok && i < value.n; i++) {
+		ok = value.p[i] >= '0' && value.p[i] <= '7';
+		mode = mode * 8 + (uint32_t)(value.p[i] - '0');
+	}
+	if (!ok || mode > o->max)
+		bad_value(l, o, value, at);
+	else
+		*to = mode;
+}
+
 static void
 set_dir(struct load *l, const struct option *o, char **to, struct span value, struct where at)
 {
@@ -452,7 +492,7 @@ set_value(struct load *l, const struct option *o, void *base, struct span value,
 			bad_value(l, o, value, at);
 		break;
 	case OPTION_WORD:
-		if (!set_word(l, o, to, value, at))
+		if (!set_word(o, to, value))
 			bad_value(l, o, value, at);
 		break;
 	case OPTION_TOKEN:
@@ -481,8 +521,11 @@ set_value(struct load *l, const struct option *o, void *base, struct span value,
 	case OPTION_RATE:
 		set_rate(l, o, to, value, at);
 		break;
+	case OPTION_MODE:
+		set_mode(l, o, to, value, at);
+		break;
 	case OPTION_VERSION:
-		if (set_word(l, o, &word, value, at))
+		if (set_word(o, &word, value))
 			*(uint16_t *)to = (uint16_t)word;
 		else
 			bad_value(l, o, value, at);

@@ -13,8 +13,11 @@
 #include "base/addr.h"
 #include "base/fault.h"
 #include "conf/conf.h"
+#include "ipc/census.h"
 #include "ipc/failures.h"
+#include "ipc/metrics.h"
 #include "ipc/names.h"
+#include "ipc/slots.h"
 
 #define SHARED_WORKERS_MAX 128
 #define TALLY_SLOTS        8192u /* for each of the two hashes; power of two */
@@ -72,6 +75,9 @@ struct signer_stats {
 
 struct shared_worker {
 	_Alignas(4096) struct worker_counters counters;
+	struct histogram          time[HISTOGRAM_KINDS];
+	struct listener_counters  listener[LISTENER_COUNTS];
+	_Alignas(4096) struct rule_counters rule[RULE_SLOTS];
 	_Alignas(4096) struct tally tally;
 };
 
@@ -81,6 +87,8 @@ struct shared {
 	uint8_t  consent_key[32]; /* of the cookies that say that somebody goes on to a bad origin; whichever worker takes the next request */
 	_Alignas(64) struct logger_stats logger;
 	_Alignas(64) struct signer_stats signer;
+	_Alignas(64) struct census census;
+	_Alignas(64) struct slots slots;
 	_Alignas(64) struct shared_auth auth;
 	struct shared_worker worker[];
 };

@@ -145,6 +145,7 @@ struct policy_head {
 	uint32_t         nobody;    /* row: rules whose users and groups hold for a request without credentials */
 	uint32_t         texts, n_texts; /* regexes of url and headers, as match/pattern writes them */
 	uint32_t         inspections;    /* struct rule_inspection, by rule */
+	uint32_t         ways;           /* struct rule_way, by rule, and one more for RULE_NONE */
 };
 
 /* Numbers 0 .. 65535 to classes, in pages, equal pages kept once. */

@@ -85,6 +85,7 @@ struct build {
 	} people[PEOPLE_COUNT];
 	uint64_t                *nobody;  /* row: see struct policy_head */
 	uint32_t                *request, *effects; /* by rule: offsets, as struct block_rule has them */
+	struct rule_way         *ways;  /* by rule */
 	struct texts_build {
 		struct pool      spelled; /* each once; its number is that of the pattern */
 		struct pattern **v;       /* owned, with what it points to */
@@ -118,6 +119,9 @@ void request_clear(struct build *b);
 /* effects: redirect and what is done to header fields. */
 void effects_gather(struct build *b, uint32_t rule);
 void inspections_write(struct build *b, struct policy_head *head);
+/* ways: parents, sources, limits. */
+void ways_gather(struct build *b);
+void ways_write(struct build *b, struct policy_head *head);
 void rows_build(struct build *b);
 void hosts_build(struct build *b);
 void lint_lists(struct build *b);

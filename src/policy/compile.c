@@ -123,6 +123,7 @@ build_clear(struct build *b)
 	request_clear(b);
 	free(b->request);
 	free(b->effects);
+	free(b->ways);
 	free(b->nobody);
 	pool_clear(&b->methods);
 	pool_clear(&b->ports);
@@ -255,6 +256,8 @@ block_write(struct build *b)
 		request_write(b, &head);
 	if (!b->oom)
 		inspections_write(b, &head);
+	if (!b->oom)
+		ways_write(b, &head);
 	for (unsigned c = 0; c < COND_COUNT && !b->oom; c++) {
 		if (!(1u << c & COND_DIMS) || !b->dim[c].used)
 			continue;
@@ -282,6 +285,8 @@ policy_compile(const struct conf *c, struct flat *f, struct report *r)
 		lint_lists(&b);
 	if (!b.oom)
 		lint_requests(&b);
+	if (!b.oom)
+		ways_gather(&b);
 	/* conf's own errors included: what was read in part is not compiled */
 	if (b.oom || r->errors > 0)
 		goto out;

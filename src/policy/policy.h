@@ -105,6 +105,21 @@ struct rule_inspection {
 };
 void policy_rule_inspection(const struct policy *p, uint32_t rule, struct rule_inspection *out);
 
+/* How what a rule lets through goes out, and how much of it may. */
+#define WAY_PARENTS 8u
+struct rule_way {
+	uint16_t    parent[WAY_PARENTS]; /* indexes in the snapshot's parents, in the order of the rule; [gateway]'s where the rule names none */
+	uint8_t     n_parents;           /* 0: to the origin itself */
+	bool        original;            /* transparent: to the address that the client meant */
+	bool        has_source[2];       /* IPv4, IPv6 */
+	struct addr source[2];
+	uint64_t    bandwidth, bandwidth_per_client; /* bytes a second; 0: no limit of the rule's own */
+	uint32_t    max_connections;     /* 0: none */
+	uint32_t    slot;                /* it counts under this number, which it keeps over reloads (proc gives it out; ipc/slots) */
+};
+/* Of the snapshot; for RULE_NONE: straight to the origin, without limits, slot 0. */
+const struct rule_way *policy_rule_way(const struct policy *p, uint32_t rule);
+
 uint32_t    policy_rule_count(const struct policy *p);
 struct span policy_rule_name(const struct policy *p, uint32_t rule);   /* "-" for RULE_NONE */
 struct span policy_rule_reason(const struct policy *p, uint32_t rule); /* "" when none given */

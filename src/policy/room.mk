@@ -20,4 +20,5 @@ libpostern_a_SOURCES += \
 	src/policy/rows.c \
 	src/policy/rule.c src/policy/rule.h \
 	src/policy/snapshot.c src/policy/snapshot.h \
-	src/policy/trace.c
+	src/policy/trace.c \
+	src/policy/ways.c

@@ -100,6 +100,21 @@ add_local(struct flat *f)
 	return add_array(f, a, n, sizeof *a);
 }
 
+/* An addr_set; 0: no memory. */
+static uint32_t
+add_networks(struct flat *f, const struct conf_cidrs *list)
+{
+	struct addr_set_builder *b = addr_set_builder_new();
+	bool                     ok = b != NULL;
+	uint32_t                 set;
+
+	for (size_t i = 0; ok && i < list->n; i++)
+		ok = addr_set_builder_add(b, &list->v[i], 0, 0);
+	set = ok ? addr_set_builder_finish(b, f) : 0;
+	addr_set_builder_free(b);
+	return set;
+}
+
 static bool
 add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 {
@@ -114,16 +129,19 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 	n = 0;
 	TAILQ_FOREACH(l, &c->listeners, link)
 	{
-		struct addr_set_builder *b = addr_set_builder_new();
-		bool                     ok = b != NULL;
-		for (size_t i = 0; ok && i < l->clients.n; i++)
-			ok = addr_set_builder_add(b, &l->clients.v[i], 0, 0);
-		uint32_t set = ok ? addr_set_builder_finish(b, f) : 0;
-		addr_set_builder_free(b);
-		struct flat_ref name = flat_add_text(f, l->name);
-		if (!set || f->failed)
+		struct snapshot_listener to;
+
+		memset(&to, 0, sizeof to); /* padding too */
+		to.name = flat_add_text(f, l->name);
+		to.clients = add_networks(f, &l->clients);
+		to.proxy_from = l->proxy_from.n ? add_networks(f, &l->proxy_from) : 0;
+		to.slot = l->slot;
+		to.mode = (uint8_t)l->mode;
+		to.tls = l->tls_cert && l->tls_key;
+		to.h2 = l->h2;
+		if (!to.clients || f->failed)
 			return false;
-		((struct snapshot_listener *)flat_at(f, off))[n++] = (struct snapshot_listener){name, set};
+		((struct snapshot_listener *)flat_at(f, off))[n++] = to;
 	}
 	return !f->failed;
 }
@@ -241,6 +259,11 @@ fill_values(struct settings *set, const struct conf_gateway *g, const struct sna
 	share_descriptors(set, g, r);
 	set->host_mismatch = g->host_mismatch;
 	set->x_forwarded_for = g->x_forwarded_for;
+	set->log_level = g->log_level;
+	set->parent_balance = g->parent_balance;
+	set->parents_down = g->parents_down;
+	set->bandwidth_per_client = g->bandwidth_per_client;
+	set->queue_timeout_ms = g->queue_timeout_ms;
 	set->via = g->via;
 	set->jit = g->regex_jit != TRI_NO;
 }

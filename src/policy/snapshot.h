@@ -19,6 +19,11 @@
 struct snapshot_listener {
 	struct flat_ref name;
 	uint32_t        clients; /* addr_set of who may connect */
+	uint32_t        proxy_from; /* addr_set of who must begin with a PROXY header; 0: nobody */
+	uint32_t        slot;    /* it counts under this number (ipc/slots) */
+	uint8_t         mode;    /* enum listener_mode */
+	bool            tls, h2; /* clients speak TLS to the proxy; HTTP/2 is offered to them */
+	struct flat_ref chain;   /* tls: its certificate first, then those that lead to a root; DER, as inspection_settings.ca has them */
 };
 
 struct snapshot_log {
@@ -86,7 +91,8 @@ struct settings {
 	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms, response_timeout_ms, keepalive_timeout_ms, dns_timeout_ms;
 	uint64_t max_head, max_request_body, tunnel_buffer;
 	uint32_t max_connections, max_connections_per_client, pool_per_host, pool_total, conduits, dns_cache;
-	uint32_t host_mismatch, x_forwarded_for; /* enums of conf.h */
+	uint64_t bandwidth_per_client, queue_timeout_ms;
+	uint32_t host_mismatch, x_forwarded_for, log_level, parent_balance, parents_down; /* enums of conf.h */
 	bool     via, jit, report_only;
 	bool     log_entry; /* some log wants the list entry that matched */
 	bool     log_any;

@@ -16,12 +16,15 @@ static void on_deadline(void *arg);
 #define TO(state) (1u << SESSION_##state)
 /* Which state may follow which. */
 static const uint32_t edges[SESSION_STATES] = {
-	[SESSION_ACCEPTED] = TO(HEAD) | TO(DONE),
+	[SESSION_ACCEPTED] = TO(GREET) | TO(CLIENT_TLS) | TO(HEAD) | TO(DONE),
+	[SESSION_GREET] = TO(CLIENT_TLS) | TO(HEAD) | TO(GATE) | TO(DONE),
 	[SESSION_HEAD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(LEAF) | TO(DONE),
+	[SESSION_GATE] = TO(QUEUE) | TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(LEAF) | TO(DONE),
 	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LINGER) | TO(DONE),
 	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
+	[SESSION_QUEUE] = TO(GATE) | TO(LOOKUP) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(LEAF) | TO(DONE),
+	[SESSION_DIAL] = TO(DIAL) | TO(PARENT) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
+	[SESSION_PARENT] = TO(DIAL) | TO(AUTH) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(LINGER) | TO(DONE),
 	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
 	[SESSION_DRAIN] = TO(HEAD) | TO(LINGER) | TO(DONE),
 	[SESSION_REPLY] = TO(HEAD) | TO(DRAIN) | TO(PEEK) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
@@ -50,9 +53,12 @@ state_ms(const struct session *s, enum session_state state)
 		return s->req->snap->set->auth.timeout_ms + 1000; /* the desk has its own; likewise */
 	case SESSION_DIAL:
 		return set->connect_timeout_ms;
+	case SESSION_GREET:
 	case SESSION_PEEK:
 	case SESSION_CLIENT_TLS:
 		return set->head_timeout_ms;
+	case SESSION_PARENT:
+		return set->connect_timeout_ms;
 	case SESSION_ORIGIN_TLS:
 		return set->connect_timeout_ms;
 	case SESSION_LEAF:

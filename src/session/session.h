@@ -32,11 +32,14 @@
 
 enum session_state {
 	SESSION_ACCEPTED,
+	SESSION_GREET,   /* before any request: a PROXY header, or what tells a transparent connection's target */
 	SESSION_HEAD,    /* reading a request head, or idle between two */
 	SESSION_GATE,    /* policy has the word */
 	SESSION_LOOKUP,  /* errand: the target's addresses */
 	SESSION_AUTH,    /* errand: who asks */
+	SESSION_QUEUE,   /* waiting for its turn, in front of a limit */
 	SESSION_DIAL,    /* connecting */
+	SESSION_PARENT,  /* connected to a parent: asking it to CONNECT */
 	SESSION_FORWARD, /* a plain request and its response pass */
 	SESSION_REPLY,   /* an answer of our own is on its way out */
 	SESSION_DRAIN,   /* it is out; the rest of the request's body is read in vain */
