@@ -32,6 +32,8 @@ struct worker_counters {
 	uint64_t guard_closed, guard_reported;
 	uint64_t accept_pauses;  /* out of descriptors, or at max-connections */
 	uint64_t open;           /* client connections now */
+	uint64_t tunnels_open;   /* tunnels now */
+	uint64_t ring_written;   /* bytes of log records handed to the ring, in all; see shared.ring_read */
 	uint64_t by_action[4];   /* enum action */
 	uint64_t by_fault[FAULT_COUNT];
 	uint64_t auth_asked, auth_cached; /* errands to auth processes; Basic passwords known already */
@@ -86,6 +88,7 @@ struct shared {
 	uint64_t tally_key;
 	uint8_t  consent_key[32]; /* of the cookies that say that somebody goes on to a bad origin; whichever worker takes the next request */
 	_Alignas(64) struct logger_stats logger;
+	_Atomic uint64_t ring_taken[SHARED_WORKERS_MAX]; /* what the logger took, of each worker's ring_written */
 	_Alignas(64) struct signer_stats signer;
 	_Alignas(64) struct census census;
 	_Alignas(64) struct slots slots;
