@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "session/count.h"
 #include "session/page.h"
 #include "session/session.h"
 #include "session/unserved.h"
@@ -256,11 +257,13 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 
 	if (slot->index >= set->listeners.n || !addr_set_has(addr_set_at(gw->snap->block, l[slot->index].clients), &peer->addr)) {
 		gw->count->refused_unread++;
+		count_of_listener(gw, count_listener(gw, (uint16_t)(slot - gw->slot)))->refused++;
 		sock_close(fd);
 		return false;
 	}
 	if (set->max_connections_per_client && tally_count(gw->shared, &peer->addr) >= set->max_connections_per_client) {
 		gw->count->refused_limit++;
+		count_of_listener(gw, count_listener(gw, (uint16_t)(slot - gw->slot)))->refused++;
 		refuse(gw, fd, FAULT_CLIENT_LIMIT);
 		return false;
 	}
@@ -362,6 +365,9 @@ on_end_of_turn(void *arg)
 	struct gateway *gw = arg;
 	uint64_t        one = 1;
 
-	if (gw->ring && ring_wants_wake(gw->ring) && write(gw->wake_fd, &one, sizeof one) < 0)
+	if (!gw->ring)
+		return;
+	gw->count->ring_written = ring_written(gw->ring);
+	if (ring_wants_wake(gw->ring) && write(gw->wake_fd, &one, sizeof one) < 0)
 		return; /* it is awake already, or gone; the ring keeps the lines */
 }

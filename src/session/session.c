@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "session/count.h"
 #include "session/inspect.h"
 #include "session/logon.h"
 
@@ -196,6 +197,9 @@ session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpo
 	s->client.writable = true;
 	gw->count->open++;
 	gw->count->accepted++;
+	s->counted_at = count_listener(gw, (uint16_t)(slot - gw->slot));
+	count_of_listener(gw, s->counted_at)->accepted++;
+	count_of_listener(gw, s->counted_at)->open++;
 	tally_add(gw->shared, gw->worker, &peer->addr);
 	enlist(s, gw, peer, (uint16_t)(slot - gw->slot));
 }
@@ -209,6 +213,7 @@ session_open_stream(struct session *parent, struct carrier *stream)
 		return false;
 	s->is_stream = true;
 	s->id = parent->id;
+	s->counted_at = parent->counted_at;
 	s->inside = inside_ref(parent->inside);
 	s->client.fd = -1;
 	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
@@ -230,8 +235,10 @@ tell_log(struct session *s, enum fault fault)
 		record_request(s, s->req->fault != FAULT_NONE ? s->req->fault : fault);
 		request_free(s);
 	}
-	if (s->memo)
+	if (s->memo) {
 		memo_record(s, s->memo, fault, SPAN(""));
+		s->gw->count->tunnels_open--;
+	}
 	memo_free(s->memo);
 	s->memo = NULL;
 	if (s->connect)
@@ -266,6 +273,8 @@ session_finish(struct session *s, enum fault fault)
 	} else {
 		tally_remove(gw->shared, gw->worker, &s->peer.addr);
 		gw->count->open--;
+		if (count_of_listener(gw, s->counted_at)->open)
+			count_of_listener(gw, s->counted_at)->open--;
 	}
 	gateway_forget(gw, s);
 	loop_bury(gw->loop, &s->grave);
