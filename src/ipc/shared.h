@@ -33,7 +33,7 @@ struct worker_counters {
 	uint64_t accept_pauses;  /* out of descriptors, or at max-connections */
 	uint64_t open;           /* client connections now */
 	uint64_t tunnels_open;   /* tunnels now */
-	uint64_t ring_written;   /* bytes of log records handed to the ring, in all; see shared.ring_read */
+	uint64_t ring_written;   /* bytes of log records handed to the ring, in all; see logger_stats.ring_taken */
 	uint64_t by_action[4];   /* enum action */
 	uint64_t by_fault[FAULT_COUNT];
 	uint64_t auth_asked, auth_cached; /* errands to auth processes; Basic passwords known already */
@@ -51,6 +51,7 @@ struct logger_stats {
 	_Atomic uint64_t dropped;      /* lines that a log in trouble had no memory for */
 	_Atomic uint64_t ring_dropped; /* records that found their ring full, or damaged */
 	_Atomic uint64_t errors;       /* failed opens and writes */
+	_Atomic uint64_t ring_taken[SHARED_WORKERS_MAX]; /* of each worker's ring_written */
 };
 
 /* Of one auth process; only added to, so it outlives one that dies. */
@@ -88,7 +89,6 @@ struct shared {
 	uint64_t tally_key;
 	uint8_t  consent_key[32]; /* of the cookies that say that somebody goes on to a bad origin; whichever worker takes the next request */
 	_Alignas(64) struct logger_stats logger;
-	_Atomic uint64_t ring_taken[SHARED_WORKERS_MAX]; /* what the logger took, of each worker's ring_written */
 	_Alignas(64) struct signer_stats signer;
 	_Alignas(64) struct census census;
 	_Alignas(64) struct slots slots;

@@ -44,7 +44,6 @@ struct logger {
 	struct out   *outs; /* owned */
 	unsigned      n_outs;
 	struct logger_stats *stats;
-	_Atomic uint64_t    *ring_taken;
 	uint64_t      bad; /* records that made no sense, since the last count */
 	struct log_limit bad_limit, full_limit;
 	char          record[]; /* RECORD_MAX: a copy of the one being read, which its writer cannot change */
@@ -148,8 +147,8 @@ settle(struct logger *l)
 	}
 	if (l->stats)
 		count(&l->stats->ring_dropped, full);
-	for (unsigned i = 0; l->ring_taken && i < l->n_lanes; i++)
-		l->ring_taken[i] = ring_taken(l->lanes[i].ring);
+	for (unsigned i = 0; l->stats && i < l->n_lanes; i++)
+		l->stats->ring_taken[i] = ring_taken(l->lanes[i].ring);
 }
 
 static bool
@@ -352,7 +351,6 @@ logger_new(struct loop *loop, const struct logger_config *c)
 	l->loop = loop;
 	l->wake_fd = c->wake_fd;
 	l->stats = c->stats;
-	l->ring_taken = c->ring_taken;
 	timer_init(&l->poll, on_poll, l);
 	if (!logger_reconfigure(l, c->logs, c->n_logs))
 		goto fail;

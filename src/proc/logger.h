@@ -35,7 +35,6 @@ struct logger_config {
 	const struct logger_log *logs;
 	unsigned                 n_logs;
 	struct logger_stats     *stats; /* borrowed; null: nobody counts */
-	_Atomic uint64_t        *ring_taken; /* likewise: of each ring, what was read */
 };
 
 /* Starts at once with what is in the rings. NULL: out of memory, a descriptor that is no ring, or a bad custom format (said in the operations log). */

@@ -56,7 +56,6 @@ use(struct logging *l, const struct snapshot *s)
 			.logs = logs,
 			.n_logs = s->set->logs.n,
 			.stats = &l->child.shared->logger,
-			.ring_taken = l->child.shared->ring_taken,
 		};
 		l->logger = logger_new(l->child.loop, &c);
 		ok = l->logger != NULL;
