@@ -111,10 +111,8 @@ skip_quoted(const char *p, const char *end)
 bool
 field_list_next(struct span value, size_t *at, struct span *item)
 {
-	const char *p = value.p + *at, *end = value.p + value.n;
-
-	while (*at < value.n) {
-		const char *first = p;
+	while (*at < value.n) { /* an empty value may have no place at all */
+		const char *p = value.p + *at, *end = value.p + value.n, *first = p;
 		while (p < end && *p != ',')
 			p = *p == '"' ? skip_quoted(p, end) : p + 1;
 		*item = octet_trim(first, p);
