@@ -59,10 +59,11 @@ field_id_of(struct span name)
 bool
 head_field_next(const struct head *h, size_t *at, struct field *out)
 {
-	const char *line = h->fields.p + *at, *colon, *lf;
+	const char *line, *colon, *lf;
 
 	if (*at >= h->fields.n)
 		return false;
+	line = h->fields.p + *at;
 	lf = memchr(line, '\n', h->fields.n - *at);
 	colon = memchr(line, ':', (size_t)(lf - line));
 	out->name = span_of(line, (size_t)(colon - line));
