@@ -140,10 +140,13 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 }
 
 static bool
-has_place(const struct ports *p, const struct endpoint *e)
+has_place(const struct ports *p, const struct port *at)
 {
+	const struct endpoint *e = &at->bound;
+
 	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
-		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope)
+		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope &&
+		    strcmp(p->slot[i].path, at->path) == 0)
 			return true;
 	return false;
 }
@@ -152,15 +155,15 @@ has_place(const struct ports *p, const struct endpoint *e)
 static void
 say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c)
 {
-	char text[ENDPOINT_TEXT_MAX];
+	char text[PORT_TEXT_MAX];
 
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		const struct port          *port = &p->slot[i];
 		const struct conf_listener *l = NULL;
 		uint16_t                    index = 0;
-		if (!port->used || has_place(other, &port->bound))
+		if (!port->used || has_place(other, port))
 			continue;
-		endpoint_print(&port->bound, text);
+		port_print(port, text);
 		if (c)
 			TAILQ_FOREACH(l, &c->listeners, link)
 				if (index++ == port->index)
@@ -520,6 +523,8 @@ parent_begin(struct parent *p)
 			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
 		ok = p->user && find_user(c, &start, &r);
+		ports_take_passed();
+		ports_name_unused(c, &r);
 		ok = build(p, c, &r, &p->ports, &p->snapshot) && ok;
 	}
 	report_print(&r, c, stderr);
