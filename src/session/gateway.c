@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "session/count.h"
 #include "session/greet.h"
 #include "session/page.h"
 #include "session/session.h"
@@ -267,10 +268,12 @@ gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enu
 	*fault = FAULT_NONE;
 	if (!l || !addr_set_has(addr_set_at(gw->snap->block, l->clients), client)) {
 		gw->count->refused_unread++;
+		count_of_listener(gw, count_listener(gw, slot))->refused++;
 		return false;
 	}
 	if (set->max_connections_per_client && tally_count(gw->shared, client) >= set->max_connections_per_client) {
 		gw->count->refused_limit++;
+		count_of_listener(gw, count_listener(gw, slot))->refused++;
 		*fault = FAULT_CLIENT_LIMIT;
 		return false;
 	}
@@ -388,6 +391,9 @@ on_end_of_turn(void *arg)
 	struct gateway *gw = arg;
 	uint64_t        one = 1;
 
-	if (gw->ring && ring_wants_wake(gw->ring) && write(gw->wake_fd, &one, sizeof one) < 0)
+	if (!gw->ring)
+		return;
+	gw->count->ring_written = ring_written(gw->ring);
+	if (ring_wants_wake(gw->ring) && write(gw->wake_fd, &one, sizeof one) < 0)
 		return; /* it is awake already, or gone; the ring keeps the lines */
 }

@@ -4,6 +4,7 @@ libpostern_a_SOURCES += \
 	src/session/challenge_fields.c \
 	src/session/compose.h \
 	src/session/consent.c src/session/consent.h \
+	src/session/count.c src/session/count.h \
 	src/session/drain.c \
 	src/session/effects.c src/session/effects.h \
 	src/session/forward.c \

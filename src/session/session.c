@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "session/count.h"
 #include "session/greet.h"
 #include "session/inspect.h"
 #include "session/logon.h"
@@ -203,6 +204,9 @@ session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpo
 	s->client.writable = true;
 	gw->count->open++;
 	gw->count->accepted++;
+	s->counted_at = count_listener(gw, (uint16_t)(slot - gw->slot));
+	count_of_listener(gw, s->counted_at)->accepted++;
+	count_of_listener(gw, s->counted_at)->open++;
 	enlist(s, gw, peer, (uint16_t)(slot - gw->slot));
 	if (greets) {
 		greet_begin(s);
@@ -221,6 +225,7 @@ session_open_stream(struct session *parent, struct carrier *stream)
 		return false;
 	s->is_stream = true;
 	s->id = parent->id;
+	s->counted_at = parent->counted_at;
 	s->inside = inside_ref(parent->inside);
 	s->client.fd = -1;
 	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
@@ -243,8 +248,10 @@ tell_log(struct session *s, enum fault fault)
 		record_request(s, s->req->fault != FAULT_NONE ? s->req->fault : fault);
 		request_free(s);
 	}
-	if (s->memo)
+	if (s->memo) {
 		memo_record(s, s->memo, fault, SPAN(""));
+		s->gw->count->tunnels_open--;
+	}
 	memo_free(s->memo);
 	s->memo = NULL;
 	if (s->connect)
@@ -280,6 +287,8 @@ session_finish(struct session *s, enum fault fault)
 		if (s->tallied)
 			tally_remove(gw->shared, gw->worker, &s->peer.addr);
 		gw->count->open--;
+		if (count_of_listener(gw, s->counted_at)->open)
+			count_of_listener(gw, s->counted_at)->open--;
 	}
 	free(s->original);
 	s->original = NULL;

@@ -77,6 +77,8 @@ struct request {
 	uint16_t         listener; /* index in snap, or LISTENER_NONE */
 	uint64_t         id, start_us;
 	uint64_t         bytes_in, bytes_out;
+	uint16_t         rule_slot; /* the number that its rule counts under; 0: no rule's */
+	uint16_t         open_at;   /* the same and one, while it is among the rule's requests under way; 0: it is not */
 
 	struct buf       text; /* the bytes of the head */
 	struct head      head; /* points into them */
@@ -194,6 +196,7 @@ struct session {
 	struct endpoint     *original;  /* owned: where a transparent connection was going; null: the client knows of the proxy */
 	uint32_t             head_seen; /* bytes of `in` that were no whole head */
 	uint16_t             slot;
+	uint16_t             counted_at; /* the number that its listener counts under */
 	uint8_t              state;
 	uint8_t              greet;      /* enum greet_step (greet.c) */
 	bool                 tallied;    /* it counts as one of its client's */
