@@ -233,9 +233,9 @@ send_page(struct session *s, enum fault fault, struct span action)
 
 /* A transparent client that speaks TLS understands no answer of ours: the connection closes, and the log has what it would have been. */
 static void
-end_silently(struct session *s, enum fault fault, uint16_t status)
+end_silently(struct session *s, enum fault fault)
 {
-	s->req->status = status;
+	s->req->status = fault_row(fault)->status;
 	session_finish(s, fault);
 }
 
@@ -247,7 +247,7 @@ reply_fault(struct session *s, enum fault fault)
 	else if (s->req->is_connect && s->req->status == 200) /* the client takes what comes for its tunnel's */
 		session_finish(s, fault);
 	else if (s->req->sniffed)
-		end_silently(s, fault, fault_row(fault)->status);
+		end_silently(s, fault);
 	else
 		send_page(s, fault, SPAN(""));
 }
@@ -266,10 +266,6 @@ reply_elsewhere(struct session *s, enum fault fault, uint16_t status, struct spa
 	struct compose    o = {.p = s->gw->compose, .room = HEAD_ROOM};
 	char              text[192];
 
-	if (r->sniffed) {
-		end_silently(s, fault, status);
-		return;
-	}
 	take_over(s, fault, status);
 	put(&o, span_of(text, (size_t)snprintf(text, sizeof text, "HTTP/1.1 %u %s\r\n", status, status_phrase(status))));
 	put(&o, gateway_date(s->gw));
