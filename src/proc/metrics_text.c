@@ -163,7 +163,7 @@ rules_write(struct text *t, const struct rule_sum *v, size_t n)
 		const char *name, *type, *help;
 		size_t      at;
 	} rows[] = {
-		{"postern_rule_requests_total", "counter", "Requests that ended, by the rule that decided them; none: no rule did.", offsetof(struct rule_counters, requests)},
+		{"postern_rule_requests_total", "counter", "Requests that ended, by the rule that decided them; (none): no rule did.", offsetof(struct rule_counters, requests)},
 		{"postern_rule_requests_open", "gauge", "Requests and tunnels under way, by rule.", offsetof(struct rule_counters, open)},
 		{"postern_rule_received_bytes_total", "counter", "Bytes from clients, by rule.", offsetof(struct rule_counters, bytes_in)},
 		{"postern_rule_sent_bytes_total", "counter", "Bytes to clients, by rule.", offsetof(struct rule_counters, bytes_out)},
@@ -181,7 +181,7 @@ rules_write(struct text *t, const struct rule_sum *v, size_t n)
 	}
 }
 
-/* Number 0 stands for what no rule decided, and for rules that have no number of their own. */
+/* Number 0 stands for what no rule decided, and for rules that have no number of their own. No rule's name has parentheses. */
 static void
 rules(struct text *t, const struct metrics_view *v)
 {
@@ -196,12 +196,12 @@ rules(struct text *t, const struct metrics_view *v)
 	for (uint32_t i = 0; i < n; i++) {
 		struct rule_sum *to = &sums[i < own ? i : own];
 		uint32_t         slot = policy_rule_way(v->snap->policy, i)->slot;
-		to->name = i < own ? policy_rule_name(v->snap->policy, i) : SPAN("other");
+		to->name = i < own ? policy_rule_name(v->snap->policy, i) : SPAN("(other)");
 		if (slot)
 			rule_add(&to->c, v->shared, slot);
 	}
 	more += n > own;
-	sums[more].name = SPAN("none");
+	sums[more].name = SPAN("(none)");
 	rule_add(&sums[more++].c, v->shared, 0);
 	rules_write(t, sums, more);
 	free(sums);
@@ -333,6 +333,15 @@ log_and_signer(struct text *t, const struct shared *s)
 
 /* --- the gateway as a whole --- */
 
+/* "the logger" in sentences. */
+static struct span
+process_word(const struct census_process *p)
+{
+	struct span name = span_of(p->name, strnlen(p->name, sizeof p->name));
+
+	return name.n > 4 && memcmp(name.p, "the ", 4) == 0 ? span_of(name.p + 4, name.n - 4) : name;
+}
+
 static void
 processes(struct text *t, const struct census *c)
 {
@@ -350,7 +359,7 @@ processes(struct text *t, const struct census *c)
 		for (uint32_t i = 0; i < n; i++) {
 			const struct census_process *p = &c->process[i];
 			if (p->starts) /* the others are not needed */
-				sample(t, rows[r].name, "process", span_str(p->name), r == 0 ? p->pid != 0 : r == 1 ? p->starts : p->deaths);
+				sample(t, rows[r].name, "process", process_word(p), r == 0 ? p->pid != 0 : r == 1 ? p->starts : p->deaths);
 		}
 	}
 }
