@@ -10,6 +10,7 @@ libpostern_a_SOURCES += \
 	src/session/forward.c \
 	src/session/gate.c \
 	src/session/gateway.c src/session/gateway.h \
+	src/session/greet.c src/session/greet.h \
 	src/session/head.c \
 	src/session/inside.c src/session/inside.h \
 	src/session/inspect.c src/session/inspect.h \
