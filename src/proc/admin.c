@@ -279,7 +279,7 @@ admin_init(struct admin *a, struct crew *c)
 {
 	a->crew = c;
 	c->admin = a;
-	a->m = (struct member){.crew = c, .role = "admin", .name = "the admin process", .channel = -1, .heard = heard};
+	a->m = (struct member){.crew = c, .role = "admin", .name = "the admin", .channel = -1, .heard = heard};
 	timer_init(&a->m.again, on_again, a);
 	timer_init(&a->follow, on_follow, a);
 	timer_init(&a->beat, on_beat, a);
