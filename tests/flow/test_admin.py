@@ -151,6 +151,14 @@ def test_promtool_finds_nothing_to_say(shared, origin):
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+def test_each_metric_stands_in_the_manual_and_no_other(shared):
+    _, admin = shared
+    manual = set(re.findall(r"^\.It (postern_\w+)", (g.SOURCE / "man" / "postern.8").read_text(), re.M))
+    told = set(re.findall(r"^# TYPE (\w+)", admin.text(), re.M))
+    assert told - manual == set()
+    assert manual - told == {"postern_ca_certificate_expiry_timestamp_seconds"}  # where something is inspected
+
+
 def test_a_real_prometheus_scrapes_it(shared, origin, folder):
     gw, admin = shared
     port = g.free_port()
@@ -241,10 +249,11 @@ def test_strangers_are_closed_unread(admin_of):
 def test_no_request_is_carried_to_the_admin_address(admin_of):
     gw, admin = admin_of(egress_allow="127.0.0.0/8", http_ports="1-65535", connect_ports="1-65535")
     target = f"127.0.0.1:{admin.address[1]}"
-    assert gw.get(f"http://{target}/metrics").status == 508
+    assert gw.get(f"http://{target}/metrics").status == 403
     with gw.connect() as c:
-        assert c.send(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").response().status == 508
-    assert gw.get(f"http://loopback.example.net:{admin.address[1]}/metrics").status == 508
+        assert c.send(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").response().status == 403
+    assert gw.get(f"http://loopback.example.net:{admin.address[1]}/metrics").status == 403
+    assert [gw.record(i + 1)["fault"] for i in range(3)] == ["self-target"] * 3
 
 
 # --- nonsense ---
