@@ -35,6 +35,7 @@ struct parent {
 	struct parent_options options;
 	struct loop          *loop;
 	struct crew           crew;
+	struct admin          admin;
 	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
 	int                   shared_fd;
 	enum parent_state     state;
@@ -121,13 +122,15 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
 {
-	struct endpoint        own[LISTENER_SLOTS];
+	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
 
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
-	in.n_own = *ports ? ports_own(*ports, own) : 0;
+	if (*ports && admin_prepare(&p->admin, c, r))
+		in.n_own = ports_own(*ports, own);
+	in.n_own += admin_own(&p->admin, own + in.n_own);
 	census_number(p->shared, c, in.generation);
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0) {
@@ -138,6 +141,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 		close(*snapshot);
 		*snapshot = -1;
 	}
+	admin_forget(&p->admin);
 	ports_free(*ports, p->ports);
 	*ports = NULL;
 	return false;
@@ -207,6 +211,7 @@ reload_drop(struct parent *p)
 	p->next_snapshot = -1;
 	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
+	admin_forget(&p->admin);
 	p->will_hold[0] = '\0';
 	timer_clear(&p->deadline);
 	p->state = PARENT_SERVING;
@@ -227,6 +232,7 @@ reload_finish(struct parent *p)
 	if (p->has_next_plan)
 		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
+	admin_take(&p->admin);
 	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
 	close(p->snapshot);
 	p->snapshot = p->next_snapshot;
@@ -558,6 +564,8 @@ parent_begin(struct parent *p)
 			p->crew.arg = p;
 			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
+			admin_init(&p->admin, &p->crew);
+			admin_take(&p->admin);
 			census_applied(p->shared, p->generation);
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
@@ -601,6 +609,7 @@ parent_run(const struct parent_options *o)
 	signal_watch_clear(&p->child);
 	if (p->crew.loop)
 		crew_clear(&p->crew);
+	admin_clear(&p->admin);
 	shared_close(p->shared);
 	if (p->shared_fd >= 0)
 		close(p->shared_fd);
