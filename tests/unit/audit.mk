@@ -17,3 +17,7 @@ check_PROGRAMS += test_format_fields
 test_format_fields_SOURCES = tests/unit/test_format_fields.c
 test_format_fields_CFLAGS = $(UNIT_CFLAGS)
 test_format_fields_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_log_lines
+test_log_lines_SOURCES = tests/unit/test_log_lines.c
+test_log_lines_CFLAGS = $(UNIT_CFLAGS)
+test_log_lines_LDADD = $(UNIT_LDADD)
