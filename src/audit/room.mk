@@ -8,5 +8,5 @@ libpostern_a_SOURCES += \
 	src/audit/format_squid.c src/audit/format_w3c.c \
 	src/audit/line.c src/audit/line.h \
 	src/audit/record.c src/audit/record.h \
-	src/audit/sink.c src/audit/sink.h \
+	src/audit/sink.c src/audit/sink.h src/audit/sink_kind.h src/audit/sink_file.c \
 	src/audit/words.c src/audit/words.h
