@@ -332,7 +332,7 @@ logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
 	for (; made < n; made++) {
 		if (!is_named_before(logs, made) && out_find(l->outs, l->n_outs, logs[made].path))
 			continue;
-		outs[made].sink = sink_new(logs[made].path, logs[made].format == LOG_JSON, loop_now_us(l->loop));
+		outs[made].sink = sink_new(logs[made].path, logs[made].format, loop_now_us(l->loop));
 		if (!outs[made].sink)
 			goto fail;
 	}
@@ -342,8 +342,10 @@ logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
 		old = out_find(l->outs, l->n_outs, logs[i].path);
 		outs[i].sink = old->sink;
 		old->sink = NULL;
-		sink_say_drops(outs[i].sink, logs[i].format == LOG_JSON);
+		sink_speak(outs[i].sink, logs[i].format);
 	}
+	for (unsigned i = 0; i < n; i++)
+		sink_limit(outs[i].sink, logs[i].max_size, logs[i].keep);
 	outs_free(l, l->outs, l->n_outs);
 	l->outs = outs;
 	l->n_outs = n;

@@ -50,6 +50,8 @@ logs_of(const struct snapshot *s)
 			.lets = from[i].lets,
 			.sample = from[i].sample,
 			.masks = from[i].masks,
+			.max_size = from[i].max_size,
+			.keep = from[i].keep,
 			.key = s->set->log_key,
 		};
 		for (uint32_t k = 0; k < from[i].rules.n; k++)

@@ -21,3 +21,7 @@ check_PROGRAMS += test_log_lines
 test_log_lines_SOURCES = tests/unit/test_log_lines.c
 test_log_lines_CFLAGS = $(UNIT_CFLAGS)
 test_log_lines_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_sink_turn
+test_sink_turn_SOURCES = tests/unit/test_sink_turn.c
+test_sink_turn_CFLAGS = $(UNIT_CFLAGS)
+test_sink_turn_LDADD = $(UNIT_LDADD)
