@@ -21,6 +21,7 @@
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
+#define REFUSALS_TOLD   100u /* lines in one second of those who never got to ask: a flood must not drown the log */
 #define VERIFIED_MOST   10000u /* origins remembered */
 #define COMPOSE_EXTRA   (256u << 10) /* room beside the largest head: a page, or the fields that we add */
 
@@ -40,6 +41,8 @@ gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker)
 	if (getrandom(&gw->next_id, sizeof gw->next_id, 0) != sizeof gw->next_id)
 		gw->next_id = (uint64_t)getpid() << 40;
 	gw->next_id |= 1; /* 0 means none */
+	throttle_init(gw);
+	queue_init(gw);
 	gw->end_of_turn = (struct loop_hook){.fn = on_end_of_turn, .arg = gw};
 	gw->basic = basic_cache_new(); /* without it each password is asked about */
 	loop_hook_add(loop, &gw->end_of_turn);
@@ -56,6 +59,8 @@ gateway_clear(struct gateway *gw)
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
 	timer_clear(&gw->resume);
+	queue_clear(gw);
+	throttle_clear(gw);
 	origin_pool_clear(&gw->origins);
 	aia_free(gw->aia);
 	resolver_free(gw->resolver);
@@ -146,7 +151,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	/* the first configuration is used without it: bypass and tunnel must not wait for what only inspection lacks */
 	if (!fit_inspection(gw, s, &tls) && gw->snap)
 		return false;
-	if (!fit_buffers(gw, s->set) || !fit_resolver(gw, &c)) {
+	if (!throttle_prepare(gw, s) || !fit_buffers(gw, s->set) || !fit_resolver(gw, &c)) {
 		tls_context_unref(tls);
 		return false;
 	}
@@ -154,6 +159,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	gw->tls = tls;
 	if (gw->leaves)
 		leaf_desk_fit(gw->leaves, s->set->inspection.leaf_cache);
+	throttle_use(gw, s);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
 	return true;
@@ -232,7 +238,7 @@ on_resume(void *arg)
 
 /* Nothing was asked, so nothing is rendered: a line of text. */
 static void
-refuse(struct gateway *gw, int fd, enum fault fault)
+refuse(struct gateway *gw, const struct slot *slot, int fd, const struct endpoint *peer, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
 	char                    text[2048];
@@ -245,6 +251,12 @@ refuse(struct gateway *gw, int fd, enum fault fault)
 	    SPAN_ARG(snapshot_text(gw->snap, gw->snap->set->proxy_status)), row->token, row->word, row->sentence);
 	sock_write(fd, span_of(text, (size_t)n));
 	sock_close(fd);
+	if (gw->refused_s != loop_now_us(gw->loop) / 1000000) {
+		gw->refused_s = loop_now_us(gw->loop) / 1000000;
+		gw->refused_n = 0;
+	}
+	if (gw->refused_n++ < REFUSALS_TOLD)
+		record_refusal(gw, slot->index, peer, fault, (size_t)n);
 }
 
 /* Who may not come is closed before a byte is read; who has too many connections hears why. */
@@ -261,7 +273,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	}
 	if (set->max_connections_per_client && tally_count(gw->shared, &peer->addr) >= set->max_connections_per_client) {
 		gw->count->refused_limit++;
-		refuse(gw, fd, FAULT_CLIENT_LIMIT);
+		refuse(gw, slot, fd, peer, FAULT_CLIENT_LIMIT);
 		return false;
 	}
 	return true;

@@ -17,6 +17,8 @@
 #include "policy/snapshot.h"
 #include "session/buf.h"
 #include "session/origin.h"
+#include "session/queue.h"
+#include "session/throttle.h"
 #include "tls/context.h"
 
 #define LISTENER_SLOTS 256
@@ -80,6 +82,10 @@ struct gateway {
 	unsigned              n_tickets;
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
+	struct throttle    throttle;
+	struct queue       queue;
+	uint64_t           refused_s; /* the second in which refusals were told to the log last, and how many */
+	uint32_t           refused_n;
 	struct loop_hook   end_of_turn;
 };
 

@@ -161,14 +161,15 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.connect_ms = r->connect_ms,
 		.tls_ms = r->tls_ms,
 		.first_byte_ms = r->first_byte_ms,
+		.queue_ms = r->queue_ms,
 		.auth_ms = r->logon ? r->logon->ms : MS_NONE,
 	};
 }
 
 static void
-count(struct session *s, const struct record *rec)
+count(struct gateway *gw, const struct record *rec)
 {
-	struct worker_counters *c = s->gw->count;
+	struct worker_counters *c = gw->count;
 
 	c->requests++;
 	c->by_fault[rec->fault]++;
@@ -177,22 +178,22 @@ count(struct session *s, const struct record *rec)
 }
 
 static void
-commit(struct session *s, struct record *rec, const struct span text[RT_COUNT], uint64_t start_us)
+commit(struct gateway *gw, struct record *rec, const struct span text[RT_COUNT], uint64_t start_us)
 {
 	size_t n;
 	void  *room;
 
 	rec->end_real_us = clock_real_us();
-	rec->duration_us = loop_now_us(s->gw->loop) - start_us;
-	count(s, rec);
-	if (!s->gw->ring || !s->gw->snap->set->log_any)
+	rec->duration_us = loop_now_us(gw->loop) - start_us;
+	count(gw, rec);
+	if (!gw->ring || !gw->snap->set->log_any)
 		return;
 	n = record_size(rec, text);
-	room = ring_reserve(s->gw->ring, n);
+	room = ring_reserve(gw->ring, n);
 	if (!room)
 		return; /* counted by the ring */
 	record_write(room, rec, text);
-	ring_commit(s->gw->ring, n);
+	ring_commit(gw->ring, n);
 }
 
 void
@@ -209,7 +210,38 @@ record_request(struct session *s, enum fault fault)
 	rec.bytes_in += s->up.bytes;
 	rec.bytes_out += s->down.bytes;
 	fill_texts(s, r, text, &t);
-	commit(s, &rec, text, r->start_us);
+	commit(s->gw, &rec, text, r->start_us);
+}
+
+void
+record_refusal(struct gateway *gw, uint16_t listener, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+{
+	const struct settings *set = gw->snap->set;
+	struct span            text[RT_COUNT];
+	struct record          rec = {
+		.id = gw->next_id++,
+		.bytes_out = bytes_out,
+		.client = *peer,
+		.minor = 255,
+		.fault = (uint16_t)fault,
+		.status = fault_row(fault)->status,
+		.worker = (uint16_t)gw->worker,
+		.resolve_ms = MS_NONE,
+		.connect_ms = MS_NONE,
+		.tls_ms = MS_NONE,
+		.first_byte_ms = MS_NONE,
+		.auth_ms = MS_NONE,
+		.queue_ms = MS_NONE,
+	};
+
+	rec.session = rec.id;
+	for (unsigned i = 0; i < RT_COUNT; i++)
+		text[i] = SPAN("");
+	if (listener < set->listeners.n) {
+		const struct snapshot_listener *l = snapshot_at(gw->snap, set->listeners.off);
+		text[RT_LISTENER] = snapshot_text(gw->snap, l[listener].name);
+	}
+	commit(gw, &rec, text, loop_now_us(gw->loop));
 }
 
 struct memo *
@@ -265,7 +297,7 @@ memo_record(struct session *s, struct memo *m, enum fault fault, struct span det
 		m->rec.bytes_in += s->up.bytes;
 		m->rec.bytes_out += s->down.bytes;
 	}
-	commit(s, &m->rec, text, m->start_us);
+	commit(s->gw, &m->rec, text, m->start_us);
 }
 
 void
