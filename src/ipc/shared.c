@@ -74,11 +74,20 @@ shared_close(struct shared *s)
 void
 shared_worker_reset(struct shared *s, uint32_t worker)
 {
-	s->worker[worker].counters.open = 0;
-	s->worker[worker].counters.queued = 0;
+	struct shared_worker *w = &s->worker[worker];
+
+	w->counters.open = w->counters.tunnels_open = w->counters.queued = 0;
+	/* most were never counted under: those are not written, so that they take no memory */
+	for (uint32_t i = 0; i < LISTENER_COUNTS; i++)
+		if (w->listener[i].open)
+			w->listener[i].open = 0;
 	for (uint32_t i = 0; i < RULE_SLOTS; i++) {
-		atomic_store(&s->worker[worker].limits.busy[i], 0);
-		atomic_store(&s->worker[worker].limits.waiting[i], 0);
+		if (w->rule[i].open)
+			w->rule[i].open = 0;
+		if (atomic_load(&w->limits.busy[i]))
+			atomic_store(&w->limits.busy[i], 0);
+		if (atomic_load(&w->limits.waiting[i]))
+			atomic_store(&w->limits.waiting[i], 0);
 	}
 	memset(&s->worker[worker].tally, 0, sizeof s->worker[worker].tally);
 }

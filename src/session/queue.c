@@ -100,7 +100,7 @@ queue_pass(struct session *s)
 {
 	const struct rule_way *way = way_of(s->req);
 
-	s->rule_slot = (uint16_t)way->slot;
+	s->limited_by = (uint16_t)way->slot;
 	if (!way->max_connections || !way->slot)
 		return true;
 	if (!s->gw->queue.n_of[way->slot] && hold(s, way))
@@ -114,7 +114,7 @@ queue_change(struct session *s)
 {
 	const struct rule_way *way = way_of(s->req);
 
-	s->rule_slot = (uint16_t)way->slot;
+	s->limited_by = (uint16_t)way->slot;
 	if (s->held && s->held == way->slot)
 		return true;
 	if (s->held)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "session/count.h"
 #include "session/inside.h"
 #include "session/logon.h"
 #include "session/session.h"
@@ -17,6 +18,8 @@
 struct memo {
 	struct record rec;
 	uint64_t      start_us;
+	uint16_t      rule;    /* the number that it counts under */
+	uint16_t      open_at; /* as request.open_at */
 	char          text[]; /* all texts, one after the other; rec.len says how long each is */
 };
 
@@ -167,25 +170,14 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 }
 
 static void
-count(struct gateway *gw, const struct record *rec)
-{
-	struct worker_counters *c = gw->count;
-
-	c->requests++;
-	c->by_fault[rec->fault]++;
-	c->bytes_in += rec->bytes_in;
-	c->bytes_out += rec->bytes_out;
-}
-
-static void
-commit(struct gateway *gw, struct record *rec, const struct span text[RT_COUNT], uint64_t start_us)
+commit(struct gateway *gw, struct record *rec, const struct span text[RT_COUNT], uint64_t start_us, uint16_t rule, uint16_t listener)
 {
 	size_t n;
 	void  *room;
 
 	rec->end_real_us = clock_real_us();
 	rec->duration_us = loop_now_us(gw->loop) - start_us;
-	count(gw, rec);
+	count_line(gw, rec, rule, listener);
 	if (!gw->ring || !gw->snap->set->log_any)
 		return;
 	n = record_size(rec, text);
@@ -210,15 +202,16 @@ record_request(struct session *s, enum fault fault)
 	rec.bytes_in += s->up.bytes;
 	rec.bytes_out += s->down.bytes;
 	fill_texts(s, r, text, &t);
-	commit(s->gw, &rec, text, r->start_us);
+	commit(s->gw, &rec, text, r->start_us, r->rule_slot, s->counted_at);
+	count_ended(s->gw, &r->open_at);
 }
 
 void
-record_refusal(struct gateway *gw, uint16_t listener, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
 {
-	const struct settings *set = gw->snap->set;
-	struct span            text[RT_COUNT];
-	struct record          rec = {
+	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
+	struct span                     text[RT_COUNT];
+	struct record                   rec = {
 		.id = gw->next_id++,
 		.bytes_out = bytes_out,
 		.client = *peer,
@@ -237,11 +230,9 @@ record_refusal(struct gateway *gw, uint16_t listener, const struct endpoint *pee
 	rec.session = rec.id;
 	for (unsigned i = 0; i < RT_COUNT; i++)
 		text[i] = SPAN("");
-	if (listener < set->listeners.n) {
-		const struct snapshot_listener *l = snapshot_at(gw->snap, set->listeners.off);
-		text[RT_LISTENER] = snapshot_text(gw->snap, l[listener].name);
-	}
-	commit(gw, &rec, text, loop_now_us(gw->loop));
+	if (l)
+		text[RT_LISTENER] = snapshot_text(gw->snap, l->name);
+	commit(gw, &rec, text, loop_now_us(gw->loop), 0, count_listener(gw, slot));
 }
 
 struct memo *
@@ -265,6 +256,10 @@ memo_new(struct session *s)
 		return NULL;
 	m->rec = rec;
 	m->start_us = r->start_us;
+	m->rule = r->rule_slot;
+	m->open_at = r->open_at;
+	r->open_at = 0;
+	count_time(s->gw, HISTOGRAM_REQUEST, loop_now_us(s->gw->loop) - r->start_us);
 	n = 0;
 	for (unsigned i = 0; i < RT_COUNT; i++) {
 		if (rec.len[i])
@@ -297,7 +292,8 @@ memo_record(struct session *s, struct memo *m, enum fault fault, struct span det
 		m->rec.bytes_in += s->up.bytes;
 		m->rec.bytes_out += s->down.bytes;
 	}
-	commit(s->gw, &m->rec, text, m->start_us);
+	commit(s->gw, &m->rec, text, m->start_us, m->rule, s->counted_at);
+	count_ended(s->gw, &m->open_at);
 }
 
 void

@@ -76,6 +76,8 @@ struct request {
 	uint16_t         listener; /* index in snap, or LISTENER_NONE */
 	uint64_t         id, start_us;
 	uint64_t         bytes_in, bytes_out;
+	uint16_t         rule_slot; /* the number that its rule counts under; 0: no rule's */
+	uint16_t         open_at;   /* the same and one, while it is among the rule's requests under way; 0: it is not */
 
 	struct buf       text; /* the bytes of the head */
 	struct head      head; /* points into them */
@@ -187,13 +189,17 @@ struct session {
 	uint64_t             id;
 	uint64_t             active_us; /* last time that something moved */
 	uint64_t             memo_idle_ms; /* tunnel: its idle-timeout */
-	struct endpoint      peer;
+	struct endpoint      peer;      /* the client; behind a balancer what its PROXY header says */
+	struct endpoint     *original;  /* owned: where a transparent connection was going; null: the client knows of the proxy */
 	struct wait          wait;      /* for its place in front of a limit (queue), or for bandwidth (throttle) */
 	uint32_t             head_seen; /* bytes of `in` that were no whole head */
-	uint16_t             rule_slot; /* what it moves counts under this rule (ipc/slots) */
+	uint16_t             limited_by; /* what it moves is of this rule's bandwidth (ipc/slots) */
 	uint16_t             held;      /* of this rule's max-connections it has a place; 0: of none */
 	uint16_t             slot;
+	uint16_t             counted_at; /* the number that its listener counts under */
 	uint8_t              state;
+	uint8_t              greet;      /* enum greet_step (greet.c) */
+	bool                 tallied;    /* it counts as one of its client's */
 	bool                 keep;       /* the client's connection stays after this request */
 	bool                 eof;        /* the client will send no more */
 	bool                 is_stream;  /* of another session's HTTP/2: no socket, not in the tally */
@@ -202,7 +208,10 @@ struct session {
 };
 
 /* --- session.c: life --- */
-void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
+/* `greets`: the listener has more to do before the first request (greet.h). */
+void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
+/* From now on it counts as one of its client's. */
+void session_tally(struct session *s);
 /* One stream of an inspected client's HTTP/2, which the carrier is; on behalf of `parent`. False: no memory, the carrier stays the caller's. */
 bool session_open_stream(struct session *parent, struct carrier *stream);
 /* Go to `next`: checks the edge, arms the deadline. */
@@ -305,8 +314,8 @@ size_t authenticate_info(const struct request *r, char *out, size_t room);
 
 /* --- record.c: the log line --- */
 void record_request(struct session *s, enum fault fault); /* of s->req */
-/* Of somebody who was refused before anything was read; listener: its index in the snapshot at hand. */
-void record_refusal(struct gateway *gw, uint16_t listener, const struct endpoint *peer, enum fault fault, size_t bytes_out);
+/* Of somebody who was refused before anything was read. */
+void record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out);
 struct memo *memo_new(struct session *s);                 /* of s->req, at the start of its tunnel */
 /* The line of a tunnel that has ended, or of a CONNECT that was inspected; `detail` when something more is known of its TLS by now, else "". */
 void memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail);

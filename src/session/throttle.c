@@ -101,13 +101,13 @@ static unsigned
 claims_of(const struct session *s, struct claim c[CLAIMS])
 {
 	const struct throttle      *t = &s->gw->throttle;
-	const struct throttle_rates none = {0, 0}, *r = t->rule ? &t->rule[s->rule_slot] : &none;
+	const struct throttle_rates none = {0, 0}, *r = t->rule ? &t->rule[s->limited_by] : &none;
 	unsigned                    n = 0;
 
 	if (r->all)
-		c[n++] = (struct claim){&s->gw->shared->limits.rule[s->rule_slot].paid_ns, r->all, s->rule_slot};
+		c[n++] = (struct claim){&s->gw->shared->limits.rule[s->limited_by].paid_ns, r->all, s->limited_by};
 	if (r->client)
-		claim_client(s, s->rule_slot, r->client, &c[n++]);
+		claim_client(s, s->limited_by, r->client, &c[n++]);
 	if (t->client)
 		claim_client(s, RULE_SLOTS, t->client, &c[n++]);
 	return n;
