@@ -154,6 +154,16 @@ __wrap_request_new(struct session *s)
 	return r;
 }
 
+/* It has a line, as if it had asked for something. */
+void __real_record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out);
+void __wrap_record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out);
+void
+__wrap_record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+{
+	playing->n_requests++;
+	__real_record_refusal(gw, slot, peer, fault, bytes_out);
+}
+
 /* --- allocations --- */
 
 static bool
