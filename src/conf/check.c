@@ -221,4 +221,5 @@ check_whole(struct load *l)
 	check_addresses(l);
 	check_auth(l);
 	check_inspection(l);
+	check_log_lines(l);
 }
