@@ -44,7 +44,7 @@ def nft(text):
 def shipped(name, port, web):
     """The rules of contrib/transparent, with this network's names."""
     text = (SOURCE / "contrib" / "transparent" / name).read_text()
-    for key, value in (("inside", f'"{WIRE}"'), ("port", port), ("web", "{ %s }" % web)):
+    for key, value in (("inside", f'"{WIRE}"'), ("gateway_port", port), ("web", "{ %s }" % web)):
         text, found = re.subn(rf"(?m)^define {key} = .*$", f"define {key} = {value}", text)
         assert found == 1, key
     nft(text)
