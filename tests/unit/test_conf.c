@@ -177,7 +177,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\naction = deny\nreport = maybe\nforce = 1\n", {"3: report = maybe: want yes or no", "4: force = 1: want yes or no"}},
 		{"[log a]\n", {"1: [log a] has no file"}},
 		{"[log a]\nfile =\n", {"2: file has no value"}},
-		{"[log a]\nfile = -\nformat = common\n", {"3: want squid, json, combined, or a format string with % codes"}},
+		{"[log a]\nfile = -\nformat = common\n", {"3: want squid, json, combined, w3c, cef, leef, or a format string with % codes"}},
 		/* what later versions have */
 		{"[gateway]\nadmin = 127.0.0.1:3180\ncontrol = /run/x\n", {"2: admin is not in this version", "3: control is not in this version"}},
 		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"1: [parent NAME] is not in this version", "3: [pac] is not in this version"}},
@@ -189,8 +189,17 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\naction = deny\nremove-response-header =\ncontent-types = \"a\norigin-tls = \"\"\norigin-strength = !!1\n",
 		    {"3: remove-response-header", "4: the quote is not closed", "5: an item is empty", "6: \"!!\""}},
 		{"[rule a]\naction = deny\nparent = up\n", {"3: parent is not in this version"}},
-		{"[log a]\nfile = -\nformat = w3c\n", {"3: format = w3c is not in this version"}},
-		{"[log a]\nfile = -\nformat = cef\n", {"3: format = cef is not in this version"}},
+		/* which lines go to a log */
+		{"[rule x]\naction = deny\n[log a]\nfile = -\nrules = x good-end no-such\n  nor-this\n",
+		    {"5: rules = no-such: there is no [rule no-such]", "6: rules = nor-this: there is no [rule nor-this]"}},
+		{"[log a]\nfile = -\nrules =\nactions = allow deny\n", {"3: rules has no value", "4: actions = allow; want bypass, tunnel, inspect, deny or none"}},
+		{"[log a]\nfile = -\nactions = !deny\nsample = 0\nanonymise = names\n",
+		    {"3: actions takes no \"!\"", "4: sample = 0", "5: anonymise = names; want clients or users"}},
+		{"[log a]\nfile = -\nmax-size = 1m\n", {"1: [log a] has a max-size, but only a file can be renamed when it is full"}},
+		{"[log a]\nfile = a.log\nmax-size = 1k\nkeep = 0\n", {"1: [log a]: max-size is too small; want at least 64k", "4: keep = 0"}},
+		{"[log a]\nfile = a.log\n[log b]\nfile = b.log\n[log c]\nfile = /var/log/postern/a.log\n",
+		    {"5: [log c] writes to /var/log/postern/a.log, as the log at postern.ini:1 does; want a file of its own"}},
+		{"[gateway]\nlog-level = loud\n", {"2: log-level = loud: want error, warn, info, debug"}},
 		/* who is asked */
 		{"[rule a]\naction = tunnel\n", {"2: [rule a]: action = tunnel needs to know who asks, but there is no [auth]; say auth = none, or add [auth]"}},
 		{"[rule a]\naction = bypass\nauth = required\n", {"3: [rule a]: auth = required needs to know who asks"}},
