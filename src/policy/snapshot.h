@@ -122,6 +122,7 @@ struct settings {
 
 	uint32_t policy;       /* offsets */
 	uint32_t egress;
+	uint32_t admin_clients; /* addr_set of who may ask the admin process */
 };
 
 struct snapshot {
@@ -137,7 +138,7 @@ struct snapshot_inputs {
 	uint64_t               generation;
 	bool                   report_only;
 	uint32_t               workers; /* resolved from `auto` */
-	const struct endpoint *own;
+	const struct endpoint *own; /* listeners, and the admin addresses */
 	size_t                 n_own;
 	const uint8_t         *log_key; /* LOG_KEY_BYTES, the same as long as the gateway runs; null: nothing is logged with it */
 };
@@ -154,6 +155,8 @@ int snapshot_refresh(int fd, uint64_t generation, struct report *r);
 
 /* Map a block; the logger needs no policy. NULL: damaged, or out of memory. */
 struct snapshot *snapshot_open(int fd, bool with_policy);
+/* The same for those who show it and decide nothing: the policy knows its rules only (policy_open_names). */
+struct snapshot *snapshot_open_names(int fd);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void             snapshot_unref(struct snapshot *s);
 

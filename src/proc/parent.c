@@ -36,6 +36,7 @@ struct parent {
 	struct parent_options options;
 	struct loop          *loop;
 	struct crew           crew;
+	struct admin          admin;
 	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
 	int                   shared_fd;
 	enum parent_state     state;
@@ -124,13 +125,15 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
 {
-	struct endpoint        own[LISTENER_SLOTS];
+	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
-	in.n_own = *ports ? ports_own(*ports, own) : 0;
+	if (*ports && admin_prepare(&p->admin, c, r))
+		in.n_own = ports_own(*ports, own);
+	in.n_own += admin_own(&p->admin, own + in.n_own);
 	census_number(p->shared, c, in.generation);
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0) {
@@ -141,16 +144,20 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 		close(*snapshot);
 		*snapshot = -1;
 	}
+	admin_forget(&p->admin);
 	ports_free(*ports, p->ports);
 	*ports = NULL;
 	return false;
 }
 
 static bool
-has_place(const struct ports *p, const struct endpoint *e)
+has_place(const struct ports *p, const struct port *at)
 {
+	const struct endpoint *e = &at->bound;
+
 	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
-		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope)
+		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope &&
+		    strcmp(p->slot[i].path, at->path) == 0)
 			return true;
 	return false;
 }
@@ -159,15 +166,15 @@ has_place(const struct ports *p, const struct endpoint *e)
 static void
 say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c)
 {
-	char text[ENDPOINT_TEXT_MAX];
+	char text[PORT_TEXT_MAX];
 
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		const struct port          *port = &p->slot[i];
 		const struct conf_listener *l = NULL;
 		uint16_t                    index = 0;
-		if (!port->used || has_place(other, &port->bound))
+		if (!port->used || has_place(other, port))
 			continue;
-		endpoint_print(&port->bound, text);
+		port_print(port, text);
 		if (c)
 			TAILQ_FOREACH(l, &c->listeners, link)
 				if (index++ == port->index)
@@ -207,6 +214,7 @@ reload_drop(struct parent *p)
 	p->next_snapshot = -1;
 	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
+	admin_forget(&p->admin);
 	p->will_hold[0] = '\0';
 	timer_clear(&p->deadline);
 	p->state = PARENT_SERVING;
@@ -227,6 +235,7 @@ reload_finish(struct parent *p)
 	if (p->has_next_plan)
 		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
+	admin_take(&p->admin);
 	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
 	close(p->snapshot);
 	p->snapshot = p->next_snapshot;
@@ -550,6 +559,8 @@ parent_begin(struct parent *p)
 			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
 		ok = p->user && find_user(c, &start, &r);
+		ports_take_passed();
+		ports_name_unused(c, &r);
 		ok = parent_share(p) && build(p, c, &r, &p->ports, &p->snapshot) && ok;
 	}
 	report_print(&r, c, stderr);
@@ -566,6 +577,8 @@ parent_begin(struct parent *p)
 			p->crew.arg = p;
 			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
+			admin_init(&p->admin, &p->crew);
+			admin_take(&p->admin);
 			census_applied(p->shared, p->generation);
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
@@ -609,6 +622,7 @@ parent_run(const struct parent_options *o)
 	signal_watch_clear(&p->child);
 	if (p->crew.loop)
 		crew_clear(&p->crew);
+	admin_clear(&p->admin);
 	shared_close(p->shared);
 	if (p->shared_fd >= 0)
 		close(p->shared_fd);

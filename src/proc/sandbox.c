@@ -42,6 +42,11 @@ static const int signer[] = {
 	SCMP_SYS(pread64), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 };
 
+/* Sockets that others made. */
+static const int admin[] = {
+	SCMP_SYS(accept4), SCMP_SYS(getsockname), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+};
+
 /* Threads, sockets of all kinds, and the files that getaddrinfo, Kerberos, TLS and NSS read, or keep (the replay cache). No exec, so a fork leads nowhere. */
 static const int auth[] = {
 	SCMP_SYS(access), SCMP_SYS(arch_prctl), SCMP_SYS(bind), SCMP_SYS(chmod), SCMP_SYS(clock_getres), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(connect),
@@ -138,6 +143,8 @@ load_filter(enum role role, bool jit)
 		goto out;
 	if (role == ROLE_AUTH && !allow(ctx, auth, sizeof auth / sizeof *auth))
 		goto out;
+	if (role == ROLE_ADMIN && !allow(ctx, admin, sizeof admin / sizeof *admin))
+		goto out;
 	ok = seccomp_load(ctx) == 0;
 out:
 	seccomp_release(ctx);
@@ -154,6 +161,7 @@ load_filter(enum role role, bool jit)
 	(void)logger;
 	(void)signer;
 	(void)auth;
+	(void)admin;
 	return true;
 }
 #endif
