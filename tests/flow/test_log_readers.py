@@ -35,6 +35,7 @@ def gw(world, gateway_kept, serve_kept):
     gw.start()
     with gw.tunnel("origin.example.net:443") as t:
         t.send("12345").exactly(5)
+    gw.record(method="CONNECT")
     gw.get("http://origin.example.net/a%20b?k=v%20w", fields=f"User-Agent: {AGENT}\r\n")
     gw.get("http://no.example.net/", fields=f"User-Agent: {AGENT}\r\n")
     with gw.connect() as c:
