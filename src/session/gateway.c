@@ -175,7 +175,7 @@ gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 	gateway_unlisten(gw, n);
 	slot->fd = fd;
 	slot->index = index;
-	if (!gw->paused && !gw->draining && !watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
+	if (!gw->paused && !gw->draining && !watch_init_shared(&slot->watch, gw->loop, fd, on_accept, slot))
 		gateway_pause(gw); /* and tried again, with the others */
 }
 
@@ -231,20 +231,23 @@ on_resume(void *arg)
 	gw->paused = false;
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		struct slot *slot = &gw->slot[i];
-		if (slot->fd >= 0 && !watch_init_level(&slot->watch, gw->loop, slot->fd, WATCH_READ, on_accept, slot)) {
+		if (slot->fd >= 0 && !watch_init_shared(&slot->watch, gw->loop, slot->fd, on_accept, slot)) {
 			gateway_pause(gw);
 			return;
 		}
 	}
 }
 
-size_t
-gateway_refuse(struct gateway *gw, int fd, enum fault fault)
+/* Nothing was asked, so nothing is rendered: a line of text, for who speaks plain HTTP. Bytes. */
+static size_t
+refuse(struct gateway *gw, const struct snapshot_listener *l, int fd, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
 	char                    text[2048];
 	int                     n;
 
+	if (!l || l->tls || l->mode != LISTENER_EXPLICIT)
+		return 0;
 	n = snprintf(text, sizeof text,
 	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/plain\r\nContent-Length: %zu\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n"
 	    "Connection: close\r\n\r\n%s\n",
@@ -252,6 +255,22 @@ gateway_refuse(struct gateway *gw, int fd, enum fault fault)
 	    SPAN_ARG(snapshot_text(gw->snap, gw->snap->set->proxy_status)), row->token, row->word, row->sentence);
 	sock_write(fd, span_of(text, (size_t)n));
 	return (size_t)n;
+}
+
+void
+gateway_turn_away(struct gateway *gw, uint16_t slot, int fd, const struct endpoint *peer, enum fault fault)
+{
+	uint64_t second = loop_now_us(gw->loop) / 1000000;
+	size_t   n;
+
+	if (fault == FAULT_NONE)
+		return;
+	n = refuse(gw, gateway_listener_row(gw, slot), fd, fault);
+	if (gw->refused_s != second)
+		gw->refused_n = 0;
+	gw->refused_s = second;
+	if (gw->refused_n++ < REFUSALS_TOLD)
+		record_refusal(gw, slot, peer, fault, n);
 }
 
 const struct snapshot_listener *
@@ -284,19 +303,6 @@ gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enu
 	return true;
 }
 
-/* The line of somebody who never got to ask. */
-static void
-tell_log(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
-{
-	uint64_t second = loop_now_us(gw->loop) / 1000000;
-
-	if (gw->refused_s != second)
-		gw->refused_n = 0;
-	gw->refused_s = second;
-	if (gw->refused_n++ < REFUSALS_TOLD)
-		record_refusal(gw, slot, peer, fault, bytes_out);
-}
-
 /* Who may not come is closed before a byte is read; who has too many connections hears why. Whom a balancer brings tells its header (greet.c). */
 static bool
 may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpoint *peer, bool *greets)
@@ -307,8 +313,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	*greets = l && l->greets;
 	if ((*greets && greet_is_balancer(gw, l, &peer->addr)) || gateway_admits(gw, (uint16_t)(slot - gw->slot), &peer->addr, &fault))
 		return true;
-	if (fault != FAULT_NONE && !*greets)
-		tell_log(gw, (uint16_t)(slot - gw->slot), peer, fault, gateway_refuse(gw, fd, fault));
+	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), fd, peer, fault);
 	sock_close(fd);
 	return false;
 }
