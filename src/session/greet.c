@@ -302,7 +302,7 @@ refuse_header(struct session *s, const char *what)
 static bool
 admit(struct session *s)
 {
-	enum fault                      fault;
+	enum fault fault;
 
 	if (gateway_admits(s->gw, s->slot, &s->peer.addr, &fault)) {
 		session_tally(s);
