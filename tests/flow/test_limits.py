@@ -6,8 +6,10 @@ import signal
 import threading
 import time
 
+import inspection
 import origin as origins
 import pytest
+import web
 import wire
 import world as w
 
@@ -280,3 +282,29 @@ def test_who_has_too_many_connections_has_a_line_in_the_log(gateway, origin):
     line = gw.record(fault="client-limit")
     assert line["client"] == "127.0.0.9" and line["status"] == 429 and line["listener"] == "edge" and not line["method"]
     assert [text for text in gw.native_lines() if " TCP_DENIED/429 " in text and " 127.0.0.9 " in text]
+
+
+def test_requests_inside_inspected_tunnels_are_limited_by_their_own_rules(gateway, world, folder):
+    """The CONNECT does not keep the only place from what is asked inside; two streams of one client's HTTP/2 take turns at it."""
+    (folder / "big").write_bytes(b"x" * (2 * M))
+    folder.chmod(0o755)
+    nginx = web.Nginx(folder, w.OTHER, f"""server {{ listen {w.OTHER}:443 ssl http2; ssl_certificate {world.cert}; ssl_certificate_key {world.key};
+        root {folder}; }}""")
+    try:
+        here = inspection.Inspecting(gateway, world, folder, rules="""
+[rule one-at-a-time]
+action = inspect
+auth = none
+bandwidth = 2m
+max-connections = 1
+""")
+        for turn, version in enumerate(("--http2", "--http1.1")):
+            begin = time.monotonic()
+            done = here.curl(version, "--parallel", "-o", "/dev/null", "-o", "/dev/null", "-w", "%{http_code} %{size_download}\n",
+                             "https://other.example.net/big", "https://other.example.net/big?2")
+            took = time.monotonic() - begin
+            assert done.stdout.decode().split() == ["200", str(2 * M)] * 2
+            assert 1.5 < took < 4, took
+            here.gw.record(turn + 1, url=lambda u: u and "/big" in u, queue_ms=lambda ms: ms and ms > 300)
+    finally:
+        nginx.close()
