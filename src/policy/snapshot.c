@@ -147,6 +147,21 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 	return !f->failed;
 }
 
+/* Names, each a text. */
+static struct flat_ref
+add_names(struct flat *f, const struct conf_items *items)
+{
+	uint32_t off = flat_add(f, NULL, items->n * sizeof(struct flat_ref), 8);
+
+	for (size_t i = 0; i < items->n; i++) {
+		struct flat_ref name = flat_add_text(f, items->v[i].text);
+		if (f->failed)
+			break;
+		((struct flat_ref *)flat_at(f, off))[i] = name;
+	}
+	return (struct flat_ref){off, (uint32_t)items->n};
+}
+
 static bool
 add_logs(struct flat *f, const struct conf *c, struct settings *set)
 {
@@ -170,8 +185,14 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 		log.custom = flat_add_text(f, l->custom);
 		log.format = l->format;
 		log.log_query = l->log_query;
+		log.rules = add_names(f, &l->rules);
+		log.lets = l->lets;
+		log.sample = l->sample;
+		log.masks = l->masks;
+		log.keep = l->keep;
+		log.max_size = l->max_size;
 		set->log_entry |= l->format == LOG_JSON || l->format == LOG_CUSTOM;
-		set->log_referer |= l->format == LOG_COMBINED || l->format == LOG_CUSTOM;
+		set->log_referer |= l->format != LOG_SQUID && l->format != LOG_JSON;
 		if (f->failed)
 			return false;
 		((struct snapshot_log *)flat_at(f, off))[n++] = log;
@@ -243,6 +264,8 @@ fill_values(struct settings *set, const struct conf_gateway *g, const struct sna
 {
 	set->magic = SNAPSHOT_MAGIC;
 	set->generation = in->generation;
+	if (in->log_key)
+		memcpy(set->log_key, in->log_key, sizeof set->log_key);
 	set->report_only = in->report_only;
 	set->head_timeout_ms = g->head_timeout_ms;
 	set->connect_timeout_ms = g->connect_timeout_ms;
