@@ -358,7 +358,7 @@ heard(struct member *m, const struct message *msg)
 		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
-		m->census->generation = msg->number;
+		census_uses(m, msg->number);
 		if (msg->number != m->crew->generation)
 			break;
 		timer_clear(&b->follow);
