@@ -146,6 +146,39 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 	return !f->failed;
 }
 
+static struct flat_ref
+add_parents(struct flat *f, const struct conf *c)
+{
+	const struct conf_parent *p;
+	size_t                    n = 0;
+	uint32_t                  off;
+
+	TAILQ_FOREACH (p, &c->parents, link)
+		n++;
+	off = flat_add(f, NULL, n * sizeof(struct snapshot_parent), 8);
+	n = 0;
+	TAILQ_FOREACH (p, &c->parents, link) {
+		struct snapshot_parent to;
+
+		memset(&to, 0, sizeof to); /* padding too */
+		to.name = flat_add_text(f, p->name);
+		to.host = flat_add_text(f, span_str(p->host));
+		to.health_host = flat_add_text(f, span_str(p->health_host));
+		to.port = p->port;
+		to.health_port = p->health_port;
+		to.weight = p->weight;
+		to.auth = p->auth;
+		to.slot = p->slot;
+		to.fail_after = p->fail_after;
+		to.health_interval_ms = p->health_interval_ms;
+		to.connect_timeout_ms = p->connect_timeout_ms;
+		if (f->failed)
+			break;
+		((struct snapshot_parent *)flat_at(f, off))[n++] = to;
+	}
+	return (struct flat_ref){off, (uint32_t)n};
+}
+
 static bool
 add_logs(struct flat *f, const struct conf *c, struct settings *set)
 {
@@ -394,6 +427,24 @@ fill_inspection(struct flat *f, struct inspection_settings *to, const struct con
 	carried_ca(f, i, to, r);
 }
 
+/* It may become one later, so it is a warning. */
+static void
+check_sources(struct flat *f, const struct conf *c, const struct settings *set, struct report *r)
+{
+	const struct conf_rule *rule;
+	struct addr             a;
+
+	TAILQ_FOREACH (rule, &c->rules, link)
+		for (size_t i = 0; i < rule->source.n && !f->failed; i++) {
+			bool found = !addr_parse(rule->source.v[i].text, &a); /* said already */
+			for (uint32_t k = 0; k < set->local.n && !found; k++)
+				found = addr_eq(&a, &((const struct addr *)flat_at(f, set->local.off))[k]);
+			if (!found)
+				report_warn(r, rule->source.v[i].at, "source = %.*s is no address of this machine at the moment: what this rule lets through cannot connect",
+				    SPAN_ARG(rule->source.v[i].text));
+		}
+}
+
 static bool
 fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *in, struct report *r)
 {
@@ -417,10 +468,12 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.resolvers = add_array(f, g->resolvers.v, g->resolver_system ? 0 : g->resolvers.n, sizeof *g->resolvers.v);
 	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
+	set.parents = add_parents(f, c);
 	fill_auth(f, &set.auth, c, r);
 	fill_inspection(f, &set.inspection, c, in, r);
 	set.egress = egress_compile(c, f);
 	set.policy = policy_compile(c, f, r);
+	check_sources(f, c, &set, r);
 	/* last: a refresh cuts the block off before it */
 	if (!set.egress || !set.policy || !carried_add(f, c, &set, r))
 		return false;
@@ -522,6 +575,9 @@ snapshot_unref(struct snapshot *s)
 {
 	if (!s || --s->refs)
 		return;
+	if (s->secrets)
+		explicit_bzero(s->secrets, s->set->parents.n * sizeof *s->secrets);
+	free(s->secrets);
 	policy_close(s->policy);
 	flat_unmap(s->block, s->size);
 	free(s);
@@ -548,6 +604,31 @@ is_local(const struct snapshot *s, const struct addr *a)
 		if (addr_eq(a, &local[i]))
 			return true;
 	return false;
+}
+
+bool
+snapshot_is_local(const struct snapshot *s, const struct addr *a)
+{
+	return is_local(s, a);
+}
+
+bool
+snapshot_keep_secrets(struct snapshot *s, const struct snapshot_secret *secret, uint32_t n)
+{
+	if (n != s->set->parents.n || n > PARENTS_MAX || s->secrets)
+		return false;
+	if (!(s->secrets = calloc(n, sizeof *s->secrets)))
+		return false;
+	memcpy(s->secrets, secret, n * sizeof *s->secrets);
+	return true;
+}
+
+struct span
+snapshot_secret_of(const struct snapshot *s, uint32_t parent)
+{
+	if (!s->secrets || parent >= s->set->parents.n)
+		return SPAN("");
+	return span_of(s->secrets[parent].text, s->secrets[parent].n);
 }
 
 static bool

@@ -137,6 +137,17 @@ fit_resolver(struct gateway *gw, const struct resolver_config *c)
 	return gw->resolver != NULL;
 }
 
+/* Every worker writes the same. */
+static void
+name_parents(struct gateway *gw, const struct snapshot *s)
+{
+	const struct snapshot_parent *v = snapshot_at(s, s->set->parents.off);
+
+	for (uint32_t i = 0; i < s->set->parents.n; i++)
+		if (v[i].slot < PARENT_SLOTS)
+			parents_name(&gw->shared->parents, v[i].slot, snapshot_text(s, v[i].name));
+}
+
 bool
 gateway_use(struct gateway *gw, struct snapshot *s)
 {
@@ -156,6 +167,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 		leaf_desk_fit(gw->leaves, s->set->inspection.leaf_cache);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
+	name_parents(gw, s);
 	return true;
 }
 

@@ -66,6 +66,7 @@ struct gateway {
 	struct lane_pool   lanes;
 	struct buf_pool    bufs;
 	struct origin_pool origins;
+	uint64_t           parent_turn; /* whose turn it is, under round-robin */
 	uint64_t           date_s; /* the second that `date` is of */
 	char               date[40];
 	struct desk        *desk;  /* owned by the worker; null: there is nobody to ask */

@@ -17,6 +17,7 @@ libpostern_a_SOURCES += \
 	src/session/origin.c src/session/origin.h \
 	src/session/origin_tls.c \
 	src/session/page.c src/session/page.h \
+	src/session/parent.c \
 	src/session/peek.c \
 	src/session/reach.c \
 	src/session/record.c \
@@ -26,4 +27,5 @@ libpostern_a_SOURCES += \
 	src/session/target.c src/session/target.h \
 	src/session/streams.c \
 	src/session/tunnel.c \
-	src/session/unserved.c src/session/unserved.h
+	src/session/unserved.c src/session/unserved.h \
+	src/session/way.c src/session/way.h

@@ -473,11 +473,12 @@ keepalive_set(int fd)
 /* --- net/dial.h: one address --- */
 
 int
-dial_now(const struct endpoint *to, enum fault *fault)
+dial_now(const struct endpoint *to, const struct dial_source *from, enum fault *fault)
 {
 	char              text[ENDPOINT_TEXT_MAX];
 	struct fake_sock *s;
 
+	(void)from;
 	endpoint_print(to, text);
 	fake_errand("dial %s", text);
 	*fault = fake.dial_fault;
