@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "session/health.h"
 #include "session/page.h"
 #include "session/session.h"
 #include "session/unserved.h"
@@ -56,6 +57,7 @@ gateway_clear(struct gateway *gw)
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
 	timer_clear(&gw->resume);
+	health_free(gw->health);
 	origin_pool_clear(&gw->origins);
 	aia_free(gw->aia);
 	resolver_free(gw->resolver);
@@ -137,15 +139,19 @@ fit_resolver(struct gateway *gw, const struct resolver_config *c)
 	return gw->resolver != NULL;
 }
 
-/* Every worker writes the same. */
+/* Their names, as every worker writes them, and the looks at them. */
 static void
-name_parents(struct gateway *gw, const struct snapshot *s)
+fit_parents(struct gateway *gw, const struct snapshot *s)
 {
 	const struct snapshot_parent *v = snapshot_at(s, s->set->parents.off);
 
 	for (uint32_t i = 0; i < s->set->parents.n; i++)
 		if (v[i].slot < PARENT_SLOTS)
 			parents_name(&gw->shared->parents, v[i].slot, snapshot_text(s, v[i].name));
+	if (s->set->parents.n && !gw->health)
+		gw->health = health_new(gw);
+	if (gw->health)
+		health_begin(gw->health);
 }
 
 bool
@@ -167,7 +173,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 		leaf_desk_fit(gw->leaves, s->set->inspection.leaf_cache);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
-	name_parents(gw, s);
+	fit_parents(gw, s);
 	return true;
 }
 

@@ -30,6 +30,22 @@ put_place(struct compose *o, const struct session *s)
 	put_authority(o, &at, 0);
 }
 
+/* Whom the client's CONNECT has passed, so that a loop is seen by whoever is in it twice. */
+static void
+put_via(struct compose *o, const struct request *r)
+{
+	struct field f;
+
+	for (size_t at = 0; r->is_connect && r->head.seen & 1u << FIELD_VIA && head_field_next(&r->head, &at, &f);)
+		if (f.id == FIELD_VIA)
+			put(o, f.line);
+	if (!r->snap->set->via)
+		return;
+	put(o, SPAN("Via: 1.1 "));
+	put(o, snapshot_text(r->snap, r->snap->set->visible_name));
+	put(o, SPAN("\r\n"));
+}
+
 static struct span
 compose_connect(const struct session *s)
 {
@@ -42,11 +58,7 @@ compose_connect(const struct session *s)
 	put_place(&o, s);
 	put(&o, SPAN("\r\n"));
 	way_put_authorization(&o, r->snap, r->parent - 1u);
-	if (r->snap->set->via) {
-		put(&o, SPAN("Via: 1.1 "));
-		put(&o, snapshot_text(r->snap, r->snap->set->visible_name));
-		put(&o, SPAN("\r\n"));
-	}
+	put_via(&o, r);
 	put(&o, SPAN("\r\n"));
 	return compose_span(&o);
 }

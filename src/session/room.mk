@@ -10,6 +10,7 @@ libpostern_a_SOURCES += \
 	src/session/gate.c \
 	src/session/gateway.c src/session/gateway.h \
 	src/session/head.c \
+	src/session/health.c src/session/health.h \
 	src/session/inside.c src/session/inside.h \
 	src/session/inspect.c src/session/inspect.h \
 	src/session/logon.c src/session/logon.h \
