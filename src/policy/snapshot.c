@@ -139,7 +139,8 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 		to.mode = (uint8_t)l->mode;
 		to.tls = l->tls_cert && l->tls_key;
 		to.h2 = l->h2;
-		if (!to.clients || f->failed)
+		to.greets = to.proxy_from || to.tls || to.mode != LISTENER_EXPLICIT;
+		if (!to.clients || (l->proxy_from.n && !to.proxy_from) || f->failed)
 			return false;
 		((struct snapshot_listener *)flat_at(f, off))[n++] = to;
 	}
@@ -472,10 +473,11 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	fill_auth(f, &set.auth, c, r);
 	fill_inspection(f, &set.inspection, c, in, r);
 	set.egress = egress_compile(c, f);
+	set.admin_clients = add_networks(f, &g->admin_clients);
 	set.policy = policy_compile(c, f, r);
 	check_sources(f, c, &set, r);
 	/* last: a refresh cuts the block off before it */
-	if (!set.egress || !set.policy || !carried_add(f, c, &set, r))
+	if (!set.egress || !set.admin_clients || !set.policy || !carried_add(f, c, &set, r))
 		return false;
 	set.size = f->used;
 	memcpy(flat_at(f, head), &set, sizeof set);
@@ -540,8 +542,9 @@ snapshot_refresh(int old, uint64_t generation, struct report *r)
 	return fd;
 }
 
-struct snapshot *
-snapshot_open(int fd, bool with_policy)
+/* Map a block, and nothing more. */
+static struct snapshot *
+map_block(int fd)
 {
 	struct snapshot *s = calloc(1, sizeof *s);
 	size_t           n = 0;
@@ -553,13 +556,33 @@ snapshot_open(int fd, bool with_policy)
 	s->block = p;
 	s->size = n;
 	s->set = (const void *)(p + HEAD_AT);
-	if (s->set->magic != SNAPSHOT_MAGIC || s->set->size != n)
-		goto fail;
-	if (!with_policy || (s->policy = policy_open(p, n, s->set->policy, s->set->jit)))
+	if (s->set->magic == SNAPSHOT_MAGIC && s->set->size == n)
 		return s;
 fail:
 	flat_unmap(p, n);
 	free(s);
+	return NULL;
+}
+
+struct snapshot *
+snapshot_open(int fd, bool with_policy)
+{
+	struct snapshot *s = map_block(fd);
+
+	if (!s || !with_policy || (s->policy = policy_open(s->block, s->size, s->set->policy, s->set->jit)))
+		return s;
+	snapshot_unref(s);
+	return NULL;
+}
+
+struct snapshot *
+snapshot_open_names(int fd)
+{
+	struct snapshot *s = map_block(fd);
+
+	if (!s || (s->policy = policy_open_names(s->block, s->size, s->set->policy)))
+		return s;
+	snapshot_unref(s);
 	return NULL;
 }
 

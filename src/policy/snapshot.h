@@ -22,6 +22,7 @@ struct snapshot_listener {
 	uint32_t        proxy_from; /* addr_set of who must begin with a PROXY header; 0: nobody */
 	uint32_t        slot;    /* it counts under this number (ipc/slots) */
 	uint8_t         mode;    /* enum listener_mode */
+	bool            greets;  /* something comes before the first request: a PROXY header, TLS, or finding out where a transparent client goes */
 	bool            tls, h2; /* clients speak TLS to the proxy; HTTP/2 is offered to them */
 	struct flat_ref chain;   /* tls: its certificate first, then those that lead to a root; DER, as inspection_settings.ca has them */
 };
@@ -135,6 +136,7 @@ struct settings {
 
 	uint32_t policy;       /* offsets */
 	uint32_t egress;
+	uint32_t admin_clients; /* addr_set of who may ask the admin process */
 };
 
 struct snapshot {
@@ -151,7 +153,7 @@ struct snapshot_inputs {
 	uint64_t               generation;
 	bool                   report_only;
 	uint32_t               workers; /* resolved from `auto` */
-	const struct endpoint *own;
+	const struct endpoint *own; /* listeners, and the admin addresses */
 	size_t                 n_own;
 };
 
@@ -167,6 +169,8 @@ int snapshot_refresh(int fd, uint64_t generation, struct report *r);
 
 /* Map a block; the logger needs no policy. NULL: damaged, or out of memory. */
 struct snapshot *snapshot_open(int fd, bool with_policy);
+/* The same for those who show it and decide nothing: the policy knows its rules only (policy_open_names). */
+struct snapshot *snapshot_open_names(int fd);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void             snapshot_unref(struct snapshot *s);
 

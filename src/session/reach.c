@@ -6,8 +6,11 @@
  * looked up unless a rule asks for its address.
  */
 #include <stdio.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "net/sock.h"
+#include "session/count.h"
 #include "session/inspect.h"
 #include "session/way.h"
 
@@ -90,11 +93,28 @@ is_inner(const struct session *s)
 	return s->inside && !s->req->is_connect;
 }
 
-/* Of connections that it may share: 0 for those in the open. */
+const struct addr *
+reach_original(const struct session *s)
+{
+	const struct request  *r = s->req;
+	const struct rule_way *way;
+
+	if (!s->original || !r->has_verdict || is_inner(s))
+		return NULL;
+	way = policy_rule_way(r->snap->policy, r->verdict.rule);
+	return way->original && way->n_parents == 0 ? &s->original->addr : NULL;
+}
+
+/* Of connections that it may share: 0 for those in the open. Those to an address that a client chose for the name serve only who chose the same. */
 static uint64_t
 ground(const struct session *s)
 {
-	return is_inner(s) ? s->inside->ground : 0;
+	const struct addr *original;
+
+	if (is_inner(s))
+		return s->inside->ground;
+	original = reach_original(s);
+	return original ? XXH3_64bits(original, sizeof *original) | 1 : 0;
 }
 
 /* Inside a tunnel, what carries Authorization of whatever kind serves no other client any more: it is of a ground of this tunnel's own. 0: it carries none. */
@@ -166,13 +186,17 @@ dial_port(const struct request *r)
 	return r->parent ? way_parent(r)->port : r->at.port;
 }
 
+/* False: no memory. */
 static bool
 have_origin(struct session *s, int fd, const struct addr *to)
 {
 	s->origin = origin_new(s->gw, s, fd, to, way_port(s));
-	if (s->origin)
-		s->origin->way = way_key(s);
-	return s->origin != NULL;
+	if (!s->origin)
+		return false;
+	s->origin->way = way_key(s);
+	if (s->original && !s->req->is_connect && !is_inner(s))
+		s->origin->ground = ground(s);
+	return true;
 }
 
 static void
@@ -196,6 +220,7 @@ start_dial(struct session *s)
 		return;
 	}
 	r->to = r->addr[0];
+	r->to_original = reach_original(s) != NULL;
 	if (r->n_addr > 1) {
 		r->dial = dial_start(s->gw->loop, r->addr, r->n_addr, dial_port(r), from, most, on_dialled, s);
 		if (!r->dial)
@@ -215,6 +240,7 @@ reach_connected(struct session *s)
 	struct request *r = s->req;
 
 	r->connect_ms = since_ms(s, r->errand_us);
+	count_time(s->gw, HISTOGRAM_CONNECT, loop_now_us(s->gw->loop) - r->errand_us);
 	if (r->is_connect && r->status == 200)
 		inspect_connected(s);
 	else if (r->is_connect && s->inside)
@@ -334,6 +360,7 @@ use_origin(struct session *s)
 
 	r->has_to = true;
 	r->to = s->origin->addr;
+	r->to_original = reach_original(s) != NULL;
 	forward_begin(s);
 }
 
@@ -433,10 +460,36 @@ wants_connection(struct session *s)
 	return !inspect_is_wanted(s->req) || s->inside || inspect_prepare(s);
 }
 
+/* The deciding rule wants the address that the client meant instead of those that were found: then it is judged as these were, and must lead to the same
+ * verdict. False: answered. */
+static bool
+original_passes(struct session *s)
+{
+	const struct addr *original = reach_original(s);
+	struct request    *r = s->req;
+	struct verdict     v;
+	bool               needs_user;
+	enum fault         fault;
+
+	if (!original)
+		return true;
+	r->facts.address = *original;
+	r->facts.known |= FACT_ADDRESS;
+	fault = judge_addresses(r, original, 1, false, &needs_user);
+	if (fault == FAULT_NONE) {
+		enum policy_answer answer = policy_decide(r->snap->policy, &r->facts, &v);
+		if ((answer != POLICY_VERDICT && answer != POLICY_NEED_RESPONSE) || v.rule != r->verdict.rule)
+			fault = FAULT_DENIED;
+	}
+	if (fault != FAULT_NONE)
+		reply_fault(s, fault);
+	return fault == FAULT_NONE;
+}
+
 static void
 have_addresses(struct session *s, const struct resolved *res)
 {
-	if (addresses_pass(s, res->addr, res->n) && wants_connection(s) && way_choose(s))
+	if (addresses_pass(s, res->addr, res->n) && original_passes(s) && wants_connection(s) && way_choose(s))
 		go_out(s);
 }
 
@@ -449,6 +502,7 @@ on_resolved(void *arg, enum fault fault, struct resolved *res)
 	r->job = NULL;
 	r->resolved = res;
 	r->resolve_ms = since_ms(s, r->errand_us);
+	count_time(s->gw, HISTOGRAM_RESOLVE, loop_now_us(s->gw->loop) - r->errand_us);
 	session_move(s, SESSION_GATE);
 	if (fault != FAULT_NONE)
 		reply_fault(s, fault);
@@ -503,9 +557,10 @@ reach_lookup(struct session *s)
 static void
 reach_straight(struct session *s)
 {
-	struct request *r = s->req;
-	bool            is_name = r->at.host.kind == HOST_NAME && !(is_inner(s) && s->inside->is_fixed), needs_user;
-	enum fault      fault;
+	struct request    *r = s->req;
+	const struct addr *original = reach_original(s);
+	bool               is_name = r->at.host.kind == HOST_NAME && !original && !(is_inner(s) && s->inside->is_fixed), needs_user;
+	enum fault         fault;
 
 	if (is_name) {
 		if (r->parent) /* which looks it up */
@@ -514,7 +569,7 @@ reach_straight(struct session *s)
 			reach_lookup(s);
 		return;
 	}
-	fault = judge_addresses(r, is_inner(s) ? &s->inside->fixed : &r->at.host.addr, 1, false, &needs_user);
+	fault = judge_addresses(r, is_inner(s) ? &s->inside->fixed : original ? original : &r->at.host.addr, 1, false, &needs_user);
 	if (fault != FAULT_NONE)
 		reply_fault(s, fault);
 	else

@@ -21,6 +21,7 @@
 #include "parse/authority.h"
 #include "parse/body.h"
 #include "parse/head.h"
+#include "parse/hello.h"
 #include "policy/snapshot.h"
 #include "session/buf.h"
 #include "session/gateway.h"
@@ -76,12 +77,16 @@ struct request {
 	uint16_t         listener; /* index in snap, or LISTENER_NONE */
 	uint64_t         id, start_us;
 	uint64_t         bytes_in, bytes_out;
+	uint16_t         rule_slot; /* the number that its rule counts under; 0: no rule's */
+	uint16_t         open_at;   /* the same and one, while it is among the rule's requests under way; 0: it is not */
 
 	struct buf       text; /* the bytes of the head */
 	struct head      head; /* points into them */
 	struct authority at;
 	struct target    url;
 	bool             is_connect;
+	bool             sniffed;    /* a CONNECT that was never sent: it stands for a transparent connection, whose client waits for no answer */
+	bool             to_original; /* connected to where the client meant, not to what the name resolves to */
 	bool             has_target; /* at is set */
 	bool             has_hops; /* TRACE or OPTIONS: hops is how many more may pass it on (RFC 9110 7.6.2) */
 	uint32_t         hops;
@@ -193,10 +198,14 @@ struct session {
 	uint64_t             id;
 	uint64_t             active_us; /* last time that something moved */
 	uint64_t             memo_idle_ms; /* tunnel: its idle-timeout */
-	struct endpoint      peer;
+	struct endpoint      peer;      /* the client; behind a balancer what its PROXY header says */
+	struct endpoint     *original;  /* owned: where a transparent connection was going; null: the client knows of the proxy */
 	uint32_t             head_seen; /* bytes of `in` that were no whole head */
 	uint16_t             slot;
+	uint16_t             counted_at; /* the number that its listener counts under */
 	uint8_t              state;
+	uint8_t              greet;      /* enum greet_step (greet.c) */
+	bool                 tallied;    /* it counts as one of its client's */
 	bool                 keep;       /* the client's connection stays after this request */
 	bool                 eof;        /* the client will send no more */
 	bool                 is_stream;  /* of another session's HTTP/2: no socket, not in the tally */
@@ -205,7 +214,10 @@ struct session {
 };
 
 /* --- session.c: life --- */
-void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
+/* `greets`: the listener has more to do before the first request (greet.h). */
+void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
+/* From now on it counts as one of its client's. */
+void session_tally(struct session *s);
 /* One stream of an inspected client's HTTP/2, which the carrier is; on behalf of `parent`. False: no memory, the carrier stays the caller's. */
 bool session_open_stream(struct session *parent, struct carrier *stream);
 /* Go to `next`: checks the edge, arms the deadline. */
@@ -249,6 +261,8 @@ void parent_connect(struct session *s);                      /* parent.c: it is 
 void parent_on_origin(struct session *s);
 void parent_on_timeout(struct session *s);
 void parent_say_refused(const struct session *s);            /* for the operations log: our credentials are no good there */
+/* Where the deciding rule has a transparent request go, whatever its name resolves to; null: where the name says. */
+const struct addr *reach_original(const struct session *s);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */
 void reply_fault(struct session *s, enum fault fault);       /* reply.c: an error page, then on or away */
 /* The same for somebody who may go on: the page has a button that leads to this URL. */
@@ -274,6 +288,7 @@ void forward_origin_failed(struct session *s, enum fault f); /* before, or while
 void peek_begin(struct session *s);                          /* peek.c */
 void peek_pump(struct session *s); /* either socket has something to say */
 void peek_on_timeout(struct session *s);
+void peek_note_hello(struct request *r, const struct hello *h); /* for the log */
 void tunnel_begin(struct session *s);                        /* tunnel.c */
 void tunnel_on_client(struct session *s, unsigned what);
 void tunnel_on_origin(struct session *s, unsigned what);

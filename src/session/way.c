@@ -120,14 +120,16 @@ way_fit_addresses(struct request *r)
 }
 
 enum record_hier
-way_hier(const struct request *r)
+way_hier(const struct request *r, bool original)
 {
 	static const enum record_hier hier[] = {
 		[BALANCE_FIRST] = HIER_FIRSTUP_PARENT, [BALANCE_ROUND_ROBIN] = HIER_ROUNDROBIN_PARENT, [BALANCE_CLIENT] = HIER_SOURCEHASH_PARENT};
 
 	if (!r->has_to)
 		return HIER_NONE;
-	return r->parent ? hier[r->snap->set->parent_balance] : HIER_DIRECT;
+	if (r->parent)
+		return hier[r->snap->set->parent_balance];
+	return r->to_original || original ? HIER_ORIGINAL_DST : HIER_DIRECT;
 }
 
 void

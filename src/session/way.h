@@ -30,11 +30,12 @@ uint16_t    way_port(const struct session *s);
 const struct dial_source *way_source(const struct request *r, struct dial_source *room);
 /* Keep those of the request's addresses that its source can reach. False: none. */
 bool way_fit_addresses(struct request *r);
-/* For the log. */
-enum record_hier way_hier(const struct request *r);
-/* The Proxy-Authorization field for the parent, with its CRLF; 0: none, or no room. */
+/* For the log; `original`: the tunnel that the request is inside leads to the address that its client meant. */
+enum record_hier way_hier(const struct request *r, bool original);
+/* What all workers know of it. */
 struct parent_health *way_health(const struct gateway *gw, const struct snapshot_parent *p);
 struct compose;
+/* The Proxy-Authorization field for the parent of this index, with its CRLF; nothing where there are no credentials. */
 void way_put_authorization(struct compose *to, const struct snapshot *snap, uint32_t parent);
 /* Said once at each change, by whichever worker sees it first. */
 void way_say_down(const struct snapshot *snap, const struct snapshot_parent *p, enum fault fault);
