@@ -348,6 +348,20 @@ sock_read(int fd, void *buf, size_t n)
 	return r;
 }
 
+ssize_t
+sock_peek(int fd, void *buf, size_t n)
+{
+	struct fake_sock *s = sock_open(fd, "looking");
+	ssize_t           r;
+
+	if (!s)
+		return -1;
+	r = readable(s, n);
+	if (r > 0)
+		memcpy(buf, bytes_left(&s->in).p, (size_t)r);
+	return r;
+}
+
 /* How many of n bytes may be written; -1 with errno. */
 static ssize_t
 writable(struct fake_sock *s, size_t n)
