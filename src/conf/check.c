@@ -226,4 +226,5 @@ check_whole(struct load *l)
 	check_parents(l);
 	check_auth(l);
 	check_inspection(l);
+	check_log_lines(l);
 }

@@ -5,6 +5,7 @@ libpostern_a_SOURCES += \
 	src/ipc/parents.c src/ipc/parents.h \
 	src/ipc/ring.c src/ipc/ring.h \
 	src/ipc/census.h \
+	src/ipc/limits.c src/ipc/limits.h \
 	src/ipc/metrics.c src/ipc/metrics.h \
 	src/ipc/shared.c src/ipc/shared.h \
 	src/ipc/slots.c src/ipc/slots.h

@@ -11,6 +11,7 @@ libpostern_a_SOURCES += \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
+	src/policy/outward.c src/policy/outward.h \
 	src/policy/people.c \
 	src/policy/person.c \
 	src/policy/policy.c src/policy/policy.h \

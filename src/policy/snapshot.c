@@ -15,6 +15,7 @@
 #include "conf/key_uri.h"
 #include "policy/carried.h"
 #include "policy/compile.h"
+#include "policy/outward.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
 #define FILE_MOST        ((size_t)4 << 20)            /* of ldap-ca */
@@ -147,37 +148,19 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 	return !f->failed;
 }
 
+/* Names, each a text. */
 static struct flat_ref
-add_parents(struct flat *f, const struct conf *c)
+add_names(struct flat *f, const struct conf_items *items)
 {
-	const struct conf_parent *p;
-	size_t                    n = 0;
-	uint32_t                  off;
+	uint32_t off = flat_add(f, NULL, items->n * sizeof(struct flat_ref), 8);
 
-	TAILQ_FOREACH (p, &c->parents, link)
-		n++;
-	off = flat_add(f, NULL, n * sizeof(struct snapshot_parent), 8);
-	n = 0;
-	TAILQ_FOREACH (p, &c->parents, link) {
-		struct snapshot_parent to;
-
-		memset(&to, 0, sizeof to); /* padding too */
-		to.name = flat_add_text(f, p->name);
-		to.host = flat_add_text(f, span_str(p->host));
-		to.health_host = flat_add_text(f, span_str(p->health_host));
-		to.port = p->port;
-		to.health_port = p->health_port;
-		to.weight = p->weight;
-		to.auth = p->auth;
-		to.slot = p->slot;
-		to.fail_after = p->fail_after;
-		to.health_interval_ms = p->health_interval_ms;
-		to.connect_timeout_ms = p->connect_timeout_ms;
+	for (size_t i = 0; i < items->n; i++) {
+		struct flat_ref name = flat_add_text(f, items->v[i].text);
 		if (f->failed)
 			break;
-		((struct snapshot_parent *)flat_at(f, off))[n++] = to;
+		((struct flat_ref *)flat_at(f, off))[i] = name;
 	}
-	return (struct flat_ref){off, (uint32_t)n};
+	return (struct flat_ref){off, (uint32_t)items->n};
 }
 
 static bool
@@ -203,8 +186,14 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 		log.custom = flat_add_text(f, l->custom);
 		log.format = l->format;
 		log.log_query = l->log_query;
+		log.rules = add_names(f, &l->rules);
+		log.lets = l->lets;
+		log.sample = l->sample;
+		log.masks = l->masks;
+		log.keep = l->keep;
+		log.max_size = l->max_size;
 		set->log_entry |= l->format == LOG_JSON || l->format == LOG_CUSTOM;
-		set->log_referer |= l->format == LOG_COMBINED || l->format == LOG_CUSTOM;
+		set->log_referer |= l->format != LOG_SQUID && l->format != LOG_JSON;
 		if (f->failed)
 			return false;
 		((struct snapshot_log *)flat_at(f, off))[n++] = log;
@@ -276,6 +265,8 @@ fill_values(struct settings *set, const struct conf_gateway *g, const struct sna
 {
 	set->magic = SNAPSHOT_MAGIC;
 	set->generation = in->generation;
+	if (in->log_key)
+		memcpy(set->log_key, in->log_key, sizeof set->log_key);
 	set->report_only = in->report_only;
 	set->head_timeout_ms = g->head_timeout_ms;
 	set->connect_timeout_ms = g->connect_timeout_ms;
@@ -428,24 +419,6 @@ fill_inspection(struct flat *f, struct inspection_settings *to, const struct con
 	carried_ca(f, i, to, r);
 }
 
-/* It may become one later, so it is a warning. */
-static void
-check_sources(struct flat *f, const struct conf *c, const struct settings *set, struct report *r)
-{
-	const struct conf_rule *rule;
-	struct addr             a;
-
-	TAILQ_FOREACH (rule, &c->rules, link)
-		for (size_t i = 0; i < rule->source.n && !f->failed; i++) {
-			bool found = !addr_parse(rule->source.v[i].text, &a); /* said already */
-			for (uint32_t k = 0; k < set->local.n && !found; k++)
-				found = addr_eq(&a, &((const struct addr *)flat_at(f, set->local.off))[k]);
-			if (!found)
-				report_warn(r, rule->source.v[i].at, "source = %.*s is no address of this machine at the moment: what this rule lets through cannot connect",
-				    SPAN_ARG(rule->source.v[i].text));
-		}
-}
-
 static bool
 fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *in, struct report *r)
 {
@@ -469,13 +442,13 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.resolvers = add_array(f, g->resolvers.v, g->resolver_system ? 0 : g->resolvers.n, sizeof *g->resolvers.v);
 	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
-	set.parents = add_parents(f, c);
+	set.parents = outward_parents(f, c);
 	fill_auth(f, &set.auth, c, r);
 	fill_inspection(f, &set.inspection, c, in, r);
 	set.egress = egress_compile(c, f);
 	set.admin_clients = add_networks(f, &g->admin_clients);
 	set.policy = policy_compile(c, f, r);
-	check_sources(f, c, &set, r);
+	outward_check_sources(f, c, &set, r);
 	/* last: a refresh cuts the block off before it */
 	if (!set.egress || !set.admin_clients || !set.policy || !carried_add(f, c, &set, r))
 		return false;
@@ -598,9 +571,7 @@ snapshot_unref(struct snapshot *s)
 {
 	if (!s || --s->refs)
 		return;
-	if (s->secrets)
-		explicit_bzero(s->secrets, s->set->parents.n * sizeof *s->secrets);
-	free(s->secrets);
+	outward_forget(s);
 	policy_close(s->policy);
 	flat_unmap(s->block, s->size);
 	free(s);
@@ -633,25 +604,6 @@ bool
 snapshot_is_local(const struct snapshot *s, const struct addr *a)
 {
 	return is_local(s, a);
-}
-
-bool
-snapshot_keep_secrets(struct snapshot *s, const struct snapshot_secret *secret, uint32_t n)
-{
-	if (n != s->set->parents.n || n > PARENTS_MAX || s->secrets)
-		return false;
-	if (!(s->secrets = calloc(n, sizeof *s->secrets)))
-		return false;
-	memcpy(s->secrets, secret, n * sizeof *s->secrets);
-	return true;
-}
-
-struct span
-snapshot_secret_of(const struct snapshot *s, uint32_t parent)
-{
-	if (!s->secrets || parent >= s->set->parents.n)
-		return SPAN("");
-	return span_of(s->secrets[parent].text, s->secrets[parent].n);
 }
 
 static bool

@@ -51,6 +51,11 @@ struct snapshot_log {
 	struct flat_ref name, file, custom;
 	uint32_t        format; /* enum log_format_kind */
 	bool            log_query;
+	struct flat_ref rules; /* struct flat_ref: names; n 0: of all rules, and of none */
+	uint32_t        lets;  /* LOG_LETS_... */
+	uint32_t        sample, masks; /* LOG_ANONYMISE_... */
+	uint32_t        keep;
+	uint64_t        max_size;
 };
 
 /* A page of the user's own: for a status, or (status 0) for all others. */
@@ -134,6 +139,8 @@ struct settings {
 	struct flat_ref files;        /* struct snapshot_file, by kind, in the order of the configuration */
 	struct flat_ref resolv_conf, hosts; /* text */
 
+	uint8_t  log_key[LOG_KEY_BYTES]; /* of names that logs do not tell */
+
 	uint32_t policy;       /* offsets */
 	uint32_t egress;
 	uint32_t admin_clients; /* addr_set of who may ask the admin process */
@@ -155,6 +162,7 @@ struct snapshot_inputs {
 	uint32_t               workers; /* resolved from `auto` */
 	const struct endpoint *own; /* listeners, and the admin addresses */
 	size_t                 n_own;
+	const uint8_t         *log_key; /* LOG_KEY_BYTES, the same as long as the gateway runs; null: nothing is logged with it */
 };
 
 /* Build and seal the block; -1: every problem is in `r`. Reads hosts, resolv.conf, page files, certificates and CRLs. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -47,6 +48,7 @@ struct parent {
 	uint64_t      generation;
 	uint64_t      drain_ms;
 	char         *user;
+	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
 	uint32_t      workers; /* as configured, `auto` resolved */
 	struct parent_slots parent_slots; /* of the proxies behind us */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
@@ -59,6 +61,7 @@ struct parent {
 	struct bureau_plan next_plan;
 	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
+	enum log_level next_level;
 	bool          again; /* a SIGHUP came while reloading */
 	int           code;
 };
@@ -124,7 +127,7 @@ static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
 {
 	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
-	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
+	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
 	parents_assign(&p->parent_slots, c, p->generation + 1);
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
@@ -248,6 +251,7 @@ reload_finish(struct parent *p)
 		log_info("reloaded: generation %" PRIu64 " is in use: %s; before: %s", p->generation, p->will_hold, p->holds);
 	else
 		log_info("reloaded: generation %" PRIu64 " is in use: %s", p->generation, p->holds);
+	log_threshold(p->next_level);
 	if (p->will_hold[0])
 		memcpy(p->holds, p->will_hold, sizeof p->holds);
 	p->will_hold[0] = '\0';
@@ -314,6 +318,7 @@ on_hup(void *arg)
 		report_print(&r, c, stderr);
 		note_counts(c, p->will_hold, sizeof p->will_hold);
 		note_key(p, c);
+		p->next_level = (enum log_level)c->gateway.log_level;
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		reload_begin(p);
 	} else {
@@ -367,6 +372,7 @@ on_look(void *arg)
 		return;
 	}
 	log_info("%s changed", name);
+	p->next_level = log_most;
 	reload_begin(p);
 }
 
@@ -539,6 +545,11 @@ parent_begin(struct parent *p)
 	bool          ok = false;
 
 	log_info("version " PACKAGE_VERSION " starts, with %s", p->options.conf);
+	if (getrandom(p->log_key, sizeof p->log_key, 0) != (ssize_t)sizeof p->log_key) {
+		log_error("cannot get random bytes: %s", strerror(errno));
+		p->code = 1;
+		return false;
+	}
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
@@ -556,6 +567,8 @@ parent_begin(struct parent *p)
 	}
 	report_print(&r, c, stderr);
 	if (ok) {
+		p->next_level = (enum log_level)c->gateway.log_level;
+		log_threshold(p->next_level);
 		p->generation = 1;
 		p->code = 1;
 		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start, p->shared, p->shared_fd);

@@ -34,7 +34,7 @@ static const int worker[] = {
 };
 /* Its files. */
 static const int logger[] = {
-	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat),
+	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(rename), SCMP_SYS(renameat),
 };
 
 /* What it has: its key's file and the sockets to the workers, all of them opened by others. */

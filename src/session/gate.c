@@ -244,7 +244,7 @@ gate_decide(struct session *s)
 		return;
 	if (request_ends_here(r))
 		reply_trace(s);
-	else
+	else if (queue_pass(s))
 		reach_begin(s);
 }
 
@@ -282,6 +282,6 @@ gate_judge_response(struct session *s, struct span type)
 	else if (policy_decide(r->snap->policy, &r->facts, &r->verdict) != POLICY_VERDICT)
 		reply_fault(s, FAULT_UNDECIDED); /* all else that it could ask for was known before */
 	else
-		return gate_settle(s);
+		return gate_settle(s) && queue_change(s);
 	return false;
 }

@@ -450,7 +450,7 @@ addresses_pass(struct session *s, const struct addr *a, unsigned n)
 		reply_trace(s);
 		return false;
 	}
-	return true;
+	return !by_rule || queue_pass(s);
 }
 
 /* A CONNECT whose TLS will be taken up may need no connection now. False: it went on without. */
@@ -613,4 +613,19 @@ reach_on_timeout(struct session *s)
 	r->dial = NULL;
 	session_drop_origin(s);
 	reach_parent_failed(s, fault);
+}
+
+/* The addresses that the rule was found to hold for, if it asked for them, are those that count. */
+void
+reach_resume(struct session *s)
+{
+	if (!s->req->n_addr) {
+		reach_begin(s);
+	} else if (has_kept(s)) {
+		use_origin(s);
+	} else {
+		session_drop_origin(s);
+		if (wants_connection(s))
+			start_dial(s);
+	}
 }
