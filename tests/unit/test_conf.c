@@ -179,7 +179,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[log a]\nfile =\n", {"2: file has no value"}},
 		{"[log a]\nfile = -\nformat = common\n", {"3: want squid, json, combined, or a format string with % codes"}},
 		/* what later versions have */
-		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"4: unknown key \"foo\" in [pac]"}},
+		{"[parent up]\naddress = x:1\n[pac]\nfoo = x\n", {"4: unknown key \"foo\" in [pac]"}},
 		{"[pac]\nbypass = never\nplain-names = maybe\nfallback = proxy\nmax-age = 721h\n", {"2: bypass = never: want proxy, direct", "3: plain-names = maybe: want yes or no",
 			"4: fallback = proxy: want none, direct", "5: max-age = 721h: want a time from 0ms to 720h"}},
 		{"[gateway]\nadmin = 3180 localhost:1\nadmin-clients = 10.0.0.0/33\n",
