@@ -94,6 +94,10 @@ void check_log_lines(struct load *l);
 /* --- inspection: the same of [inspection] --- */
 void check_inspection(struct load *l);
 
+/* --- parent: one [parent], and all of them together with the rules --- */
+void check_parent(struct load *l, struct conf_parent *p);
+void check_parents(struct load *l);
+
 /* Text of others in a message: not the whole of it. */
 #define SHOW(s) (int)((s).n > 80 ? 80 : (s).n), (s).p
 

@@ -14,6 +14,7 @@ libpostern_a_SOURCES += \
 	src/conf/load.c src/conf/load.h \
 	src/conf/log_lines.c \
 	src/conf/option.c src/conf/option.h \
+	src/conf/parent.c \
 	src/conf/report.c \
 	src/conf/set.c \
 	src/conf/store.c src/conf/store.h \

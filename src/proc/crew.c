@@ -97,6 +97,9 @@ send_snapshot(struct member *m, int snapshot, uint64_t generation, const struct 
 		bool has = old && old->slot[i].used && old->slot[i].fd[m->index] == p->fd[m->index];
 		ok = member_say(m, MSG_LISTENER, i, &p->index, sizeof p->index, &p->fd[m->index], has ? 0 : 1);
 	}
+	for (uint32_t i = 0; ok && !is_logger(m) && i < ports->secrets->n; i++)
+		if (ports->secrets->fd[i] >= 0)
+			ok = member_say(m, MSG_CREDENTIALS, i, NULL, 0, &ports->secrets->fd[i], 1);
 	return ok && member_say(m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
 }
 

@@ -49,6 +49,7 @@ struct parent {
 	char         *user;
 	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
 	uint32_t      workers; /* as configured, `auto` resolved */
+	struct parent_slots parent_slots; /* of the proxies behind us */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
 	uint64_t     tried; /* the last state of the files that a snapshot carries that was taken on, or could not be */
@@ -127,6 +128,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
+	parents_assign(&p->parent_slots, c, p->generation + 1);
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);

@@ -14,6 +14,7 @@
 #include "net/sock.h"
 #include "session/count.h"
 #include "session/greet.h"
+#include "session/health.h"
 #include "session/page.h"
 #include "session/session.h"
 #include "session/unserved.h"
@@ -61,6 +62,7 @@ gateway_clear(struct gateway *gw)
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
 	timer_clear(&gw->resume);
+	health_free(gw->health);
 	queue_clear(gw);
 	throttle_clear(gw);
 	origin_pool_clear(&gw->origins);
@@ -144,6 +146,21 @@ fit_resolver(struct gateway *gw, const struct resolver_config *c)
 	return gw->resolver != NULL;
 }
 
+/* Their names, as every worker writes them, and the looks at them. */
+static void
+fit_parents(struct gateway *gw, const struct snapshot *s)
+{
+	const struct snapshot_parent *v = snapshot_at(s, s->set->parents.off);
+
+	for (uint32_t i = 0; i < s->set->parents.n; i++)
+		if (v[i].slot < PARENT_SLOTS)
+			parents_name(&gw->shared->parents, v[i].slot, snapshot_text(s, v[i].name));
+	if (s->set->parents.n && !gw->health)
+		gw->health = health_new(gw);
+	if (gw->health)
+		health_begin(gw->health);
+}
+
 bool
 gateway_use(struct gateway *gw, struct snapshot *s)
 {
@@ -164,6 +181,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	throttle_use(gw, s);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
+	fit_parents(gw, s);
 	return true;
 }
 

@@ -29,6 +29,7 @@
 struct aia;
 struct basic_cache;
 struct desk;
+struct health;
 struct leaf_desk;
 struct origin_memory;
 struct session;
@@ -68,6 +69,8 @@ struct gateway {
 	struct lane_pool   lanes;
 	struct buf_pool    bufs;
 	struct origin_pool origins;
+	struct health     *health; /* owned; null: no snapshot had a parent yet, or no memory */
+	uint64_t           parent_turn; /* whose turn it is, under round-robin */
 	uint64_t           date_s; /* the second that `date` is of */
 	char               date[40];
 	struct desk        *desk;  /* owned by the worker; null: there is nobody to ask */

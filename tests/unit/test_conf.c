@@ -195,7 +195,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[log a]\nfile =\n", {"2: file has no value"}},
 		{"[log a]\nfile = -\nformat = common\n", {"3: format = common: want squid, json, combined, w3c, cef, leef, or a format string with % codes"}},
 		/* what later versions have */
-		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"4: unknown key \"foo\" in [pac]"}},
+		{"[parent up]\naddress = x:1\n[pac]\nfoo = x\n", {"4: unknown key \"foo\" in [pac]"}},
 		{"[pac]\nbypass = never\nplain-names = maybe\nfallback = proxy\nmax-age = 721h\n", {"2: bypass = never: want proxy, direct", "3: plain-names = maybe: want yes or no",
 			"4: fallback = proxy: want none, direct", "5: max-age = 721h: want a time from 0ms to 720h"}},
 		{"[gateway]\nadmin = 3180 localhost:1\nadmin-clients = 10.0.0.0/33\n",
@@ -289,6 +289,19 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[inspection]\nca-cert = weak.pem\nca-key = ca.key\n", {"2: ca-cert: the certificate in weak.pem has a key of 1024 bits, which is too short; want RSA with 2048 or more",
 		    "2: ca-cert: the certificate in weak.pem is signed with a hash that is broken", "2: ca-cert: the certificate in weak.pem is not a CA's (basicConstraints)",
 		    "2: weak.pem expired on 2001-01-01 00:00:00 UTC"}},
+		/* parents */
+		{"[parent up]\nweight = 2\n", {"1: [parent up] has no address; want address = HOST:PORT such as proxy.example.net:3128"}},
+		{"[parent up]\naddress = proxy.example.net\n", {"2: address = proxy.example.net: want HOST:PORT such as"}},
+		{"[parent up]\naddress = http://proxy.example.net:3128\n", {"2: address = http://proxy.example.net:3128: want HOST:PORT"}},
+		{"[parent up]\naddress = a:0\nweight = -1\nauth = ntlm\n", {"2: address = a:0: want HOST:PORT", "3: weight = -1: want a number", "4: auth = ntlm: want none, basic, negotiate"}},
+		{"[parent up]\naddress = a:1\nhealth-target = b\nfail-after = 0\n", {"1: health-target = b: want HOST:PORT", "4: fail-after = 0: want a number"}},
+		{"[parent up]\naddress = a:1\nauth = basic\n", {"3: [parent up]: auth = basic wants credentials = FILE with one line user:password"}},
+		{"[parent up]\naddress = a:1\nauth = basic\ncredentials = nothing\n", {"4: credentials: nothing cannot be read: No such file"}},
+		{"[parent up]\naddress = a:1\nauth = basic\ncredentials = postern.ini\n", {"4: credentials: postern.ini has mode 0644, so that others can read or change a password; set it to 0600"}},
+		{"[parent up]\naddress = a:1\nauth = negotiate\n", {"3: [parent up]: auth = negotiate is not in this version; want basic or none"}},
+		{"[parent none]\naddress = a:1\n", {"1: [parent none]: `none` stands for no parent; use another name"}},
+		{"[parent up]\naddress = a:1\n[parent up]\naddress = b:1\n", {"3: [parent up] is given twice"}},
+		{"[gateway]\nparent-balance = random\nparents-down = wait\n", {"2: want first, round-robin, client", "3: want refuse, direct"}},
 		/* includes */
 		{"include = missing.ini\n", {"1: missing.ini cannot be read: No such file"}},
 		{"include =\n", {"1: has no value; want files"}},
