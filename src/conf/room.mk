@@ -12,6 +12,8 @@ libpostern_a_SOURCES += \
 	src/conf/list.c \
 	src/conf/load.c src/conf/load.h \
 	src/conf/option.c src/conf/option.h \
+	src/conf/outline.c src/conf/outline.h \
+	src/conf/outline_diff.c src/conf/outline_lines.h \
 	src/conf/report.c \
 	src/conf/set.c \
 	src/conf/store.c src/conf/store.h \

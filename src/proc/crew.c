@@ -197,6 +197,10 @@ heard(struct member *m, const struct message *msg)
 			log_info("%s (pid %d) is there again", m->name, (int)m->pid);
 		m->state = MEMBER_SERVING;
 		break;
+	case MSG_SESSIONS:
+		if (m->crew->on_listed)
+			m->crew->on_listed(m->crew->arg, m->index, msg->number);
+		return;
 	default:
 		return;
 	}
@@ -435,6 +439,8 @@ crew_reap(struct crew *c)
 			if (pid == c->worker[i].pid)
 				ended(&c->worker[i], status);
 		bureaus_reap(&c->bureaus, pid, status);
+		if (c->on_ended)
+			c->on_ended(c->arg, pid, status);
 	}
 	c->on_change(c->arg);
 }

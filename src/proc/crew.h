@@ -32,6 +32,8 @@ struct crew {
 	bool          changing; /* between prepare and go or forget: nobody is started until it is clear with what */
 	/* something changed: a child prepared, refused, applied, died */
 	void        (*on_change)(void *arg);
+	void        (*on_listed)(void *arg, uint32_t worker, uint64_t number); /* a worker has listed its sessions; null: nobody asks */
+	void        (*on_ended)(void *arg, pid_t pid, int status); /* any child of this process, also one that the crew did not start; null: nobody wants to know */
 	void         *arg;
 };
 

@@ -13,6 +13,7 @@
 #include "proc/roles.h"
 #include "proc/sandbox.h"
 #include "session/gateway.h"
+#include "session/list.h"
 #include "tls/context.h"
 #include "tls/leaf.h"
 
@@ -138,6 +139,14 @@ connect_peer(struct worker *w, struct message *m)
 }
 
 static void
+on_listed(void *arg, uint64_t number, bool whole)
+{
+	(void)arg;
+	(void)whole; /* the parent sees by the file how far it goes */
+	child_say(MSG_SESSIONS, number);
+}
+
+static void
 on_message(void *arg, struct message *m)
 {
 	struct worker *w = arg;
@@ -157,6 +166,12 @@ on_message(void *arg, struct message *m)
 		break;
 	case MSG_PEER:
 		connect_peer(w, m);
+		break;
+	case MSG_SESSIONS:
+		if (m->n_fds == 1 && w->running) {
+			session_list_begin(&w->gw, m->fd[0], m->number, on_listed, w);
+			m->n_fds = 0;
+		}
 		break;
 	case MSG_DRAIN:
 		if (!w->running)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "session/list.h"
 #include "session/page.h"
 #include "session/session.h"
 #include "session/unserved.h"
@@ -55,6 +56,7 @@ gateway_clear(struct gateway *gw)
 		session_finish(s, FAULT_DRAINED);
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
+	session_list_free(gw->list);
 	timer_clear(&gw->resume);
 	origin_pool_clear(&gw->origins);
 	aia_free(gw->aia);
@@ -321,6 +323,7 @@ drained(struct gateway *gw)
 void
 gateway_forget(struct gateway *gw, struct session *s)
 {
+	session_list_forget(gw->list, s);
 	TAILQ_REMOVE(&gw->sessions, s, link);
 	gw->n_sessions--;
 	drained(gw);

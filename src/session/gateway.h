@@ -30,6 +30,7 @@ struct desk;
 struct leaf_desk;
 struct origin_memory;
 struct session;
+struct session_list;
 struct tls_context;
 struct unserved;
 
@@ -80,6 +81,7 @@ struct gateway {
 	unsigned              n_tickets;
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
+	struct session_list *list; /* owned: being written for the parent; null: none is */
 	struct loop_hook   end_of_turn;
 };
 

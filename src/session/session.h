@@ -287,6 +287,8 @@ struct memo *memo_new(struct session *s);                 /* of s->req, at the s
 void memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail);
 void memo_free(struct memo *m);
 uint64_t memo_start_us(const struct memo *m);
+/* Its line as far as it is known; the texts live as long as the memo. */
+void memo_look(const struct memo *m, const struct record **rec, struct span text[RT_COUNT]);
 
 
 #endif
