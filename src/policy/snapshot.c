@@ -139,7 +139,8 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 		to.mode = (uint8_t)l->mode;
 		to.tls = l->tls_cert && l->tls_key;
 		to.h2 = l->h2;
-		if (!to.clients || f->failed)
+		to.greets = to.proxy_from || to.tls || to.mode != LISTENER_EXPLICIT;
+		if (!to.clients || (l->proxy_from.n && !to.proxy_from) || f->failed)
 			return false;
 		((struct snapshot_listener *)flat_at(f, off))[n++] = to;
 	}

@@ -1,6 +1,7 @@
 libpostern_a_SOURCES += \
 	src/proc/answers.c \
 	src/proc/authd.c \
+	src/proc/census.c src/proc/census.h \
 	src/proc/child.c src/proc/child.h \
 	src/proc/commands.c src/proc/commands.h \
 	src/proc/control.c src/proc/control.h \

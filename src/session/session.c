@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "session/count.h"
+#include "session/greet.h"
 #include "session/inspect.h"
 #include "session/logon.h"
 
@@ -168,7 +170,7 @@ session_drop_origin(struct session *s)
 	s->origin = NULL;
 }
 
-/* Among the gateway's, and waiting for its first request. */
+/* Among the gateway's. */
 static void
 enlist(struct session *s, struct gateway *gw, const struct endpoint *peer, uint16_t slot)
 {
@@ -179,11 +181,17 @@ enlist(struct session *s, struct gateway *gw, const struct endpoint *peer, uint1
 	timer_init(&s->timer, on_deadline, s);
 	TAILQ_INSERT_TAIL(&gw->sessions, s, link);
 	gw->n_sessions++;
-	session_move(s, SESSION_HEAD);
 }
 
 void
-session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer)
+session_tally(struct session *s)
+{
+	tally_add(s->gw->shared, s->gw->worker, &s->peer.addr);
+	s->tallied = true;
+}
+
+void
+session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets)
 {
 	struct session *s = calloc(1, sizeof *s);
 
@@ -196,8 +204,16 @@ session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpo
 	s->client.writable = true;
 	gw->count->open++;
 	gw->count->accepted++;
-	tally_add(gw->shared, gw->worker, &peer->addr);
+	s->counted_at = count_listener(gw, (uint16_t)(slot - gw->slot));
+	count_of_listener(gw, s->counted_at)->accepted++;
+	count_of_listener(gw, s->counted_at)->open++;
 	enlist(s, gw, peer, (uint16_t)(slot - gw->slot));
+	if (greets) {
+		greet_begin(s);
+		return;
+	}
+	session_tally(s);
+	session_move(s, SESSION_HEAD);
 }
 
 bool
@@ -209,11 +225,13 @@ session_open_stream(struct session *parent, struct carrier *stream)
 		return false;
 	s->is_stream = true;
 	s->id = parent->id;
+	s->counted_at = parent->counted_at;
 	s->inside = inside_ref(parent->inside);
 	s->client.fd = -1;
 	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
 	side_carry(&s->client, stream);
 	enlist(s, parent->gw, &parent->peer, parent->slot);
+	session_move(s, SESSION_HEAD);
 	parent->gw->n_streams++;
 	watch_again(&s->client.watch, WATCH_READ);
 	return true;
@@ -230,8 +248,10 @@ tell_log(struct session *s, enum fault fault)
 		record_request(s, s->req->fault != FAULT_NONE ? s->req->fault : fault);
 		request_free(s);
 	}
-	if (s->memo)
+	if (s->memo) {
 		memo_record(s, s->memo, fault, SPAN(""));
+		s->gw->count->tunnels_open--;
+	}
 	memo_free(s->memo);
 	s->memo = NULL;
 	if (s->connect)
@@ -264,9 +284,14 @@ session_finish(struct session *s, enum fault fault)
 	if (s->is_stream) {
 		gw->n_streams--;
 	} else {
-		tally_remove(gw->shared, gw->worker, &s->peer.addr);
+		if (s->tallied)
+			tally_remove(gw->shared, gw->worker, &s->peer.addr);
 		gw->count->open--;
+		if (count_of_listener(gw, s->counted_at)->open)
+			count_of_listener(gw, s->counted_at)->open--;
 	}
+	free(s->original);
+	s->original = NULL;
 	gateway_forget(gw, s);
 	loop_bury(gw->loop, &s->grave);
 }
@@ -286,6 +311,9 @@ on_client(void *arg, unsigned what)
 
 	side_note(&s->client, what);
 	switch ((enum session_state)s->state) {
+	case SESSION_GREET:
+		greet_on_client(s);
+		break;
 	case SESSION_HEAD:
 		if (s->client.readable)
 			head_read(s);
@@ -355,6 +383,9 @@ on_deadline(void *arg)
 	struct session *s = arg;
 
 	switch ((enum session_state)s->state) {
+	case SESSION_GREET:
+		greet_on_timeout(s);
+		break;
 	case SESSION_HEAD:
 		if (s->req)
 			reply_fault(s, FAULT_HEAD_TIMEOUT);
@@ -405,6 +436,6 @@ session_drain(struct session *s)
 	s->keep = false;
 	if (s->state == SESSION_FRONT)
 		streams_drain(s);
-	else if (s->state == SESSION_HEAD && !s->req)
+	else if ((s->state == SESSION_HEAD || s->state == SESSION_GREET) && !s->req)
 		session_finish(s, FAULT_NONE);
 }
