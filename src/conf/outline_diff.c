@@ -51,9 +51,14 @@ static bool
 all_of(const struct outline *o, enum section_kind kind, struct all *a)
 {
 	*a = (struct all){0};
-	for (size_t i = 0; i < o->n; i++)
-		if (o->v[i].kind == kind && !ARRAY_ADD(a, ((struct named){o->v[i].name, a->n, &o->v[i]})))
+	for (size_t i = 0, index = 0; i < o->n; i++) {
+		struct named one = {o->v[i].name, index, &o->v[i]};
+		if (o->v[i].kind != kind)
+			continue;
+		if (!ARRAY_ADD(a, one))
 			return false;
+		index++;
+	}
 	if (a->n)
 		qsort(a->v, a->n, sizeof *a->v, by_name);
 	return true;

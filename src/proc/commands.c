@@ -39,6 +39,8 @@ ask_drain(struct commands *m, struct control_client *c)
 		}
 	}
 	c->waits = WAIT_DRAIN;
+	if (m->draining)
+		return; /* it hears how that goes */
 	m->doings->drain(m->parent, ms);
 }
 
@@ -90,6 +92,11 @@ on_request(void *arg, struct control_client *c)
 		if (requests[i].commands && !c->may_command) {
 			log_info("control: uid %u (pid %d) may ask, but not command: %s", (unsigned)c->uid, (int)c->pid, requests[i].word);
 			control_say(c, 'e', "you may ask this gateway, but not command it");
+			control_end(c, 1);
+			return;
+		}
+		if (requests[i].commands && m->draining && requests[i].answer != ask_drain) {
+			control_say(c, 'e', "the gateway was told to stop");
 			control_end(c, 1);
 			return;
 		}
@@ -364,7 +371,7 @@ void
 commands_forget(struct commands *m)
 {
 	if (m->has_next && m->next_place != m->place)
-		control_place_free(m->next_place, !m->place || !m->next_place || strcmp(m->place->path, m->next_place->path) != 0);
+		control_place_free(m->next_place, !m->borrowed && (!m->place || !m->next_place || strcmp(m->place->path, m->next_place->path) != 0));
 	m->next_place = NULL;
 	outline_free(m->next_outline);
 	m->next_outline = NULL;
@@ -390,25 +397,34 @@ commands_use(struct commands *m)
 	m->next_outline = NULL;
 }
 
-bool
-commands_init(struct commands *m, struct crew *crew, const struct command_doings *doings, void *parent)
+void
+commands_init(struct commands *m, struct crew *crew, const struct command_doings *doings, void *parent, bool borrowed)
 {
-	*m = (struct commands){.crew = crew, .doings = doings, .parent = parent, .started_us = clock_mono_us()};
+	*m = (struct commands){.crew = crew, .doings = doings, .parent = parent, .started_us = clock_mono_us(), .borrowed = borrowed};
 	timer_init(&m->tick, on_tick, m);
-	return true;
 }
 
 void
-commands_start(struct commands *m)
+commands_give_away(struct commands *m, const char *how)
 {
-	m->shared = shared_open(m->crew->shared_fd);
+	commands_upgraded(m, true, how);
+	control_listen(m->control, NULL);
+	control_place_free(m->place, false); /* else it would seem alive when its new owner is not */
+	m->place = NULL;
+}
+
+void
+commands_start(struct commands *m, const struct shared *shared)
+{
+	m->shared = shared;
+	m->borrowed = false;
 	m->control = control_new(m->crew->loop, on_request, m);
 	if (!m->control)
 		log_warn("control: out of memory: nobody is answered");
 	else
 		control_on_gone(m->control, on_gone);
 	sightings_init(&m->sightings, m->crew, m->control);
-	commands_use(m);
+	control_listen(m->control, m->place);
 	on_tick(m);
 }
 
@@ -420,8 +436,7 @@ commands_clear(struct commands *m)
 	if (m->sightings.crew)
 		sightings_clear(&m->sightings);
 	control_free(m->control);
-	control_place_free(m->place, !m->given_away);
-	shared_close(m->shared);
+	control_place_free(m->place, !m->borrowed);
 	outline_free(m->outline);
 	free(m->problems);
 }

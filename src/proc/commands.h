@@ -45,7 +45,7 @@ struct commands {
 	struct outline       *outline, *next_outline; /* owned */
 	bool                  has_next;
 	struct sightings      sightings;
-	struct shared        *shared; /* mapped, to read */
+	const struct shared  *shared; /* borrowed; null: not known yet */
 	char                 *problems; /* owned: what was wrong with the configuration of the reload under way */
 	const struct command_doings *doings;
 	void                 *parent;
@@ -53,12 +53,15 @@ struct commands {
 	struct command_sample sample[2]; /* the older first */
 	struct timer          tick;      /* samples; while draining: progress */
 	bool                  draining;
-	bool                  given_away; /* an upgrade took over the files */
+	bool                  borrowed; /* the socket's file is not ours (yet) */
 };
 
-bool commands_init(struct commands *m, struct crew *crew, const struct command_doings *doings, void *parent);
-/* The crew has its memory: begin to answer. */
-void commands_start(struct commands *m);
+/* `borrowed`: the socket may be an earlier parent's, until commands_start. */
+void commands_init(struct commands *m, struct crew *crew, const struct command_doings *doings, void *parent, bool borrowed);
+/* Begin to answer. */
+void commands_start(struct commands *m, const struct shared *shared);
+/* An upgrade has taken over. */
+void commands_give_away(struct commands *m, const char *how);
 void commands_clear(struct commands *m);
 
 /* Make ready what `c` wants of it: the socket and the outline. False: reported. `adopted` (or -1): the socket's descriptor, from an earlier parent. */

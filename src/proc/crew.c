@@ -331,12 +331,12 @@ crew_reopen(struct crew *c)
 }
 
 void
-crew_drain_workers(struct crew *c, uint64_t within_ms)
+crew_drain_workers(struct crew *c, uint64_t within_ms, bool gentle)
 {
 	c->leaving = true;
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		timer_clear(&c->worker[i].again);
-		if (c->worker[i].pid && !member_say(&c->worker[i], MSG_DRAIN, within_ms, NULL, 0, NULL, 0))
+		if (c->worker[i].pid && !member_say(&c->worker[i], MSG_DRAIN, within_ms, "gentle", gentle, NULL, 0))
 			member_close(&c->worker[i]);
 	}
 }

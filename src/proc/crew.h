@@ -54,7 +54,8 @@ bool crew_has_applied(const struct crew *c, uint64_t generation);
 /* End those that live and do not; they are started again. */
 void crew_kill_late(struct crew *c);
 void crew_reopen(struct crew *c);
-void crew_drain_workers(struct crew *c, uint64_t within_ms);
+/* `gentle`: idle connections are not closed, but have the keepalive-timeout to ask once more. */
+void crew_drain_workers(struct crew *c, uint64_t within_ms, bool gentle);
 void crew_end_logger(struct crew *c);
 void crew_kill(struct crew *c);
 uint32_t crew_workers_alive(const struct crew *c);

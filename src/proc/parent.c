@@ -5,29 +5,28 @@
 #include <inttypes.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
-
 #include "audit/check.h"
-#include "auth/back.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/snapshot.h"
 #include "proc/census.h"
+#include "proc/commands.h"
 #include "proc/crew.h"
+#include "proc/pid_file.h"
 #include "proc/ports.h"
+#include "proc/tell.h"
+#include "proc/upgrade.h"
 
 #define RELOAD_WAIT_MS 10000u
 #define LOOK_MS        5000u
 #define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
+#define UPGRADED_MS    86400000u /* after an upgrade: for what is under way here; nothing waits for it */
 
 enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_DRAINING, PARENT_FLUSHING };
 
@@ -39,12 +38,18 @@ struct parent {
 	int                   shared_fd;
 	enum parent_state     state;
 	struct timer          deadline;
-	struct signal_watch   hup, term, interrupt, usr1, child;
+	struct signal_watch   hup, term, interrupt, usr1, usr2, child;
+	struct commands       commands;
+	struct upgrade        upgrade;
+	struct heir           heir; /* what an earlier parent handed over */
+	struct pid_file       pid;
 
 	struct ports *ports; /* in use */
 	int           snapshot;
 	uint64_t      generation;
-	uint64_t      drain_ms;
+	uint64_t      drain_ms, upgrade_ms;
+	uint64_t      cut_at_us; /* draining: when the rest is cut off */
+	bool          gentle;    /* draining after an upgrade */
 	char         *user;
 	uint32_t      workers; /* as configured, `auto` resolved */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
@@ -60,22 +65,6 @@ struct parent {
 	bool          again; /* a SIGHUP came while reloading */
 	int           code;
 };
-
-static void
-notify(const char *fmt, ...)
-{
-#ifdef HAVE_SYSTEMD
-	char    text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	sd_notify(0, text);
-#else
-	(void)fmt;
-#endif
-}
 
 /* Soft limits up to the hard ones: each connection costs two descriptors. */
 static void
@@ -117,6 +106,14 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 	return true;
 }
 
+static bool
+prepare_control(struct parent *p, const struct conf *c, struct report *r)
+{
+	const char *path = c->gateway.control;
+
+	return commands_prepare(&p->commands, c, r, path ? estate_take(&p->heir.estate, 0, "control %s", path) : -1);
+}
+
 /* Load, open what is new, compile. False: everything wrong is in `r`; nothing changed. */
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
@@ -130,61 +127,22 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	in.n_own = *ports ? ports_own(*ports, own) : 0;
 	census_number(p->shared, c, in.generation);
 	*snapshot = snapshot_build(c, &in, r);
-	if (*snapshot >= 0) {
+	if (*snapshot >= 0 && *ports && prepare_control(p, c, r)) {
 		p->has_next_plan = bureau_plan_init(&p->next_plan, c, *snapshot);
 		if (p->has_next_plan)
 			return true;
 		report_error(r, (struct where){0}, "out of memory");
-		close(*snapshot);
-		*snapshot = -1;
 	}
+	if (*snapshot >= 0)
+		close(*snapshot);
+	*snapshot = -1;
+	commands_forget(&p->commands);
 	ports_free(*ports, p->ports);
 	*ports = NULL;
 	return false;
 }
 
-static bool
-has_place(const struct ports *p, const struct endpoint *e)
-{
-	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
-		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope)
-			return true;
-	return false;
-}
-
-/* Where `p` listens and `other` does not. `c` may be null: without the listeners' names. */
-static void
-say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c)
-{
-	char text[ENDPOINT_TEXT_MAX];
-
-	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
-		const struct port          *port = &p->slot[i];
-		const struct conf_listener *l = NULL;
-		uint16_t                    index = 0;
-		if (!port->used || has_place(other, &port->bound))
-			continue;
-		endpoint_print(&port->bound, text);
-		if (c)
-			TAILQ_FOREACH(l, &c->listeners, link)
-				if (index++ == port->index)
-					break;
-		if (l)
-			log_info("%s %s (%.*s)", what, text, SPAN_ARG(l->name));
-		else
-			log_info("%s %s", what, text);
-	}
-}
-
 /* --- reload --- */
-
-static void
-note_counts(const struct conf *c, char *buf, size_t n)
-{
-	struct conf_counts t = conf_count(c);
-
-	conf_counts_print(&t, buf, n);
-}
 
 static void
 note_key(struct parent *p, const struct conf *c)
@@ -205,6 +163,7 @@ reload_drop(struct parent *p)
 	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
 	p->will_hold[0] = '\0';
+	commands_forget(&p->commands);
 	timer_clear(&p->deadline);
 	p->state = PARENT_SERVING;
 	notify("READY=1");
@@ -216,6 +175,7 @@ static void
 reload_finish(struct parent *p)
 {
 	struct ports *old = p->ports;
+	char          summary[240];
 
 	p->generation++;
 	census_applied(p->shared, p->generation);
@@ -237,6 +197,8 @@ reload_finish(struct parent *p)
 		log_info("reloaded: generation %" PRIu64 " is in use: %s; before: %s", p->generation, p->will_hold, p->holds);
 	else
 		log_info("reloaded: generation %" PRIu64 " is in use: %s", p->generation, p->holds);
+	snprintf(summary, sizeof summary, "generation %" PRIu64 " is in use: %s", p->generation, p->will_hold);
+	commands_reloaded(&p->commands, summary);
 	if (p->will_hold[0])
 		memcpy(p->holds, p->will_hold, sizeof p->holds);
 	p->will_hold[0] = '\0';
@@ -252,6 +214,7 @@ reload_abort(struct parent *p, const char *why)
 	census_refused(p->shared);
 	crew_forget(&p->crew);
 	reload_drop(p);
+	commands_not_reloaded(&p->commands, why);
 	if (p->again)
 		on_hup(p);
 }
@@ -275,21 +238,29 @@ reload_begin(struct parent *p)
 		bureaus_prepare(&p->crew.bureaus, &p->next_plan, p->next_snapshot, p->generation + 1);
 }
 
+/* A process that is starting would have to be told of two configurations at once; and what is being handed over must not change. */
+static bool
+is_settled(const struct parent *p)
+{
+	return p->state == PARENT_SERVING && !upgrade_is_under_way(&p->upgrade) && crew_has_applied(&p->crew, p->generation);
+}
+
 static void
 on_hup(void *arg)
 {
 	struct parent *p = arg;
+	char           why[300];
 	struct report  r;
 	struct conf   *c;
 
-	/* a process that is starting would have to be told of two configurations at once */
-	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation)) {
+	if (!is_settled(p)) {
 		p->again = p->state < PARENT_DRAINING;
 		if (p->state == PARENT_SERVING)
 			timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
 		return;
 	}
 	p->again = false;
+	commands_reload_begins(&p->commands);
 	timer_clear(&p->deadline);
 	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
 	report_init(&r);
@@ -300,14 +271,19 @@ on_hup(void *arg)
 		if (workers_of(c) != p->workers)
 			report_warn(&r, c->gateway.workers_at, "workers = %" PRIu32 " takes effect at the next start only; there are %" PRIu32 " now",
 			    workers_of(c), p->workers);
-		report_print(&r, c, stderr);
+		if (!p->pid.path != !c->gateway.pid_file || (p->pid.path && strcmp(p->pid.path, c->gateway.pid_file) != 0))
+			report_warn(&r, c->gateway.pid_file_at, "pid-file takes effect at the next start or upgrade only");
+		commands_problems(&p->commands, &r, c);
 		note_counts(c, p->will_hold, sizeof p->will_hold);
 		note_key(p, c);
 		p->drain_ms = c->gateway.drain_timeout_ms;
+		p->upgrade_ms = c->gateway.upgrade_timeout_ms;
 		reload_begin(p);
 	} else {
 		census_refused(p->shared);
-		report_print(&r, c, stderr);
+		commands_problems(&p->commands, &r, c);
+		snprintf(why, sizeof why, "%zu error%s in %s", r.errors, r.errors == 1 ? "" : "s", p->options.conf);
+		commands_not_reloaded(&p->commands, why);
 		log_error("reload refused: %zu error%s in %s; generation %" PRIu64 " stays in use", r.errors, r.errors == 1 ? "" : "s", p->options.conf, p->generation);
 		notify("READY=1");
 	}
@@ -341,9 +317,8 @@ on_look(void *arg)
 
 	timer_set(p->loop, &p->look, LOOK_MS);
 	bureaus_look(&p->crew.bureaus);
-	/* as in on_hup; asked again soon */
-	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation))
-		return;
+	if (!is_settled(p))
+		return; /* asked again soon */
 	changed = snapshot_changed(p->snapshot, name, sizeof name);
 	if (!changed || changed == p->tried)
 		return;
@@ -361,59 +336,142 @@ on_look(void *arg)
 
 /* --- the end --- */
 
+/* Take no more, let what is under way end, and go. */
 static void
-on_term(void *arg)
+leave(struct parent *p, uint64_t within_ms, bool gentle)
 {
-	struct parent *p = arg;
-
-	if (p->state >= PARENT_DRAINING) {
-		log_warn("told to stop again: the rest is cut off");
-		crew_kill(&p->crew);
-		return;
-	}
-	if (p->state == PARENT_RELOADING)
-		reload_drop(p);
-	notify("STOPPING=1");
-	log_info("told to stop: draining; what is under way gets %" PRIu64 ".%03" PRIu64 " s", p->drain_ms / 1000, p->drain_ms % 1000);
 	p->state = PARENT_DRAINING;
-	census_draining(p->shared, p->drain_ms);
-	timer_set(p->loop, &p->deadline, p->drain_ms + LATE_MS);
-	crew_drain_workers(&p->crew, p->drain_ms);
-	/* new clients are refused at once, not left in a queue that nobody reads */
+	p->gentle = gentle;
+	p->cut_at_us = clock_mono_us() + within_ms * 1000;
+	census_draining(p->shared, within_ms);
+	timer_set(p->loop, &p->deadline, within_ms + LATE_MS);
+	crew_drain_workers(&p->crew, within_ms, gentle);
+	/* new clients are refused at once, not left in a queue that nobody reads; after an upgrade another process has these sockets too */
 	ports_free(p->ports, NULL);
 	p->ports = NULL;
 	crew_reap(&p->crew);
 }
 
 static void
-say_totals(const struct parent *p)
+on_term(void *arg)
 {
-	const struct shared *s = p->shared;
-	uint64_t       requests = 0, tunnels = 0, inspected = 0, unread = 0, limit = 0, guard = 0, full = 0;
+	struct parent *p = arg;
 
-	for (uint32_t i = 0; i < s->n_workers; i++) {
-		const struct worker_counters *c = &s->worker[i].counters;
-		requests += c->requests;
-		tunnels += c->tunnels;
-		inspected += c->inspected;
-		unread += c->refused_unread;
-		limit += c->refused_limit;
-		guard += c->guard_closed;
+	if (p->state >= PARENT_DRAINING && !p->gentle) {
+		log_warn("told to stop again: the rest is cut off");
+		crew_kill(&p->crew);
+		return;
 	}
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
-		const struct auth_stats *a = &s->auth.stats[k];
-		if (a->asked)
-			log_info("auth %s was asked %" PRIu64 " times: good %" PRIu64 ", refused %" PRIu64 ", unreadable %" PRIu64 ", limited %" PRIu64
-			         ", unanswered %" PRIu64,
-			    back_word((enum back_kind)k), a->asked, a->ok, a->refused, a->bad, a->limited, a->unavailable);
+	if (p->state == PARENT_RELOADING)
+		reload_drop(p);
+	upgrade_abandon(&p->upgrade);
+	if (!p->gentle)
+		notify("STOPPING=1");
+	log_info("told to stop: draining; what is under way gets %" PRIu64 ".%03" PRIu64 " s", p->drain_ms / 1000, p->drain_ms % 1000);
+	leave(p, p->drain_ms, false);
+	commands_draining(&p->commands);
+}
+
+/* --- upgrade --- */
+
+/* The program that was started in our place serves, or is gone. */
+static void
+on_upgraded(void *arg, bool serves, const char *how)
+{
+	struct parent *p = arg;
+	char           text[1300];
+
+	if (!serves) {
+		log_error("upgrade failed: %s; this program goes on", how);
+		snprintf(text, sizeof text, "not upgraded: %s; the old one goes on", how);
+		commands_upgraded(&p->commands, false, text);
+		if (p->again)
+			on_hup(p);
+		return;
 	}
-	if (s->signer.asked)
-		log_info("the signer was asked for %" PRIu64 " leaves: made %" PRIu64 ", had %" PRIu64 " already, refused %" PRIu64, s->signer.asked, s->signer.minted,
-		    s->signer.cached, s->signer.refused);
-	full = s->logger.dropped + s->logger.ring_dropped;
-	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", inspected %" PRIu64 ", tunnels that the guard closed %" PRIu64
-	         ", clients closed unread %" PRIu64 ", clients over their limit %" PRIu64 ", log lines lost %" PRIu64,
-	    requests, tunnels, inspected, guard, unread, limit, full);
+	log_info("upgraded: %s; here, what is under way may end", how);
+	notify("MAINPID=%d\nREADY=1\nSTATUS=serving", (int)p->upgrade.pid);
+	snprintf(text, sizeof text, "upgraded: %s; what was under way ends in the old one", how);
+	commands_give_away(&p->commands, text);
+	pid_file_close(&p->pid, false);
+	if (p->again)
+		kill(p->upgrade.pid, SIGHUP);
+	leave(p, UPGRADED_MS, true);
+}
+
+static bool
+bequeath(const struct parent *p, struct estate *e)
+{
+	const struct control_place *place = p->commands.place;
+
+	return ports_bequeath(p->ports, e) && estate_add(e, p->workers, -1, "workers") && (!place || estate_add(e, 0, place->fd, "control %s", place->path)) &&
+	    (p->pid.fd < 0 || estate_add(e, 0, p->pid.fd, "pid %s", p->pid.path));
+}
+
+static void
+on_usr2(void *arg)
+{
+	struct parent *p = arg;
+	char *const    argv[] = {p->upgrade.program, (char *)(uintptr_t) "run", (char *)(uintptr_t) "-c", (char *)(uintptr_t)p->options.conf,
+		p->options.report_only ? (char *)(uintptr_t) "--report-only" : NULL, NULL};
+	struct estate  e = {0};
+
+	if (p->state == PARENT_SERVING && upgrade_is_under_way(&p->upgrade)) {
+		log_info("told to upgrade, which is under way already");
+		return;
+	}
+	if (!is_settled(p)) {
+		log_warn("told to upgrade while starting, reloading or stopping: not done");
+		commands_upgraded(&p->commands, false, "not upgraded: the gateway starts, reloads or stops at the moment; try again");
+		return;
+	}
+	log_info("told to upgrade: %s is started", p->upgrade.program);
+	if (!bequeath(p, &e))
+		on_upgraded(p, false, "out of memory");
+	else if (!upgrade_begin(&p->upgrade, &e, argv, p->upgrade_ms))
+		on_upgraded(p, false, p->upgrade.why);
+	estate_clear(&e);
+}
+
+/* Nobody was there before us, or is any more: what only one can have is ours. */
+static void
+take_over(void *arg)
+{
+	struct parent *p = arg;
+
+	if (!pid_file_write(&p->pid))
+		log_warn("pid-file %s cannot be written: %s", p->pid.path, strerror(errno));
+	heir_clear(&p->heir);
+	commands_start(&p->commands, p->shared);
+	notify("READY=1\nSTATUS=serving");
+	if (p->again)
+		on_hup(p);
+}
+
+/* --- what is asked of us at the control socket --- */
+
+static void
+do_drain(void *parent, uint64_t within_ms)
+{
+	struct parent *p = parent;
+
+	if (within_ms != UINT64_MAX)
+		p->drain_ms = within_ms;
+	on_term(p);
+}
+
+static void
+do_look(void *parent, struct command_view *v)
+{
+	static const char *const word[] = {[PARENT_STARTING] = "starting", [PARENT_SERVING] = "serving", [PARENT_RELOADING] = "reloading", [PARENT_DRAINING] = "draining",
+		[PARENT_FLUSHING] = "draining"};
+	const struct parent     *p = parent;
+	uint64_t                 now = clock_mono_us();
+
+	*v = (struct command_view){.state = upgrade_is_under_way(&p->upgrade) && p->state == PARENT_SERVING ? "upgrading" : word[p->state],
+		.generation = p->generation, .holds = p->holds};
+	if (p->state >= PARENT_DRAINING && p->cut_at_us > now)
+		v->left_ms = (p->cut_at_us - now) / 1000;
 }
 
 static void
@@ -448,9 +506,10 @@ on_change(void *arg)
 		census_state(p->shared, GATEWAY_SERVING);
 		log_info("ready: generation %" PRIu64 " is in use: %s; workers: %" PRIu32 "%s", p->generation, p->holds, p->workers,
 		    p->options.report_only ? "; --report-only: nothing is denied by a rule" : "");
-		notify("READY=1\nSTATUS=serving");
-		if (p->again)
-			on_hup(p);
+		if (p->heir.channel >= 0)
+			heir_serves(&p->heir, p->loop, take_over, p);
+		else
+			take_over(p);
 		break;
 	case PARENT_RELOADING:
 		if (crew_has_refused(&p->crew))
@@ -509,13 +568,59 @@ parent_share(struct parent *p)
 	return p->shared != NULL;
 }
 
+static void
+on_listed(void *arg, uint32_t worker, uint64_t number)
+{
+	struct parent *p = arg;
+
+	sightings_listed(&p->commands.sightings, worker, number);
+}
+
+static void
+on_ended(void *arg, pid_t pid, int status)
+{
+	struct parent *p = arg;
+
+	upgrade_reaped(&p->upgrade, pid, status);
+}
+
+static const struct command_doings doings = {.reload = on_hup, .drain = do_drain, .upgrade = on_usr2, .rotate = on_usr1, .look = do_look};
+
 static bool
 watch_signals(struct parent *p)
 {
 	signal(SIGPIPE, SIG_IGN);
 	return signal_watch_init(&p->hup, p->loop, SIGHUP, on_hup, p) && signal_watch_init(&p->term, p->loop, SIGTERM, on_term, p) &&
 	    signal_watch_init(&p->interrupt, p->loop, SIGINT, on_term, p) && signal_watch_init(&p->usr1, p->loop, SIGUSR1, on_usr1, p) &&
+	    signal_watch_init(&p->usr2, p->loop, SIGUSR2, on_usr2, p) &&
 	    signal_watch_init(&p->child, p->loop, SIGCHLD, on_child, p);
+}
+
+static bool
+hold_pid_file(struct parent *p, const struct conf *c, struct report *r)
+{
+	const char *path = c->gateway.pid_file;
+	int         fd = path ? estate_take(&p->heir.estate, 0, "pid %s", path) : -1;
+	char        why[120];
+
+	if (!path || r->errors || (fd >= 0 ? pid_file_adopt(&p->pid, fd, path) : pid_file_open(&p->pid, path, why, sizeof why)))
+		return true;
+	report_error(r, c->gateway.pid_file_at, "pid-file = %s: %s", path, fd >= 0 ? "out of memory" : why);
+	return false;
+}
+
+static bool
+first_build(struct parent *p, struct conf *c, struct report *r)
+{
+	bool ok;
+
+	/* build finds the sockets of an earlier parent as those of a configuration before this one */
+	p->ports = p->heir.workers ? ports_adopt(&p->heir.estate, p->workers) : NULL;
+	ok = build(p, c, r, &p->next_ports, &p->snapshot);
+	ports_free(p->ports, p->next_ports);
+	p->ports = p->next_ports;
+	p->next_ports = NULL;
+	return ok;
 }
 
 /* The first configuration. False: the exit code is set. */
@@ -532,16 +637,18 @@ parent_begin(struct parent *p)
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
 	if (c) {
-		p->workers = workers_of(c);
+		p->workers = p->heir.workers ? p->heir.workers : workers_of(c);
 		p->drain_ms = c->gateway.drain_timeout_ms;
+		p->upgrade_ms = c->gateway.upgrade_timeout_ms;
 		p->user = strdup(c->gateway.user);
 		if (!p->user)
 			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
 		ok = p->user && find_user(c, &start, &r);
-		ok = parent_share(p) && build(p, c, &r, &p->ports, &p->snapshot) && ok;
+		ok = hold_pid_file(p, c, &r) && ok;
+		ok = parent_share(p) && first_build(p, c, &r) && ok;
 	}
-	report_print(&r, c, stderr);
+	commands_problems(&p->commands, &r, c);
 	if (ok) {
 		p->generation = 1;
 		p->code = 1;
@@ -550,7 +657,10 @@ parent_begin(struct parent *p)
 			note_counts(c, p->holds, sizeof p->holds);
 			say_listening(p->ports, NULL, "listening on", c);
 			p->crew.on_change = on_change;
+			p->crew.on_listed = on_listed;
+			p->crew.on_ended = on_ended;
 			p->crew.arg = p;
+			commands_use(&p->commands);
 			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
 			census_applied(p->shared, p->generation);
@@ -581,11 +691,22 @@ parent_run(const struct parent_options *o)
 	p->snapshot = p->next_snapshot = p->shared_fd = -1;
 	timer_init(&p->deadline, on_deadline, p);
 	timer_init(&p->look, on_look, p);
+	p->pid.fd = -1;
 	raise_limits();
+	heir_init(&p->heir);
+	commands_init(&p->commands, &p->crew, &doings, p, p->heir.channel >= 0);
+	upgrade_init(&p->upgrade, p->loop, on_upgraded, p);
 	if (parent_begin(p)) {
 		loop_run(p->loop);
-		say_totals(p);
+		say_totals(p->shared);
+		commands_drained(&p->commands);
+	} else {
+		heir_refuses(&p->heir, p->commands.problems ? p->commands.problems : "it could not start");
 	}
+	pid_file_close(&p->pid, p->heir.channel < 0);
+	commands_clear(&p->commands);
+	upgrade_clear(&p->upgrade);
+	heir_clear(&p->heir);
 	code = p->code;
 	timer_clear(&p->deadline);
 	timer_clear(&p->look);
@@ -593,6 +714,7 @@ parent_run(const struct parent_options *o)
 	signal_watch_clear(&p->term);
 	signal_watch_clear(&p->interrupt);
 	signal_watch_clear(&p->usr1);
+	signal_watch_clear(&p->usr2);
 	signal_watch_clear(&p->child);
 	if (p->crew.loop)
 		crew_clear(&p->crew);

@@ -8,6 +8,7 @@ libpostern_a_SOURCES += \
 	src/proc/control_place.c \
 	src/proc/crew.c src/proc/crew.h \
 	src/proc/bureaus.c src/proc/bureaus.h \
+	src/proc/heir.c \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \
@@ -20,5 +21,6 @@ libpostern_a_SOURCES += \
 	src/proc/signer_ca.c src/proc/signer_ca.h \
 	src/proc/signer_peers.c src/proc/signer_peers.h \
 	src/proc/sightings.c src/proc/sightings.h \
+	src/proc/tell.c src/proc/tell.h \
 	src/proc/upgrade.c src/proc/upgrade.h \
 	src/proc/worker.c

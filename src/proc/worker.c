@@ -176,8 +176,8 @@ on_message(void *arg, struct message *m)
 	case MSG_DRAIN:
 		if (!w->running)
 			loop_stop(w->child.loop);
-		else if (!w->gw.draining)
-			gateway_drain(&w->gw, m->number);
+		else
+			gateway_drain(&w->gw, m->number, m->n == 1); /* a second one may be in more of a hurry */
 		break;
 	default:
 		break;
@@ -194,7 +194,7 @@ on_orphaned(void *arg)
 	if (!w->running)
 		loop_stop(w->child.loop);
 	else if (!w->gw.draining)
-		gateway_drain(&w->gw, w->gw.snap->set->drain_timeout_ms);
+		gateway_drain(&w->gw, w->gw.snap->set->drain_timeout_ms, false);
 }
 
 static void

@@ -367,7 +367,7 @@ on_drain_deadline(void *arg)
 }
 
 void
-gateway_drain(struct gateway *gw, uint64_t within_ms)
+gateway_drain(struct gateway *gw, uint64_t within_ms, bool gentle)
 {
 	struct session *s, *next;
 
@@ -381,7 +381,7 @@ gateway_drain(struct gateway *gw, uint64_t within_ms)
 	drained(gw); /* when nobody is here; else the last one to leave tells */
 	for (s = TAILQ_FIRST(&gw->sessions); s; s = next) {
 		next = TAILQ_NEXT(s, link);
-		session_drain(s);
+		session_drain(s, gentle);
 	}
 }
 

@@ -218,8 +218,8 @@ void session_deadline(struct session *s, uint64_t ms);
 /* The end, from any state: cancels errands, writes the log line of what was under way, closes, and forgets. */
 void session_finish(struct session *s, enum fault fault);
 void session_on_origin(struct session *s, unsigned what);
-/* Drain: idle connections go at once. */
-void session_drain(struct session *s);
+/* Drain: idle connections go at once, or with `gentle` in their own time. */
+void session_drain(struct session *s, bool gentle);
 struct request *request_new(struct session *s);
 void request_free(struct session *s);
 void session_cancel_errands(struct session *s);
