@@ -224,6 +224,11 @@ heir_refuses(struct heir *h, const char *why)
 		return;
 	snprintf(m.data, sizeof m.data, "%s", why);
 	m.n = (uint32_t)strlen(m.data);
+	while (m.n && m.data[m.n - 1] == '\n')
+		m.n--;
+	for (uint32_t i = 0; i < m.n; i++)
+		if (m.data[i] == '\n')
+			m.data[i] = ';';
 	if (!channel_send(h->channel, &m))
 		log_error("upgrade: the program before this one cannot be told: %s", strerror(errno));
 }
