@@ -11,6 +11,7 @@ libpostern_a_SOURCES += \
 	src/conf/line.c src/conf/line.h \
 	src/conf/list.c \
 	src/conf/load.c src/conf/load.h \
+	src/conf/log_lines.c \
 	src/conf/option.c src/conf/option.h \
 	src/conf/outline.c src/conf/outline.h \
 	src/conf/outline_diff.c src/conf/outline_lines.h \

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -94,13 +95,30 @@ ports_bequeath(const struct ports *p, struct estate *e)
 	char place[64];
 
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
-		if (!p->slot[i].used)
+		const struct port *port = &p->slot[i];
+		if (!port->used)
 			continue;
-		place_print(&p->slot[i].asked, place);
+		place_print(&port->asked, place);
 		for (uint32_t w = 0; w < p->n_workers; w++)
-			if (!estate_add(e, w, p->slot[i].fd[w], "port %s", place))
+			if (!(port->path[0] ? estate_add(e, w, port->fd[w], "unix %u %s", port->ino != 0, port->path) : estate_add(e, w, port->fd[w], "port %s", place)))
 				return false;
 	}
+	return true;
+}
+
+/* The place that `key` names, into a port without sockets. */
+static bool
+port_read(const char *key, struct port *port)
+{
+	size_t n = strlen(key);
+
+	*port = (struct port){0};
+	if (strncmp(key, "port ", 5) == 0)
+		return place_read(key + 5, &port->asked);
+	if (strncmp(key, "unix ", 5) != 0 || n < 8 || n - 7 >= sizeof port->path)
+		return false;
+	port->has_file = key[5] == '1';
+	strcpy(port->path, key + 7);
 	return true;
 }
 
@@ -117,7 +135,7 @@ ports_adopt(struct estate *e, uint32_t n_workers)
 		struct port *port = &p->slot[n];
 		const char  *key = e->v[i].key;
 		bool         whole = true;
-		if (e->v[i].index != 0 || e->v[i].fd < 0 || strncmp(key, "port ", 5) != 0 || !place_read(key + 5, &port->asked) || !listener_where(e->v[i].fd, &port->bound))
+		if (e->v[i].index != 0 || e->v[i].fd < 0 || !port_read(key, port) || (!port->path[0] && !listener_where(e->v[i].fd, &port->bound)))
 			continue;
 		for (uint32_t w = 0; w < n_workers; w++) {
 			port->fd[w] = estate_take(e, w, "%s", key);
@@ -127,6 +145,58 @@ ports_adopt(struct estate *e, uint32_t n_workers)
 		n += whole;
 	}
 	return p;
+}
+
+void
+ports_leave_files(struct ports *p)
+{
+	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
+		p->slot[i].ino = 0;
+}
+
+void
+ports_own_files(struct ports *p)
+{
+	struct stat st;
+
+	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
+		if (p->slot[i].used && p->slot[i].has_file && lstat(p->slot[i].path, &st) == 0) {
+			p->slot[i].dev = st.st_dev;
+			p->slot[i].ino = st.st_ino;
+		}
+}
+
+bool
+admin_bequeath(const struct admin *a, struct estate *e)
+{
+	char place[64];
+
+	for (uint32_t i = 0; i < a->now.n; i++) {
+		place_print(&a->now.v[i].asked, place);
+		if (!estate_add(e, 0, a->now.v[i].fd, "admin %s", place))
+			return false;
+	}
+	return true;
+}
+
+void
+admin_adopt(struct admin *a, struct estate *e)
+{
+	for (size_t i = 0; i < e->n && a->now.n < ADMIN_PORTS; i++) {
+		const char *key = e->v[i].key;
+		if (strncmp(key, "admin ", 6) != 0 || !place_read(key + 6, &a->now.v[a->now.n].asked) || !listener_where(e->v[i].fd, &a->now.v[a->now.n].bound))
+			continue;
+		a->now.v[a->now.n++].fd = estate_take(e, e->v[i].index, "%s", key);
+	}
+}
+
+void
+admin_give_away(struct admin *a)
+{
+	for (uint32_t i = 0; i < a->now.n; i++)
+		close(a->now.v[i].fd);
+	a->now.n = 0; /* so that nobody starts it again */
+	admin_kill(a);
 }
 
 /* --- the one that comes --- */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ struct parent {
 	struct parent_options options;
 	struct loop          *loop;
 	struct crew           crew;
+	struct admin          admin;
 	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
 	int                   shared_fd;
 	enum parent_state     state;
@@ -51,6 +53,7 @@ struct parent {
 	uint64_t      cut_at_us; /* draining: when the rest is cut off */
 	bool          gentle;    /* draining after an upgrade */
 	char         *user;
+	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
 	uint32_t      workers; /* as configured, `auto` resolved */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
@@ -62,6 +65,7 @@ struct parent {
 	struct bureau_plan next_plan;
 	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
+	enum log_level next_level;
 	bool          again; /* a SIGHUP came while reloading */
 	int           code;
 };
@@ -118,13 +122,15 @@ prepare_control(struct parent *p, const struct conf *c, struct report *r)
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
 {
-	struct endpoint        own[LISTENER_SLOTS];
-	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
+	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
+	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
-	in.n_own = *ports ? ports_own(*ports, own) : 0;
+	if (*ports && admin_prepare(&p->admin, c, r))
+		in.n_own = ports_own(*ports, own);
+	in.n_own += admin_own(&p->admin, own + in.n_own);
 	census_number(p->shared, c, in.generation);
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0 && *ports && prepare_control(p, c, r)) {
@@ -137,6 +143,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 		close(*snapshot);
 	*snapshot = -1;
 	commands_forget(&p->commands);
+	admin_forget(&p->admin);
 	ports_free(*ports, p->ports);
 	*ports = NULL;
 	return false;
@@ -162,6 +169,7 @@ reload_drop(struct parent *p)
 	p->next_snapshot = -1;
 	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
+	admin_forget(&p->admin);
 	p->will_hold[0] = '\0';
 	commands_forget(&p->commands);
 	timer_clear(&p->deadline);
@@ -184,6 +192,7 @@ reload_finish(struct parent *p)
 	if (p->has_next_plan)
 		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
+	admin_take(&p->admin);
 	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
 	close(p->snapshot);
 	p->snapshot = p->next_snapshot;
@@ -199,6 +208,7 @@ reload_finish(struct parent *p)
 		log_info("reloaded: generation %" PRIu64 " is in use: %s", p->generation, p->holds);
 	snprintf(summary, sizeof summary, "generation %" PRIu64 " is in use: %s", p->generation, p->will_hold);
 	commands_reloaded(&p->commands, summary);
+	log_threshold(p->next_level);
 	if (p->will_hold[0])
 		memcpy(p->holds, p->will_hold, sizeof p->holds);
 	p->will_hold[0] = '\0';
@@ -276,6 +286,7 @@ on_hup(void *arg)
 		commands_problems(&p->commands, &r, c);
 		note_counts(c, p->will_hold, sizeof p->will_hold);
 		note_key(p, c);
+		p->next_level = (enum log_level)c->gateway.log_level;
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		p->upgrade_ms = c->gateway.upgrade_timeout_ms;
 		reload_begin(p);
@@ -331,6 +342,7 @@ on_look(void *arg)
 		return;
 	}
 	log_info("%s changed", name);
+	p->next_level = log_most;
 	reload_begin(p);
 }
 
@@ -394,6 +406,8 @@ on_upgraded(void *arg, bool serves, const char *how)
 	snprintf(text, sizeof text, "upgraded: %s; what was under way ends in the old one", how);
 	commands_give_away(&p->commands, text);
 	pid_file_close(&p->pid, false);
+	ports_leave_files(p->ports);
+	admin_give_away(&p->admin);
 	if (p->again)
 		kill(p->upgrade.pid, SIGHUP);
 	leave(p, UPGRADED_MS, true);
@@ -404,7 +418,7 @@ bequeath(const struct parent *p, struct estate *e)
 {
 	const struct control_place *place = p->commands.place;
 
-	return ports_bequeath(p->ports, e) && estate_add(e, p->workers, -1, "workers") && (!place || estate_add(e, 0, place->fd, "control %s", place->path)) &&
+	return ports_bequeath(p->ports, e) && admin_bequeath(&p->admin, e) && estate_add(e, p->workers, -1, "workers") && (!place || estate_add(e, 0, place->fd, "control %s", place->path)) &&
 	    (p->pid.fd < 0 || estate_add(e, 0, p->pid.fd, "pid %s", p->pid.path));
 }
 
@@ -442,6 +456,7 @@ take_over(void *arg)
 	if (!pid_file_write(&p->pid))
 		log_warn("pid-file %s cannot be written: %s", p->pid.path, strerror(errno));
 	heir_clear(&p->heir);
+	ports_own_files(p->ports);
 	commands_start(&p->commands, p->shared);
 	notify("READY=1\nSTATUS=serving");
 	if (p->again)
@@ -615,7 +630,10 @@ first_build(struct parent *p, struct conf *c, struct report *r)
 	bool ok;
 
 	/* build finds the sockets of an earlier parent as those of a configuration before this one */
-	p->ports = p->heir.workers ? ports_adopt(&p->heir.estate, p->workers) : NULL;
+	if (p->heir.workers) {
+		p->ports = ports_adopt(&p->heir.estate, p->workers);
+		admin_adopt(&p->admin, &p->heir.estate);
+	}
 	ok = build(p, c, r, &p->next_ports, &p->snapshot);
 	ports_free(p->ports, p->next_ports);
 	p->ports = p->next_ports;
@@ -633,6 +651,11 @@ parent_begin(struct parent *p)
 	bool          ok = false;
 
 	log_info("version " PACKAGE_VERSION " starts, with %s", p->options.conf);
+	if (getrandom(p->log_key, sizeof p->log_key, 0) != (ssize_t)sizeof p->log_key) {
+		log_error("cannot get random bytes: %s", strerror(errno));
+		p->code = 1;
+		return false;
+	}
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
@@ -645,11 +668,15 @@ parent_begin(struct parent *p)
 			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
 		ok = p->user && find_user(c, &start, &r);
+		ports_take_passed();
+		ports_name_unused(c, &r);
 		ok = hold_pid_file(p, c, &r) && ok;
 		ok = parent_share(p) && first_build(p, c, &r) && ok;
 	}
 	commands_problems(&p->commands, &r, c);
 	if (ok) {
+		p->next_level = (enum log_level)c->gateway.log_level;
+		log_threshold(p->next_level);
 		p->generation = 1;
 		p->code = 1;
 		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start, p->shared, p->shared_fd);
@@ -663,6 +690,8 @@ parent_begin(struct parent *p)
 			commands_use(&p->commands);
 			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
+			admin_init(&p->admin, &p->crew);
+			admin_take(&p->admin);
 			census_applied(p->shared, p->generation);
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
@@ -718,6 +747,7 @@ parent_run(const struct parent_options *o)
 	signal_watch_clear(&p->child);
 	if (p->crew.loop)
 		crew_clear(&p->crew);
+	admin_clear(&p->admin);
 	shared_close(p->shared);
 	if (p->shared_fd >= 0)
 		close(p->shared_fd);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
@@ -29,10 +30,13 @@ notify(const char *fmt, ...)
 }
 
 static bool
-has_place(const struct ports *p, const struct endpoint *e)
+has_place(const struct ports *p, const struct port *at)
 {
+	const struct endpoint *e = &at->bound;
+
 	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
-		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope)
+		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope &&
+		    strcmp(p->slot[i].path, at->path) == 0)
 			return true;
 	return false;
 }
@@ -40,15 +44,15 @@ has_place(const struct ports *p, const struct endpoint *e)
 void
 say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c)
 {
-	char text[ENDPOINT_TEXT_MAX];
+	char text[PORT_TEXT_MAX];
 
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		const struct port          *port = &p->slot[i];
 		const struct conf_listener *l = NULL;
 		uint16_t                    index = 0;
-		if (!port->used || has_place(other, &port->bound))
+		if (!port->used || has_place(other, port))
 			continue;
-		endpoint_print(&port->bound, text);
+		port_print(port, text);
 		if (c)
 			TAILQ_FOREACH(l, &c->listeners, link)
 				if (index++ == port->index)

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "net/loop.h"
+#include "proc/admin.h"
 #include "proc/ports.h"
 
 /* --- what is handed over --- */
@@ -36,6 +37,13 @@ int estate_take(struct estate *e, unsigned index, const char *fmt, ...) __attrib
 /* Listening sockets into an estate, and out of it again: as ports that ports_open finds what it wants in. NULL: none, or no memory. */
 bool ports_bequeath(const struct ports *p, struct estate *e);
 struct ports *ports_adopt(struct estate *e, uint32_t n_workers);
+/* The files of UNIX sockets are another process's from now on; or ours. */
+void ports_leave_files(struct ports *p);
+void ports_own_files(struct ports *p);
+/* The same of the admin process's sockets; given away, it ends, since it would answer for a gateway that is no more. */
+bool admin_bequeath(const struct admin *a, struct estate *e);
+void admin_adopt(struct admin *a, struct estate *e);
+void admin_give_away(struct admin *a);
 
 /* --- the one that goes --- */
 

@@ -163,7 +163,7 @@ static enum fault
 read_request(struct session *s)
 {
 	struct request *r = s->req;
-	enum fault      fault = target_read(r, s->inside);
+	enum fault      fault = target_read(r, s->inside, s->original);
 
 	if (fault == FAULT_NONE)
 		fault = read_hops(r);
@@ -179,7 +179,7 @@ read_request(struct session *s)
 		.client = s->peer.addr,
 		.listener = r->listener,
 		.week_minute = policy_week_minute(clock_real_us()),
-		.bare = r->head.n_proxy_authorization == 0,
+		.bare = r->head.n_proxy_authorization == 0 || s->original,
 	};
 	return know_request(r);
 }

@@ -171,7 +171,7 @@ gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 	gateway_unlisten(gw, n);
 	slot->fd = fd;
 	slot->index = index;
-	if (!gw->paused && !gw->draining && !watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
+	if (!gw->paused && !gw->draining && !watch_init_shared(&slot->watch, gw->loop, fd, on_accept, slot))
 		gateway_pause(gw); /* and tried again, with the others */
 }
 
@@ -227,20 +227,23 @@ on_resume(void *arg)
 	gw->paused = false;
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		struct slot *slot = &gw->slot[i];
-		if (slot->fd >= 0 && !watch_init_level(&slot->watch, gw->loop, slot->fd, WATCH_READ, on_accept, slot)) {
+		if (slot->fd >= 0 && !watch_init_shared(&slot->watch, gw->loop, slot->fd, on_accept, slot)) {
 			gateway_pause(gw);
 			return;
 		}
 	}
 }
 
+/* Nothing was asked, so nothing is rendered: a line of text. */
 void
-gateway_refuse(struct gateway *gw, int fd, enum fault fault)
+gateway_turn_away(struct gateway *gw, const struct snapshot_listener *l, int fd, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
 	char                    text[2048];
 	int                     n;
 
+	if (fault == FAULT_NONE || !l || l->tls || l->mode != LISTENER_EXPLICIT)
+		return;
 	n = snprintf(text, sizeof text,
 	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/plain\r\nContent-Length: %zu\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n"
 	    "Connection: close\r\n\r\n%s\n",
@@ -289,8 +292,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	*greets = l && l->greets;
 	if ((*greets && greet_is_balancer(gw, l, &peer->addr)) || gateway_admits(gw, (uint16_t)(slot - gw->slot), &peer->addr, &fault))
 		return true;
-	if (fault != FAULT_NONE && !*greets)
-		gateway_refuse(gw, fd, fault);
+	gateway_turn_away(gw, l, fd, fault);
 	sock_close(fd);
 	return false;
 }

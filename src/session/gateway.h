@@ -112,8 +112,8 @@ struct span gateway_date(struct gateway *gw);
 bool gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enum fault *fault);
 /* The listener, in the snapshot in use; null: it is not in the configuration any more. */
 const struct snapshot_listener *gateway_listener_row(const struct gateway *gw, uint16_t slot);
-/* Tell somebody who asked nothing yet why there is no service: a line of text. Leaves closing to the caller. */
-void gateway_refuse(struct gateway *gw, int fd, enum fault fault);
+/* Tell somebody who may not use a listener why, if it speaks plain HTTP and there is something to tell. Leaves closing to the caller. */
+void gateway_turn_away(struct gateway *gw, const struct snapshot_listener *l, int fd, enum fault fault);
 /* Out of descriptors: stop accepting for a moment rather than spin. */
 void gateway_pause(struct gateway *gw);
 

@@ -150,7 +150,7 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.has_action = r->has_verdict,
 		.ech = r->ech,
 		.is_inner = in != NULL,
-		.hier = r->has_to ? HIER_DIRECT : HIER_NONE,
+		.hier = !r->has_to ? HIER_NONE : r->to_original || (in && in->is_original) ? HIER_ORIGINAL_DST : HIER_DIRECT,
 		.scheme = (uint8_t)(r->has_target ? r->url.scheme : SCHEME_NONE),
 		.action = (uint8_t)(r->reported_only ? ACTION_TUNNEL : r->verdict.action),
 		.guard = (uint8_t)r->guard,

@@ -231,6 +231,14 @@ send_page(struct session *s, enum fault fault, struct span action)
 	send_reply(s, span_of(head, n_head), wants_no_content(r) ? SPAN("") : span_of(page, n_page));
 }
 
+/* A transparent client that speaks TLS understands no answer of ours: the connection closes, and the log has what it would have been. */
+static void
+end_silently(struct session *s, enum fault fault)
+{
+	s->req->status = fault_row(fault)->status;
+	session_finish(s, fault);
+}
+
 void
 reply_fault(struct session *s, enum fault fault)
 {
@@ -238,6 +246,8 @@ reply_fault(struct session *s, enum fault fault)
 		session_finish(s, fault);
 	else if (s->req->is_connect && s->req->status == 200) /* the client takes what comes for its tunnel's */
 		session_finish(s, fault);
+	else if (s->req->sniffed)
+		end_silently(s, fault);
 	else
 		send_page(s, fault, SPAN(""));
 }
@@ -308,16 +318,31 @@ reply_trace(struct session *s)
 	send_reply(s, span_of(head, n_head), span_of(page, n));
 }
 
+/* The tunnel stands. */
+static void
+established(struct session *s)
+{
+	const struct verdict *v = &s->req->verdict;
+
+	if (s->inside || (v->action == ACTION_BYPASS && v->guard != GUARD_OFF))
+		peek_begin(s);
+	else
+		tunnel_begin(s);
+}
+
 void
 reply_established(struct session *s)
 {
 	struct request      *r = s->req;
 	char                *ok = s->gw->compose;
 	size_t               n = (size_t)(stpcpy(ok, "HTTP/1.1 200 Connection established\r\n") - ok);
-	const struct verdict *v = &r->verdict;
 
 	r->status = 200;
 	r->first_byte_ms = (uint32_t)((loop_now_us(s->gw->loop) - r->start_us) / 1000);
+	if (r->sniffed) { /* nobody waits for it */
+		established(s);
+		return;
+	}
 	n += authenticate_info(r, ok + n, HEAD_ROOM);
 	n += (size_t)(stpcpy(ok + n, "\r\n") - (ok + n));
 	r->bytes_out += n;
@@ -325,8 +350,5 @@ reply_established(struct session *s)
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		return;
 	}
-	if (s->inside || (v->action == ACTION_BYPASS && v->guard != GUARD_OFF))
-		peek_begin(s);
-	else
-		tunnel_begin(s);
+	established(s);
 }

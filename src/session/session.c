@@ -2,8 +2,10 @@
 #include "session/session.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "net/sock.h"
 #include "session/count.h"
 #include "session/greet.h"
@@ -39,6 +41,19 @@ static const uint32_t edges[SESSION_STATES] = {
 	[SESSION_LINGER] = TO(DONE),
 	[SESSION_DONE] = 0,
 };
+
+static const char *
+state_name(unsigned state)
+{
+	static const char *const name[] = {
+		[SESSION_ACCEPTED] = "accepted", [SESSION_GREET] = "greet", [SESSION_HEAD] = "head", [SESSION_GATE] = "gate", [SESSION_LOOKUP] = "lookup",
+		[SESSION_AUTH] = "auth", [SESSION_QUEUE] = "queue", [SESSION_DIAL] = "dial", [SESSION_PARENT] = "parent", [SESSION_FORWARD] = "forward",
+		[SESSION_DRAIN] = "drain", [SESSION_REPLY] = "reply", [SESSION_PEEK] = "peek", [SESSION_ORIGIN_TLS] = "origin-tls", [SESSION_LEAF] = "leaf",
+		[SESSION_CLIENT_TLS] = "client-tls", [SESSION_FRONT] = "front", [SESSION_TUNNEL] = "tunnel", [SESSION_LINGER] = "linger", [SESSION_DONE] = "done",
+	};
+
+	return name[state];
+}
 
 static uint64_t
 state_ms(const struct session *s, enum session_state state)
@@ -86,6 +101,7 @@ void
 session_move(struct session *s, enum session_state next)
 {
 	assert(edges[s->state] & 1u << next);
+	log_debug("session %016" PRIx64 " (request %016" PRIx64 "): %s -> %s", s->id, s->req ? s->req->id : 0, state_name(s->state), state_name(next));
 	s->state = (uint8_t)next;
 	if (next == SESSION_DONE)
 		timer_clear(&s->timer);

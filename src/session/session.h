@@ -21,6 +21,7 @@
 #include "parse/authority.h"
 #include "parse/body.h"
 #include "parse/head.h"
+#include "parse/hello.h"
 #include "policy/snapshot.h"
 #include "session/buf.h"
 #include "session/gateway.h"
@@ -84,6 +85,8 @@ struct request {
 	struct authority at;
 	struct target    url;
 	bool             is_connect;
+	bool             sniffed;    /* a CONNECT that was never sent: it stands for a transparent connection, whose client waits for no answer */
+	bool             to_original; /* connected to where the client meant, not to what the name resolves to */
 	bool             has_target; /* at is set */
 	bool             has_hops; /* TRACE or OPTIONS: hops is how many more may pass it on (RFC 9110 7.6.2) */
 	uint32_t         hops;
@@ -245,6 +248,8 @@ void reach_begin(struct session *s);  /* reach.c: policy said yes: pool, look-up
 void reach_lookup(struct session *s); /* reach.c: for gate: the addresses are needed */
 void authenticate(struct session *s); /* authenticate.c: for gate: the user is needed */
 void reach_on_origin(struct session *s, unsigned what);
+/* Where the deciding rule has a transparent request go, whatever its name resolves to; null: where the name says. */
+const struct addr *reach_original(const struct session *s);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */
 void reply_fault(struct session *s, enum fault fault);       /* reply.c: an error page, then on or away */
 /* The same for somebody who may go on: the page has a button that leads to this URL. */
@@ -270,6 +275,7 @@ void forward_origin_failed(struct session *s, enum fault f); /* before, or while
 void peek_begin(struct session *s);                          /* peek.c */
 void peek_pump(struct session *s); /* either socket has something to say */
 void peek_on_timeout(struct session *s);
+void peek_note_hello(struct request *r, const struct hello *h); /* for the log */
 void tunnel_begin(struct session *s);                        /* tunnel.c */
 void tunnel_on_client(struct session *s, unsigned what);
 void tunnel_on_origin(struct session *s, unsigned what);

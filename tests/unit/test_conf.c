@@ -179,7 +179,8 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[log a]\nfile =\n", {"2: file has no value"}},
 		{"[log a]\nfile = -\nformat = common\n", {"3: want squid, json, combined, or a format string with % codes"}},
 		/* what later versions have */
-		{"[gateway]\nadmin = 127.0.0.1:3180\ncontrol = /run/x\n", {"2: admin is not in this version", "3: control is not in this version"}},
+		{"[gateway]\nadmin = 3180 localhost:1\nadmin-clients = 10.0.0.0/33\n",
+		    {"2: admin = 3180: want ADDRESS:PORT such as", "2: admin = localhost:1", "3: admin-clients = 10.0.0.0/33"}},
 		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"1: [parent NAME] is not in this version", "3: [pac] is not in this version"}},
 		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\n", {"3: mode = transparent is not in this version; use mode = explicit"}},
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\ntls-key = b\nproxy-protocol-from = any\n",
