@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "conf/conf.h"
 #include "proc/control.h"
 
 static bool
@@ -66,6 +68,20 @@ is_free(const struct sockaddr_un *sa, char *why, size_t n)
 	return false;
 }
 
+/* /run is empty after a start of the machine. What cannot be made is told of when the socket is. */
+static void
+make_folder(const char *path)
+{
+	char        folder[UNIX_PATH_MOST];
+	const char *end = strrchr(path, '/');
+
+	if (!end || end == path)
+		return;
+	snprintf(folder, sizeof folder, "%.*s", (int)(end - path), path);
+	if (mkdir(folder, 0755) != 0 && errno != EEXIST)
+		log_debug("control: %s: %s", folder, strerror(errno));
+}
+
 static struct control_place *
 place_new(int fd, const char *path, const char *group, char *why, size_t n)
 {
@@ -99,7 +115,10 @@ control_place_open(const char *path, const char *group, char *why, size_t why_n)
 	mode_t                mask;
 	int                   fd, bound;
 
-	if (!address_of(path, &sa, why, why_n) || !is_free(&sa, why, why_n))
+	if (!address_of(path, &sa, why, why_n))
+		return NULL;
+	make_folder(path);
+	if (!is_free(&sa, why, why_n))
 		return NULL;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mask = umask(0177);

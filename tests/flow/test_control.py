@@ -141,7 +141,7 @@ def test_the_socket_moves_by_a_reload(controlled, folder):
     gw.write(RULES, control=new)
     assert g.command("reload", "--control", old).returncode == 0
     assert not old.exists() and gw.control("status").returncode == 0
-    gw.write(RULES, control=folder / "missing" / "control.sock")
+    gw.write(RULES, control=folder / "missing" / "deep" / "control.sock")
     said = g.command("reload", "--control", new)
     assert said.returncode == 1 and "control = " in said.stderr and "No such file" in said.stderr
     assert g.command("status", "--control", new).returncode == 0
