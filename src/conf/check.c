@@ -210,7 +210,7 @@ check_control(struct load *l)
 	if (g->control && strlen(g->control) >= UNIX_PATH_MOST)
 		report_error(l->r, g->control_at, "control: the path has %zu bytes; a socket's may have %u", strlen(g->control), UNIX_PATH_MOST - 1);
 	if (g->control_group && !g->control)
-		report_error(l->r, g->control_group_at, "control-group without control: want control = /run/postern/control.sock too");
+		report_warn(l->r, g->control_group_at, "control-group without control: want control = /run/postern/control.sock too");
 	if (g->control && g->pid_file && strcmp(g->control, g->pid_file) == 0)
 		report_error(l->r, g->pid_file_at, "pid-file and control name the same file; want two");
 }

@@ -120,7 +120,6 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\naction = deny\nhosts = 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
 		 "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\n  a\n", {"3: continue it on an indented next line"}},
 		/* values */
-		{"[gateway]\ncontrol-group = adm\n", {"2: control-group without control: want control ="}},
 		{"[gateway]\ncontrol = /run/p\npid-file = /run/p\n", {"3: pid-file and control name the same file"}},
 		{"[gateway]\ncontrol = /run/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678\n",
 			{"2: control: the path has 114 bytes; a socket's may have 107"}},
