@@ -199,6 +199,8 @@ gate_enter(struct session *s)
 	if (s->inside)
 		s->inside->requests++;
 	fault = read_request(s);
+	if (fault == FAULT_NOT_A_PROXY_REQUEST && pac_serve(s))
+		return;
 	if (fault != FAULT_NONE) {
 		reply_fault(s, fault);
 		return;
@@ -244,7 +246,7 @@ gate_decide(struct session *s)
 		return;
 	if (request_ends_here(r))
 		reply_trace(s);
-	else
+	else if (queue_pass(s))
 		reach_begin(s);
 }
 
@@ -282,6 +284,6 @@ gate_judge_response(struct session *s, struct span type)
 	else if (policy_decide(r->snap->policy, &r->facts, &r->verdict) != POLICY_VERDICT)
 		reply_fault(s, FAULT_UNDECIDED); /* all else that it could ask for was known before */
 	else
-		return gate_settle(s);
+		return gate_settle(s) && queue_change(s);
 	return false;
 }

@@ -24,6 +24,7 @@
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
+#define REFUSALS_TOLD   100u /* lines in one second of those who never got to ask: a flood must not drown the log */
 #define VERIFIED_MOST   10000u /* origins remembered */
 #define COMPOSE_EXTRA   (256u << 10) /* room beside the largest head: a page, or the fields that we add */
 
@@ -43,6 +44,8 @@ gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker)
 	if (getrandom(&gw->next_id, sizeof gw->next_id, 0) != sizeof gw->next_id)
 		gw->next_id = (uint64_t)getpid() << 40;
 	gw->next_id |= 1; /* 0 means none */
+	throttle_init(gw);
+	queue_init(gw);
 	gw->end_of_turn = (struct loop_hook){.fn = on_end_of_turn, .arg = gw};
 	gw->basic = basic_cache_new(); /* without it each password is asked about */
 	loop_hook_add(loop, &gw->end_of_turn);
@@ -60,6 +63,8 @@ gateway_clear(struct gateway *gw)
 		gateway_unlisten(gw, i);
 	session_list_free(gw->list);
 	timer_clear(&gw->resume);
+	queue_clear(gw);
+	throttle_clear(gw);
 	origin_pool_clear(&gw->origins);
 	aia_free(gw->aia);
 	resolver_free(gw->resolver);
@@ -150,7 +155,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	/* the first configuration is used without it: bypass and tunnel must not wait for what only inspection lacks */
 	if (!fit_inspection(gw, s, &tls) && gw->snap)
 		return false;
-	if (!fit_buffers(gw, s->set) || !fit_resolver(gw, &c)) {
+	if (!throttle_prepare(gw, s) || !fit_buffers(gw, s->set) || !fit_resolver(gw, &c)) {
 		tls_context_unref(tls);
 		return false;
 	}
@@ -158,6 +163,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	gw->tls = tls;
 	if (gw->leaves)
 		leaf_desk_fit(gw->leaves, s->set->inspection.leaf_cache);
+	throttle_use(gw, s);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
 	return true;
@@ -234,22 +240,47 @@ on_resume(void *arg)
 	}
 }
 
-/* Nothing was asked, so nothing is rendered: a line of text. */
-void
-gateway_turn_away(struct gateway *gw, const struct snapshot_listener *l, int fd, enum fault fault)
+/* Nothing was asked, so nothing is rendered: a line of text. Its bytes. */
+static size_t
+refuse(struct gateway *gw, int fd, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
 	char                    text[2048];
 	int                     n;
 
-	if (fault == FAULT_NONE || !l || l->tls || l->mode != LISTENER_EXPLICIT)
-		return;
 	n = snprintf(text, sizeof text,
 	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/plain\r\nContent-Length: %zu\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n"
 	    "Connection: close\r\n\r\n%s\n",
 	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(gw)), strlen(row->sentence) + 1,
 	    SPAN_ARG(snapshot_text(gw->snap, gw->snap->set->proxy_status)), row->token, row->word, row->sentence);
 	sock_write(fd, span_of(text, (size_t)n));
+	return (size_t)n;
+}
+
+/* The line of somebody who never got to ask. */
+static void
+tell_log(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+{
+	uint64_t second = loop_now_us(gw->loop) / 1000000;
+
+	if (gw->refused_s != second)
+		gw->refused_n = 0;
+	gw->refused_s = second;
+	if (gw->refused_n++ < REFUSALS_TOLD)
+		record_refusal(gw, slot, peer, fault, bytes_out);
+}
+
+void
+gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault)
+{
+	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
+	size_t                          said = 0;
+
+	if (fault == FAULT_NONE)
+		return;
+	if (l && !l->tls && l->mode == LISTENER_EXPLICIT)
+		said = refuse(gw, fd, fault);
+	tell_log(gw, slot, peer, fault, said);
 }
 
 const struct snapshot_listener *
@@ -292,7 +323,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	*greets = l && l->greets;
 	if ((*greets && greet_is_balancer(gw, l, &peer->addr)) || gateway_admits(gw, (uint16_t)(slot - gw->slot), &peer->addr, &fault))
 		return true;
-	gateway_turn_away(gw, l, fd, fault);
+	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), peer, fd, fault);
 	sock_close(fd);
 	return false;
 }

@@ -302,14 +302,13 @@ refuse_header(struct session *s, const char *what)
 static bool
 admit(struct session *s)
 {
-	const struct snapshot_listener *l = gateway_listener_row(s->gw, s->slot);
 	enum fault                      fault;
 
 	if (gateway_admits(s->gw, s->slot, &s->peer.addr, &fault)) {
 		session_tally(s);
 		return true;
 	}
-	gateway_turn_away(s->gw, l, s->client.fd, fault);
+	gateway_turn_away(s->gw, s->slot, &s->peer, s->client.fd, fault);
 	session_finish(s, FAULT_NONE);
 	return false;
 }

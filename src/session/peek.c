@@ -200,7 +200,7 @@ peek_send(struct session *s)
 	enum lane_answer answer = LANE_WAITS;
 
 	if (is_report(s))
-		answer = lane_pump(&s->down, &s->origin->side, &s->client, &s->gw->lanes);
+		answer = throttle_pump(s, &s->down, &s->origin->side, &s->client);
 	else if (s->client.writable && outbox_flush(&s->down.kept, &s->client) == OUTBOX_BROKEN) /* the answer to the CONNECT */
 		answer = LANE_BROKEN_TO;
 	switch (answer) {
@@ -214,6 +214,7 @@ peek_send(struct session *s)
 		watch_again(&s->origin->side.watch, WATCH_READ);
 		break;
 	case LANE_WAITS:
+	case LANE_DRY:
 	case LANE_DONE:
 		break;
 	}

@@ -316,7 +316,7 @@ addresses_pass(struct session *s, const struct addr *a, unsigned n)
 		reply_trace(s);
 		return false;
 	}
-	return true;
+	return !by_rule || queue_pass(s);
 }
 
 /* A CONNECT whose TLS will be taken up may need no connection now. False: it went on without. */
@@ -442,4 +442,19 @@ reach_begin(struct session *s)
 		reply_fault(s, fault);
 	else
 		start_dial(s);
+}
+
+/* The addresses that the rule was found to hold for, if it asked for them, are those that count. */
+void
+reach_resume(struct session *s)
+{
+	if (!s->req->n_addr) {
+		reach_begin(s);
+	} else if (has_kept(s)) {
+		use_origin(s);
+	} else {
+		session_drop_origin(s);
+		if (wants_connection(s))
+			start_dial(s);
+	}
 }

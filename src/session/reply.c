@@ -226,6 +226,8 @@ send_page(struct session *s, enum fault fault, struct span action)
 		    "Referrer-Policy: same-origin\r\n");
 	if (r->snap && !s->inside)
 		n_head += authenticate_fields(s, fault, head + n_head, HEAD_ROOM - TAIL_ROOM - n_head);
+	if (fault == FAULT_RULE_LIMIT || fault == FAULT_QUEUE_TIMEOUT) /* not all of a herd at the same moment again */
+		n_head += (size_t)snprintf(head + n_head, HEAD_ROOM - TAIL_ROOM - n_head, "Retry-After: %u\r\n", 2 + (unsigned)(r->id % 8));
 	n_head += (size_t)snprintf(head + n_head, TAIL_ROOM, "%sConnection: %s\r\n\r\n",
 	    s->keep && row->status == 407 && r->head.seen & 1u << FIELD_PROXY_CONNECTION ? "Proxy-Connection: keep-alive\r\n" : "", s->keep ? "keep-alive" : "close");
 	send_reply(s, span_of(head, n_head), wants_no_content(r) ? SPAN("") : span_of(page, n_page));
@@ -280,6 +282,17 @@ reply_elsewhere(struct session *s, enum fault fault, uint16_t status, struct spa
 		reply_fault(s, FAULT_INTERNAL); /* the options and addresses that come here are shorter */
 	else
 		send_reply(s, compose_span(&o), wants_no_content(r) ? SPAN("") : SPAN(content));
+}
+
+void
+reply_own(struct session *s, uint16_t status, struct compose *head, struct span content)
+{
+	take_over(s, FAULT_NONE, status);
+	put(head, s->keep ? SPAN("Connection: keep-alive\r\n\r\n") : SPAN("Connection: close\r\n\r\n"));
+	if (head->full)
+		reply_fault(s, FAULT_INTERNAL); /* the fields that come here are shorter */
+	else
+		send_reply(s, compose_span(head), content);
 }
 
 void
