@@ -17,58 +17,11 @@
 #include "base/log.h"
 #include "policy/snapshot.h"
 #include "proc/census.h"
-#include "proc/commands.h"
-#include "proc/crew.h"
-#include "proc/pid_file.h"
-#include "proc/ports.h"
+#include "proc/parent_inside.h"
 #include "proc/tell.h"
-#include "proc/upgrade.h"
 
 #define RELOAD_WAIT_MS 10000u
 #define LOOK_MS        5000u
-#define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
-#define UPGRADED_MS    86400000u /* after an upgrade: for what is under way here; nothing waits for it */
-
-enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_DRAINING, PARENT_FLUSHING };
-
-struct parent {
-	struct parent_options options;
-	struct loop          *loop;
-	struct crew           crew;
-	struct admin          admin;
-	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
-	int                   shared_fd;
-	enum parent_state     state;
-	struct timer          deadline;
-	struct signal_watch   hup, term, interrupt, usr1, usr2, child;
-	struct commands       commands;
-	struct upgrade        upgrade;
-	struct heir           heir; /* what an earlier parent handed over */
-	struct pid_file       pid;
-
-	struct ports *ports; /* in use */
-	int           snapshot;
-	uint64_t      generation;
-	uint64_t      drain_ms, upgrade_ms;
-	uint64_t      cut_at_us; /* draining: when the rest is cut off */
-	bool          gentle;    /* draining after an upgrade */
-	char         *user;
-	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
-	uint32_t      workers; /* as configured, `auto` resolved */
-	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
-
-	uint64_t     tried; /* the last state of the files that a snapshot carries that was taken on, or could not be */
-	struct timer look;  /* at them again */
-
-	struct ports *next_ports; /* while reloading */
-	int           next_snapshot;
-	struct bureau_plan next_plan;
-	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
-	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
-	enum log_level next_level;
-	bool          again; /* a SIGHUP came while reloading */
-	int           code;
-};
 
 /* Soft limits up to the hard ones: each connection costs two descriptors. */
 static void
@@ -159,8 +112,8 @@ note_key(struct parent *p, const struct conf *c)
 	snprintf(p->key_at, sizeof p->key_at, "%s:%" PRIu32 ": ca-key", at->file < c->n_files ? c->files[at->file].path : "", at->line);
 }
 
-static void
-reload_drop(struct parent *p)
+void
+parent_reload_drop(struct parent *p)
 {
 	ports_free(p->next_ports, p->ports);
 	p->next_ports = NULL;
@@ -176,8 +129,6 @@ reload_drop(struct parent *p)
 	p->state = PARENT_SERVING;
 	notify("READY=1");
 }
-
-static void on_hup(void *arg);
 
 static void
 reload_finish(struct parent *p)
@@ -214,7 +165,7 @@ reload_finish(struct parent *p)
 	p->will_hold[0] = '\0';
 	notify("READY=1");
 	if (p->again)
-		on_hup(p);
+		parent_reload(p);
 }
 
 static void
@@ -223,10 +174,10 @@ reload_abort(struct parent *p, const char *why)
 	log_error("reload failed: %s; generation %" PRIu64 " stays in use", why, p->generation);
 	census_refused(p->shared);
 	crew_forget(&p->crew);
-	reload_drop(p);
+	parent_reload_drop(p);
 	commands_not_reloaded(&p->commands, why);
 	if (p->again)
-		on_hup(p);
+		parent_reload(p);
 }
 
 static void
@@ -249,21 +200,21 @@ reload_begin(struct parent *p)
 }
 
 /* A process that is starting would have to be told of two configurations at once; and what is being handed over must not change. */
-static bool
-is_settled(const struct parent *p)
+bool
+parent_is_settled(const struct parent *p)
 {
 	return p->state == PARENT_SERVING && !upgrade_is_under_way(&p->upgrade) && crew_has_applied(&p->crew, p->generation);
 }
 
-static void
-on_hup(void *arg)
+void
+parent_reload(void *arg)
 {
 	struct parent *p = arg;
 	char           why[300];
 	struct report  r;
 	struct conf   *c;
 
-	if (!is_settled(p)) {
+	if (!parent_is_settled(p)) {
 		p->again = p->state < PARENT_DRAINING;
 		if (p->state == PARENT_SERVING)
 			timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
@@ -328,7 +279,7 @@ on_look(void *arg)
 
 	timer_set(p->loop, &p->look, LOOK_MS);
 	bureaus_look(&p->crew.bureaus);
-	if (!is_settled(p))
+	if (!parent_is_settled(p))
 		return; /* asked again soon */
 	changed = snapshot_changed(p->snapshot, name, sizeof name);
 	if (!changed || changed == p->tried)
@@ -338,7 +289,7 @@ on_look(void *arg)
 	p->next_snapshot = p->next_ports ? refresh(p) : -1;
 	if (p->next_snapshot < 0) {
 		log_warn("%s changed, but could not be taken on: %s", name, strerror(errno));
-		reload_drop(p);
+		parent_reload_drop(p);
 		return;
 	}
 	log_info("%s changed", name);
@@ -347,147 +298,6 @@ on_look(void *arg)
 }
 
 /* --- the end --- */
-
-/* Take no more, let what is under way end, and go. */
-static void
-leave(struct parent *p, uint64_t within_ms, bool gentle)
-{
-	p->state = PARENT_DRAINING;
-	p->gentle = gentle;
-	p->cut_at_us = clock_mono_us() + within_ms * 1000;
-	census_draining(p->shared, within_ms);
-	timer_set(p->loop, &p->deadline, within_ms + LATE_MS);
-	crew_drain_workers(&p->crew, within_ms, gentle);
-	/* new clients are refused at once, not left in a queue that nobody reads; after an upgrade another process has these sockets too */
-	ports_free(p->ports, NULL);
-	p->ports = NULL;
-	crew_reap(&p->crew);
-}
-
-static void
-on_term(void *arg)
-{
-	struct parent *p = arg;
-
-	if (p->state >= PARENT_DRAINING && !p->gentle) {
-		log_warn("told to stop again: the rest is cut off");
-		crew_kill(&p->crew);
-		return;
-	}
-	if (p->state == PARENT_RELOADING)
-		reload_drop(p);
-	upgrade_abandon(&p->upgrade);
-	if (!p->gentle)
-		notify("STOPPING=1");
-	log_info("told to stop: draining; what is under way gets %" PRIu64 ".%03" PRIu64 " s", p->drain_ms / 1000, p->drain_ms % 1000);
-	leave(p, p->drain_ms, false);
-	commands_draining(&p->commands);
-}
-
-/* --- upgrade --- */
-
-/* The program that was started in our place serves, or is gone. */
-static void
-on_upgraded(void *arg, bool serves, const char *how)
-{
-	struct parent *p = arg;
-	char           text[1300];
-
-	if (!serves) {
-		log_error("upgrade failed: %s; this program goes on", how);
-		snprintf(text, sizeof text, "not upgraded: %s; the old one goes on", how);
-		commands_upgraded(&p->commands, false, text);
-		if (p->again)
-			on_hup(p);
-		return;
-	}
-	log_info("upgraded: %s; here, what is under way may end", how);
-	notify("MAINPID=%d\nREADY=1\nSTATUS=serving", (int)p->upgrade.pid);
-	snprintf(text, sizeof text, "upgraded: %s; what was under way ends in the old one", how);
-	commands_give_away(&p->commands, text);
-	pid_file_close(&p->pid, false);
-	ports_leave_files(p->ports);
-	admin_give_away(&p->admin);
-	if (p->again)
-		kill(p->upgrade.pid, SIGHUP);
-	leave(p, UPGRADED_MS, true);
-}
-
-static bool
-bequeath(const struct parent *p, struct estate *e)
-{
-	const struct control_place *place = p->commands.place;
-
-	return ports_bequeath(p->ports, e) && admin_bequeath(&p->admin, e) && estate_add(e, p->workers, -1, "workers") && (!place || estate_add(e, 0, place->fd, "control %s", place->path)) &&
-	    (p->pid.fd < 0 || estate_add(e, 0, p->pid.fd, "pid %s", p->pid.path));
-}
-
-static void
-on_usr2(void *arg)
-{
-	struct parent *p = arg;
-	char *const    argv[] = {p->upgrade.program, (char *)(uintptr_t) "run", (char *)(uintptr_t) "-c", (char *)(uintptr_t)p->options.conf,
-		p->options.report_only ? (char *)(uintptr_t) "--report-only" : NULL, NULL};
-	struct estate  e = {0};
-
-	if (p->state == PARENT_SERVING && upgrade_is_under_way(&p->upgrade)) {
-		log_info("told to upgrade, which is under way already");
-		return;
-	}
-	if (!is_settled(p)) {
-		log_warn("told to upgrade while starting, reloading or stopping: not done");
-		commands_upgraded(&p->commands, false, "not upgraded: the gateway starts, reloads or stops at the moment; try again");
-		return;
-	}
-	log_info("told to upgrade: %s is started", p->upgrade.program);
-	if (!bequeath(p, &e))
-		on_upgraded(p, false, "out of memory");
-	else if (!upgrade_begin(&p->upgrade, &e, argv, p->upgrade_ms))
-		on_upgraded(p, false, p->upgrade.why);
-	estate_clear(&e);
-}
-
-/* Nobody was there before us, or is any more: what only one can have is ours. */
-static void
-take_over(void *arg)
-{
-	struct parent *p = arg;
-
-	if (!pid_file_write(&p->pid))
-		log_warn("pid-file %s cannot be written: %s", p->pid.path, strerror(errno));
-	heir_clear(&p->heir);
-	ports_own_files(p->ports);
-	commands_start(&p->commands, p->shared);
-	notify("READY=1\nSTATUS=serving");
-	if (p->again)
-		on_hup(p);
-}
-
-/* --- what is asked of us at the control socket --- */
-
-static void
-do_drain(void *parent, uint64_t within_ms)
-{
-	struct parent *p = parent;
-
-	if (within_ms != UINT64_MAX)
-		p->drain_ms = within_ms;
-	on_term(p);
-}
-
-static void
-do_look(void *parent, struct command_view *v)
-{
-	static const char *const word[] = {[PARENT_STARTING] = "starting", [PARENT_SERVING] = "serving", [PARENT_RELOADING] = "reloading", [PARENT_DRAINING] = "draining",
-		[PARENT_FLUSHING] = "draining"};
-	const struct parent     *p = parent;
-	uint64_t                 now = clock_mono_us();
-
-	*v = (struct command_view){.state = upgrade_is_under_way(&p->upgrade) && p->state == PARENT_SERVING ? "upgrading" : word[p->state],
-		.generation = p->generation, .holds = p->holds};
-	if (p->state >= PARENT_DRAINING && p->cut_at_us > now)
-		v->left_ms = (p->cut_at_us - now) / 1000;
-}
 
 static void
 on_deadline(void *arg)
@@ -522,9 +332,9 @@ on_change(void *arg)
 		log_info("ready: generation %" PRIu64 " is in use: %s; workers: %" PRIu32 "%s", p->generation, p->holds, p->workers,
 		    p->options.report_only ? "; --report-only: nothing is denied by a rule" : "");
 		if (p->heir.channel >= 0)
-			heir_serves(&p->heir, p->loop, take_over, p);
+			heir_serves(&p->heir, p->loop, parent_take_over, p);
 		else
-			take_over(p);
+			parent_take_over(p);
 		break;
 	case PARENT_RELOADING:
 		if (crew_has_refused(&p->crew))
@@ -548,7 +358,7 @@ on_change(void *arg)
 		break;
 	case PARENT_SERVING:
 		if (p->again && crew_has_applied(&p->crew, p->generation))
-			on_hup(p);
+			parent_reload(p);
 		break;
 	}
 }
@@ -599,29 +409,16 @@ on_ended(void *arg, pid_t pid, int status)
 	upgrade_reaped(&p->upgrade, pid, status);
 }
 
-static const struct command_doings doings = {.reload = on_hup, .drain = do_drain, .upgrade = on_usr2, .rotate = on_usr1, .look = do_look};
+static const struct command_doings doings = {.reload = parent_reload, .drain = parent_drain, .upgrade = parent_upgrade, .rotate = on_usr1, .look = parent_look};
 
 static bool
 watch_signals(struct parent *p)
 {
 	signal(SIGPIPE, SIG_IGN);
-	return signal_watch_init(&p->hup, p->loop, SIGHUP, on_hup, p) && signal_watch_init(&p->term, p->loop, SIGTERM, on_term, p) &&
-	    signal_watch_init(&p->interrupt, p->loop, SIGINT, on_term, p) && signal_watch_init(&p->usr1, p->loop, SIGUSR1, on_usr1, p) &&
-	    signal_watch_init(&p->usr2, p->loop, SIGUSR2, on_usr2, p) &&
+	return signal_watch_init(&p->hup, p->loop, SIGHUP, parent_reload, p) && signal_watch_init(&p->term, p->loop, SIGTERM, parent_stop, p) &&
+	    signal_watch_init(&p->interrupt, p->loop, SIGINT, parent_stop, p) && signal_watch_init(&p->usr1, p->loop, SIGUSR1, on_usr1, p) &&
+	    signal_watch_init(&p->usr2, p->loop, SIGUSR2, parent_upgrade, p) &&
 	    signal_watch_init(&p->child, p->loop, SIGCHLD, on_child, p);
-}
-
-static bool
-hold_pid_file(struct parent *p, const struct conf *c, struct report *r)
-{
-	const char *path = c->gateway.pid_file;
-	int         fd = path ? estate_take(&p->heir.estate, 0, "pid %s", path) : -1;
-	char        why[120];
-
-	if (!path || r->errors || (fd >= 0 ? pid_file_adopt(&p->pid, fd, path) : pid_file_open(&p->pid, path, why, sizeof why)))
-		return true;
-	report_error(r, c->gateway.pid_file_at, "pid-file = %s: %s", path, fd >= 0 ? "out of memory" : why);
-	return false;
 }
 
 static bool
@@ -670,7 +467,7 @@ parent_begin(struct parent *p)
 		ok = p->user && find_user(c, &start, &r);
 		ports_take_passed();
 		ports_name_unused(c, &r);
-		ok = hold_pid_file(p, c, &r) && ok;
+		ok = parent_hold_pid_file(p, c, &r) && ok;
 		ok = parent_share(p) && first_build(p, c, &r) && ok;
 	}
 	commands_problems(&p->commands, &r, c);
@@ -724,7 +521,7 @@ parent_run(const struct parent_options *o)
 	raise_limits();
 	heir_init(&p->heir);
 	commands_init(&p->commands, &p->crew, &doings, p, p->heir.channel >= 0);
-	upgrade_init(&p->upgrade, p->loop, on_upgraded, p);
+	upgrade_init(&p->upgrade, p->loop, parent_upgraded, p);
 	if (parent_begin(p)) {
 		loop_run(p->loop);
 		say_totals(p->shared);

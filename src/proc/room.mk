@@ -11,12 +11,13 @@ libpostern_a_SOURCES += \
 	src/proc/control_place.c \
 	src/proc/crew.c src/proc/crew.h \
 	src/proc/bureaus.c src/proc/bureaus.h \
+	src/proc/hand_over.c \
 	src/proc/heir.c \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \
 	src/proc/metrics_text.c src/proc/metrics_text.h \
-	src/proc/parent.c src/proc/parent.h \
+	src/proc/parent.c src/proc/parent.h src/proc/parent_inside.h \
 	src/proc/pid_file.c src/proc/pid_file.h \
 	src/proc/ports.c src/proc/ports.h \
 	src/proc/roles.c src/proc/roles.h \
