@@ -206,6 +206,19 @@ check_addresses(struct load *l)
 	check_once(l, &paths, "");
 }
 
+static void
+check_control(struct load *l)
+{
+	const struct conf_gateway *g = &l->c->gateway;
+
+	if (g->control && strlen(g->control) >= UNIX_PATH_MOST)
+		report_error(l->r, g->control_at, "control: the path has %zu bytes; a socket's may have %u", strlen(g->control), UNIX_PATH_MOST - 1);
+	if (g->control_group && !g->control)
+		report_warn(l->r, g->control_group_at, "control-group without control: want control = /run/postern/control.sock too");
+	if (g->control && g->pid_file && strcmp(g->control, g->pid_file) == 0)
+		report_error(l->r, g->pid_file_at, "pid-file and control name the same file; want two");
+}
+
 void
 check_whole(struct load *l)
 {
@@ -225,6 +238,7 @@ check_whole(struct load *l)
 	CHECK_NAMES(l, conf_log, &l->c->logs, "log");
 	check_addresses(l);
 	check_parents(l);
+	check_control(l);
 	check_auth(l);
 	check_inspection(l);
 	check_log_lines(l);

@@ -15,6 +15,8 @@ libpostern_a_SOURCES += \
 	src/conf/log_lines.c \
 	src/conf/option.c src/conf/option.h \
 	src/conf/parent.c \
+	src/conf/outline.c src/conf/outline.h \
+	src/conf/outline_diff.c src/conf/outline_lines.h \
 	src/conf/report.c \
 	src/conf/set.c \
 	src/conf/store.c src/conf/store.h \

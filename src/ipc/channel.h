@@ -21,7 +21,7 @@ enum message_type {
 	MSG_GO,       /* parent: use snapshot `number` from now on */
 	MSG_FORGET,   /* parent: drop what was prepared */
 	MSG_APPLIED,  /* child: done */
-	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit */
+	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit; with one byte of data: idle connections may still ask once */
 	MSG_PEER,     /* parent: descriptor: the way to auth process `number`, or for PEER_SIGNER to the signer (to a worker), or to worker `number` (to one of these);
 	               * these: the way to worker `number` has ended, another one is needed */
 	MSG_FILE,     /* parent to auth or signer: descriptor: its file of users or keys, newly opened */

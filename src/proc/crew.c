@@ -202,6 +202,10 @@ heard(struct member *m, const struct message *msg)
 			member_tell(m, again_limit, LOG_LEVEL_INFO, "%s (pid %d) is there again", m->name, (int)m->pid);
 		m->state = MEMBER_SERVING;
 		break;
+	case MSG_SESSIONS:
+		if (m->crew->on_listed)
+			m->crew->on_listed(m->crew->arg, m->index, msg->number);
+		return;
 	default:
 		return;
 	}
@@ -332,12 +336,12 @@ crew_reopen(struct crew *c)
 }
 
 void
-crew_drain_workers(struct crew *c, uint64_t within_ms)
+crew_drain_workers(struct crew *c, uint64_t within_ms, bool gentle)
 {
 	c->leaving = true;
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		timer_clear(&c->worker[i].again);
-		if (c->worker[i].pid && !member_say(&c->worker[i], MSG_DRAIN, within_ms, NULL, 0, NULL, 0))
+		if (c->worker[i].pid && !member_say(&c->worker[i], MSG_DRAIN, within_ms, "gentle", gentle, NULL, 0))
 			member_close(&c->worker[i]);
 	}
 }
@@ -441,6 +445,8 @@ crew_reap(struct crew *c)
 				ended(&c->worker[i], status);
 		bureaus_reap(&c->bureaus, pid, status);
 		admin_reap(c->admin, pid, status);
+		if (c->on_ended)
+			c->on_ended(c->arg, pid, status);
 	}
 	c->on_change(c->arg);
 }

@@ -22,6 +22,7 @@ struct port {
 	struct endpoint bound; /* with the port that the kernel chose */
 	char            path[UNIX_PATH_MOST]; /* of a UNIX socket; "": it has an address */
 	uint64_t        dev, ino; /* of that file, which goes with the socket; 0: it is somebody else's */
+	bool            has_file; /* of an earlier parent's UNIX socket: the file becomes ours when that one is gone */
 	uint16_t        index; /* of the listener in the configuration */
 	int             fd[SHARED_WORKERS_MAX]; /* some or all may be the same */
 };

@@ -14,6 +14,7 @@
 #include "proc/roles.h"
 #include "proc/sandbox.h"
 #include "session/gateway.h"
+#include "session/list.h"
 #include "tls/context.h"
 #include "tls/leaf.h"
 
@@ -167,6 +168,14 @@ connect_peer(struct worker *w, struct message *m)
 }
 
 static void
+on_listed(void *arg, uint64_t number, bool whole)
+{
+	(void)arg;
+	(void)whole; /* the parent sees by the file how far it goes */
+	child_say(MSG_SESSIONS, number);
+}
+
+static void
 on_message(void *arg, struct message *m)
 {
 	struct worker *w = arg;
@@ -190,11 +199,17 @@ on_message(void *arg, struct message *m)
 	case MSG_PEER:
 		connect_peer(w, m);
 		break;
+	case MSG_SESSIONS:
+		if (m->n_fds == 1 && w->running) {
+			session_list_begin(&w->gw, m->fd[0], m->number, on_listed, w);
+			m->n_fds = 0;
+		}
+		break;
 	case MSG_DRAIN:
 		if (!w->running)
 			loop_stop(w->child.loop);
-		else if (!w->gw.draining)
-			gateway_drain(&w->gw, m->number);
+		else
+			gateway_drain(&w->gw, m->number, m->n == 1); /* a second one may be in more of a hurry */
 		break;
 	default:
 		break;
@@ -211,7 +226,7 @@ on_orphaned(void *arg)
 	if (!w->running)
 		loop_stop(w->child.loop);
 	else if (!w->gw.draining)
-		gateway_drain(&w->gw, w->gw.snap->set->drain_timeout_ms);
+		gateway_drain(&w->gw, w->gw.snap->set->drain_timeout_ms, false);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "session/count.h"
 #include "session/greet.h"
 #include "session/health.h"
+#include "session/list.h"
 #include "session/page.h"
 #include "session/session.h"
 #include "session/unserved.h"
@@ -61,6 +62,7 @@ gateway_clear(struct gateway *gw)
 		session_finish(s, FAULT_DRAINED);
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
+	session_list_free(gw->list);
 	timer_clear(&gw->resume);
 	health_free(gw->health);
 	queue_clear(gw);
@@ -391,6 +393,7 @@ drained(struct gateway *gw)
 void
 gateway_forget(struct gateway *gw, struct session *s)
 {
+	session_list_forget(gw->list, s);
 	TAILQ_REMOVE(&gw->sessions, s, link);
 	gw->n_sessions--;
 	drained(gw);
@@ -407,7 +410,7 @@ on_drain_deadline(void *arg)
 }
 
 void
-gateway_drain(struct gateway *gw, uint64_t within_ms)
+gateway_drain(struct gateway *gw, uint64_t within_ms, bool gentle)
 {
 	struct session *s, *next;
 
@@ -421,7 +424,7 @@ gateway_drain(struct gateway *gw, uint64_t within_ms)
 	drained(gw); /* when nobody is here; else the last one to leave tells */
 	for (s = TAILQ_FIRST(&gw->sessions); s; s = next) {
 		next = TAILQ_NEXT(s, link);
-		session_drain(s);
+		session_drain(s, gentle);
 	}
 }
 

@@ -33,6 +33,7 @@ struct health;
 struct leaf_desk;
 struct origin_memory;
 struct session;
+struct session_list;
 struct tls_context;
 struct unserved;
 
@@ -85,6 +86,7 @@ struct gateway {
 	unsigned              n_tickets;
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
+	struct session_list *list; /* owned: being written for the parent; null: none is */
 	struct throttle    throttle;
 	struct queue       queue;
 	uint64_t           refused_s; /* the second in which refusals were told to the log last, and how many */
@@ -109,8 +111,8 @@ gateway_listener(const struct gateway *gw, uint16_t slot)
 {
 	return slot == SLOT_NONE ? LISTENER_NONE : gw->slot[slot].index;
 }
-/* Take no more; idle connections close now, the rest within the time given; then on_drained. */
-void gateway_drain(struct gateway *gw, uint64_t within_ms);
+/* Take no more; idle connections close now (gentle: after their keepalive-timeout, or one more request), the rest within the time given; then on_drained. */
+void gateway_drain(struct gateway *gw, uint64_t within_ms, bool gentle);
 /* A session ended. */
 void gateway_forget(struct gateway *gw, struct session *s);
 /* A Date field of now, with its CRLF. */

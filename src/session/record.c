@@ -279,15 +279,24 @@ memo_start_us(const struct memo *m)
 }
 
 void
-memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail)
+memo_look(const struct memo *m, const struct record **rec, struct span text[RT_COUNT])
 {
-	struct span text[RT_COUNT];
-	size_t      n = 0;
+	size_t n = 0;
 
 	for (unsigned i = 0; i < RT_COUNT; i++) {
 		text[i] = span_of(m->text + n, m->rec.len[i]);
 		n += m->rec.len[i];
 	}
+	*rec = &m->rec;
+}
+
+void
+memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail)
+{
+	const struct record *rec;
+	struct span          text[RT_COUNT];
+
+	memo_look(m, &rec, text);
 	if (detail.n)
 		text[RT_TLS_DETAIL] = detail;
 	m->rec.fault = (uint16_t)fault;

@@ -15,6 +15,7 @@ libpostern_a_SOURCES += \
 	src/session/health.c src/session/health.h \
 	src/session/inside.c src/session/inside.h \
 	src/session/inspect.c src/session/inspect.h \
+	src/session/list.c src/session/list.h \
 	src/session/logon.c src/session/logon.h \
 	src/session/odd.c \
 	src/session/origin.c src/session/origin.h \

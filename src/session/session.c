@@ -501,11 +501,11 @@ on_deadline(void *arg)
 }
 
 void
-session_drain(struct session *s)
+session_drain(struct session *s, bool gentle)
 {
 	s->keep = false;
 	if (s->state == SESSION_FRONT)
 		streams_drain(s);
-	else if ((s->state == SESSION_HEAD || s->state == SESSION_GREET) && !s->req)
+	else if ((s->state == SESSION_HEAD || s->state == SESSION_GREET) && !s->req && !gentle)
 		session_finish(s, FAULT_NONE);
 }

@@ -232,8 +232,8 @@ void session_finish(struct session *s, enum fault fault);
 void session_on_origin(struct session *s, unsigned what);
 /* It waited for bandwidth, and has some now. */
 void session_go_on(struct session *s);
-/* Drain: idle connections go at once. */
-void session_drain(struct session *s);
+/* Drain: idle connections go at once, or with `gentle` in their own time. */
+void session_drain(struct session *s, bool gentle);
 struct request *request_new(struct session *s);
 void request_free(struct session *s);
 void session_cancel_errands(struct session *s);
@@ -344,6 +344,8 @@ struct memo *memo_new(struct session *s);                 /* of s->req, at the s
 void memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail);
 void memo_free(struct memo *m);
 uint64_t memo_start_us(const struct memo *m);
+/* Its line as far as it is known; the texts live as long as the memo. */
+void memo_look(const struct memo *m, const struct record **rec, struct span text[RT_COUNT]);
 
 
 #endif

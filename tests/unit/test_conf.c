@@ -120,6 +120,10 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\naction = deny\nhosts = 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
 		 "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\n  a\n", {"3: continue it on an indented next line"}},
 		/* values */
+		{"[gateway]\ncontrol = /run/p\npid-file = /run/p\n", {"3: pid-file and control name the same file"}},
+		{"[gateway]\ncontrol = /run/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678\n",
+			{"2: control: the path has 114 bytes; a socket's may have 107"}},
+		{"[gateway]\nupgrade-timeout = 0\n", {"2: upgrade-timeout = 0: want a time from 1ms to 1h"}},
 		{"[gateway]\nworkers = 0\n", {"2: want a number from 1 to 128, or auto"}},
 		{"[gateway]\nworkers = 129\n", {"2: want a number"}},
 		{"[gateway]\nworkers = two\n", {"2: workers = two: want a number"}},
