@@ -199,6 +199,7 @@ check_whole(struct load *l)
 	CHECK_NAMES(l, conf_rule, &l->c->rules, "rule");
 	CHECK_NAMES(l, conf_log, &l->c->logs, "log");
 	check_addresses(l);
+	check_listener_tls(l);
 	check_auth(l);
 	check_inspection(l);
 }

@@ -88,6 +88,8 @@ void check_whole(struct load *l);
 bool check_file(struct load *l, struct where at, const char *key, const char *path, unsigned closed, const char *why);
 /* --- auth: what [auth] needs, and what rules need of it --- */
 void check_auth(struct load *l);
+/* --- listener_tls: what TLS to the proxy itself needs --- */
+void check_listener_tls(struct load *l);
 /* --- inspection: the same of [inspection] --- */
 void check_inspection(struct load *l);
 

@@ -10,6 +10,7 @@ libpostern_a_SOURCES += \
 	src/conf/key_uri.c src/conf/key_uri.h \
 	src/conf/line.c src/conf/line.h \
 	src/conf/list.c \
+	src/conf/listener_tls.c \
 	src/conf/load.c src/conf/load.h \
 	src/conf/option.c src/conf/option.h \
 	src/conf/report.c \

@@ -72,6 +72,7 @@ struct stream {
 	struct bytes out_trailer;
 
 	bool is_server;
+	bool is_tunnel; /* a CONNECT that was let through: both ways are bytes as they are, each with its own end */
 	bool held;     /* by a session */
 	bool deferred; /* the library has asked for data and waits */
 	bool blocked;  /* the writer waits */
@@ -107,6 +108,7 @@ struct link {
 	unsigned        own_resets; /* sent because of us, not of the peer */
 	enum fault      fault;
 	bool            is_server, busy, dead; /* dead: freed while busy */
+	bool            is_proxy; /* of a server: its streams may be CONNECTs */
 	bool            ending;   /* nothing is read any more; over when what is to be sent was tried */
 	bool            told;     /* end was called */
 	bool            draining;

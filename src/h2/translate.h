@@ -22,6 +22,7 @@ struct h2_head {
 	char  *method, *path, *authority, *scheme; /* owned; null: not there */
 	unsigned status;
 	bool   is_response, is_trailer;
+	bool   is_proxy; /* a request to a proxy: scheme http too, CONNECT (RFC 9113 8.5); its text names the target whole. Set after the init */
 	bool   past_pseudo, has_length, length_is_zero, bad, too_large;
 	struct span whole; /* what h2_head_text has made; owned */
 };

@@ -97,6 +97,8 @@ send_snapshot(struct member *m, int snapshot, uint64_t generation, const struct 
 		bool has = old && old->slot[i].used && old->slot[i].fd[m->index] == p->fd[m->index];
 		ok = member_say(m, MSG_LISTENER, i, &p->index, sizeof p->index, &p->fd[m->index], has ? 0 : 1);
 	}
+	for (size_t i = 0; ok && !is_logger(m) && i < ports->keys->n; i++)
+		ok = member_say(m, MSG_KEY, ports->keys->v[i].index, NULL, 0, &ports->keys->v[i].fd, 1);
 	return ok && member_say(m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
 }
 
@@ -172,6 +174,19 @@ crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports
 	bureaus_go(&c->bureaus);
 }
 
+/* A worker says which listener's TLS is at fault. */
+static void
+note_refusal(struct crew *c, const struct message *msg)
+{
+	size_t n = msg->n - sizeof c->refused_listener;
+
+	if (msg->n <= sizeof c->refused_listener || n >= sizeof c->refusal)
+		return;
+	memcpy(&c->refused_listener, msg->data, sizeof c->refused_listener);
+	memcpy(c->refusal, msg->data + sizeof c->refused_listener, n);
+	c->refusal[n] = '\0';
+}
+
 static void
 heard(struct member *m, const struct message *msg)
 {
@@ -184,6 +199,7 @@ heard(struct member *m, const struct message *msg)
 			member_stays_behind(m);
 		break;
 	case MSG_REFUSED:
+		note_refusal(m->crew, msg);
 		if (msg->number == m->crew->generation) {
 			log_warn("%s (pid %d) cannot use the configuration yet", m->name, (int)m->pid);
 			member_stays_behind(m);
@@ -235,6 +251,7 @@ crew_prepare(struct crew *c, int snapshot, uint64_t generation, const struct por
 	struct offer o = {snapshot, generation, ports, c->ports};
 
 	c->changing = true;
+	c->refusal[0] = '\0';
 	each(c, offer, &o);
 }
 

@@ -114,7 +114,7 @@ ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, st
 		}
 		index++;
 	}
-	if (r->errors == errors)
+	if (r->errors == errors && (p->keys = keys_open(c, r)))
 		return p;
 	ports_free(p, old);
 	return NULL;
@@ -125,8 +125,10 @@ ports_again(const struct ports *p)
 {
 	struct ports *q = malloc(sizeof *q);
 
-	if (q)
+	if (q) {
 		*q = *p;
+		q->keys = keys_ref(p->keys);
+	}
 	return q;
 }
 
@@ -140,6 +142,7 @@ ports_free(struct ports *p, const struct ports *kept)
 		if (p->slot[i].used && !shared)
 			close_port(&p->slot[i], p->n_workers);
 	}
+	keys_unref(p->keys);
 	free(p);
 }
 

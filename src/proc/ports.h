@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ports: the listening sockets, made once by the parent and kept open by it: one for each worker and address (SO_REUSEPORT), so that what is queued
- * survives a worker. Slots keep their place over reloads.
+ * survives a worker; beside them the keys of those that speak TLS. Slots keep their place over reloads.
  */
 #ifndef POSTERN_PROC_PORTS_H
 #define POSTERN_PROC_PORTS_H
@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "conf/conf.h"
 #include "ipc/shared.h"
+#include "proc/keys.h"
 #include "session/gateway.h"
 
 struct port {
@@ -26,6 +27,7 @@ struct port {
 struct ports {
 	uint32_t    n_workers;
 	struct port slot[LISTENER_SLOTS];
+	struct keys *keys; /* a reference: of listeners that speak TLS */
 };
 
 /* The sockets that `c` wants: those of `old` (null: none) that stay are shared, new ones are opened. NULL: every address that cannot be

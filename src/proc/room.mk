@@ -3,6 +3,7 @@ libpostern_a_SOURCES += \
 	src/proc/child.c src/proc/child.h \
 	src/proc/crew.c src/proc/crew.h \
 	src/proc/bureaus.c src/proc/bureaus.h \
+	src/proc/keys.c src/proc/keys.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \

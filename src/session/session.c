@@ -6,6 +6,7 @@
 
 #include "net/sock.h"
 #include "session/inspect.h"
+#include "session/listener_tls.h"
 #include "session/logon.h"
 
 #define LINGER_MS 2000u
@@ -168,7 +169,7 @@ session_drop_origin(struct session *s)
 	s->origin = NULL;
 }
 
-/* Among the gateway's, and waiting for its first request. */
+/* Among the gateway's. */
 static void
 enlist(struct session *s, struct gateway *gw, const struct endpoint *peer, uint16_t slot)
 {
@@ -179,7 +180,6 @@ enlist(struct session *s, struct gateway *gw, const struct endpoint *peer, uint1
 	timer_init(&s->timer, on_deadline, s);
 	TAILQ_INSERT_TAIL(&gw->sessions, s, link);
 	gw->n_sessions++;
-	session_move(s, SESSION_HEAD);
 }
 
 void
@@ -198,23 +198,50 @@ session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpo
 	gw->count->accepted++;
 	tally_add(gw->shared, gw->worker, &peer->addr);
 	enlist(s, gw, peer, (uint16_t)(slot - gw->slot));
+	if (listener_is_tls(s))
+		listener_tls_begin(s);
+	else
+		session_move(s, SESSION_HEAD);
+}
+
+/* A stream in the open may be a tunnel, for hours: it counts as the connection that HTTP/1.1 would take for it. */
+static bool
+may_stream(struct gateway *gw, const struct session *parent)
+{
+	const struct settings *set = gw->snap->set;
+
+	if (parent->inside)
+		return true;
+	if (gw->n_sessions - gw->n_streams >= set->max_connections)
+		return false;
+	if (!set->max_connections_per_client || tally_count(gw->shared, &parent->peer.addr) < set->max_connections_per_client)
+		return true;
+	gw->count->refused_limit++;
+	return false;
 }
 
 bool
 session_open_stream(struct session *parent, struct carrier *stream)
 {
-	struct session *s = calloc(1, sizeof *s);
+	struct gateway *gw = parent->gw;
+	struct session *s = may_stream(gw, parent) ? calloc(1, sizeof *s) : NULL;
 
 	if (!s)
 		return false;
 	s->is_stream = true;
 	s->id = parent->id;
-	s->inside = inside_ref(parent->inside);
+	s->inside = parent->inside ? inside_ref(parent->inside) : NULL;
+	s->outer = outer_ref(parent->outer);
 	s->client.fd = -1;
-	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
+	watch_init_idle(&s->client.watch, gw->loop, on_client, s);
 	side_carry(&s->client, stream);
-	enlist(s, parent->gw, &parent->peer, parent->slot);
-	parent->gw->n_streams++;
+	enlist(s, gw, &parent->peer, parent->slot);
+	session_move(s, SESSION_HEAD);
+	s->is_bounded = s->inside != NULL;
+	if (s->is_bounded)
+		gw->n_streams++;
+	else
+		tally_add(gw->shared, gw->worker, &s->peer.addr);
 	watch_again(&s->client.watch, WATCH_READ);
 	return true;
 }
@@ -249,6 +276,8 @@ session_finish(struct session *s, enum fault fault)
 
 	if (s->state == SESSION_DONE)
 		return;
+	if (s->state == SESSION_CLIENT_TLS && !s->req)
+		listener_tls_end(s);
 	session_move(s, SESSION_DONE);
 	tell_log(s, fault);
 	streams_end(s);
@@ -261,12 +290,13 @@ session_finish(struct session *s, enum fault fault)
 	s->origin = NULL;
 	inside_unref(s->inside);
 	s->inside = NULL;
-	if (s->is_stream) {
+	outer_unref(s->outer);
+	s->outer = NULL;
+	if (s->is_bounded)
 		gw->n_streams--;
-	} else {
+	else
 		tally_remove(gw->shared, gw->worker, &s->peer.addr);
-		gw->count->open--;
-	}
+	gw->count->open -= !s->is_stream;
 	gateway_forget(gw, s);
 	loop_bury(gw->loop, &s->grave);
 }
@@ -303,7 +333,7 @@ on_client(void *arg, unsigned what)
 		peek_pump(s);
 		break;
 	case SESSION_CLIENT_TLS:
-		inspect_on_client(s);
+		(s->req ? inspect_on_client : listener_tls_on_client)(s);
 		break;
 	case SESSION_FRONT:
 		streams_on_event(s);
@@ -380,8 +410,10 @@ on_deadline(void *arg)
 	case SESSION_ORIGIN_TLS:
 		origin_tls_on_timeout(s);
 		break;
-	case SESSION_LEAF:
 	case SESSION_CLIENT_TLS:
+		(s->req ? inspect_on_timeout : listener_tls_on_timeout)(s);
+		break;
+	case SESSION_LEAF:
 		inspect_on_timeout(s);
 		break;
 	case SESSION_FRONT:
