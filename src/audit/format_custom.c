@@ -328,22 +328,6 @@ put_word(struct line *l, const char *word)
 		line_str(l, word);
 }
 
-/* The URL's path, which is all after the authority. */
-static void
-put_path(struct line *l, struct span url, bool query, enum line_style style)
-{
-	struct span rest = words_url(url, query).tail;
-	const char *p = rest.n > 2 ? memmem(rest.p, rest.n, "://", 3) : NULL;
-
-	if (p) {
-		p += 3;
-		rest = span_of(p, (size_t)(rest.p + rest.n - p));
-	}
-	p = rest.n ? memchr(rest.p, '/', rest.n) : NULL;
-	if (p)
-		line_text(l, span_of(p, (size_t)(rest.p + rest.n - p)), style);
-}
-
 static void
 put_start(struct line *l, const struct record *r)
 {
@@ -364,7 +348,11 @@ put_number(struct line *l, const struct token *t, const struct record *r)
 	case CODE_SECONDS: v = r->end_real_us / 1000000; break;
 	case CODE_MILLISECONDS: v = r->end_real_us / 1000 % 1000; break;
 	case CODE_DURATION: v = r->duration_us / 1000; break;
-	case CODE_CLIENT_PORT: v = r->client.port; break;
+	case CODE_CLIENT_PORT:
+		if (!r->client.port)
+			return true;
+		v = r->client.port;
+		break;
 	case CODE_STATUS: v = r->status; break;
 	case CODE_BYTES: v = r->bytes_in + r->bytes_out; break;
 	case CODE_BYTES_IN: v = r->bytes_in; break;
@@ -407,7 +395,7 @@ put_value(struct line *l, const struct token *t, const struct record *r, const s
 	case CODE_RESULT: line_str(l, words_result(r)); break;
 	case CODE_HIER: line_str(l, words_hier(r)); break;
 	case CODE_TARGET: words_target(l, r, text, query, t->style); break;
-	case CODE_PATH: put_path(l, text[RT_URL], query, t->style); break;
+	case CODE_PATH: line_text(l, words_path(text[RT_URL], query), t->style); break;
 	case CODE_VERSION:
 		if (r->minor != NO_MINOR)
 			words_http_version(l, r);

@@ -166,3 +166,13 @@ format_json(struct line *l, const struct record *r, const struct span text[RT_CO
 	put_outcome(l, r, text);
 	line_char(l, '}');
 }
+
+void
+format_json_drops(struct line *l, uint64_t real_us, uint64_t lines)
+{
+	line_str(l, "{\"ts\":\"");
+	moment_print(l, real_us);
+	line_str(l, "\",\"event\":\"dropped\",\"lines\":");
+	line_number(l, lines, 0, ' ');
+	line_str(l, "}\n");
+}

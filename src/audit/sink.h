@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sink: one log file (or FIFO, or standard output) to which whole lines are appended, many with one write.
+ * sink: one place that whole lines go to, many with one write: a log file (or FIFO, or standard output; sink_file.c).
  * A full disk, a missing directory, a reader that went away: lines are kept in memory up to SINK_MEMORY_MAX, writing is tried again every second, what
  * comes after that is counted as dropped; the operations log says so, once a minute at most, and again when writing works.
  * Opens files itself, so the process needs the right to; never waits for a FIFO, but may wait for a slow disk or standard output.
@@ -28,6 +28,8 @@ void        sink_say_drops(struct sink *s, bool says_drops);
 
 /* LOG_LINE_MAX bytes to write the next line to, or NULL: no room, counted as dropped. sink_took: the line is n bytes, with its newline. */
 char *sink_room(struct sink *s);
+/* What that line tells, for places that want more than its text; borrowed until sink_took. */
+void  sink_says(struct sink *s, const struct record *r, const struct span text[RT_COUNT]);
 void  sink_took(struct sink *s, size_t n);
 /* So many lines were lost before they came here. */
 void sink_lost(struct sink *s, uint64_t lines);

@@ -73,7 +73,16 @@ shared_close(struct shared *s)
 void
 shared_worker_reset(struct shared *s, uint32_t worker)
 {
-	s->worker[worker].counters.open = 0;
+	struct shared_worker *w = &s->worker[worker];
+
+	w->counters.open = w->counters.tunnels_open = 0;
+	/* most were never counted under: those are not written, so that they take no memory */
+	for (uint32_t i = 0; i < LISTENER_COUNTS; i++)
+		if (w->listener[i].open)
+			w->listener[i].open = 0;
+	for (uint32_t i = 0; i < RULE_SLOTS; i++)
+		if (w->rule[i].open)
+			w->rule[i].open = 0;
 	memset(&s->worker[worker].tally, 0, sizeof s->worker[worker].tally);
 }
 

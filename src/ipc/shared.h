@@ -32,6 +32,8 @@ struct worker_counters {
 	uint64_t guard_closed, guard_reported;
 	uint64_t accept_pauses;  /* out of descriptors, or at max-connections */
 	uint64_t open;           /* client connections now */
+	uint64_t tunnels_open;   /* tunnels now */
+	uint64_t ring_written;   /* bytes of log records handed to the ring, in all; see logger_stats.ring_taken */
 	uint64_t by_action[4];   /* enum action */
 	uint64_t by_fault[FAULT_COUNT];
 	uint64_t auth_asked, auth_cached; /* errands to auth processes; Basic passwords known already */
@@ -49,6 +51,7 @@ struct logger_stats {
 	_Atomic uint64_t dropped;      /* lines that a log in trouble had no memory for */
 	_Atomic uint64_t ring_dropped; /* records that found their ring full, or damaged */
 	_Atomic uint64_t errors;       /* failed opens and writes */
+	_Atomic uint64_t ring_taken[SHARED_WORKERS_MAX]; /* of each worker's ring_written */
 };
 
 /* Of one auth process; only added to, so it outlives one that dies. */

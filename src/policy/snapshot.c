@@ -158,7 +158,8 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out, struct
 		to.h2 = l->h2;
 		if (to.tls)
 			to.chain = add_chain(f, l, r);
-		if (!to.clients || f->failed)
+		to.greets = to.proxy_from || to.tls || to.mode != LISTENER_EXPLICIT;
+		if (!to.clients || (l->proxy_from.n && !to.proxy_from) || f->failed)
 			return false;
 		((struct snapshot_listener *)flat_at(f, off))[n++] = to;
 	}

@@ -22,6 +22,7 @@ struct snapshot_listener {
 	uint32_t        proxy_from; /* addr_set of who must begin with a PROXY header; 0: nobody */
 	uint32_t        slot;    /* it counts under this number (ipc/slots) */
 	uint8_t         mode;    /* enum listener_mode */
+	bool            greets;  /* something comes before the first request: a PROXY header, TLS, or finding out where a transparent client goes */
 	bool            tls, h2; /* clients speak TLS to the proxy; HTTP/2 is offered to them */
 	struct flat_ref chain;   /* tls: its certificate first, then those that lead to a root; DER, as inspection_settings.ca has them */
 };

@@ -20,6 +20,7 @@ struct crew {
 	struct loop  *loop;
 	int           exe;      /* this binary */
 	int           shared_fd, wake_fd;
+	struct shared *shared; /* the same, mapped; both are the parent's */
 	int           ring_fd[SHARED_WORKERS_MAX];
 	uint32_t      n_workers;
 	struct member worker[SHARED_WORKERS_MAX], logger;
@@ -37,7 +38,8 @@ struct crew {
 	void         *arg;
 };
 
-bool crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start);
+/* `shared`, and its descriptor, stay the caller's, and outlive the crew. */
+bool crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start, struct shared *shared, int shared_fd);
 void crew_clear(struct crew *c);
 /* Start all, with snapshot `fd` (stays the caller's, open until replaced). */
 void crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports);

@@ -147,6 +147,8 @@ settle(struct logger *l)
 	}
 	if (l->stats)
 		count(&l->stats->ring_dropped, full);
+	for (unsigned i = 0; l->stats && i < l->n_lanes; i++)
+		l->stats->ring_taken[i] = ring_taken(l->lanes[i].ring);
 }
 
 static bool

@@ -15,6 +15,7 @@
 
 enum member_state { MEMBER_DOWN, MEMBER_STARTING, MEMBER_PREPARED, MEMBER_SERVING };
 
+struct census_process;
 struct crew;
 
 struct member {
@@ -32,6 +33,7 @@ struct member {
 	enum member_state state;
 	uint64_t          prepared, applied; /* generations */
 	bool              refused;
+	struct census_process *census; /* its row; null: none */
 	void            (*heard)(struct member *m, const struct message *msg);
 };
 

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/snapshot.h"
+#include "proc/census.h"
 #include "proc/crew.h"
 #include "proc/ports.h"
 
@@ -34,6 +35,8 @@ struct parent {
 	struct parent_options options;
 	struct loop          *loop;
 	struct crew           crew;
+	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
+	int                   shared_fd;
 	enum parent_state     state;
 	struct timer          deadline;
 	struct signal_watch   hup, term, interrupt, usr1, child;
@@ -125,6 +128,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
 	in.n_own = *ports ? ports_own(*ports, own) : 0;
+	census_number(p->shared, c, in.generation);
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0) {
 		p->has_next_plan = bureau_plan_init(&p->next_plan, c, *snapshot);
@@ -214,6 +218,7 @@ reload_finish(struct parent *p)
 	struct ports *old = p->ports;
 
 	p->generation++;
+	census_applied(p->shared, p->generation);
 	p->ports = p->next_ports;
 	p->next_ports = NULL;
 	if (p->has_next_plan)
@@ -244,6 +249,7 @@ static void
 reload_abort(struct parent *p, const char *why)
 {
 	log_error("reload failed: %s; generation %" PRIu64 " stays in use", why, p->generation);
+	census_refused(p->shared);
 	crew_forget(&p->crew);
 	reload_drop(p);
 	if (p->again)
@@ -310,6 +316,7 @@ on_hup(void *arg)
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		reload_begin(p);
 	} else {
+		census_refused(p->shared);
 		report_print(&r, c, stderr);
 		log_error("reload refused: %zu error%s in %s; generation %" PRIu64 " stays in use", r.errors, r.errors == 1 ? "" : "s", p->options.conf, p->generation);
 		notify("READY=1");
@@ -379,6 +386,7 @@ on_term(void *arg)
 	notify("STOPPING=1");
 	log_info("told to stop: draining; what is under way gets %" PRIu64 ".%03" PRIu64 " s", p->drain_ms / 1000, p->drain_ms % 1000);
 	p->state = PARENT_DRAINING;
+	census_draining(p->shared, p->drain_ms);
 	timer_set(p->loop, &p->deadline, p->drain_ms + LATE_MS);
 	crew_drain_workers(&p->crew, p->drain_ms);
 	/* new clients are refused at once, not left in a queue that nobody reads */
@@ -390,11 +398,9 @@ on_term(void *arg)
 static void
 say_totals(const struct parent *p)
 {
-	struct shared *s = shared_open(p->crew.shared_fd);
+	const struct shared *s = p->shared;
 	uint64_t       requests = 0, tunnels = 0, inspected = 0, unread = 0, limit = 0, guard = 0, full = 0;
 
-	if (!s)
-		return;
 	for (uint32_t i = 0; i < s->n_workers; i++) {
 		const struct worker_counters *c = &s->worker[i].counters;
 		requests += c->requests;
@@ -418,7 +424,6 @@ say_totals(const struct parent *p)
 	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", inspected %" PRIu64 ", tunnels that the guard closed %" PRIu64
 	         ", clients closed unread %" PRIu64 ", clients over their limit %" PRIu64 ", log lines lost %" PRIu64,
 	    requests, tunnels, inspected, guard, unread, limit, full);
-	shared_close(s);
 }
 
 static void
@@ -464,6 +469,7 @@ on_change(void *arg)
 		if (!crew_has_applied(&p->crew, p->generation) || crew_workers_alive(&p->crew) == 0)
 			break;
 		p->state = PARENT_SERVING;
+		census_state(p->shared, GATEWAY_SERVING);
 		log_info("ready: generation %" PRIu64 " is in use: %s; workers: %" PRIu32 "%s", p->generation, p->holds, p->workers,
 		    p->options.report_only ? "; --report-only: nothing is denied by a rule" : "");
 		notify("READY=1\nSTATUS=serving");
@@ -514,6 +520,19 @@ on_usr1(void *arg)
 	crew_reopen(&p->crew);
 }
 
+/* What all processes share, before anything counts. */
+static bool
+parent_share(struct parent *p)
+{
+	p->shared_fd = shared_create(p->workers);
+	p->shared = p->shared_fd >= 0 ? shared_open(p->shared_fd) : NULL;
+	if (p->shared)
+		census_begin(p->shared);
+	else
+		log_error("cannot start: no shared memory: %s", strerror(errno));
+	return p->shared != NULL;
+}
+
 static bool
 watch_signals(struct parent *p)
 {
@@ -544,13 +563,13 @@ parent_begin(struct parent *p)
 			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
 		ok = p->user && find_user(c, &start, &r);
-		ok = build(p, c, &r, &p->ports, &p->snapshot) && ok;
+		ok = parent_share(p) && build(p, c, &r, &p->ports, &p->snapshot) && ok;
 	}
 	report_print(&r, c, stderr);
 	if (ok) {
 		p->generation = 1;
 		p->code = 1;
-		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start);
+		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start, p->shared, p->shared_fd);
 		if (ok) {
 			note_counts(c, p->holds, sizeof p->holds);
 			say_listening(p->ports, NULL, "listening on", c);
@@ -558,6 +577,7 @@ parent_begin(struct parent *p)
 			p->crew.arg = p;
 			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
+			census_applied(p->shared, p->generation);
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
 			p->code = 0;
@@ -582,7 +602,7 @@ parent_run(const struct parent_options *o)
 		return 1;
 	}
 	p->options = *o;
-	p->snapshot = p->next_snapshot = -1;
+	p->snapshot = p->next_snapshot = p->shared_fd = -1;
 	timer_init(&p->deadline, on_deadline, p);
 	timer_init(&p->look, on_look, p);
 	raise_limits();
@@ -600,6 +620,9 @@ parent_run(const struct parent_options *o)
 	signal_watch_clear(&p->child);
 	if (p->crew.loop)
 		crew_clear(&p->crew);
+	shared_close(p->shared);
+	if (p->shared_fd >= 0)
+		close(p->shared_fd);
 	ports_free(p->ports, NULL);
 	if (p->snapshot >= 0)
 		close(p->snapshot);

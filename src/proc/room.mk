@@ -1,5 +1,6 @@
 libpostern_a_SOURCES += \
 	src/proc/authd.c \
+	src/proc/census.c src/proc/census.h \
 	src/proc/child.c src/proc/child.h \
 	src/proc/crew.c src/proc/crew.h \
 	src/proc/bureaus.c src/proc/bureaus.h \

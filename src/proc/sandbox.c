@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifdef HAVE_VALGRIND
@@ -156,9 +158,23 @@ load_filter(enum role role, bool jit)
 }
 #endif
 
+/* A parent that was never root may have been given capabilities (systemd's AmbientCapabilities=), which its children inherit. */
+static bool
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct   none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 && syscall(SYS_capset, &head, none) == 0;
+}
+
 bool
 sandbox_enter(enum role role, bool jit)
 {
+	if (geteuid() != 0 && !drop_capabilities()) {
+		log_error("cannot give up capabilities: %s", strerror(errno));
+		return false;
+	}
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || (role != ROLE_AUTH_OPEN && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)) {
 		log_error("cannot give up privileges: %s", strerror(errno));
 		return false;

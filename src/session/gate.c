@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "parse/url.h"
 #include "session/consent.h"
+#include "session/count.h"
 #include "session/effects.h"
 #include "session/inside.h"
 #include "session/session.h"
@@ -257,6 +258,7 @@ gate_settle(struct session *s)
 	bool                goes = !effects_of(r, &effects) || !effects.redirect.n, denied = r->verdict.action == ACTION_DENY;
 
 	r->reported_only = r->snap->set->report_only && (denied || !goes);
+	count_decided(s->gw, r);
 	s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
 	if (r->reported_only || (goes && !denied))
 		return true;

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "session/count.h"
+#include "session/greet.h"
 #include "session/page.h"
 #include "session/session.h"
 #include "session/unserved.h"
@@ -248,9 +250,8 @@ on_resume(void *arg)
 	}
 }
 
-/* Nothing was asked, so nothing is rendered: a line of text. */
-static void
-refuse(struct gateway *gw, int fd, enum fault fault)
+void
+gateway_refuse(struct gateway *gw, int fd, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
 	char                    text[2048];
@@ -262,27 +263,52 @@ refuse(struct gateway *gw, int fd, enum fault fault)
 	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(gw)), strlen(row->sentence) + 1,
 	    SPAN_ARG(snapshot_text(gw->snap, gw->snap->set->proxy_status)), row->token, row->word, row->sentence);
 	sock_write(fd, span_of(text, (size_t)n));
-	sock_close(fd);
 }
 
-/* Who may not come is closed before a byte is read; who has too many connections hears why. */
-static bool
-may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpoint *peer)
+const struct snapshot_listener *
+gateway_listener_row(const struct gateway *gw, uint16_t slot)
+{
+	const struct settings *set = gw->snap->set;
+	uint16_t               index = gateway_listener(gw, slot);
+
+	return index < set->listeners.n ? (const struct snapshot_listener *)snapshot_at(gw->snap, set->listeners.off) + index : NULL;
+}
+
+bool
+gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enum fault *fault)
 {
 	const struct settings          *set = gw->snap->set;
-	const struct snapshot_listener *l = snapshot_at(gw->snap, set->listeners.off);
+	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
 
-	if (slot->index >= set->listeners.n || !addr_set_has(addr_set_at(gw->snap->block, l[slot->index].clients), &peer->addr)) {
+	*fault = FAULT_NONE;
+	if (!l || !addr_set_has(addr_set_at(gw->snap->block, l->clients), client)) {
 		gw->count->refused_unread++;
-		sock_close(fd);
+		count_of_listener(gw, count_listener(gw, slot))->refused++;
 		return false;
 	}
-	if (set->max_connections_per_client && tally_count(gw->shared, &peer->addr) >= set->max_connections_per_client) {
+	if (set->max_connections_per_client && tally_count(gw->shared, client) >= set->max_connections_per_client) {
 		gw->count->refused_limit++;
-		refuse(gw, fd, FAULT_CLIENT_LIMIT);
+		count_of_listener(gw, count_listener(gw, slot))->refused++;
+		*fault = FAULT_CLIENT_LIMIT;
 		return false;
 	}
 	return true;
+}
+
+/* Who may not come is closed before a byte is read; who has too many connections hears why. Whom a balancer brings tells its header (greet.c). */
+static bool
+may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpoint *peer, bool *greets)
+{
+	const struct snapshot_listener *l = gateway_listener_row(gw, (uint16_t)(slot - gw->slot));
+	enum fault                      fault;
+
+	*greets = l && l->greets;
+	if ((*greets && greet_is_balancer(gw, l, &peer->addr)) || gateway_admits(gw, (uint16_t)(slot - gw->slot), &peer->addr, &fault))
+		return true;
+	if (fault != FAULT_NONE && !*greets)
+		gateway_refuse(gw, fd, fault);
+	sock_close(fd);
+	return false;
 }
 
 static void
@@ -296,6 +322,7 @@ on_accept(void *arg, unsigned what)
 	for (unsigned i = 0; i < ACCEPTS; i++) {
 		struct endpoint peer;
 		int             fd;
+		bool            greets;
 
 		if (gw->n_sessions - gw->n_streams >= gw->snap->set->max_connections) {
 			log_write_limited(&limit, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
@@ -310,8 +337,8 @@ on_accept(void *arg, unsigned what)
 			}
 			return;
 		}
-		if (may_come(gw, slot, fd, &peer))
-			session_accept(gw, slot, fd, &peer);
+		if (may_come(gw, slot, fd, &peer, &greets))
+			session_accept(gw, slot, fd, &peer, greets);
 	}
 }
 
@@ -380,6 +407,9 @@ on_end_of_turn(void *arg)
 	struct gateway *gw = arg;
 	uint64_t        one = 1;
 
-	if (gw->ring && ring_wants_wake(gw->ring) && write(gw->wake_fd, &one, sizeof one) < 0)
+	if (!gw->ring)
+		return;
+	gw->count->ring_written = ring_written(gw->ring);
+	if (ring_wants_wake(gw->ring) && write(gw->wake_fd, &one, sizeof one) < 0)
 		return; /* it is awake already, or gone; the ring keeps the lines */
 }

@@ -110,6 +110,12 @@ void gateway_drain(struct gateway *gw, uint64_t within_ms);
 void gateway_forget(struct gateway *gw, struct session *s);
 /* A Date field of now, with its CRLF. */
 struct span gateway_date(struct gateway *gw);
+/* May a client with this address use the listener of `slot`? Else *fault: FAULT_NONE: it is closed unread; another one: it hears why. Counts who may not. */
+bool gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enum fault *fault);
+/* The listener, in the snapshot in use; null: it is not in the configuration any more. */
+const struct snapshot_listener *gateway_listener_row(const struct gateway *gw, uint16_t slot);
+/* Tell somebody who asked nothing yet why there is no service: a line of text. Leaves closing to the caller. */
+void gateway_refuse(struct gateway *gw, int fd, enum fault fault);
 /* Out of descriptors: stop accepting for a moment rather than spin. */
 void gateway_pause(struct gateway *gw);
 

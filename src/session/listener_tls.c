@@ -37,24 +37,6 @@ outer_new(struct tls_server *server)
 	return o;
 }
 
-static const struct snapshot_listener *
-listener_of(const struct session *s)
-{
-	const struct snapshot          *snap = s->gw->snap;
-	const struct snapshot_listener *l = snapshot_at(snap, snap->set->listeners.off);
-	uint16_t                        index = gateway_listener(s->gw, s->slot);
-
-	return index < snap->set->listeners.n ? &l[index] : NULL;
-}
-
-bool
-listener_is_tls(const struct session *s)
-{
-	const struct snapshot_listener *l = listener_of(s);
-
-	return l && l->tls;
-}
-
 /* Nothing was asked, so there is no line in the access log: whoever knocks at the port would fill it. Counted, and told to the administrator now and then. */
 static void
 fail(struct session *s, const char *why)
@@ -83,7 +65,7 @@ tell_plain(struct session *s)
 static bool
 have_end(struct session *s)
 {
-	const struct snapshot_listener *l = listener_of(s);
+	const struct snapshot_listener *l = gateway_listener_row(s->gw, s->slot);
 	struct tls_server              *server = l && l->tls ? s->gw->server[gateway_listener(s->gw, s->slot)] : NULL;
 
 	if (s->client_tls)

@@ -20,9 +20,7 @@ struct outer {
 struct outer *outer_ref(struct outer *o); /* null stays null */
 void          outer_unref(struct outer *o);
 
-/* Does the listener that accepted this connection speak TLS? */
-bool listener_is_tls(const struct session *s);
-/* A new connection, of which no byte was read: shake hands, then on to its first request. */
+/* A new connection, of which the ClientHello may stand in s->in: shake hands, then on to its first request. */
 void listener_tls_begin(struct session *s);
 void listener_tls_on_client(struct session *s);
 void listener_tls_on_timeout(struct session *s);

@@ -6,6 +6,7 @@
  * looked up unless a rule asks for its address.
  */
 #include "net/sock.h"
+#include "session/count.h"
 #include "session/inspect.h"
 
 /* A pooled connection that idled longer may be closing right now: fine for a request that can be repeated, not for one that cannot. */
@@ -166,6 +167,7 @@ connected(struct session *s)
 	struct request *r = s->req;
 
 	r->connect_ms = since_ms(s, r->errand_us);
+	count_time(s->gw, HISTOGRAM_CONNECT, loop_now_us(s->gw->loop) - r->errand_us);
 	s->origin->side.writable = true;
 	if (r->is_connect && r->status == 200)
 		inspect_connected(s);
@@ -308,6 +310,7 @@ on_resolved(void *arg, enum fault fault, struct resolved *res)
 	r->job = NULL;
 	r->resolved = res;
 	r->resolve_ms = since_ms(s, r->errand_us);
+	count_time(s->gw, HISTOGRAM_RESOLVE, loop_now_us(s->gw->loop) - r->errand_us);
 	session_move(s, SESSION_GATE);
 	if (fault != FAULT_NONE)
 		reply_fault(s, fault);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "session/count.h"
 #include "session/inside.h"
 #include "session/listener_tls.h"
 #include "session/logon.h"
@@ -18,6 +19,8 @@
 struct memo {
 	struct record rec;
 	uint64_t      start_us;
+	uint16_t      rule;    /* the number that it counts under */
+	uint16_t      open_at; /* as request.open_at */
 	char          text[]; /* all texts, one after the other; rec.len says how long each is */
 };
 
@@ -170,25 +173,14 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 }
 
 static void
-count(struct session *s, const struct record *rec)
-{
-	struct worker_counters *c = s->gw->count;
-
-	c->requests++;
-	c->by_fault[rec->fault]++;
-	c->bytes_in += rec->bytes_in;
-	c->bytes_out += rec->bytes_out;
-}
-
-static void
-commit(struct session *s, struct record *rec, const struct span text[RT_COUNT], uint64_t start_us)
+commit(struct session *s, struct record *rec, const struct span text[RT_COUNT], uint64_t start_us, uint16_t rule)
 {
 	size_t n;
 	void  *room;
 
 	rec->end_real_us = clock_real_us();
 	rec->duration_us = loop_now_us(s->gw->loop) - start_us;
-	count(s, rec);
+	count_line(s->gw, rec, rule, s->counted_at);
 	if (!s->gw->ring || !s->gw->snap->set->log_any)
 		return;
 	n = record_size(rec, text);
@@ -213,7 +205,8 @@ record_request(struct session *s, enum fault fault)
 	rec.bytes_in += s->up.bytes;
 	rec.bytes_out += s->down.bytes;
 	fill_texts(s, r, text, &t);
-	commit(s, &rec, text, r->start_us);
+	commit(s, &rec, text, r->start_us, r->rule_slot);
+	count_ended(s->gw, &r->open_at);
 }
 
 struct memo *
@@ -237,6 +230,10 @@ memo_new(struct session *s)
 		return NULL;
 	m->rec = rec;
 	m->start_us = r->start_us;
+	m->rule = r->rule_slot;
+	m->open_at = r->open_at;
+	r->open_at = 0;
+	count_time(s->gw, HISTOGRAM_REQUEST, loop_now_us(s->gw->loop) - r->start_us);
 	n = 0;
 	for (unsigned i = 0; i < RT_COUNT; i++) {
 		if (rec.len[i])
@@ -269,7 +266,8 @@ memo_record(struct session *s, struct memo *m, enum fault fault, struct span det
 		m->rec.bytes_in += s->up.bytes;
 		m->rec.bytes_out += s->down.bytes;
 	}
-	commit(s, &m->rec, text, m->start_us);
+	commit(s, &m->rec, text, m->start_us, m->rule);
+	count_ended(s->gw, &m->open_at);
 }
 
 void

@@ -4,11 +4,13 @@ libpostern_a_SOURCES += \
 	src/session/challenge_fields.c \
 	src/session/compose.h \
 	src/session/consent.c src/session/consent.h \
+	src/session/count.c src/session/count.h \
 	src/session/drain.c \
 	src/session/effects.c src/session/effects.h \
 	src/session/forward.c \
 	src/session/gate.c \
 	src/session/gateway.c src/session/gateway.h \
+	src/session/greet.c src/session/greet.h \
 	src/session/head.c \
 	src/session/inside.c src/session/inside.h \
 	src/session/inspect.c src/session/inspect.h \

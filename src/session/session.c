@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "session/count.h"
+#include "session/greet.h"
 #include "session/inspect.h"
 #include "session/listener_tls.h"
 #include "session/logon.h"
@@ -183,7 +185,14 @@ enlist(struct session *s, struct gateway *gw, const struct endpoint *peer, uint1
 }
 
 void
-session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer)
+session_tally(struct session *s)
+{
+	tally_add(s->gw->shared, s->gw->worker, &s->peer.addr);
+	s->tallied = true;
+}
+
+void
+session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets)
 {
 	struct session *s = calloc(1, sizeof *s);
 
@@ -196,12 +205,16 @@ session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpo
 	s->client.writable = true;
 	gw->count->open++;
 	gw->count->accepted++;
-	tally_add(gw->shared, gw->worker, &peer->addr);
+	s->counted_at = count_listener(gw, (uint16_t)(slot - gw->slot));
+	count_of_listener(gw, s->counted_at)->accepted++;
+	count_of_listener(gw, s->counted_at)->open++;
 	enlist(s, gw, peer, (uint16_t)(slot - gw->slot));
-	if (listener_is_tls(s))
-		listener_tls_begin(s);
-	else
-		session_move(s, SESSION_HEAD);
+	if (greets) {
+		greet_begin(s);
+		return;
+	}
+	session_tally(s);
+	session_move(s, SESSION_HEAD);
 }
 
 /* A stream in the open may be a tunnel, for hours: it counts as the connection that HTTP/1.1 would take for it. */
@@ -232,6 +245,7 @@ session_open_stream(struct session *parent, struct carrier *stream)
 	s->id = parent->id;
 	s->inside = parent->inside ? inside_ref(parent->inside) : NULL;
 	s->outer = outer_ref(parent->outer);
+	s->counted_at = parent->counted_at;
 	s->client.fd = -1;
 	watch_init_idle(&s->client.watch, gw->loop, on_client, s);
 	side_carry(&s->client, stream);
@@ -241,7 +255,7 @@ session_open_stream(struct session *parent, struct carrier *stream)
 	if (s->is_bounded)
 		gw->n_streams++;
 	else
-		tally_add(gw->shared, gw->worker, &s->peer.addr);
+		session_tally(s);
 	watch_again(&s->client.watch, WATCH_READ);
 	return true;
 }
@@ -257,8 +271,10 @@ tell_log(struct session *s, enum fault fault)
 		record_request(s, s->req->fault != FAULT_NONE ? s->req->fault : fault);
 		request_free(s);
 	}
-	if (s->memo)
+	if (s->memo) {
 		memo_record(s, s->memo, fault, SPAN(""));
+		s->gw->count->tunnels_open--;
+	}
 	memo_free(s->memo);
 	s->memo = NULL;
 	if (s->connect)
@@ -294,9 +310,15 @@ session_finish(struct session *s, enum fault fault)
 	s->outer = NULL;
 	if (s->is_bounded)
 		gw->n_streams--;
-	else
+	if (s->tallied)
 		tally_remove(gw->shared, gw->worker, &s->peer.addr);
-	gw->count->open -= !s->is_stream;
+	if (!s->is_stream) {
+		gw->count->open--;
+		if (count_of_listener(gw, s->counted_at)->open)
+			count_of_listener(gw, s->counted_at)->open--;
+	}
+	free(s->original);
+	s->original = NULL;
 	gateway_forget(gw, s);
 	loop_bury(gw->loop, &s->grave);
 }
@@ -316,6 +338,9 @@ on_client(void *arg, unsigned what)
 
 	side_note(&s->client, what);
 	switch ((enum session_state)s->state) {
+	case SESSION_GREET:
+		greet_on_client(s);
+		break;
 	case SESSION_HEAD:
 		if (s->client.readable)
 			head_read(s);
@@ -385,6 +410,9 @@ on_deadline(void *arg)
 	struct session *s = arg;
 
 	switch ((enum session_state)s->state) {
+	case SESSION_GREET:
+		greet_on_timeout(s);
+		break;
 	case SESSION_HEAD:
 		if (s->req)
 			reply_fault(s, FAULT_HEAD_TIMEOUT);
@@ -437,6 +465,6 @@ session_drain(struct session *s)
 	s->keep = false;
 	if (s->state == SESSION_FRONT)
 		streams_drain(s);
-	else if (s->state == SESSION_HEAD && !s->req)
+	else if ((s->state == SESSION_HEAD || s->state == SESSION_GREET) && !s->req)
 		session_finish(s, FAULT_NONE);
 }

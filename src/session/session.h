@@ -78,6 +78,8 @@ struct request {
 	uint16_t         listener; /* index in snap, or LISTENER_NONE */
 	uint64_t         id, start_us;
 	uint64_t         bytes_in, bytes_out;
+	uint16_t         rule_slot; /* the number that its rule counts under; 0: no rule's */
+	uint16_t         open_at;   /* the same and one, while it is among the rule's requests under way; 0: it is not */
 
 	struct buf       text; /* the bytes of the head */
 	struct head      head; /* points into them */
@@ -190,10 +192,14 @@ struct session {
 	uint64_t             id;
 	uint64_t             active_us; /* last time that something moved */
 	uint64_t             memo_idle_ms; /* tunnel: its idle-timeout */
-	struct endpoint      peer;
+	struct endpoint      peer;      /* the client; behind a balancer what its PROXY header says */
+	struct endpoint     *original;  /* owned: where a transparent connection was going; null: the client knows of the proxy */
 	uint32_t             head_seen; /* bytes of `in` that were no whole head */
 	uint16_t             slot;
+	uint16_t             counted_at; /* the number that its listener counts under */
 	uint8_t              state;
+	uint8_t              greet;      /* enum greet_step (greet.c) */
+	bool                 tallied;    /* it counts as one of its client's */
 	bool                 keep;       /* the client's connection stays after this request */
 	bool                 eof;        /* the client will send no more */
 	bool                 is_stream;  /* of another session's HTTP/2: no socket */
@@ -203,7 +209,10 @@ struct session {
 };
 
 /* --- session.c: life --- */
-void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
+/* `greets`: the listener has more to do before the first request (greet.h). */
+void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
+/* From now on it counts as one of its client's. */
+void session_tally(struct session *s);
 /* One stream of a client's HTTP/2, which the carrier is; on behalf of `parent`: inside its tunnel, or, in the open, as a connection of its own would be.
  * False: no memory, or too many; the carrier stays the caller's. */
 bool session_open_stream(struct session *parent, struct carrier *stream);

@@ -36,6 +36,7 @@ tunnel_begin(struct session *s)
 		session_finish(s, FAULT_NO_MEMORY);
 		return;
 	}
+	s->gw->count->tunnels_open++;
 	s->memo_idle_ms = s->req->snap->set->idle_timeout_ms;
 	s->req->back_in = (struct buf){0};
 	if (s->req->is_connect) { /* it was to be inspected, and passes as it is */

@@ -142,6 +142,9 @@ main(void)
 	bench_format("json", LOG_JSON, "");
 	bench_format("combined", LOG_COMBINED, "");
 	bench_format("custom", LOG_CUSTOM, "%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt");
+	bench_format("w3c", LOG_W3C, "");
+	bench_format("cef", LOG_CEF, "");
+	bench_format("leef", LOG_LEEF, "");
 	bench_way();
 	return 0;
 }

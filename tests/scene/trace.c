@@ -108,14 +108,14 @@ enter_tunnel(struct session *s)
 		}
 }
 
-void __real_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
-void __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
+void __real_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
+void __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
 void
-__wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer)
+__wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets)
 {
 	struct session *s;
 
-	__real_session_accept(gw, slot, fd, peer);
+	__real_session_accept(gw, slot, fd, peer, greets);
 	TAILQ_FOREACH (s, &gw->sessions, link)
 		if (s->client.fd == fd) {
 			note(s, SESSION_HEAD);

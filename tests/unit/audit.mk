@@ -13,3 +13,7 @@ check_PROGRAMS += test_sink
 test_sink_SOURCES = tests/unit/test_sink.c
 test_sink_CFLAGS = $(UNIT_CFLAGS)
 test_sink_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_format_fields
+test_format_fields_SOURCES = tests/unit/test_format_fields.c
+test_format_fields_CFLAGS = $(UNIT_CFLAGS)
+test_format_fields_LDADD = $(UNIT_LDADD)
