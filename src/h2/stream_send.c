@@ -162,7 +162,7 @@ send_head(struct stream *s, const struct head *h)
 	bool           ok = fields_init(&f, h->n_fields + 6, h->line.n + h->fields.n + h->host.n + 128);
 
 	if (s->is_server)
-		ok = ok && h->status != 101 && h2_response_fields(h, on_field, &f);
+		ok = ok && h->status != 101 && h2_response_fields(h, s->link->is_proxy, on_field, &f);
 	else
 		ok = ok && h->method_id != METHOD_CONNECT && h2_request_fields(h, SPAN("https"), on_field, &f);
 	ok = ok && submit(s, &f, interim, has_body) == 0;

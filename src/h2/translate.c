@@ -362,14 +362,15 @@ h2_head_text(struct h2_head *h, bool ends)
 
 /* All fields that are not for the next hop only. */
 static bool
-fields_each(const struct head *h, bool response, h2_field_fn *each, void *arg)
+fields_each(const struct head *h, bool response, bool of_proxy, h2_field_fn *each, void *arg)
 {
 	struct field f;
 	size_t       at = 0;
 	char         name[NAME_MAX_OUT];
 
 	while (head_field_next(h, &at, &f)) {
-		if (head_field_is_hop(h, &f) || (f.id == FIELD_HOST && !response) || f.id == FIELD_CONNECTION || f.id == FIELD_UPGRADE)
+		bool challenge = of_proxy && (f.id == FIELD_PROXY_AUTHENTICATE || f.id == FIELD_PROXY_AUTHENTICATION_INFO);
+		if ((!challenge && head_field_is_hop(h, &f)) || (f.id == FIELD_HOST && !response) || f.id == FIELD_CONNECTION || f.id == FIELD_UPGRADE)
 			continue;
 		if (f.name.n > sizeof name)
 			return false;
@@ -385,16 +386,16 @@ bool
 h2_request_fields(const struct head *h, struct span scheme, h2_field_fn *each, void *arg)
 {
 	return each(arg, SPAN(":method"), h->method) && each(arg, SPAN(":scheme"), scheme) && each(arg, SPAN(":authority"), h->host) &&
-	    each(arg, SPAN(":path"), h->target) && fields_each(h, false, each, arg) && (!h->te_trailers || each(arg, SPAN("te"), SPAN("trailers")));
+	    each(arg, SPAN(":path"), h->target) && fields_each(h, false, false, each, arg) && (!h->te_trailers || each(arg, SPAN("te"), SPAN("trailers")));
 }
 
 bool
-h2_response_fields(const struct head *h, h2_field_fn *each, void *arg)
+h2_response_fields(const struct head *h, bool of_proxy, h2_field_fn *each, void *arg)
 {
 	char status[8];
 	int  n = snprintf(status, sizeof status, "%03u", h->status);
 
-	return each(arg, SPAN(":status"), span_of(status, (size_t)n)) && fields_each(h, true, each, arg);
+	return each(arg, SPAN(":status"), span_of(status, (size_t)n)) && fields_each(h, true, of_proxy, each, arg);
 }
 
 bool
@@ -402,5 +403,5 @@ h2_trailer_fields(struct span lines, h2_field_fn *each, void *arg)
 {
 	struct head h = {.fields = lines};
 
-	return fields_each(&h, false, each, arg);
+	return fields_each(&h, false, false, each, arg);
 }

@@ -64,7 +64,7 @@ key_parse(const char *pem, size_t n, char why[TLS_SERVER_WHY])
 	if (!in)
 		say(why, "out of memory");
 	else if (asked)
-		say(why, "the key has a pass phrase, for which nobody can be asked; take it off (openssl pkey) and keep the file at 0600");
+		say(why, "it has a pass phrase, for which nobody can be asked; take it off (openssl pkey) and keep the file at 0600");
 	else if (!key)
 		say(why, "the file holds no private key that can be read; want PEM (BEGIN PRIVATE KEY)");
 	BIO_free(in);

@@ -169,7 +169,7 @@ test_text_becomes_fields(void **state)
 		enum fault  fault;
 		struct span in = span_str(texts[i].text);
 		assert_int_equal((texts[i].response ? head_parse_response : head_parse_request)(in, 0, &h, &used, &fault), PARSE_OK);
-		assert_true(texts[i].response ? h2_response_fields(&h, on_field, got) : h2_request_fields(&h, SPAN("https"), on_field, got));
+		assert_true(texts[i].response ? h2_response_fields(&h, false, on_field, got) : h2_request_fields(&h, SPAN("https"), on_field, got));
 		assert_string_equal(got, texts[i].fields);
 	}
 }
