@@ -299,7 +299,7 @@ put_target(const struct h2_head *h, char *p, size_t room)
 
 	if (!h->path)
 		n = snprintf(p, room, "%s", authority);
-	else if (!h->is_proxy || !h->scheme)
+	else if (!h->is_proxy || !h->scheme || span_eq_nocase(span_str(h->scheme), SPAN("https"))) /* https is asked for by CONNECT: this is for ourselves */
 		n = snprintf(p, room, "%s", h->path);
 	else /* OPTIONS * of a whole server has no path in absolute form (RFC 9112 3.2.4) */
 		n = snprintf(p, room, "%s://%s%s", h->scheme, authority, h->path[0] == '*' ? "" : h->path);

@@ -182,8 +182,10 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[gateway]\nadmin = 127.0.0.1:3180\ncontrol = /run/x\n", {"2: admin is not in this version", "3: control is not in this version"}},
 		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"1: [parent NAME] is not in this version", "3: [pac] is not in this version"}},
 		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\n", {"3: mode = transparent is not in this version; use mode = explicit"}},
-		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\ntls-key = b\nproxy-protocol-from = any\n",
-		    {"3: tls-cert is not", "4: tls-key is not", "5: proxy-protocol-from is not"}},
+		/* TLS to the proxy itself */
+		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\n", {"3: [listener a] has tls-cert but no tls-key; want both, or neither"}},
+		{"[listener a]\naddress = 127.0.0.1:0\ntls-key = b\nh2 = maybe\n", {"3: [listener a] has tls-key but no tls-cert", "4: h2 = maybe: want yes or no"}},
+		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\ntls-cert = a\ntls-key = b\n", {"4: [listener a] is transparent and has tls-cert"}},
 		{"[rule a]\naction = deny\nurl = \nheaders = !\nredirect =\nset-request-header = !x\n",
 		    {"3: url", "4: \"!\" stands alone", "5: redirect", "6: set-request-header takes no \"!\""}},
 		{"[rule a]\naction = deny\nremove-response-header =\ncontent-types = \"a\norigin-tls = \"\"\norigin-strength = !!1\n",
