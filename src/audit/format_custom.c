@@ -13,7 +13,7 @@
 
 #define SOURCE_MAX 4096u
 #define KNOWN_CODES "%% ts tu tS tl tg tr dt >a >p <a <p <A >Hs Ss Sh rm ru rp rv >rs >rd >rP un ui mt st >st <st >h <h ssl::... note"
-#define KNOWN_NOTES "id session listener worker action rule list_entry reported guard sni alpn fault user groups auth_... tls_... origin_issuer"
+#define KNOWN_NOTES "id session listener worker action rule list_* reported guard sni alpn fault user groups auth_* tls_* origin_* queue_*"
 #define NO_MINOR 255
 
 enum code {
@@ -21,7 +21,7 @@ enum code {
 	CODE_CLIENT_PORT, CODE_ADDRESS, CODE_SERVER_PORT, CODE_SERVER_NAME, CODE_STATUS, CODE_RESULT, CODE_HIER, CODE_TARGET, CODE_PATH,
 	CODE_VERSION, CODE_SCHEME, CODE_PORT, CODE_IDENT, CODE_MEDIA_TYPE, CODE_BYTES, CODE_BYTES_IN, CODE_BYTES_OUT, CODE_TEXT, CODE_REFERER,
 	CODE_ID, CODE_SESSION, CODE_WORKER, CODE_ACTION, CODE_GUARD, CODE_FAULT, CODE_AUTH_SCHEME,
-	CODE_AUTH_MS, CODE_BUMP_MODE, CODE_TLS_VERSION, CODE_TLS_CIPHER,
+	CODE_AUTH_MS, CODE_QUEUE_MS, CODE_BUMP_MODE, CODE_TLS_VERSION, CODE_TLS_CIPHER,
 };
 
 enum takes { TAKES_NOTHING, TAKES_TIME, TAKES_REQUEST_FIELD, TAKES_REPLY_FIELD, TAKES_NOTE };
@@ -60,7 +60,8 @@ static const struct row notes[] = {
 	{"tls_client", CODE_TEXT, RT_TLS_CLIENT, 0, 0}, {"tls_origin", CODE_TEXT, RT_TLS_ORIGIN, 0, 0}, {"origin_issuer", CODE_TEXT, RT_ORIGIN_ISSUER, 0, 0},
 	{"tls_detail", CODE_TEXT, RT_TLS_DETAIL, 0, 0},
 	{"fault", CODE_FAULT, 0, 0, 0}, {"user", CODE_TEXT, RT_USER, 0, 0}, {"groups", CODE_TEXT, RT_GROUPS, 0, 0},
-	{"auth_scheme", CODE_AUTH_SCHEME, 0, 0, 0}, {"auth_ms", CODE_AUTH_MS, 0, 0, 0}, {"auth_detail", CODE_TEXT, RT_AUTH_DETAIL, 0, 0}, {0},
+	{"auth_scheme", CODE_AUTH_SCHEME, 0, 0, 0}, {"auth_ms", CODE_AUTH_MS, 0, 0, 0}, {"auth_detail", CODE_TEXT, RT_AUTH_DETAIL, 0, 0},
+	{"queue_ms", CODE_QUEUE_MS, 0, 0, 0}, {0},
 };
 
 struct token {
@@ -360,6 +361,7 @@ put_number(struct line *l, const struct token *t, const struct record *r)
 	case CODE_WORKER: v = r->worker; break;
 	case CODE_RESOLVE_MS: put_ms(l, r->resolve_ms); return true;
 	case CODE_AUTH_MS: put_ms(l, r->auth_ms); return true;
+	case CODE_QUEUE_MS: put_ms(l, r->queue_ms); return true;
 	case CODE_SERVER_PORT:
 		if (!r->has_address)
 			return true;

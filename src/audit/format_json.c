@@ -144,6 +144,7 @@ put_outcome(struct line *l, const struct record *r, const struct span text[RT_CO
 	KEY(l, "tls_ms"), put_number(l, r->tls_ms, MS_NONE);
 	KEY(l, "first_byte_ms"), put_number(l, r->first_byte_ms, MS_NONE);
 	KEY(l, "auth_ms"), put_number(l, r->auth_ms, MS_NONE);
+	KEY(l, "queue_ms"), put_number(l, r->queue_ms, MS_NONE);
 	KEY(l, "user_agent"), put_text(l, text[RT_USER_AGENT]);
 	KEY(l, "content_type"), put_text(l, text[RT_CONTENT_TYPE]);
 }

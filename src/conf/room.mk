@@ -12,6 +12,7 @@ libpostern_a_SOURCES += \
 	src/conf/list.c \
 	src/conf/listener_tls.c \
 	src/conf/load.c src/conf/load.h \
+	src/conf/log_lines.c \
 	src/conf/option.c src/conf/option.h \
 	src/conf/report.c \
 	src/conf/set.c \

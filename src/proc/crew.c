@@ -172,6 +172,7 @@ crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		member_start(&c->worker[i]);
 	bureaus_go(&c->bureaus);
+	admin_go(c->admin);
 }
 
 /* A worker says which listener's TLS is at fault. */
@@ -318,6 +319,7 @@ crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *p
 	c->changing = false;
 	each(c, say_go, &generation);
 	bureaus_go(&c->bureaus);
+	admin_go(c->admin);
 }
 
 static void
@@ -358,6 +360,7 @@ void
 crew_end_logger(struct crew *c)
 {
 	bureaus_kill(&c->bureaus); /* nobody is left who might ask */
+	admin_kill(c->admin);
 	timer_clear(&c->logger.again);
 	if (c->logger.pid && !member_say(&c->logger, MSG_DRAIN, 0, NULL, 0, NULL, 0))
 		member_close(&c->logger);
@@ -376,6 +379,7 @@ crew_kill(struct crew *c)
 	c->leaving = true;
 	each(c, kill_member, NULL);
 	bureaus_kill(&c->bureaus);
+	admin_kill(c->admin);
 }
 
 static void
@@ -450,6 +454,7 @@ crew_reap(struct crew *c)
 			if (pid == c->worker[i].pid)
 				ended(&c->worker[i], status);
 		bureaus_reap(&c->bureaus, pid, status);
+		admin_reap(c->admin, pid, status);
 	}
 	c->on_change(c->arg);
 }

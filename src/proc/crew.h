@@ -11,8 +11,9 @@
 
 #include "ipc/channel.h"
 #include "net/loop.h"
-#include "proc/child.h"
+#include "proc/admin.h"
 #include "proc/bureaus.h"
+#include "proc/child.h"
 #include "proc/member.h"
 #include "proc/ports.h"
 
@@ -24,6 +25,7 @@ struct crew {
 	int           ring_fd[SHARED_WORKERS_MAX];
 	uint32_t      n_workers;
 	struct member worker[SHARED_WORKERS_MAX], logger;
+	struct admin *admin; /* likewise; the parent's. Null until admin_init */
 	struct bureaus bureaus; /* never among those that crew_is_prepared and crew_has_applied look at */
 	struct start  start; /* user and limits; index is filled in for each */
 	int           snapshot; /* the one in use; -1: none yet */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ struct parent {
 	struct parent_options options;
 	struct loop          *loop;
 	struct crew           crew;
+	struct admin          admin;
 	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
 	int                   shared_fd;
 	enum parent_state     state;
@@ -46,6 +48,7 @@ struct parent {
 	uint64_t      generation;
 	uint64_t      drain_ms;
 	char         *user;
+	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
 	uint32_t      workers; /* as configured, `auto` resolved */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
@@ -57,6 +60,7 @@ struct parent {
 	struct bureau_plan next_plan;
 	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
+	enum log_level next_level;
 	bool          again; /* a SIGHUP came while reloading */
 	int           code;
 };
@@ -121,13 +125,15 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
 {
-	struct endpoint        own[LISTENER_SLOTS];
-	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
+	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
+	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
-	in.n_own = *ports ? ports_own(*ports, own) : 0;
+	if (*ports && admin_prepare(&p->admin, c, r))
+		in.n_own = ports_own(*ports, own);
+	in.n_own += admin_own(&p->admin, own + in.n_own);
 	census_number(p->shared, c, in.generation);
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0) {
@@ -138,16 +144,20 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 		close(*snapshot);
 		*snapshot = -1;
 	}
+	admin_forget(&p->admin);
 	ports_free(*ports, p->ports);
 	*ports = NULL;
 	return false;
 }
 
 static bool
-has_place(const struct ports *p, const struct endpoint *e)
+has_place(const struct ports *p, const struct port *at)
 {
+	const struct endpoint *e = &at->bound;
+
 	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
-		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope)
+		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope &&
+		    strcmp(p->slot[i].path, at->path) == 0)
 			return true;
 	return false;
 }
@@ -156,15 +166,15 @@ has_place(const struct ports *p, const struct endpoint *e)
 static void
 say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c)
 {
-	char text[ENDPOINT_TEXT_MAX];
+	char text[PORT_TEXT_MAX];
 
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		const struct port          *port = &p->slot[i];
 		const struct conf_listener *l = NULL;
 		uint16_t                    index = 0;
-		if (!port->used || has_place(other, &port->bound))
+		if (!port->used || has_place(other, port))
 			continue;
-		endpoint_print(&port->bound, text);
+		port_print(port, text);
 		if (c)
 			TAILQ_FOREACH(l, &c->listeners, link)
 				if (index++ == port->index)
@@ -204,6 +214,7 @@ reload_drop(struct parent *p)
 	p->next_snapshot = -1;
 	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
+	admin_forget(&p->admin);
 	p->will_hold[0] = '\0';
 	timer_clear(&p->deadline);
 	p->state = PARENT_SERVING;
@@ -224,6 +235,7 @@ reload_finish(struct parent *p)
 	if (p->has_next_plan)
 		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
+	admin_take(&p->admin);
 	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
 	close(p->snapshot);
 	p->snapshot = p->next_snapshot;
@@ -237,6 +249,7 @@ reload_finish(struct parent *p)
 		log_info("reloaded: generation %" PRIu64 " is in use: %s; before: %s", p->generation, p->will_hold, p->holds);
 	else
 		log_info("reloaded: generation %" PRIu64 " is in use: %s", p->generation, p->holds);
+	log_threshold(p->next_level);
 	if (p->will_hold[0])
 		memcpy(p->holds, p->will_hold, sizeof p->holds);
 	p->will_hold[0] = '\0';
@@ -313,6 +326,7 @@ on_hup(void *arg)
 		report_print(&r, c, stderr);
 		note_counts(c, p->will_hold, sizeof p->will_hold);
 		note_key(p, c);
+		p->next_level = (enum log_level)c->gateway.log_level;
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		reload_begin(p);
 	} else {
@@ -366,6 +380,7 @@ on_look(void *arg)
 		return;
 	}
 	log_info("%s changed", name);
+	p->next_level = log_most;
 	reload_begin(p);
 }
 
@@ -552,6 +567,11 @@ parent_begin(struct parent *p)
 	bool          ok = false;
 
 	log_info("version " PACKAGE_VERSION " starts, with %s", p->options.conf);
+	if (getrandom(p->log_key, sizeof p->log_key, 0) != (ssize_t)sizeof p->log_key) {
+		log_error("cannot get random bytes: %s", strerror(errno));
+		p->code = 1;
+		return false;
+	}
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
@@ -563,10 +583,14 @@ parent_begin(struct parent *p)
 			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
 		ok = p->user && find_user(c, &start, &r);
+		ports_take_passed();
+		ports_name_unused(c, &r);
 		ok = parent_share(p) && build(p, c, &r, &p->ports, &p->snapshot) && ok;
 	}
 	report_print(&r, c, stderr);
 	if (ok) {
+		p->next_level = (enum log_level)c->gateway.log_level;
+		log_threshold(p->next_level);
 		p->generation = 1;
 		p->code = 1;
 		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start, p->shared, p->shared_fd);
@@ -577,6 +601,8 @@ parent_begin(struct parent *p)
 			p->crew.arg = p;
 			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
+			admin_init(&p->admin, &p->crew);
+			admin_take(&p->admin);
 			census_applied(p->shared, p->generation);
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
@@ -620,6 +646,7 @@ parent_run(const struct parent_options *o)
 	signal_watch_clear(&p->child);
 	if (p->crew.loop)
 		crew_clear(&p->crew);
+	admin_clear(&p->admin);
 	shared_close(p->shared);
 	if (p->shared_fd >= 0)
 		close(p->shared_fd);

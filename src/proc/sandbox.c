@@ -34,12 +34,17 @@ static const int worker[] = {
 };
 /* Its files. */
 static const int logger[] = {
-	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat),
+	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(rename), SCMP_SYS(renameat),
 };
 
 /* What it has: its key's file and the sockets to the workers, all of them opened by others. */
 static const int signer[] = {
 	SCMP_SYS(pread64), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+};
+
+/* Sockets that others made. */
+static const int admin[] = {
+	SCMP_SYS(accept4), SCMP_SYS(getsockname), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 };
 
 /* Threads, sockets of all kinds, and the files that getaddrinfo, Kerberos, TLS and NSS read, or keep (the replay cache). No exec, so a fork leads nowhere. */
@@ -138,6 +143,8 @@ load_filter(enum role role, bool jit)
 		goto out;
 	if (role == ROLE_AUTH && !allow(ctx, auth, sizeof auth / sizeof *auth))
 		goto out;
+	if (role == ROLE_ADMIN && !allow(ctx, admin, sizeof admin / sizeof *admin))
+		goto out;
 	ok = seccomp_load(ctx) == 0;
 out:
 	seccomp_release(ctx);
@@ -154,6 +161,7 @@ load_filter(enum role role, bool jit)
 	(void)logger;
 	(void)signer;
 	(void)auth;
+	(void)admin;
 	return true;
 }
 #endif

@@ -163,7 +163,7 @@ static enum fault
 read_request(struct session *s)
 {
 	struct request *r = s->req;
-	enum fault      fault = target_read(r, s->inside);
+	enum fault      fault = target_read(r, s->inside, s->original);
 
 	if (fault == FAULT_NONE)
 		fault = read_hops(r);
@@ -179,7 +179,7 @@ read_request(struct session *s)
 		.client = s->peer.addr,
 		.listener = r->listener,
 		.week_minute = policy_week_minute(clock_real_us()),
-		.bare = r->head.n_proxy_authorization == 0,
+		.bare = r->head.n_proxy_authorization == 0 || s->original,
 	};
 	return know_request(r);
 }
@@ -201,6 +201,8 @@ gate_enter(struct session *s)
 	if (s->inside)
 		s->inside->requests++;
 	fault = read_request(s);
+	if (fault == FAULT_NOT_A_PROXY_REQUEST && pac_serve(s))
+		return;
 	if (fault != FAULT_NONE) {
 		reply_fault(s, fault);
 		return;
@@ -246,7 +248,7 @@ gate_decide(struct session *s)
 		return;
 	if (request_ends_here(r))
 		reply_trace(s);
-	else
+	else if (queue_pass(s))
 		reach_begin(s);
 }
 
@@ -284,6 +286,6 @@ gate_judge_response(struct session *s, struct span type)
 	else if (policy_decide(r->snap->policy, &r->facts, &r->verdict) != POLICY_VERDICT)
 		reply_fault(s, FAULT_UNDECIDED); /* all else that it could ask for was known before */
 	else
-		return gate_settle(s);
+		return gate_settle(s) && queue_change(s);
 	return false;
 }

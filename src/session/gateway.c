@@ -24,6 +24,7 @@
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
+#define REFUSALS_TOLD   100u /* lines in one second of those who never got to ask: a flood must not drown the log */
 #define VERIFIED_MOST   10000u /* origins remembered */
 #define COMPOSE_EXTRA   (256u << 10) /* room beside the largest head: a page, or the fields that we add */
 
@@ -43,6 +44,8 @@ gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker)
 	if (getrandom(&gw->next_id, sizeof gw->next_id, 0) != sizeof gw->next_id)
 		gw->next_id = (uint64_t)getpid() << 40;
 	gw->next_id |= 1; /* 0 means none */
+	throttle_init(gw);
+	queue_init(gw);
 	gw->end_of_turn = (struct loop_hook){.fn = on_end_of_turn, .arg = gw};
 	gw->basic = basic_cache_new(); /* without it each password is asked about */
 	loop_hook_add(loop, &gw->end_of_turn);
@@ -59,6 +62,8 @@ gateway_clear(struct gateway *gw)
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
 	timer_clear(&gw->resume);
+	queue_clear(gw);
+	throttle_clear(gw);
 	origin_pool_clear(&gw->origins);
 	aia_free(gw->aia);
 	resolver_free(gw->resolver);
@@ -166,7 +171,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	/* the first configuration is used without it: bypass and tunnel must not wait for what only inspection lacks */
 	if (!fit_inspection(gw, s, &tls) && gw->snap)
 		return false;
-	if (!fit_buffers(gw, s->set) || !fit_resolver(gw, &c)) {
+	if (!throttle_prepare(gw, s) || !fit_buffers(gw, s->set) || !fit_resolver(gw, &c)) {
 		tls_context_unref(tls);
 		return false;
 	}
@@ -174,6 +179,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	gw->tls = tls;
 	if (gw->leaves)
 		leaf_desk_fit(gw->leaves, s->set->inspection.leaf_cache);
+	throttle_use(gw, s);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
 	return true;
@@ -187,7 +193,7 @@ gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 	gateway_unlisten(gw, n);
 	slot->fd = fd;
 	slot->index = index;
-	if (!gw->paused && !gw->draining && !watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
+	if (!gw->paused && !gw->draining && !watch_init_shared(&slot->watch, gw->loop, fd, on_accept, slot))
 		gateway_pause(gw); /* and tried again, with the others */
 }
 
@@ -243,15 +249,16 @@ on_resume(void *arg)
 	gw->paused = false;
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		struct slot *slot = &gw->slot[i];
-		if (slot->fd >= 0 && !watch_init_level(&slot->watch, gw->loop, slot->fd, WATCH_READ, on_accept, slot)) {
+		if (slot->fd >= 0 && !watch_init_shared(&slot->watch, gw->loop, slot->fd, on_accept, slot)) {
 			gateway_pause(gw);
 			return;
 		}
 	}
 }
 
-void
-gateway_refuse(struct gateway *gw, int fd, enum fault fault)
+/* Nothing was asked, so nothing is rendered: a line of text. Its bytes. */
+static size_t
+refuse(struct gateway *gw, int fd, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
 	char                    text[2048];
@@ -263,6 +270,33 @@ gateway_refuse(struct gateway *gw, int fd, enum fault fault)
 	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(gw)), strlen(row->sentence) + 1,
 	    SPAN_ARG(snapshot_text(gw->snap, gw->snap->set->proxy_status)), row->token, row->word, row->sentence);
 	sock_write(fd, span_of(text, (size_t)n));
+	return (size_t)n;
+}
+
+/* The line of somebody who never got to ask. */
+static void
+tell_log(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+{
+	uint64_t second = loop_now_us(gw->loop) / 1000000;
+
+	if (gw->refused_s != second)
+		gw->refused_n = 0;
+	gw->refused_s = second;
+	if (gw->refused_n++ < REFUSALS_TOLD)
+		record_refusal(gw, slot, peer, fault, bytes_out);
+}
+
+void
+gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault)
+{
+	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
+	size_t                          said = 0;
+
+	if (fault == FAULT_NONE)
+		return;
+	if (l && !l->tls && l->mode == LISTENER_EXPLICIT)
+		said = refuse(gw, fd, fault);
+	tell_log(gw, slot, peer, fault, said);
 }
 
 const struct snapshot_listener *
@@ -305,8 +339,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	*greets = l && l->greets;
 	if ((*greets && greet_is_balancer(gw, l, &peer->addr)) || gateway_admits(gw, (uint16_t)(slot - gw->slot), &peer->addr, &fault))
 		return true;
-	if (fault != FAULT_NONE && !*greets)
-		gateway_refuse(gw, fd, fault);
+	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), peer, fd, fault);
 	sock_close(fd);
 	return false;
 }

@@ -17,6 +17,8 @@
 #include "policy/snapshot.h"
 #include "session/buf.h"
 #include "session/origin.h"
+#include "session/queue.h"
+#include "session/throttle.h"
 #include "tls/context.h"
 
 #define LISTENER_SLOTS 256
@@ -82,6 +84,10 @@ struct gateway {
 	struct tls_server    *server[LISTENER_SLOTS]; /* references, by listener of this snapshot; null: that speaks no TLS */
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
+	struct throttle    throttle;
+	struct queue       queue;
+	uint64_t           refused_s; /* the second in which refusals were told to the log last, and how many */
+	uint32_t           refused_n;
 	struct loop_hook   end_of_turn;
 };
 
@@ -114,8 +120,9 @@ struct span gateway_date(struct gateway *gw);
 bool gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enum fault *fault);
 /* The listener, in the snapshot in use; null: it is not in the configuration any more. */
 const struct snapshot_listener *gateway_listener_row(const struct gateway *gw, uint16_t slot);
-/* Tell somebody who asked nothing yet why there is no service: a line of text. Leaves closing to the caller. */
-void gateway_refuse(struct gateway *gw, int fd, enum fault fault);
+/* Somebody may not use a listener: the access log is told, and they too, if the listener speaks plain HTTP. FAULT_NONE: nobody is. Leaves closing to the
+ * caller. */
+void gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault);
 /* Out of descriptors: stop accepting for a moment rather than spin. */
 void gateway_pause(struct gateway *gw);
 

@@ -19,14 +19,17 @@ libpostern_a_SOURCES += \
 	src/session/odd.c \
 	src/session/origin.c src/session/origin.h \
 	src/session/origin_tls.c \
+	src/session/pac.c \
 	src/session/page.c src/session/page.h \
 	src/session/peek.c \
 	src/session/reach.c \
+	src/session/queue.c src/session/queue.h \
 	src/session/record.c \
 	src/session/reply.c \
 	src/session/response.c \
 	src/session/session.c src/session/session.h \
 	src/session/target.c src/session/target.h \
 	src/session/streams.c \
+	src/session/throttle.c src/session/throttle.h \
 	src/session/tunnel.c \
 	src/session/unserved.c src/session/unserved.h

@@ -2,8 +2,10 @@
 #include "session/session.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "net/sock.h"
 #include "session/count.h"
 #include "session/greet.h"
@@ -41,6 +43,19 @@ static const uint32_t edges[SESSION_STATES] = {
 	[SESSION_DONE] = 0,
 };
 
+static const char *
+state_name(unsigned state)
+{
+	static const char *const name[] = {
+		[SESSION_ACCEPTED] = "accepted", [SESSION_GREET] = "greet", [SESSION_HEAD] = "head", [SESSION_GATE] = "gate", [SESSION_LOOKUP] = "lookup",
+		[SESSION_AUTH] = "auth", [SESSION_QUEUE] = "queue", [SESSION_DIAL] = "dial", [SESSION_PARENT] = "parent", [SESSION_FORWARD] = "forward",
+		[SESSION_DRAIN] = "drain", [SESSION_REPLY] = "reply", [SESSION_PEEK] = "peek", [SESSION_ORIGIN_TLS] = "origin-tls", [SESSION_LEAF] = "leaf",
+		[SESSION_CLIENT_TLS] = "client-tls", [SESSION_FRONT] = "front", [SESSION_TUNNEL] = "tunnel", [SESSION_LINGER] = "linger", [SESSION_DONE] = "done",
+	};
+
+	return name[state];
+}
+
 static uint64_t
 state_ms(const struct session *s, enum session_state state)
 {
@@ -72,9 +87,23 @@ state_ms(const struct session *s, enum session_state state)
 		return set->idle_timeout_ms;
 	case SESSION_LINGER:
 		return LINGER_MS;
+	case SESSION_QUEUE:
+		return set->queue_timeout_ms; /* the request's own snapshot may say another */
 	default:
 		return set->response_timeout_ms;
 	}
+}
+
+#define HOLDS_NO_PLACE (TO(HEAD) | TO(REPLY) | TO(DRAIN) | TO(LINGER) | TO(FRONT) | TO(DONE))
+
+/* What it waited for, and what it held of a rule's, is given back where it is not needed any more. */
+static void
+settle_limits(struct session *s, enum session_state next)
+{
+	if (s->wait.on)
+		(s->state == SESSION_QUEUE ? queue_quit : throttle_quit)(s);
+	if (s->held && HOLDS_NO_PLACE & 1u << next)
+		queue_release(s);
 }
 
 void
@@ -87,6 +116,9 @@ void
 session_move(struct session *s, enum session_state next)
 {
 	assert(edges[s->state] & 1u << next);
+	log_debug("session %016" PRIx64 " (request %016" PRIx64 "): %s -> %s", s->id, s->req ? s->req->id : 0, state_name(s->state), state_name(next));
+	if (s->wait.on || s->held)
+		settle_limits(s, next);
 	s->state = (uint8_t)next;
 	if (next == SESSION_DONE)
 		timer_clear(&s->timer);
@@ -103,7 +135,7 @@ request_new(struct session *s)
 		return NULL;
 	r->id = s->gw->next_id++;
 	r->start_us = loop_now_us(s->gw->loop);
-	r->resolve_ms = r->connect_ms = r->tls_ms = r->first_byte_ms = MS_NONE;
+	r->resolve_ms = r->connect_ms = r->tls_ms = r->first_byte_ms = r->queue_ms = MS_NONE;
 	s->req = r;
 	if (!s->id)
 		s->id = r->id;
@@ -331,6 +363,16 @@ note_abort(struct session *s)
 		session_finish(s, FAULT_CLIENT_ABORTED);
 }
 
+/* In front of a limit others wait behind it: of a CONNECT a half-close means that nobody will use its tunnel. */
+static void
+note_leaving(struct session *s)
+{
+	if (s->client.closed && s->req->is_connect)
+		session_finish(s, FAULT_CLIENT_ABORTED);
+	else
+		note_abort(s);
+}
+
 static void
 on_client(void *arg, unsigned what)
 {
@@ -369,8 +411,29 @@ on_client(void *arg, unsigned what)
 	case SESSION_LINGER:
 		linger_read(s);
 		break;
+	case SESSION_QUEUE:
+		note_leaving(s);
+		break;
 	default:
 		note_abort(s);
+		break;
+	}
+}
+
+void
+session_go_on(struct session *s)
+{
+	switch ((enum session_state)s->state) {
+	case SESSION_FORWARD:
+		forward_on_client(s);
+		break;
+	case SESSION_PEEK:
+		peek_pump(s);
+		break;
+	case SESSION_TUNNEL:
+		tunnel_on_client(s, 0);
+		break;
+	default:
 		break;
 	}
 }
@@ -425,6 +488,9 @@ on_deadline(void *arg)
 	case SESSION_AUTH:
 		logon_explain(s->req->logon, "no answer");
 		reply_fault(s, FAULT_AUTH_UNAVAILABLE);
+		break;
+	case SESSION_QUEUE:
+		queue_on_timeout(s);
 		break;
 	case SESSION_DIAL:
 		reply_fault(s, FAULT_CONNECT_TIMEOUT);

@@ -94,7 +94,7 @@ bench_way(void)
 	struct sink       *s;
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-	s = sink_new(path, false, 0);
+	s = sink_new(path, LOG_SQUID, 0);
 	for (unsigned done = 0; done < LINES; done += BATCH) {
 		double start = cpu_ns();
 		for (unsigned i = 0; i < BATCH; i++) {
