@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+import browser as browsers
 import certs
 import edge as edges
 import gateway as gateways
@@ -345,3 +346,20 @@ def test_tls_is_taken_up_inside_a_stream_of_http_2(inspecting, serve, world, alp
         t.stream.cancel()
     line = inspecting.gw.record(method="CONNECT", host="origin.example.net")
     assert line["action"] == "inspect" and line["tls_origin"], line
+
+
+@pytest.mark.skipif(browsers.missing() is not None, reason=str(browsers.missing()))
+def test_chromium_has_the_tunnels_of_a_site_on_one_connection_of_http_2(gateway, folder, world, serve):
+    serve(origins.Http, w.ORIGIN, 8080)
+    edge = edges.Edge(gateway, folder, RULES, http_ports="80 8080")
+    browser = browsers.Browser(edge.gw, edge.ca, world.ca, scheme="https")
+    try:
+        for host in ("v10.events.data.microsoft.com", "v20.events.data.microsoft.com"):
+            assert browser.open(f"https://{host}/")["status"] == 200
+        assert browser.open("http://origin.example.net:8080/from-a-browser")["status"] == 200
+        assert browser.open("https://closed.example.net/") == "net::ERR_TUNNEL_CONNECTION_FAILED"
+    finally:
+        browser.close()
+    lines = [edge.gw.record(host=host) for host in ("v10.events.data.microsoft.com", "v20.events.data.microsoft.com", "origin.example.net", "closed.example.net")]
+    # one connection of HTTP/2 for each site that was looked at (it keeps them apart); over HTTP/1.1 each tunnel would be a session
+    assert lines[0]["session"] == lines[1]["session"] and lines[0]["id"] != lines[1]["id"] and lines[3]["status"] == 403, lines
