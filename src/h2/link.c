@@ -319,7 +319,7 @@ submit_settings(struct link *l, uint32_t streams)
 	};
 
 	return nghttp2_submit_settings(l->h2, NGHTTP2_FLAG_NONE, e, sizeof e / sizeof *e) == 0 &&
-	    nghttp2_session_set_local_window_size(l->h2, NGHTTP2_FLAG_NONE, 0, LINK_WINDOW) == 0;
+	    nghttp2_session_set_local_window_size(l->h2, NGHTTP2_FLAG_NONE, 0, l->is_proxy ? LINK_WINDOW_PROXY : LINK_WINDOW) == 0;
 }
 
 static void

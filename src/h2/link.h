@@ -18,6 +18,7 @@
 
 #define LINK_STREAM_WINDOW (128 * 1024)  /* of one stream, what the peer may send unread */
 #define LINK_WINDOW        (1024 * 1024) /* of all streams of a connection together */
+#define LINK_WINDOW_PROXY  (8 * 1024 * 1024) /* where they are tunnels: some that stall for long must not hold up the others */
 #define STREAM_OUT_MAX     (64 * 1024)   /* of one stream, what waits for the peer's window */
 
 struct link;

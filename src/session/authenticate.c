@@ -135,18 +135,6 @@ welcome(struct session *s, struct identity *i)
 
 /* --- asking --- */
 
-/* The client's TLS ends here: what it binds its log-on to must be our certificate (RFC 5929 4). */
-static void
-bind_channel(const struct session *s, struct ask *a)
-{
-	if (!s->outer || (a->op != ASK_NTLM && a->op != ASK_KERBEROS))
-		return;
-	a->has_binding = true;
-	memcpy(a->binding, tls_server_binding(s->outer->server), sizeof a->binding);
-	if (a->op == ASK_KERBEROS)
-		a->part[1] = tls_server_end_point(s->outer->server);
-}
-
 static void
 ask(struct session *s, enum back_kind kind, struct ask *a)
 {
@@ -154,7 +142,7 @@ ask(struct session *s, enum back_kind kind, struct ask *a)
 	struct logon   *l = r->logon;
 
 	a->client = s->peer.addr;
-	bind_channel(s, a);
+	listener_tls_bind(s, a);
 	a->wants_groups = r->snap->set->auth.wants_groups;
 	a->timeout_ms = (uint32_t)r->snap->set->auth.timeout_ms;
 	l->asked_us = loop_now_us(s->gw->loop);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "auth/ask.h"
 #include "base/log.h"
 #include "net/sock.h"
 #include "session/inspect.h"
@@ -144,4 +145,15 @@ listener_tls_end(struct session *s)
 {
 	tls_end_free(s->client_tls);
 	s->client_tls = NULL;
+}
+
+void
+listener_tls_bind(const struct session *s, struct ask *a)
+{
+	if (!s->outer || (a->op != ASK_NTLM && a->op != ASK_KERBEROS))
+		return;
+	a->has_binding = true;
+	memcpy(a->binding, tls_server_binding(s->outer->server), sizeof a->binding);
+	if (a->op == ASK_KERBEROS)
+		a->part[1] = tls_server_end_point(s->outer->server);
 }

@@ -8,6 +8,7 @@
 
 #include "tls/server.h"
 
+struct ask;
 struct session;
 
 /* What the sessions of one such connection share: over HTTP/2 its streams. Counted. */
@@ -24,6 +25,8 @@ void          outer_unref(struct outer *o);
 void listener_tls_begin(struct session *s);
 void listener_tls_on_client(struct session *s);
 void listener_tls_on_timeout(struct session *s);
+/* What a log-on of this client may be bound to: our certificate, if its TLS ends here (RFC 5929 4). */
+void listener_tls_bind(const struct session *s, struct ask *a);
 /* The handshake does not come to its end. */
 void listener_tls_end(struct session *s);
 
