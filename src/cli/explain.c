@@ -257,6 +257,7 @@ ask(struct question *q, const struct conf *c, const struct snapshot *s)
 
 	if (q->listener && !l)
 		return cli_usage_error("--listener: the configuration has no such listener");
+	a.client_tls = l && l->tls_cert && l->tls_key;
 	a.client_allowed = !q->has_client || !l || cidrs_have(&l->clients, &q->facts.client);
 	a.port_allowed = egress_port_allowed(egress, q->connect, q->facts.port);
 	if (q->facts.host->kind == HOST_ADDR)

@@ -141,8 +141,7 @@ schemes_print(const struct answer *a, const char *before, const char *between, c
 	if (a->q->json)
 		fputs(",\"schemes\":", stdout);
 	for (uint32_t i = 0; i < a->auth->n_schemes; i++) {
-		/* no listener speaks TLS in this version */
-		if (a->auth->scheme[i] == AUTH_SCHEME_BASIC && !a->auth->basic_without_tls)
+		if (a->auth->scheme[i] == AUTH_SCHEME_BASIC && !a->auth->basic_without_tls && !a->client_tls)
 			continue;
 		printf("%s%s", sep, name[a->auth->scheme[i]]);
 		sep = between;

@@ -239,6 +239,7 @@ check_whole(struct load *l)
 	check_addresses(l);
 	check_parents(l);
 	check_control(l);
+	check_listener_tls(l);
 	check_auth(l);
 	check_inspection(l);
 	check_log_lines(l);

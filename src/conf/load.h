@@ -89,6 +89,8 @@ bool check_file(struct load *l, struct where at, const char *key, const char *pa
 /* --- auth: what [auth] needs, and what rules need of it --- */
 void check_rates(struct load *l, const struct section *s); /* limits.c: of bandwidth and connections */
 void check_auth(struct load *l);
+/* --- listener_tls: what TLS to the proxy itself needs --- */
+void check_listener_tls(struct load *l);
 /* --- log_lines: which lines go to a log, and what of them --- */
 void check_log_lines(struct load *l);
 /* --- inspection: the same of [inspection] --- */

@@ -17,7 +17,7 @@ enum message_type {
 	               * it is a new one. Slots that are not named before MSG_SNAPSHOT are closed with MSG_GO. */
 	MSG_SNAPSHOT, /* parent: prepare snapshot `number`; descriptor: the block; to the signer with one byte of data: say no if you cannot serve it */
 	MSG_PREPARED, /* child: snapshot `number` can be used */
-	MSG_REFUSED,  /* child: it cannot; data: why, for a person (signer) */
+	MSG_REFUSED,  /* child: it cannot; data: why, for a person (signer); a worker when it is a listener's key or certificate: data[0..1] that listener, then why */
 	MSG_GO,       /* parent: use snapshot `number` from now on */
 	MSG_FORGET,   /* parent: drop what was prepared */
 	MSG_APPLIED,  /* child: done */

@@ -15,6 +15,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "conf/certificate.h"
 #include "conf/key_uri.h"
 #include "policy/carried.h"
 #include "policy/compile.h"
@@ -120,8 +121,24 @@ add_networks(struct flat *f, const struct conf_cidrs *list)
 	return set;
 }
 
+/* The certificate that a listener shows, and what leads from it to a root. */
+static struct flat_ref
+add_chain(struct flat *f, const struct conf_listener *l, struct report *r)
+{
+	struct der_list list = {0};
+	struct flat_ref ref = {0};
+	char            why[DER_WHY];
+
+	if (der_list_read(&list, DER_CERTIFICATE, l->tls_cert, why))
+		ref = flat_add_text(f, span_of(list.v, list.n));
+	else if (r->errors == 0) /* else conf has said so */
+		report_error(r, l->tls_cert_at, "tls-cert: %s %s", l->tls_cert, why);
+	der_list_clear(&list);
+	return ref;
+}
+
 static bool
-add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
+add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out, struct report *r)
 {
 	size_t   n = 0;
 	uint32_t off;
@@ -144,6 +161,8 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 		to.mode = (uint8_t)l->mode;
 		to.tls = l->tls_cert && l->tls_key;
 		to.h2 = l->h2;
+		if (to.tls)
+			to.chain = add_chain(f, l, r);
 		to.greets = to.proxy_from || to.tls || to.mode != LISTENER_EXPLICIT;
 		if (!to.clients || (l->proxy_from.n && !to.proxy_from) || f->failed)
 			return false;
@@ -456,7 +475,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.own = add_array(f, in->own, in->n_own, sizeof *in->own);
 	set.local = add_local(f);
 	set.resolvers = add_array(f, g->resolvers.v, g->resolver_system ? 0 : g->resolvers.n, sizeof *g->resolvers.v);
-	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
+	if (!add_listeners(f, c, &set.listeners, r) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
 	set.parents = outward_parents(f, c);
 	fill_auth(f, &set.auth, c, r);

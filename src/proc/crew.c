@@ -100,6 +100,8 @@ send_snapshot(struct member *m, int snapshot, uint64_t generation, const struct 
 	for (uint32_t i = 0; ok && !is_logger(m) && i < ports->secrets->n; i++)
 		if (ports->secrets->fd[i] >= 0)
 			ok = member_say(m, MSG_CREDENTIALS, i, NULL, 0, &ports->secrets->fd[i], 1);
+	for (size_t i = 0; ok && !is_logger(m) && i < ports->keys->n; i++)
+		ok = member_say(m, MSG_KEY, ports->keys->v[i].index, NULL, 0, &ports->keys->v[i].fd, 1);
 	return ok && member_say(m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
 }
 
@@ -176,6 +178,19 @@ crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports
 	admin_go(c->admin);
 }
 
+/* A worker says which listener's TLS is at fault. */
+static void
+note_refusal(struct crew *c, const struct message *msg)
+{
+	size_t n = msg->n - sizeof c->refused_listener;
+
+	if (msg->n <= sizeof c->refused_listener || n >= sizeof c->refusal)
+		return;
+	memcpy(&c->refused_listener, msg->data, sizeof c->refused_listener);
+	memcpy(c->refusal, msg->data + sizeof c->refused_listener, n);
+	c->refusal[n] = '\0';
+}
+
 static void
 heard(struct member *m, const struct message *msg)
 {
@@ -188,6 +203,7 @@ heard(struct member *m, const struct message *msg)
 			member_stays_behind(m);
 		break;
 	case MSG_REFUSED:
+		note_refusal(m->crew, msg);
 		if (msg->number == m->crew->generation) {
 			log_warn("%s (pid %d) cannot use the configuration yet", m->name, (int)m->pid);
 			member_stays_behind(m);
@@ -244,6 +260,7 @@ crew_prepare(struct crew *c, int snapshot, uint64_t generation, const struct por
 	struct offer o = {snapshot, generation, ports, c->ports};
 
 	c->changing = true;
+	c->refusal[0] = '\0';
 	each(c, offer, &o);
 }
 

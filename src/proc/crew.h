@@ -31,6 +31,8 @@ struct crew {
 	int           snapshot; /* the one in use; -1: none yet */
 	uint64_t      generation;
 	const struct ports *ports;
+	char          refusal[CHANNEL_DATA_MAX]; /* why a worker could not use a snapshot, and which listener of it; "": nobody has said */
+	uint16_t      refused_listener;
 	bool          leaving; /* nobody is started any more */
 	bool          changing; /* between prepare and go or forget: nobody is started until it is clear with what */
 	/* something changed: a child prepared, refused, applied, died */

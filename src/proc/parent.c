@@ -181,6 +181,16 @@ reload_abort(struct parent *p, const char *why)
 		parent_reload(p);
 }
 
+/* A listener's key or certificate: the only thing that a worker can say more of than want of memory. */
+static void
+refused_by_worker(struct parent *p)
+{
+	char why[sizeof p->crew.refusal + 600];
+
+	snprintf(why, sizeof why, "%s: %s", keys_where(p->next_ports->keys, p->crew.refused_listener), p->crew.refusal);
+	reload_abort(p, p->crew.refusal[0] ? why : "a process could not use the new configuration");
+}
+
 static void
 refused_by_signer(struct parent *p)
 {
@@ -319,6 +329,16 @@ on_deadline(void *arg)
 
 /* --- what the crew tells --- */
 
+/* What was configured cannot be served: as if it had been found in the file. */
+static void
+start_refused(struct parent *p)
+{
+	log_error("%s: %s", keys_where(p->ports->keys, p->crew.refused_listener), p->crew.refusal);
+	p->code = 2;
+	crew_kill(&p->crew);
+	loop_stop(p->loop);
+}
+
 static void
 on_change(void *arg)
 {
@@ -326,6 +346,10 @@ on_change(void *arg)
 
 	switch (p->state) {
 	case PARENT_STARTING:
+		if (p->crew.refusal[0]) {
+			start_refused(p);
+			break;
+		}
 		if (!crew_has_applied(&p->crew, p->generation) || crew_workers_alive(&p->crew) == 0)
 			break;
 		p->state = PARENT_SERVING;
@@ -339,7 +363,7 @@ on_change(void *arg)
 		break;
 	case PARENT_RELOADING:
 		if (crew_has_refused(&p->crew))
-			reload_abort(p, "a process could not use the new configuration");
+			refused_by_worker(p);
 		else if (p->crew.bureaus.refusal[0])
 			refused_by_signer(p);
 		else if (crew_is_prepared(&p->crew, p->generation + 1) && bureaus_is_prepared(&p->crew.bureaus, p->generation + 1))

@@ -374,7 +374,7 @@ ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, st
 	p->secrets = secrets_open(c, r);
 	TAILQ_FOREACH(l, &c->listeners, link)
 		listener_places(&o, l, index++);
-	if (r->errors == errors)
+	if (r->errors == errors && (p->keys = keys_open(c, r)))
 		return p;
 	ports_free(p, old);
 	return NULL;
@@ -389,6 +389,7 @@ ports_again(const struct ports *p)
 		return NULL;
 	*q = *p;
 	secrets_ref(q->secrets);
+	keys_ref(q->keys);
 	return q;
 }
 
@@ -403,6 +404,7 @@ ports_free(struct ports *p, const struct ports *kept)
 		if (p->slot[i].used && !shared)
 			close_port(&p->slot[i], p->n_workers);
 	}
+	keys_unref(p->keys);
 	free(p);
 }
 

@@ -13,6 +13,7 @@ libpostern_a_SOURCES += \
 	src/proc/bureaus.c src/proc/bureaus.h \
 	src/proc/hand_over.c \
 	src/proc/heir.c \
+	src/proc/keys.c src/proc/keys.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \

@@ -5,6 +5,7 @@
  * Owns its gateway; needs nobody else for what is under way.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "auth/desk.h"
@@ -17,6 +18,7 @@
 #include "session/list.h"
 #include "tls/context.h"
 #include "tls/leaf.h"
+#include "tls/server.h"
 
 /* What has been prepared for the snapshot to come. */
 struct pending {
@@ -27,6 +29,8 @@ struct pending {
 		int      fd; /* -1: the slot keeps its socket */
 	} slot[LISTENER_SLOTS];
 	struct snapshot_secret secret[PARENTS_MAX]; /* n 0: none came */
+	int                key[LISTENER_SLOTS];    /* by listener: its file; -1: none came */
+	struct tls_server *server[LISTENER_SLOTS]; /* references; made of chains and keys */
 };
 
 struct worker {
@@ -35,6 +39,14 @@ struct worker {
 	struct pending next;
 	bool           running; /* a first snapshot is in use */
 };
+
+static void
+drop_key(struct pending *p, unsigned i)
+{
+	if (p->key[i] >= 0)
+		close(p->key[i]);
+	p->key[i] = -1;
+}
 
 static void
 pending_clear(struct pending *p)
@@ -47,7 +59,20 @@ pending_clear(struct pending *p)
 			close(p->slot[i].fd);
 		p->slot[i].named = false;
 		p->slot[i].fd = -1;
+		drop_key(p, i);
+		tls_server_unref(p->server[i]);
+		p->server[i] = NULL;
 	}
+}
+
+static void
+take_key(struct worker *w, struct message *m)
+{
+	if (m->number >= LISTENER_SLOTS || m->n_fds != 1)
+		return;
+	drop_key(&w->next, (unsigned)m->number);
+	w->next.key[m->number] = m->fd[0];
+	m->n_fds = 0;
 }
 
 static void
@@ -95,10 +120,43 @@ open_snapshot(struct worker *w, int fd)
 }
 
 static void
+refuse_listener(uint64_t number, uint16_t index, const char *why)
+{
+	struct message m = {.type = MSG_REFUSED, .number = number, .n = (uint32_t)(sizeof index + strlen(why))};
+
+	memcpy(m.data, &index, sizeof index);
+	memcpy(m.data + sizeof index, why, strlen(why));
+	channel_send(CHILD_CHANNEL, &m);
+}
+
+/* The keys are read here, and their files let go. False: the parent was told which one cannot be used. */
+static bool
+make_servers(struct pending *p, uint64_t number)
+{
+	const struct snapshot_listener *l = snapshot_at(p->snap, p->snap->set->listeners.off);
+	char                            why[TLS_SERVER_WHY];
+
+	for (uint16_t i = 0; i < p->snap->set->listeners.n && i < LISTENER_SLOTS; i++) {
+		if (l[i].tls)
+			p->server[i] = tls_server_new(snapshot_text(p->snap, l[i].chain), p->key[i], snapshot_text(p->snap, l[i].name), why);
+		drop_key(p, i);
+		if (l[i].tls && !p->server[i]) {
+			refuse_listener(number, i, why);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
 prepare(struct worker *w, struct message *m)
 {
 	snapshot_unref(w->next.snap);
 	w->next.snap = m->n_fds == 1 ? open_snapshot(w, m->fd[0]) : NULL;
+	if (w->next.snap && !make_servers(&w->next, m->number)) {
+		pending_clear(&w->next);
+		return;
+	}
 	child_say(w->next.snap ? MSG_PREPARED : MSG_REFUSED, m->number);
 	if (!w->next.snap)
 		pending_clear(&w->next);
@@ -134,6 +192,7 @@ apply(struct worker *w, uint64_t number)
 		return;
 	}
 	p->snap = NULL; /* the gateway's now */
+	gateway_use_servers(&w->gw, p->server);
 	note_jit(w);
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		if (!p->slot[i].named) {
@@ -186,6 +245,9 @@ on_message(void *arg, struct message *m)
 		break;
 	case MSG_CREDENTIALS:
 		take_credentials(w, m);
+		break;
+	case MSG_KEY:
+		take_key(w, m);
 		break;
 	case MSG_SNAPSHOT:
 		prepare(w, m);
@@ -244,8 +306,6 @@ worker_begin(struct worker *w)
 
 	if (!child_begin(c, "worker") || c->start.index >= c->shared->n_workers || c->ring_fd < 0 || !gateway_init(&w->gw, c->loop, c->start.index))
 		return false;
-	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
-		w->next.slot[i].fd = -1;
 	w->gw.desk = desk_new(c->loop);
 	w->gw.leaves = leaf_desk_new(c->loop, 0, gateway_on_tickets, &w->gw);
 	if (!w->gw.desk || !w->gw.leaves) {
@@ -275,6 +335,8 @@ worker_main(void)
 	struct worker *w = calloc(1, sizeof *w);
 	int            rc = 1;
 
+	for (unsigned i = 0; w && i < LISTENER_SLOTS; i++)
+		w->next.slot[i].fd = w->next.key[i] = -1;
 	if (w && worker_begin(w)) {
 		loop_run(w->child.loop);
 		rc = 0;

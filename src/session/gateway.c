@@ -22,6 +22,7 @@
 #include "tls/aia.h"
 #include "tls/leaf.h"
 #include "tls/origin_memory.h"
+#include "tls/server.h"
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
@@ -75,6 +76,8 @@ gateway_clear(struct gateway *gw)
 	basic_cache_free(gw->basic);
 	origin_memory_free(gw->verified);
 	unserved_free(gw->unserved);
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		tls_server_unref(gw->server[i]);
 	tls_context_unref(gw->tls);
 	explicit_bzero(gw->ticket, sizeof gw->ticket);
 	snapshot_unref(gw->snap);
@@ -137,6 +140,21 @@ gateway_on_tickets(void *arg, const uint8_t key[][TICKET_KEY_SIZE], unsigned n)
 	memcpy(gw->ticket, key, gw->n_tickets * sizeof gw->ticket[0]);
 	if (gw->tls)
 		tls_context_set_tickets(gw->tls, gw->ticket, gw->n_tickets);
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		if (gw->server[i])
+			tls_server_set_tickets(gw->server[i], gw->ticket, gw->n_tickets);
+}
+
+void
+gateway_use_servers(struct gateway *gw, struct tls_server *server[LISTENER_SLOTS])
+{
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
+		tls_server_unref(gw->server[i]);
+		gw->server[i] = server[i];
+		server[i] = NULL;
+		if (gw->server[i] && gw->n_tickets)
+			tls_server_set_tickets(gw->server[i], gw->ticket, gw->n_tickets);
+	}
 }
 
 static bool

@@ -35,6 +35,7 @@ struct origin_memory;
 struct session;
 struct session_list;
 struct tls_context;
+struct tls_server;
 struct unserved;
 
 /* One listening socket. Slots keep their number over reloads; the snapshot's index may change. */
@@ -64,7 +65,7 @@ struct gateway {
 
 	TAILQ_HEAD(, session) sessions;
 	uint32_t           n_sessions;
-	uint32_t           n_streams; /* of them, streams of others' connections: bounded there, not by max-connections */
+	uint32_t           n_streams; /* of them, streams inside inspected tunnels: bounded there, not by max-connections */
 	uint64_t           next_id;
 
 	struct lane_pool   lanes;
@@ -84,6 +85,7 @@ struct gateway {
 	struct unserved      *unserved; /* owned; null: nothing of the kind was met, or no memory */
 	uint8_t               ticket[TICKET_KEYS][TICKET_KEY_SIZE]; /* n_tickets of them: for the context to come */
 	unsigned              n_tickets;
+	struct tls_server    *server[LISTENER_SLOTS]; /* references, by listener of this snapshot; null: that speaks no TLS */
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
 	struct session_list *list; /* owned: being written for the parent; null: none is */
@@ -98,6 +100,8 @@ bool gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker);
 void gateway_clear(struct gateway *gw);
 /* Use this snapshot for every request that begins from now on; takes the caller's reference. False: could not (kept the old one). */
 bool gateway_use(struct gateway *gw, struct snapshot *s);
+/* Together with a snapshot: what its listeners speak TLS with; takes the caller's references. */
+void gateway_use_servers(struct gateway *gw, struct tls_server *server[LISTENER_SLOTS]);
 /* The keys of session tickets that all workers share, as a desk of leaves tells them (arg: the gateway). */
 void gateway_on_tickets(void *arg, const uint8_t key[][TICKET_KEY_SIZE], unsigned n);
 /* Accept on fd (owned from now on) for listener `index` of the snapshot. */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "session/count.h"
 #include "session/inside.h"
+#include "session/listener_tls.h"
 #include "session/logon.h"
 #include "session/session.h"
 #include "session/way.h"
@@ -77,7 +78,8 @@ fill_tls(const struct inside *in, struct span text[RT_COUNT], struct scratch_tex
 {
 	const struct profile *p = in->profile;
 
-	text[RT_TLS_CLIENT] = span_str(in->tls_client);
+	if (in->tls_client[0])
+		text[RT_TLS_CLIENT] = span_str(in->tls_client);
 	text[RT_TLS_DETAIL] = span_str(in->detail);
 	if (!p)
 		return;
@@ -109,6 +111,8 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 	text[RT_SNI] = span_str(r->sni);
 	text[RT_ALPN] = span_str(r->alpn);
 	text[RT_URL] = url_text(r, t->url, sizeof t->url);
+	if (s->outer)
+		text[RT_TLS_CLIENT] = span_str(s->outer->tls);
 	if (s->inside)
 		fill_tls(s->inside, text, t);
 	if (r->tls_detail)
@@ -158,7 +162,7 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.action = (uint8_t)(r->reported_only ? ACTION_TUNNEL : r->verdict.action),
 		.guard = (uint8_t)r->guard,
 		.auth_way = (uint8_t)(r->identity ? identity_way(r->identity) : r->logon ? r->logon->way : AUTH_WAY_NONE),
-		.minor = (uint8_t)(!r->snap ? 255 : in && in->h2 ? RECORD_HTTP2 : r->head.minor),
+		.minor = (uint8_t)(!r->snap ? 255 : (in ? in->h2 : s->is_stream) ? RECORD_HTTP2 : r->head.minor),
 		.fault = (uint16_t)r->fault,
 		.status = r->status,
 		.port = r->has_target ? r->at.port : 0,

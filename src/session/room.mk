@@ -16,6 +16,7 @@ libpostern_a_SOURCES += \
 	src/session/inside.c src/session/inside.h \
 	src/session/inspect.c src/session/inspect.h \
 	src/session/list.c src/session/list.h \
+	src/session/listener_tls.c src/session/listener_tls.h \
 	src/session/logon.c src/session/logon.h \
 	src/session/odd.c \
 	src/session/origin.c src/session/origin.h \

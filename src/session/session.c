@@ -10,6 +10,7 @@
 #include "session/count.h"
 #include "session/greet.h"
 #include "session/inspect.h"
+#include "session/listener_tls.h"
 #include "session/logon.h"
 
 #define LINGER_MS 2000u
@@ -248,23 +249,45 @@ session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpo
 	session_move(s, SESSION_HEAD);
 }
 
+/* A stream in the open may be a tunnel, for hours: it counts as the connection that HTTP/1.1 would take for it. */
+static bool
+may_stream(struct gateway *gw, const struct session *parent)
+{
+	const struct settings *set = gw->snap->set;
+
+	if (parent->inside)
+		return true;
+	if (gw->n_sessions - gw->n_streams >= set->max_connections)
+		return false;
+	if (!set->max_connections_per_client || tally_count(gw->shared, &parent->peer.addr) < set->max_connections_per_client)
+		return true;
+	gw->count->refused_limit++;
+	return false;
+}
+
 bool
 session_open_stream(struct session *parent, struct carrier *stream)
 {
-	struct session *s = calloc(1, sizeof *s);
+	struct gateway *gw = parent->gw;
+	struct session *s = may_stream(gw, parent) ? calloc(1, sizeof *s) : NULL;
 
 	if (!s)
 		return false;
 	s->is_stream = true;
 	s->id = parent->id;
+	s->inside = parent->inside ? inside_ref(parent->inside) : NULL;
+	s->outer = outer_ref(parent->outer);
 	s->counted_at = parent->counted_at;
-	s->inside = inside_ref(parent->inside);
 	s->client.fd = -1;
-	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
+	watch_init_idle(&s->client.watch, gw->loop, on_client, s);
 	side_carry(&s->client, stream);
-	enlist(s, parent->gw, &parent->peer, parent->slot);
+	enlist(s, gw, &parent->peer, parent->slot);
 	session_move(s, SESSION_HEAD);
-	parent->gw->n_streams++;
+	s->is_bounded = s->inside != NULL;
+	if (s->is_bounded)
+		gw->n_streams++;
+	else
+		session_tally(s);
 	watch_again(&s->client.watch, WATCH_READ);
 	return true;
 }
@@ -301,6 +324,8 @@ session_finish(struct session *s, enum fault fault)
 
 	if (s->state == SESSION_DONE)
 		return;
+	if (s->state == SESSION_CLIENT_TLS && !s->req)
+		listener_tls_end(s);
 	session_move(s, SESSION_DONE);
 	tell_log(s, fault);
 	streams_end(s);
@@ -313,11 +338,13 @@ session_finish(struct session *s, enum fault fault)
 	s->origin = NULL;
 	inside_unref(s->inside);
 	s->inside = NULL;
-	if (s->is_stream) {
+	outer_unref(s->outer);
+	s->outer = NULL;
+	if (s->is_bounded)
 		gw->n_streams--;
-	} else {
-		if (s->tallied)
-			tally_remove(gw->shared, gw->worker, &s->peer.addr);
+	if (s->tallied)
+		tally_remove(gw->shared, gw->worker, &s->peer.addr);
+	if (!s->is_stream) {
 		gw->count->open--;
 		if (count_of_listener(gw, s->counted_at)->open)
 			count_of_listener(gw, s->counted_at)->open--;
@@ -373,7 +400,7 @@ on_client(void *arg, unsigned what)
 		peek_pump(s);
 		break;
 	case SESSION_CLIENT_TLS:
-		inspect_on_client(s);
+		(s->req ? inspect_on_client : listener_tls_on_client)(s);
 		break;
 	case SESSION_FRONT:
 		streams_on_event(s);
@@ -481,8 +508,10 @@ on_deadline(void *arg)
 	case SESSION_ORIGIN_TLS:
 		origin_tls_on_timeout(s);
 		break;
-	case SESSION_LEAF:
 	case SESSION_CLIENT_TLS:
+		(s->req ? inspect_on_timeout : listener_tls_on_timeout)(s);
+		break;
+	case SESSION_LEAF:
 		inspect_on_timeout(s);
 		break;
 	case SESSION_FRONT:

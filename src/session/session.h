@@ -60,6 +60,8 @@ enum session_state {
 /* Of an inspected CONNECT, while its tunnel is not taken up yet (inspect.h). */
 struct inspection;
 struct front;
+/* TLS to the proxy itself (listener_tls.h). */
+struct outer;
 
 /* What a URL says beside its authority; spans point into the head. */
 struct target {
@@ -190,7 +192,8 @@ struct session {
 	struct memo         *memo;     /* owned; tunnels only */
 	struct inside       *inside;   /* a reference: what came before this connection's requests; null: they come in the open. A CONNECT has it from its verdict on */
 	struct memo         *connect;  /* owned: the CONNECT's line, once its requests come; null: none, or it is another session's (HTTP/2) */
-	struct tls_end      *client_tls; /* what carries the client's side; null: nothing, or a stream */
+	struct outer        *outer;    /* a reference: TLS to the proxy itself, below all that is said; null: the client speaks to us in the clear */
+	struct tls_end      *client_tls; /* what carries the client's side, the innermost (owned by the session while it shakes hands with a listener); null: nothing, or a stream */
 	struct front        *front;    /* owned; HTTP/2: the connection whose streams are sessions */
 	struct identity     *identity; /* a reference: who logged on to this connection (NTLM); null: nobody */
 	uint64_t             ground;    /* what that rests on */
@@ -211,7 +214,8 @@ struct session {
 	bool                 tallied;    /* it counts as one of its client's */
 	bool                 keep;       /* the client's connection stays after this request */
 	bool                 eof;        /* the client will send no more */
-	bool                 is_stream;  /* of another session's HTTP/2: no socket, not in the tally */
+	bool                 is_stream;  /* of another session's HTTP/2: no socket */
+	bool                 is_bounded; /* there, and inside an inspected tunnel: in no tally, and not under max-connections */
 	bool                 settled;    /* tunnel: keepalive is on */
 	uint64_t             lingered;   /* bytes read in vain */
 };
@@ -221,7 +225,8 @@ struct session {
 void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
 /* From now on it counts as one of its client's. */
 void session_tally(struct session *s);
-/* One stream of an inspected client's HTTP/2, which the carrier is; on behalf of `parent`. False: no memory, the carrier stays the caller's. */
+/* One stream of a client's HTTP/2, which the carrier is; on behalf of `parent`: inside its tunnel, or, in the open, as a connection of its own would be.
+ * False: no memory, or too many; the carrier stays the caller's. */
 bool session_open_stream(struct session *parent, struct carrier *stream);
 /* Go to `next`: checks the edge, arms the deadline. */
 void session_move(struct session *s, enum session_state next);
@@ -332,6 +337,8 @@ void authenticate_break_off(struct session *s);
 void authenticate_forget(struct session *s);
 /* The fields that an answer of ours with this fault carries for it; bytes written. */
 size_t authenticate_fields(const struct session *s, enum fault fault, char *out, size_t room);
+/* The schemes that this client may log on by: bit 1 << enum auth_scheme. */
+unsigned authenticate_schemes(const struct session *s);
 /* Proxy-Authentication-Info for the answer of what was let through, if there is one. */
 size_t authenticate_info(const struct request *r, char *out, size_t room);
 

@@ -204,6 +204,10 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 			"4: fallback = proxy: want none, direct", "5: max-age = 721h: want a time from 0ms to 720h"}},
 		{"[gateway]\nadmin = 3180 localhost:1\nadmin-clients = 10.0.0.0/33\n",
 		    {"2: admin = 3180: want ADDRESS:PORT such as", "2: admin = localhost:1", "3: admin-clients = 10.0.0.0/33"}},
+		/* TLS to the proxy itself */
+		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\n", {"3: [listener a] has tls-cert but no tls-key; want both, or neither"}},
+		{"[listener a]\naddress = 127.0.0.1:0\ntls-key = b\nh2 = maybe\n", {"3: [listener a] has tls-key but no tls-cert", "4: h2 = maybe: want yes or no"}},
+		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\ntls-cert = a\ntls-key = b\n", {"4: [listener a] is transparent and has tls-cert"}},
 		{"[rule a]\naction = deny\nurl = \nheaders = !\nredirect =\nset-request-header = !x\n",
 		    {"3: url", "4: \"!\" stands alone", "5: redirect", "6: set-request-header takes no \"!\""}},
 		{"[rule a]\naction = deny\nremove-response-header =\ncontent-types = \"a\norigin-tls = \"\"\norigin-strength = !!1\n",
