@@ -30,6 +30,7 @@ struct sink {
 	int      trouble;       /* errno of the last failure; 0: writing works */
 	char     why[SINK_WHY]; /* the same in words; empty: what errno says */
 	bool     was_said;      /* the trouble is in the operations log, its end is not */
+	unsigned wait_ms;       /* as the kind wishes; 0: none */
 	uint64_t retry_us;      /* monotonic; writing is not tried before */
 	uint64_t say_us, say_end_us; /* nor is trouble, or its end, told before */
 	char    *buf;           /* owned */
@@ -252,6 +253,7 @@ write_out(struct sink *s, uint64_t now_us)
 			s->at = entry_start(s);
 	} while (t.torn && !t.error);
 	s->is_pending = t.pending;
+	s->wait_ms = t.wait_ms;
 	s->is_busy = t.error == EAGAIN;
 	if (t.error && t.error != EAGAIN) {
 		s->trouble = t.error;
@@ -332,7 +334,9 @@ sink_flush(struct sink *s, uint64_t now_us)
 uint64_t
 sink_retry_ms(const struct sink *s)
 {
-	return s->is_busy || (s->is_pending && s->kind->is_paced) ? BUSY_MS : RETRY_US / 1000;
+	if (s->wait_ms)
+		return s->wait_ms;
+	return s->is_busy ? BUSY_MS : RETRY_US / 1000;
 }
 
 void

@@ -12,6 +12,8 @@
 #include "audit/format.h"
 #include "audit/record.h"
 #include "audit/sink.h"
+#include "audit/sink_journal.h"
+#include "audit/sink_syslog.h"
 #include "base/log.h"
 #include "ipc/ring.h"
 
@@ -39,6 +41,7 @@ struct logger {
 	struct watch  wake;
 	struct timer  poll;
 	int           wake_fd;
+	struct resolver *resolver; /* borrowed */
 	struct lane  *lanes; /* owned */
 	unsigned      n_lanes;
 	struct out   *outs; /* owned */
@@ -95,8 +98,10 @@ take(struct logger *l, struct lane *a)
 	}
 	for (unsigned i = 0; i < l->n_outs; i++) {
 		char *line = sink_room(l->outs[i].sink);
-		if (line)
-			sink_took(l->outs[i].sink, log_format_line(l->outs[i].format, &r, text, line));
+		if (!line)
+			continue;
+		sink_says(l->outs[i].sink, &r, text);
+		sink_took(l->outs[i].sink, log_format_line(l->outs[i].format, &r, text, line));
 	}
 }
 
@@ -248,7 +253,7 @@ outs_new(const struct logger_log *logs, unsigned n)
 		outs[i].format = log_format_new(logs[i].format, logs[i].custom, logs[i].log_query, why);
 		if (outs[i].format)
 			continue;
-		log_error("access log %s: %s", logs[i].path, *why ? why : "out of memory");
+		log_error("access log %s: %s", logs[i].path ? logs[i].path : logs[i].syslog ? logs[i].syslog : SINK_JOURNAL_NAME, *why ? why : "out of memory");
 		while (i-- > 0)
 			log_format_free(outs[i].format);
 		free(outs);
@@ -257,12 +262,75 @@ outs_new(const struct logger_log *logs, unsigned n)
 	return outs;
 }
 
-/* An old log that goes to `path` and whose sink nobody has taken over. */
+/* --- places --- */
+
+static struct sink_syslog_config
+syslog_of(const struct logger *l, const struct logger_log *log)
+{
+	return (struct sink_syslog_config){
+		.to = log->syslog,
+		.ca = log->syslog_ca,
+		.host = log->host,
+		.name = log->app_name,
+		.facility = log->facility,
+		.severity = log->severity,
+		.spool = log->spool,
+		.spool_size = log->spool_size,
+		.resolver = l->resolver,
+	};
+}
+
+static struct sink_journal_config
+journal_of(const struct logger_log *log)
+{
+	return (struct sink_journal_config){.name = log->app_name, .facility = log->facility, .severity = log->severity};
+}
+
+/* What tells places apart: sink_path of its sink. */
+static const char *
+place_name(const struct logger_log *log, char name[SINK_SYSLOG_NAME])
+{
+	if (log->path)
+		return log->path;
+	if (!log->syslog)
+		return SINK_JOURNAL_NAME;
+	sink_syslog_name(log->syslog, log->spool, name);
+	return name;
+}
+
+static struct sink *
+place_open(const struct logger *l, const struct logger_log *log)
+{
+	struct sink_syslog_config  syslog = syslog_of(l, log);
+	struct sink_journal_config journal = journal_of(log);
+	bool                       says_drops = log->format == LOG_JSON;
+
+	if (log->path)
+		return sink_new(log->path, says_drops, loop_now_us(l->loop));
+	return log->syslog ? sink_syslog_new(&syslog, says_drops) : sink_journal_new(&journal, says_drops);
+}
+
+/* An old sink goes on for a new log. False: no memory, nothing changed. */
+static bool
+place_adopt(const struct logger *l, struct sink *s, const struct logger_log *log)
+{
+	struct sink_syslog_config  syslog = syslog_of(l, log);
+	struct sink_journal_config journal = journal_of(log);
+
+	if (log->syslog && !log->path && !sink_syslog_adopt(s, &syslog))
+		return false;
+	if (!log->path && !log->syslog)
+		sink_journal_adopt(s, &journal);
+	sink_say_drops(s, log->format == LOG_JSON);
+	return true;
+}
+
+/* An old log that goes to this place and whose sink nobody has taken over. */
 static struct out *
-out_find(struct out *outs, unsigned n, const char *path)
+out_find(struct out *outs, unsigned n, const char *name)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (outs[i].sink && strcmp(sink_path(outs[i].sink), path) == 0)
+		if (outs[i].sink && strcmp(sink_path(outs[i].sink), name) == 0)
 			return &outs[i];
 	return NULL;
 }
@@ -270,8 +338,10 @@ out_find(struct out *outs, unsigned n, const char *path)
 static bool
 is_named_before(const struct logger_log *logs, unsigned i)
 {
+	char a[SINK_SYSLOG_NAME], b[SINK_SYSLOG_NAME];
+
 	for (unsigned j = 0; j < i; j++)
-		if (strcmp(logs[j].path, logs[i].path) == 0)
+		if (strcmp(place_name(&logs[j], a), place_name(&logs[i], b)) == 0)
 			return true;
 	return false;
 }
@@ -281,6 +351,7 @@ logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
 {
 	struct out *outs = outs_new(logs, n), *old;
 	unsigned    made = 0;
+	char        name[SINK_SYSLOG_NAME];
 	bool        more;
 
 	if (!outs)
@@ -288,23 +359,24 @@ logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
 	drain(l, &more);
 	/* first all that can fail, then what cannot: taking over the sinks that stay */
 	for (; made < n; made++) {
-		if (!is_named_before(logs, made) && out_find(l->outs, l->n_outs, logs[made].path))
+		old = is_named_before(logs, made) ? NULL : out_find(l->outs, l->n_outs, place_name(&logs[made], name));
+		if (old && place_adopt(l, old->sink, &logs[made]))
 			continue;
-		outs[made].sink = sink_new(logs[made].path, logs[made].format == LOG_JSON, loop_now_us(l->loop));
+		outs[made].sink = old ? NULL : place_open(l, &logs[made]);
 		if (!outs[made].sink)
 			goto fail;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		if (outs[i].sink)
 			continue;
-		old = out_find(l->outs, l->n_outs, logs[i].path);
+		old = out_find(l->outs, l->n_outs, place_name(&logs[i], name));
 		outs[i].sink = old->sink;
 		old->sink = NULL;
-		sink_say_drops(outs[i].sink, logs[i].format == LOG_JSON);
 	}
 	outs_free(l, l->outs, l->n_outs);
 	l->outs = outs;
 	l->n_outs = n;
+	timer_set(l->loop, &l->poll, 0);
 	return true;
 fail:
 	outs_free(l, outs, n);
@@ -349,6 +421,7 @@ logger_new(struct loop *loop, const struct logger_config *c)
 	l->loop = loop;
 	l->wake_fd = c->wake_fd;
 	l->stats = c->stats;
+	l->resolver = c->resolver;
 	timer_init(&l->poll, on_poll, l);
 	if (!logger_reconfigure(l, c->logs, c->n_logs))
 		goto fail;
