@@ -32,7 +32,8 @@ struct sink {
 	bool     was_said;      /* the trouble is in the operations log, its end is not */
 	unsigned wait_ms;       /* as the kind wishes; 0: none */
 	uint64_t retry_us;      /* monotonic; writing is not tried before */
-	uint64_t say_us, say_end_us; /* nor is trouble, or its end, told before */
+	bool     is_second;     /* sink_kind.h */
+	uint64_t say_us[2], say_end_us; /* nor is trouble, the first or the second, or its end, told before */
 	char    *buf;           /* owned */
 	size_t   room, at, end;
 	uint64_t held;          /* lines in buf */
@@ -49,9 +50,9 @@ complain(struct sink *s, uint64_t now_us)
 {
 	const char *why = s->trouble == EAGAIN ? "its reader does not keep up" : strerror(s->trouble);
 
-	if (now_us < s->say_us)
+	if (now_us < s->say_us[s->is_second])
 		return;
-	s->say_us = now_us + SAY_US;
+	s->say_us[s->is_second] = now_us + SAY_US;
 	s->was_said = true;
 	log_warn("access log %s: %s; %llu lines are kept in memory (at most %u MiB), %llu were dropped", s->name, *s->why ? s->why : why,
 	         (unsigned long long)s->held, (unsigned)(SINK_MEMORY_MAX >> 20), (unsigned long long)s->lost);
@@ -257,6 +258,7 @@ write_out(struct sink *s, uint64_t now_us)
 	s->is_busy = t.error == EAGAIN;
 	if (t.error && t.error != EAGAIN) {
 		s->trouble = t.error;
+		s->is_second = t.is_second;
 		memcpy(s->why, t.why, sizeof s->why);
 		s->retry_us = now_us + RETRY_US;
 		complain(s, now_us);
@@ -319,6 +321,7 @@ sink_flush(struct sink *s, uint64_t now_us)
 	if (s->at < s->end) {
 		if (s->is_busy && s->lost) {
 			s->trouble = EAGAIN;
+			s->is_second = false;
 			s->why[0] = '\0';
 			complain(s, now_us);
 		}

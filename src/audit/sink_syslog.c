@@ -162,6 +162,7 @@ explain(struct syslog_sink *s, bool is_stuck, int spool_error, struct sink_try *
 {
 	const char *why = is_stuck ? "it does not read" : *wire_why(s->wire) ? wire_why(s->wire) : "it is not connected yet";
 
+	t->is_second = spool_error != 0;
 	t->error = spool_error ? spool_error : is_stuck ? ETIMEDOUT : ENOTCONN;
 	if (!s->spool)
 		snprintf(t->why, sizeof t->why, "%s", why);
