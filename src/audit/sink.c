@@ -36,6 +36,7 @@ struct sink {
 	uint64_t say_us[2], say_end_us; /* nor is trouble, the first or the second, or its end, told before */
 	char    *buf;           /* owned */
 	size_t   room, at, end;
+	size_t   tried;         /* what end was at the last try: in trouble not each line is a try of its own */
 	uint64_t held;          /* lines in buf */
 	uint64_t gap;           /* lines lost since one was last taken */
 	uint64_t lost;          /* lines lost here that the operations log has not told */
@@ -164,6 +165,7 @@ make_room(struct sink *s, size_t need)
 		memmove(s->buf, s->buf + start, s->end - start);
 		s->at -= start;
 		s->end -= start;
+		s->tried -= start;
 	}
 	while (room - s->end < need && room < SINK_MEMORY_MAX)
 		room *= 2;
@@ -253,6 +255,7 @@ write_out(struct sink *s, uint64_t now_us)
 		if (t.torn)
 			s->at = entry_start(s);
 	} while (t.torn && !t.error);
+	s->tried = s->end;
 	s->is_pending = t.pending;
 	s->wait_ms = t.wait_ms;
 	s->is_busy = t.error == EAGAIN;
@@ -266,7 +269,7 @@ write_out(struct sink *s, uint64_t now_us)
 	if (s->at < s->end)
 		return;
 	s->counts.lines += s->held;
-	s->at = s->end = 0;
+	s->at = s->end = s->tried = 0;
 	s->held = 0;
 }
 
@@ -277,7 +280,7 @@ sink_took(struct sink *s, size_t n)
 	s->held++;
 	s->record = NULL;
 	s->text = NULL;
-	if (s->end - s->at >= BATCH_BYTES && (!s->trouble || s->kind->is_paced) && !s->is_busy)
+	if (s->end - s->tried >= BATCH_BYTES && (!s->trouble || s->kind->is_paced) && !s->is_busy)
 		write_out(s, clock_mono_us());
 }
 

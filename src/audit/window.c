@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "audit/window.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,10 +181,15 @@ bool
 window_stash(struct window *w, struct spool *s, int *error)
 {
 	size_t   at = w->next_at;
-	char    *entry = malloc(sizeof(uint32_t) + SPOOL_MESSAGE_MAX);
-	bool     ok = entry != NULL;
+	char    *entry;
 	uint32_t n;
+	bool     ok;
 
+	if (!window_unsaved(w))
+		return true;
+	entry = malloc(sizeof n + SPOOL_MESSAGE_MAX);
+	ok = entry != NULL;
+	*error = ENOMEM;
 	for (size_t i = w->next; ok && i < w->n; at += w->frame[i++].n) {
 		size_t skip = message_offset(w, w->buf + at, w->frame[i].n);
 		if (w->frame[i].mark)
@@ -196,6 +202,8 @@ window_stash(struct window *w, struct spool *s, int *error)
 			w->frame[i].mark = spool_pass(s);
 	}
 	free(entry);
+	if (ok)
+		*error = 0;
 	return ok;
 }
 
