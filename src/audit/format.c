@@ -65,10 +65,34 @@ log_format_line(const struct log_format *f, const struct record *r, const struct
 	case LOG_SQUID: format_squid(&l, r, text, f->query); break;
 	case LOG_JSON: format_json(&l, r, text, f->query); break;
 	case LOG_COMBINED: format_combined(&l, r, text, f->query, time_text_get(f->when, r->end_real_us)); break;
-	case LOG_W3C: case LOG_CEF: case LOG_LEEF: format_squid(&l, r, text, f->query); break;
+	case LOG_W3C: format_w3c(&l, r, text, f->query); break;
+	case LOG_CEF: format_cef(&l, r, text, f->query); break;
+	case LOG_LEEF: format_leef(&l, r, text, f->query); break;
 	case LOG_CUSTOM: format_custom(&l, r, text, f->query, f->custom); break;
 	}
 	*l.at++ = '\n';
+	return (size_t)(l.at - buf);
+}
+
+size_t
+log_format_head(enum log_format_kind kind, uint64_t real_us, char buf[LOG_HEAD_MAX])
+{
+	struct line l = {buf, buf + LOG_HEAD_MAX};
+
+	if (kind == LOG_W3C)
+		format_w3c_head(&l, real_us);
+	return (size_t)(l.at - buf);
+}
+
+size_t
+log_format_drops(enum log_format_kind kind, uint64_t real_us, uint64_t lines, char buf[LOG_DROPS_MAX])
+{
+	struct line l = {buf, buf + LOG_DROPS_MAX};
+
+	if (kind == LOG_JSON)
+		format_json_drops(&l, real_us, lines);
+	else if (kind == LOG_W3C)
+		format_w3c_drops(&l, lines);
 	return (size_t)(l.at - buf);
 }
 

@@ -18,4 +18,11 @@ enum log_format_kind log_format_kind(const struct log_format *f);
 /* Write the line with its newline to buf (LOG_LINE_MAX bytes); returns its length. */
 size_t log_format_line(const struct log_format *f, const struct record *r, const struct span text[RT_COUNT], char *buf);
 
+/* What stands at the top of a file of this kind, with its newlines; 0: nothing does. */
+#define LOG_HEAD_MAX 1024
+size_t log_format_head(enum log_format_kind kind, uint64_t real_us, char buf[LOG_HEAD_MAX]);
+/* The line that stands where so many were lost; 0: this kind cannot say so. */
+#define LOG_DROPS_MAX 128
+size_t log_format_drops(enum log_format_kind kind, uint64_t real_us, uint64_t lines, char buf[LOG_DROPS_MAX]);
+
 #endif

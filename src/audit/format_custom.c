@@ -13,7 +13,7 @@
 
 #define SOURCE_MAX 4096u
 #define KNOWN_CODES "%% ts tu tS tl tg tr dt >a >p <a <p <A >Hs Ss Sh rm ru rp rv >rs >rd >rP un ui mt st >st <st >h <h ssl::... note"
-#define KNOWN_NOTES "id session listener worker action rule list_entry reported guard sni alpn fault user groups auth_... tls_... origin_issuer"
+#define KNOWN_NOTES "id session listener worker action rule list_* reported guard sni alpn fault user groups auth_* tls_* origin_* queue_*"
 #define NO_MINOR 255
 
 enum code {
@@ -21,7 +21,7 @@ enum code {
 	CODE_CLIENT_PORT, CODE_ADDRESS, CODE_SERVER_PORT, CODE_SERVER_NAME, CODE_STATUS, CODE_RESULT, CODE_HIER, CODE_TARGET, CODE_PATH,
 	CODE_VERSION, CODE_SCHEME, CODE_PORT, CODE_IDENT, CODE_MEDIA_TYPE, CODE_BYTES, CODE_BYTES_IN, CODE_BYTES_OUT, CODE_TEXT, CODE_REFERER,
 	CODE_ID, CODE_SESSION, CODE_WORKER, CODE_ACTION, CODE_GUARD, CODE_FAULT, CODE_AUTH_SCHEME,
-	CODE_AUTH_MS, CODE_BUMP_MODE, CODE_TLS_VERSION, CODE_TLS_CIPHER,
+	CODE_AUTH_MS, CODE_QUEUE_MS, CODE_BUMP_MODE, CODE_TLS_VERSION, CODE_TLS_CIPHER,
 };
 
 enum takes { TAKES_NOTHING, TAKES_TIME, TAKES_REQUEST_FIELD, TAKES_REPLY_FIELD, TAKES_NOTE };
@@ -60,7 +60,8 @@ static const struct row notes[] = {
 	{"tls_client", CODE_TEXT, RT_TLS_CLIENT, 0, 0}, {"tls_origin", CODE_TEXT, RT_TLS_ORIGIN, 0, 0}, {"origin_issuer", CODE_TEXT, RT_ORIGIN_ISSUER, 0, 0},
 	{"tls_detail", CODE_TEXT, RT_TLS_DETAIL, 0, 0},
 	{"fault", CODE_FAULT, 0, 0, 0}, {"user", CODE_TEXT, RT_USER, 0, 0}, {"groups", CODE_TEXT, RT_GROUPS, 0, 0},
-	{"auth_scheme", CODE_AUTH_SCHEME, 0, 0, 0}, {"auth_ms", CODE_AUTH_MS, 0, 0, 0}, {"auth_detail", CODE_TEXT, RT_AUTH_DETAIL, 0, 0}, {0},
+	{"auth_scheme", CODE_AUTH_SCHEME, 0, 0, 0}, {"auth_ms", CODE_AUTH_MS, 0, 0, 0}, {"auth_detail", CODE_TEXT, RT_AUTH_DETAIL, 0, 0},
+	{"queue_ms", CODE_QUEUE_MS, 0, 0, 0}, {0},
 };
 
 struct token {
@@ -328,22 +329,6 @@ put_word(struct line *l, const char *word)
 		line_str(l, word);
 }
 
-/* The URL's path, which is all after the authority. */
-static void
-put_path(struct line *l, struct span url, bool query, enum line_style style)
-{
-	struct span rest = words_url(url, query).tail;
-	const char *p = rest.n > 2 ? memmem(rest.p, rest.n, "://", 3) : NULL;
-
-	if (p) {
-		p += 3;
-		rest = span_of(p, (size_t)(rest.p + rest.n - p));
-	}
-	p = rest.n ? memchr(rest.p, '/', rest.n) : NULL;
-	if (p)
-		line_text(l, span_of(p, (size_t)(rest.p + rest.n - p)), style);
-}
-
 static void
 put_start(struct line *l, const struct record *r)
 {
@@ -364,7 +349,11 @@ put_number(struct line *l, const struct token *t, const struct record *r)
 	case CODE_SECONDS: v = r->end_real_us / 1000000; break;
 	case CODE_MILLISECONDS: v = r->end_real_us / 1000 % 1000; break;
 	case CODE_DURATION: v = r->duration_us / 1000; break;
-	case CODE_CLIENT_PORT: v = r->client.port; break;
+	case CODE_CLIENT_PORT:
+		if (!r->client.port)
+			return true;
+		v = r->client.port;
+		break;
 	case CODE_STATUS: v = r->status; break;
 	case CODE_BYTES: v = r->bytes_in + r->bytes_out; break;
 	case CODE_BYTES_IN: v = r->bytes_in; break;
@@ -372,6 +361,7 @@ put_number(struct line *l, const struct token *t, const struct record *r)
 	case CODE_WORKER: v = r->worker; break;
 	case CODE_RESOLVE_MS: put_ms(l, r->resolve_ms); return true;
 	case CODE_AUTH_MS: put_ms(l, r->auth_ms); return true;
+	case CODE_QUEUE_MS: put_ms(l, r->queue_ms); return true;
 	case CODE_SERVER_PORT:
 		if (!r->has_address)
 			return true;
@@ -407,7 +397,7 @@ put_value(struct line *l, const struct token *t, const struct record *r, const s
 	case CODE_RESULT: line_str(l, words_result(r)); break;
 	case CODE_HIER: line_str(l, words_hier(r)); break;
 	case CODE_TARGET: words_target(l, r, text, query, t->style); break;
-	case CODE_PATH: put_path(l, text[RT_URL], query, t->style); break;
+	case CODE_PATH: line_text(l, words_path(text[RT_URL], query), t->style); break;
 	case CODE_VERSION:
 		if (r->minor != NO_MINOR)
 			words_http_version(l, r);

@@ -144,6 +144,7 @@ put_outcome(struct line *l, const struct record *r, const struct span text[RT_CO
 	KEY(l, "tls_ms"), put_number(l, r->tls_ms, MS_NONE);
 	KEY(l, "first_byte_ms"), put_number(l, r->first_byte_ms, MS_NONE);
 	KEY(l, "auth_ms"), put_number(l, r->auth_ms, MS_NONE);
+	KEY(l, "queue_ms"), put_number(l, r->queue_ms, MS_NONE);
 	KEY(l, "user_agent"), put_text(l, text[RT_USER_AGENT]);
 	KEY(l, "content_type"), put_text(l, text[RT_CONTENT_TYPE]);
 }
@@ -165,4 +166,14 @@ format_json(struct line *l, const struct record *r, const struct span text[RT_CO
 	put_verdict(l, r, text);
 	put_outcome(l, r, text);
 	line_char(l, '}');
+}
+
+void
+format_json_drops(struct line *l, uint64_t real_us, uint64_t lines)
+{
+	line_str(l, "{\"ts\":\"");
+	moment_print(l, real_us);
+	line_str(l, "\",\"event\":\"dropped\",\"lines\":");
+	line_number(l, lines, 0, ' ');
+	line_str(l, "}\n");
 }

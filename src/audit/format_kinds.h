@@ -10,8 +10,17 @@
 
 void format_squid(struct line *l, const struct record *r, const struct span text[RT_COUNT], bool query);
 void format_json(struct line *l, const struct record *r, const struct span text[RT_COUNT], bool query);
+/* Stands where lines were lost. */
+void format_json_drops(struct line *l, uint64_t real_us, uint64_t lines);
 /* `when`: the time as the line shows it. */
 void format_combined(struct line *l, const struct record *r, const struct span text[RT_COUNT], bool query, struct span when);
+
+void format_w3c(struct line *l, const struct record *r, const struct span text[RT_COUNT], bool query);
+/* The lines that begin with #: what the fields are; how many lines are missing here. */
+void format_w3c_head(struct line *l, uint64_t real_us);
+void format_w3c_drops(struct line *l, uint64_t lines);
+void format_cef(struct line *l, const struct record *r, const struct span text[RT_COUNT], bool query);
+void format_leef(struct line *l, const struct record *r, const struct span text[RT_COUNT], bool query);
 
 struct custom;
 struct custom *custom_new(struct span source, char why[160]);

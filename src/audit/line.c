@@ -14,12 +14,15 @@ enum {
 	K_UNSAFE = 64,  /* # { } | ^ ~ ` ' */
 	K_PERCENT = 128,
 	K_SQUARE = 256, /* [ ] */
+	K_PLUS = 512,
+	K_EQUALS = 1024,
+	K_PIPE = 2048,
 };
 
 static const uint16_t kind[256] = {
-	[0 ... 31] = K_CONTROL, [' '] = K_BLANK, ['"'] = K_QUOTE, ['#'] = K_UNSAFE, ['%'] = K_PERCENT, ['\''] = K_UNSAFE, ['<'] = K_ANGLE,
-	['>'] = K_ANGLE, ['['] = K_SQUARE, ['\\'] = K_BACKSLASH, [']'] = K_SQUARE, ['^'] = K_UNSAFE, ['`'] = K_UNSAFE, ['{'] = K_UNSAFE,
-	['|'] = K_UNSAFE, ['}'] = K_UNSAFE, ['~'] = K_UNSAFE, [127] = K_CONTROL, [128 ... 255] = K_HIGH,
+	[0 ... 31] = K_CONTROL, [' '] = K_BLANK, ['"'] = K_QUOTE, ['#'] = K_UNSAFE, ['%'] = K_PERCENT, ['\''] = K_UNSAFE, ['+'] = K_PLUS,
+	['<'] = K_ANGLE, ['='] = K_EQUALS, ['>'] = K_ANGLE, ['['] = K_SQUARE, ['\\'] = K_BACKSLASH, [']'] = K_SQUARE, ['^'] = K_UNSAFE, ['`'] = K_UNSAFE, ['{'] = K_UNSAFE,
+	['|'] = K_UNSAFE | K_PIPE, ['}'] = K_UNSAFE, ['~'] = K_UNSAFE, [127] = K_CONTROL, [128 ... 255] = K_HIGH,
 };
 
 /* Kinds that do not stand as they are. */
@@ -33,6 +36,9 @@ static const uint16_t touched[] = {
 	[STYLE_QUOTED_WORD] = K_CONTROL | K_HIGH | K_BACKSLASH | K_QUOTE | K_BLANK,
 	[STYLE_JSON] = K_CONTROL | K_HIGH | K_BACKSLASH | K_QUOTE,
 	[STYLE_RAW] = K_CONTROL | K_HIGH,
+	[STYLE_W3C] = K_CONTROL | K_HIGH | K_BLANK | K_QUOTE | K_PLUS | K_PERCENT,
+	[STYLE_CEF] = K_CONTROL | K_HIGH | K_BACKSLASH | K_EQUALS,
+	[STYLE_CEF_HEAD] = K_CONTROL | K_HIGH | K_BACKSLASH | K_PIPE,
 };
 
 static const char lower_hex[] = "0123456789abcdef", upper_hex[] = "0123456789ABCDEF";
@@ -135,6 +141,19 @@ escape(unsigned char c, enum line_style style, char out[6])
 		}
 		out[1] = 'x', out[2] = lower_hex[c >> 4], out[3] = lower_hex[c & 15];
 		return 4;
+	case STYLE_CEF:
+	case STYLE_CEF_HEAD:
+		if (c == '\\' || c == '=' || c == '|' || c == '\r' || c == '\n') {
+			out[0] = '\\', out[1] = (char)(c == '\r' ? 'r' : c == '\n' ? 'n' : c);
+			return 2;
+		}
+		break;
+	case STYLE_W3C:
+		if (c == ' ') {
+			out[0] = '+';
+			return 1;
+		}
+		break;
 	case STYLE_URL:
 	case STYLE_UNSAFE:
 	case STYLE_STRICT:
@@ -152,7 +171,7 @@ line_text(struct line *l, struct span s, enum line_style style)
 	size_t               room = (size_t)(l->end - l->at), n;
 	char                *at = l->at, *end = at + (room < LINE_TEXT_MAX ? room : LINE_TEXT_MAX), piece[6];
 	uint16_t             touch = touched[style];
-	bool                 keeps_utf8 = style == STYLE_JSON || style == STYLE_RAW;
+	bool                 keeps_utf8 = style == STYLE_JSON || style == STYLE_RAW || style == STYLE_CEF || style == STYLE_CEF_HEAD;
 
 	while (p < stop) {
 		if (!(kind[*p] & touch)) {

@@ -31,6 +31,9 @@ enum line_style {
 	STYLE_QUOTED_WORD, /* the same, and blanks */
 	STYLE_JSON,     /* RFC 8259 7; UTF-8 stands as it is, other bytes as \u00NN (that is: read as ISO 8859-1) */
 	STYLE_RAW,      /* UTF-8 as it is; the rest %XX */
+	STYLE_W3C,      /* one token: + for a blank; %XX for + % " and non-ASCII */
+	STYLE_CEF,      /* a value of CEF: \\ \= \r \n; UTF-8 as it is; the rest %XX */
+	STYLE_CEF_HEAD, /* the same before the values, where | is escaped and = is not */
 };
 
 static inline void

@@ -51,7 +51,7 @@ struct record {
 	uint16_t fault;  /* enum fault */
 	uint16_t status; /* sent to the client; 0 none */
 	uint16_t port, worker;
-	uint32_t resolve_ms, connect_ms, tls_ms, first_byte_ms, auth_ms; /* MS_NONE: did not happen */
+	uint32_t resolve_ms, connect_ms, tls_ms, first_byte_ms, auth_ms, queue_ms; /* MS_NONE: did not happen */
 	uint16_t len[RT_COUNT]; /* texts follow the struct, one after the other, without NUL; each cut to RECORD_TEXT_MAX */
 };
 

@@ -9,13 +9,11 @@
 #include <string.h>
 
 #include "audit/sink_kind.h"
-#include "audit/words.h"
 #include "base/clock.h"
 #include "base/log.h"
 
 #define FIRST_BYTES ((size_t)512 << 10)
 #define BATCH_BYTES ((size_t)256 << 10) /* written out at once when this much has come together */
-#define EVENT_BYTES 128u                /* most that the line about drops takes */
 #define RETRY_US    1000000u
 #define BUSY_MS     50u /* until a full FIFO is tried again */
 #define SAY_US      60000000u
@@ -24,7 +22,7 @@ struct sink {
 	const struct sink_kind *kind;
 	void    *arg;  /* owned; the kind's */
 	char    *name; /* owned */
-	bool     says_drops;
+	enum log_format_kind format; /* of the lines */
 	bool     is_busy;       /* the last write met a reader that does not keep up */
 	bool     is_pending;    /* the kind has something left to do */
 	int      trouble;       /* errno of the last failure; 0: writing works */
@@ -73,7 +71,7 @@ recover(struct sink *s, uint64_t now_us)
 }
 
 struct sink *
-sink_make(const struct sink_kind *kind, void *arg, const char *name, bool says_drops)
+sink_make(const struct sink_kind *kind, void *arg, const char *name, enum log_format_kind format)
 {
 	struct sink *s = calloc(1, sizeof *s);
 
@@ -86,7 +84,7 @@ sink_make(const struct sink_kind *kind, void *arg, const char *name, bool says_d
 	s->name = strdup(name);
 	s->buf = malloc(FIRST_BYTES);
 	s->room = FIRST_BYTES;
-	s->says_drops = says_drops;
+	s->format = format;
 	if (s->name && s->buf)
 		return s;
 	kind->free(arg);
@@ -127,9 +125,11 @@ sink_path(const struct sink *s)
 }
 
 void
-sink_say_drops(struct sink *s, bool says_drops)
+sink_speak(struct sink *s, enum log_format_kind format)
 {
-	s->says_drops = says_drops;
+	s->format = format;
+	if (s->kind->speak)
+		s->kind->speak(s->arg, format);
 }
 
 /* Start of the entry that buf[at] is in. */
@@ -203,18 +203,12 @@ end_entry(struct sink *s, size_t n)
 static void
 put_gap(struct sink *s)
 {
-	struct line l;
-	char       *start;
+	size_t n;
 
-	if (s->gap && s->says_drops && make_room(s, line_offset(s) + EVENT_BYTES)) {
-		start = s->buf + s->end + line_offset(s);
-		l = (struct line){start, start + EVENT_BYTES};
-		line_str(&l, "{\"ts\":\"");
-		moment_print(&l, clock_real_us());
-		line_str(&l, "\",\"event\":\"dropped\",\"lines\":");
-		line_number(&l, s->gap, 0, ' ');
-		line_str(&l, "}\n");
-		end_entry(s, (size_t)(l.at - start));
+	if (s->gap && make_room(s, line_offset(s) + LOG_DROPS_MAX)) {
+		n = log_format_drops(s->format, clock_real_us(), s->gap, s->buf + s->end + line_offset(s));
+		if (n)
+			end_entry(s, n);
 	}
 	s->gap = 0;
 }
@@ -222,7 +216,7 @@ put_gap(struct sink *s)
 char *
 sink_room(struct sink *s)
 {
-	if (!make_room(s, LOG_LINE_MAX + EVENT_BYTES + 2 * line_offset(s))) {
+	if (!make_room(s, LOG_LINE_MAX + LOG_DROPS_MAX + 2 * line_offset(s))) {
 		s->gap++;
 		s->lost++;
 		s->counts.dropped++;

@@ -18,13 +18,17 @@ struct sink;
 
 #define SINK_MEMORY_MAX ((size_t)8 << 20)
 
-/* "-" is standard output. `says_drops`: dropped lines are also told in the log itself, as {"ts":...,"event":"dropped","lines":N}. A file that cannot be
- * opened is not an error here. NULL: out of memory. */
-struct sink *sink_new(const char *path, bool says_drops, uint64_t now_us);
+/* "-" is standard output. `format`: what the lines are of, since it also has words for the top of a file and for lines that were dropped (log_format_head,
+ * log_format_drops). A file that cannot be opened is not an error here. NULL: out of memory. */
+struct sink *sink_new(const char *path, enum log_format_kind format, uint64_t now_us);
 /* Tries once more to write what is left. Returns how many lines were lost with it. */
 uint64_t    sink_free(struct sink *s, uint64_t now_us);
 const char *sink_path(const struct sink *s);
-void        sink_say_drops(struct sink *s, bool says_drops);
+/* From now on lines are of that format. */
+void sink_speak(struct sink *s, enum log_format_kind format);
+/* Of a file; of other places it is ignored. Before it grows beyond max_size bytes (0: it may) it is renamed to FILE.1, what was that to FILE.2 and so on up
+ * to FILE.keep; whole lines only. When that fails, which is said once a minute, the file goes on growing. */
+void sink_limit(struct sink *s, uint64_t max_size, uint32_t keep);
 
 /* LOG_LINE_MAX bytes to write the next line to, or NULL: no room, counted as dropped. sink_took: the line is n bytes, with its newline. */
 char *sink_room(struct sink *s);

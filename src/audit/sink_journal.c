@@ -194,7 +194,7 @@ take_values(struct journal_sink *j, const struct sink_journal_config *c)
 }
 
 struct sink *
-sink_journal_new(const struct sink_journal_config *c, bool says_drops)
+sink_journal_new(const struct sink_journal_config *c, enum log_format_kind format)
 {
 	struct journal_sink *j = calloc(1, sizeof *j);
 
@@ -202,7 +202,7 @@ sink_journal_new(const struct sink_journal_config *c, bool says_drops)
 		return NULL;
 	j->fd = -1;
 	take_values(j, c);
-	return sink_make(&journal_kind, j, SINK_JOURNAL_NAME, says_drops);
+	return sink_make(&journal_kind, j, SINK_JOURNAL_NAME, format);
 }
 
 void

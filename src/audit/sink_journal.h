@@ -17,7 +17,7 @@ struct sink_journal_config {
 };
 
 /* Everything is copied. NULL: no memory. sink_path is SINK_JOURNAL_NAME. */
-struct sink *sink_journal_new(const struct sink_journal_config *c, bool says_drops);
+struct sink *sink_journal_new(const struct sink_journal_config *c, enum log_format_kind format);
 /* The same configuration of lines to come. */
 void sink_journal_adopt(struct sink *s, const struct sink_journal_config *c);
 

@@ -34,6 +34,8 @@ struct sink_kind {
 	void (*head)(void *arg, struct line *l, size_t n, const struct record *r, const struct span *text);
 	/* n may be 0: go on with what was taken before. */
 	void (*write)(void *arg, const char *p, size_t n, uint64_t now_us, struct sink_try *t);
+	/* Lines are of another format from now on. Null: that does not matter. */
+	void (*speak)(void *arg, enum log_format_kind format);
 	/* Rotation; t->torn, t->errors. Null: nothing to open. */
 	void (*reopen)(void *arg, struct sink_try *t);
 	/* Returns the lines that it took and that are lost with it. */
@@ -41,7 +43,7 @@ struct sink_kind {
 };
 
 /* Takes over `arg`, also when it fails. NULL: no memory. `name`: as the operations log has it, and what sink_path says. */
-struct sink *sink_make(const struct sink_kind *kind, void *arg, const char *name, bool says_drops);
+struct sink *sink_make(const struct sink_kind *kind, void *arg, const char *name, enum log_format_kind format);
 /* What the maker of that kind gave; null: another kind. */
 void *sink_arg(const struct sink *s, const struct sink_kind *kind);
 

@@ -241,7 +241,7 @@ take_values(struct syslog_sink *s, const struct sink_syslog_config *c)
 }
 
 struct sink *
-sink_syslog_new(const struct sink_syslog_config *c, bool says_drops)
+sink_syslog_new(const struct sink_syslog_config *c, enum log_format_kind format)
 {
 	struct syslog_sink *s = calloc(1, sizeof *s);
 	char                name[SINK_SYSLOG_NAME];
@@ -258,7 +258,7 @@ sink_syslog_new(const struct sink_syslog_config *c, bool says_drops)
 	if (!s->wire || (c->spool && (!s->path || !s->message)))
 		goto fail;
 	sink_syslog_name(c->to, c->spool, name);
-	return sink_make(&syslog_kind, s, name, says_drops);
+	return sink_make(&syslog_kind, s, name, format);
 fail:
 	syslog_free(s);
 	return NULL;

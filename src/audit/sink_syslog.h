@@ -22,7 +22,7 @@ struct sink_syslog_config {
 };
 
 /* Everything is copied. NULL: no memory, or `to` is no server. sink_path is `to`, with `, spool FILE` when there is one. */
-struct sink *sink_syslog_new(const struct sink_syslog_config *c, bool says_drops);
+struct sink *sink_syslog_new(const struct sink_syslog_config *c, enum log_format_kind format);
 /* What sink_path of such a sink says. */
 #define SINK_SYSLOG_NAME 4608
 void sink_syslog_name(const char *to, const char *spool, char name[SINK_SYSLOG_NAME]);

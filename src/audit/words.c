@@ -161,6 +161,48 @@ words_media_type(struct span s)
 	return span_of(s.p, n);
 }
 
+const char *
+words_event(const struct record *r)
+{
+	const char *action = words_action(r);
+
+	return r->fault != FAULT_NONE ? fault_row((enum fault)r->fault)->word : action ? action : "request";
+}
+
+const char *
+words_title(const struct record *r)
+{
+	const char *sentence = fault_row((enum fault)r->fault)->sentence;
+
+	if (r->fault != FAULT_NONE)
+		return *sentence ? sentence : "The connection ended early.";
+	return r->is_connect || r->is_tunnel ? "A tunnel was let through." : "A request was let through.";
+}
+
+unsigned
+words_severity(const struct record *r)
+{
+	if (r->fault == FAULT_NONE)
+		return 1;
+	if (r->guard == GUARD_WORD_CLOSED)
+		return 7; /* something else than what was let through unasked */
+	return fault_row((enum fault)r->fault)->tag == TAG_DENIED ? 5 : 3;
+}
+
+struct span
+words_path(struct span url, bool query)
+{
+	struct span rest = words_url(url, query).tail;
+	const char *p = rest.n > 2 ? memmem(rest.p, rest.n, "://", 3) : NULL;
+
+	if (p) {
+		p += 3;
+		rest = span_of(p, (size_t)(rest.p + rest.n - p));
+	}
+	p = rest.n ? memchr(rest.p, '/', rest.n) : NULL;
+	return p ? span_of(p, (size_t)(rest.p + rest.n - p)) : SPAN("");
+}
+
 void
 words_or_dash(struct line *l, struct span text, enum line_style style)
 {
@@ -197,21 +239,33 @@ moment_utc(uint64_t real_us)
 }
 
 void
+moment_print_date(struct line *l, const struct moment *m)
+{
+	line_number(l, m->year, 4, '0');
+	line_char(l, '-');
+	line_number(l, m->month, 2, '0');
+	line_char(l, '-');
+	line_number(l, m->day, 2, '0');
+}
+
+void
+moment_print_time(struct line *l, const struct moment *m)
+{
+	line_number(l, m->hour, 2, '0');
+	line_char(l, ':');
+	line_number(l, m->minute, 2, '0');
+	line_char(l, ':');
+	line_number(l, m->second, 2, '0');
+}
+
+void
 moment_print(struct line *l, uint64_t real_us)
 {
 	struct moment m = moment_utc(real_us);
 
-	line_number(l, m.year, 4, '0');
-	line_char(l, '-');
-	line_number(l, m.month, 2, '0');
-	line_char(l, '-');
-	line_number(l, m.day, 2, '0');
+	moment_print_date(l, &m);
 	line_char(l, 'T');
-	line_number(l, m.hour, 2, '0');
-	line_char(l, ':');
-	line_number(l, m.minute, 2, '0');
-	line_char(l, ':');
-	line_number(l, m.second, 2, '0');
+	moment_print_time(l, &m);
 	line_char(l, '.');
 	line_number(l, m.ms, 3, '0');
 	line_char(l, 'Z');

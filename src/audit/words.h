@@ -34,8 +34,15 @@ struct logged_url words_url(struct span url, bool query);
 void words_url_print(struct line *l, struct span url, bool query, enum line_style style);
 /* Squid's %ru: the URL; error:FAULT when there was no request to take one from; "-". */
 void words_target(struct line *l, const struct record *r, const struct span text[RT_COUNT], bool query, enum line_style style);
+/* All that follows the authority of a URL, cut off after '?' unless `query`; empty for host:port. */
+struct span words_path(struct span url, bool query);
 /* Content type without its parameters. */
 struct span words_media_type(struct span content_type);
+/* For readers that look for incidents: one word for what happened (the fault, else the action, else "request"), and how bad it was, 1 to 10. */
+const char *words_event(const struct record *r);
+unsigned    words_severity(const struct record *r);
+/* A few words for people: the fault's sentence, or what was done. */
+const char *words_title(const struct record *r);
 /* text, or "-" when it is empty */
 void words_or_dash(struct line *l, struct span text, enum line_style style);
 
@@ -45,6 +52,9 @@ struct moment {
 };
 /* Years after 9999 are 9999. */
 struct moment moment_utc(uint64_t real_us);
+/* 2026-01-31 and 23:59:59, UTC. */
+void moment_print_date(struct line *l, const struct moment *m);
+void moment_print_time(struct line *l, const struct moment *m);
 /* RFC 3339, UTC, milliseconds: 2026-01-31T23:59:59.999Z */
 void moment_print(struct line *l, uint64_t real_us);
 

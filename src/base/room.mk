@@ -4,4 +4,5 @@ libpostern_a_SOURCES += \
 	src/base/fault.c src/base/fault.h \
 	src/base/flat.c src/base/flat.h \
 	src/base/log.c src/base/log.h \
+	src/base/text.c src/base/text.h \
 	src/base/span.h

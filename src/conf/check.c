@@ -131,7 +131,7 @@ once_order(const void *x, const void *y)
 	return d;
 }
 
-/* Sorted, so that a file of a million sections costs no square of it. `what`: printf format of the thing, "%.*s". */
+/* Sorted, so that a file of a million sections costs no square of it. `word`: the section that the text names; "": it is a path. */
 static void
 check_once(struct load *l, struct onces *all, const char *word)
 {
@@ -146,7 +146,9 @@ check_once(struct load *l, struct onces *all, const char *word)
 			continue;
 		}
 		where_print(l->c, all->v[head].at, first, sizeof first);
-		if (o->text.n) {
+		if (o->text.n && !*word) {
+			report_error(l->r, o->at, "address unix:%.*s is given twice; the first is at %s", SHOW(o->text), first);
+		} else if (o->text.n) {
 			report_error(l->r, o->at, "[%s %.*s] is given twice; the first is at %s: use another name", word, SHOW(o->text), first);
 		} else {
 			endpoint_print(&o->address, text);
@@ -174,17 +176,35 @@ once_add(struct load *l, struct onces *all, struct once one)
 		check_once(l, &all_, word); \
 	} while (0)
 
+/* A UNIX socket has no original destination, and whoever speaks TLS to the proxy knows of it. */
+static void
+check_listener(struct load *l, const struct conf_listener *e)
+{
+	if (e->mode != LISTENER_TRANSPARENT)
+		return;
+	if (e->paths.n)
+		report_error(l->r, e->paths.v[0].at, "address = unix:%.*s in a transparent listener: nothing can be redirected to a UNIX socket; give it a listener of its own with mode = explicit",
+		    SHOW(e->paths.v[0].text));
+	if (e->tls_cert || e->tls_key)
+		report_error(l->r, e->mode_at, "mode = transparent and tls-cert exclude each other: transparent clients do not know of the proxy; remove one of them");
+}
+
 static void
 check_addresses(struct load *l)
 {
-	struct onces          all = {0};
+	struct onces          all = {0}, paths = {0};
 	struct conf_listener *e;
 
-	TAILQ_FOREACH(e, &l->c->listeners, link)
+	TAILQ_FOREACH(e, &l->c->listeners, link) {
+		check_listener(l, e);
 		for (size_t i = 0; i < e->address.n; i++)
 			if (e->address.v[i].port) /* 0: the kernel finds a free one */
 				once_add(l, &all, (struct once){.address = e->address.v[i], .at = e->at});
+		for (size_t i = 0; i < e->paths.n; i++)
+			once_add(l, &paths, (struct once){.text = e->paths.v[i].text, .at = e->paths.v[i].at});
+	}
 	check_once(l, &all, "listener");
+	check_once(l, &paths, "");
 }
 
 void
@@ -207,4 +227,5 @@ check_whole(struct load *l)
 	check_auth(l);
 	check_inspection(l);
 	check_spools(l);
+	check_log_lines(l);
 }

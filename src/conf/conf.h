@@ -286,8 +286,12 @@ struct conf_rule {
 
 enum log_format_kind { LOG_SQUID, LOG_JSON, LOG_COMBINED, LOG_CUSTOM, LOG_W3C, LOG_CEF, LOG_LEEF };
 
+/* conf_log.lets: bits 1u << enum action, and of what no rule decided */
+#define LOG_LETS_NONE 16u
+#define LOG_LETS_ALL  31u
 #define LOG_ANONYMISE_CLIENTS 1u
 #define LOG_ANONYMISE_USERS   2u
+#define LOG_KEY_BYTES 32 /* of the hash that stands for a user */
 
 struct conf_log {
 	TAILQ_ENTRY(conf_log) link;
@@ -306,6 +310,7 @@ struct conf_log {
 	struct conf_items    actions; /* words; empty: all */
 	uint32_t             sample;  /* every so manieth of them; 1: all */
 	struct conf_items    anonymise; /* words: clients, users */
+	uint32_t             lets, masks; /* actions as LOG_LETS_..., anonymise as LOG_ANONYMISE_...; conf/log_lines fills them in */
 	/* file */
 	uint64_t             max_size; /* bytes, then it is renamed to FILE.1 and so on; 0: grows */
 	uint32_t             keep;     /* of those */

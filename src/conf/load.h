@@ -94,6 +94,8 @@ void check_log(struct load *l, const struct section *s);
 void check_spools(struct load *l);
 /* --- auth: what [auth] needs, and what rules need of it --- */
 void check_auth(struct load *l);
+/* --- log_lines: which lines go to a log, and what of them --- */
+void check_log_lines(struct load *l);
 /* --- inspection: the same of [inspection] --- */
 void check_inspection(struct load *l);
 

@@ -11,6 +11,7 @@ libpostern_a_SOURCES += \
 	src/conf/line.c src/conf/line.h \
 	src/conf/list.c \
 	src/conf/load.c src/conf/load.h \
+	src/conf/log_lines.c \
 	src/conf/option.c src/conf/option.h \
 	src/conf/report.c \
 	src/conf/set.c \

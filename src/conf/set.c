@@ -313,6 +313,8 @@ set_item(struct load *l, const struct option *o, void *base, struct conf_item *i
 		break;
 	case OPTION_ENDPOINTS:
 		set_endpoint(l, o, field(o, base), item, NULL);
+		if (o->at_off)
+			*(struct where *)((char *)base + o->at_off) = item->at;
 		break;
 	case OPTION_PLACES:
 		set_place(l, o, base, item);

@@ -6,6 +6,7 @@
 #define POSTERN_IPC_CENSUS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum gateway_state { GATEWAY_STARTING, GATEWAY_SERVING, GATEWAY_DRAINING };
@@ -25,6 +26,7 @@ struct census {
 	_Atomic int32_t  parent_pid;
 	_Atomic uint64_t started_real_us, generation, reloaded_real_us;
 	_Atomic uint64_t reloads, reloads_refused;
+	_Atomic bool     reload_failed; /* the last one was refused */
 	_Atomic uint64_t drain_until_real_us; /* while draining */
 	_Atomic uint32_t n; /* of process[] */
 	struct census_process process[CENSUS_PROCESSES];

@@ -293,6 +293,18 @@ ring_fill(const struct ring *r)
 }
 
 uint64_t
+ring_written(const struct ring *r)
+{
+	return atomic_load_explicit(&r->h->head, memory_order_relaxed);
+}
+
+uint64_t
+ring_taken(const struct ring *r)
+{
+	return atomic_load_explicit(&r->h->tail, memory_order_relaxed);
+}
+
+uint64_t
 ring_drops(const struct ring *r)
 {
 	return atomic_load_explicit(&r->h->drops, memory_order_relaxed) + atomic_load_explicit(&r->h->damaged, memory_order_relaxed);

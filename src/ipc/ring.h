@@ -37,6 +37,8 @@ void ring_pass(struct ring *r);
 void ring_release_passed(struct ring *r);
 size_t   ring_size(const struct ring *r); /* bytes it can hold */
 size_t   ring_fill(const struct ring *r); /* bytes queued */
+uint64_t ring_written(const struct ring *r); /* of the writer: bytes that were ever queued; modulo 2^64 */
+uint64_t ring_taken(const struct ring *r);   /* of the reader: bytes that were given back, of these */
 uint64_t ring_drops(const struct ring *r);
 /* Of the reader: drops since the last call, also of calls by earlier readers. */
 uint64_t ring_drops_take(struct ring *r);

@@ -4,6 +4,7 @@ libpostern_a_SOURCES += \
 	src/ipc/names.c src/ipc/names.h \
 	src/ipc/ring.c src/ipc/ring.h \
 	src/ipc/census.h \
+	src/ipc/limits.c src/ipc/limits.h \
 	src/ipc/metrics.c src/ipc/metrics.h \
 	src/ipc/shared.c src/ipc/shared.h \
 	src/ipc/slots.c src/ipc/slots.h

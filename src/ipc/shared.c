@@ -35,6 +35,7 @@ shared_create(uint32_t n_workers)
 	/* these must not be guessed: without them nothing starts */
 	if (getrandom(s->auth.failed.key, sizeof s->auth.failed.key, 0) != sizeof s->auth.failed.key ||
 	    getrandom(s->auth.refused.key, sizeof s->auth.refused.key, 0) != sizeof s->auth.refused.key ||
+	    getrandom(&s->limits.key, sizeof s->limits.key, 0) != sizeof s->limits.key ||
 	    getrandom(s->consent_key, sizeof s->consent_key, 0) != sizeof s->consent_key) {
 		munmap(s, sizeof *s);
 		close(fd);
@@ -73,7 +74,21 @@ shared_close(struct shared *s)
 void
 shared_worker_reset(struct shared *s, uint32_t worker)
 {
-	s->worker[worker].counters.open = 0;
+	struct shared_worker *w = &s->worker[worker];
+
+	w->counters.open = w->counters.tunnels_open = w->counters.queued = 0;
+	/* most were never counted under: those are not written, so that they take no memory */
+	for (uint32_t i = 0; i < LISTENER_COUNTS; i++)
+		if (w->listener[i].open)
+			w->listener[i].open = 0;
+	for (uint32_t i = 0; i < RULE_SLOTS; i++) {
+		if (w->rule[i].open)
+			w->rule[i].open = 0;
+		if (atomic_load(&w->limits.busy[i]))
+			atomic_store(&w->limits.busy[i], 0);
+		if (atomic_load(&w->limits.waiting[i]))
+			atomic_store(&w->limits.waiting[i], 0);
+	}
 	memset(&s->worker[worker].tally, 0, sizeof s->worker[worker].tally);
 }
 
@@ -117,4 +132,35 @@ tally_count(const struct shared *s, const struct addr *client)
 		for (int i = 0; i < 2; i++)
 			sum[i] += s->worker[w].tally.count[i][slot[i]];
 	return sum[0] < sum[1] ? sum[0] : sum[1];
+}
+
+bool
+shared_hold(struct shared *s, uint32_t worker, uint32_t slot, uint32_t most)
+{
+	uint64_t sum = 0;
+
+	/* first take, then look: whoever looks later sees it */
+	atomic_fetch_add(&s->worker[worker].limits.busy[slot], 1);
+	for (uint32_t w = 0; w < s->n_workers; w++)
+		sum += atomic_load(&s->worker[w].limits.busy[slot]);
+	if (sum <= most)
+		return true;
+	shared_release(s, worker, slot);
+	return false;
+}
+
+void
+shared_release(struct shared *s, uint32_t worker, uint32_t slot)
+{
+	atomic_fetch_sub(&s->worker[worker].limits.busy[slot], 1);
+}
+
+uint32_t
+shared_waiting(const struct shared *s, uint32_t slot)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t w = 0; w < s->n_workers; w++)
+		sum += atomic_load_explicit(&s->worker[w].limits.waiting[slot], memory_order_relaxed);
+	return sum;
 }

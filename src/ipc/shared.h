@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "ipc/census.h"
 #include "ipc/failures.h"
+#include "ipc/limits.h"
 #include "ipc/metrics.h"
 #include "ipc/names.h"
 #include "ipc/slots.h"
@@ -32,10 +33,15 @@ struct worker_counters {
 	uint64_t guard_closed, guard_reported;
 	uint64_t accept_pauses;  /* out of descriptors, or at max-connections */
 	uint64_t open;           /* client connections now */
+	uint64_t tunnels_open;   /* tunnels now */
+	uint64_t ring_written;   /* bytes of log records handed to the ring, in all; see logger_stats.ring_taken */
 	uint64_t by_action[4];   /* enum action */
 	uint64_t by_fault[FAULT_COUNT];
 	uint64_t auth_asked, auth_cached; /* errands to auth processes; Basic passwords known already */
 	uint64_t inspected, leaves_asked, leaves_cached, origins_remembered; /* tunnels whose TLS was taken up; leaves had of the signer, and of the cache; tunnels answered before their origin */
+	uint64_t queued;         /* requests that wait for their turn now */
+	uint64_t queued_total, queue_timeouts;
+	uint64_t throttled_us;   /* that sessions waited for bandwidth, all together */
 };
 
 /* Connections of each client, counted twice under two hashes; the smaller count is the answer: never too low, seldom too high. */
@@ -49,6 +55,7 @@ struct logger_stats {
 	_Atomic uint64_t dropped;      /* lines that a log in trouble had no memory for */
 	_Atomic uint64_t ring_dropped; /* records that found their ring full, or damaged */
 	_Atomic uint64_t errors;       /* failed opens and writes */
+	_Atomic uint64_t ring_taken[SHARED_WORKERS_MAX]; /* of each worker's ring_written */
 };
 
 /* Of one auth process; only added to, so it outlives one that dies. */
@@ -79,6 +86,7 @@ struct shared_worker {
 	struct listener_counters  listener[LISTENER_COUNTS];
 	_Alignas(4096) struct rule_counters rule[RULE_SLOTS];
 	_Alignas(4096) struct tally tally;
+	_Alignas(64) struct limits_worker limits;
 };
 
 struct shared {
@@ -89,6 +97,7 @@ struct shared {
 	_Alignas(64) struct signer_stats signer;
 	_Alignas(64) struct census census;
 	_Alignas(64) struct slots slots;
+	_Alignas(64) struct limits limits;
 	_Alignas(64) struct shared_auth auth;
 	struct shared_worker worker[];
 };
@@ -103,5 +112,11 @@ void tally_add(struct shared *s, uint32_t worker, const struct addr *client);
 void tally_remove(struct shared *s, uint32_t worker, const struct addr *client);
 /* Connections of this client, over all workers. */
 uint32_t tally_count(const struct shared *s, const struct addr *client);
+/* One more request or tunnel under this rule slot, if there are fewer than `most` over all workers. Two workers that try for the last place at once may both be
+ * told no; never both yes. */
+bool shared_hold(struct shared *s, uint32_t worker, uint32_t slot, uint32_t most);
+void shared_release(struct shared *s, uint32_t worker, uint32_t slot);
+/* Sessions of all workers that wait for this rule slot's bandwidth. */
+uint32_t shared_waiting(const struct shared *s, uint32_t slot);
 
 #endif

@@ -136,14 +136,17 @@ lane_push(struct lane *l, struct side *to, struct span bytes)
 }
 
 static enum lane_answer
-pump_copy(struct lane *l, struct side *from, struct side *to, struct lane_pool *p)
+pump_copy(struct lane *l, struct side *from, struct side *to, struct lane_pool *p, size_t *may)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		ssize_t r = side_read(from, p->scratch, p->scratch_size);
+		if (*may == 0)
+			return LANE_DRY;
+		ssize_t r = side_read(from, p->scratch, *may < p->scratch_size ? *may : p->scratch_size);
 		if (r < 0)
 			return errno == EAGAIN ? LANE_WAITS : LANE_BROKEN_FROM;
 		if (r == 0)
 			return lane_end(l, from, to);
+		*may -= (size_t)r;
 		l->bulk = (size_t)r >= p->scratch_size / BULK_PART ? (uint8_t)(l->bulk + 1) : 0;
 		if (lane_push(l, to, span_of(p->scratch, (size_t)r)) == LANE_BROKEN_TO)
 			return LANE_BROKEN_TO;
@@ -173,7 +176,7 @@ drain_pipe(struct lane *l, struct side *to, enum lane_answer *answer)
 }
 
 static enum lane_answer
-pump_splice(struct lane *l, struct side *from, struct side *to)
+pump_splice(struct lane *l, struct side *from, struct side *to, size_t *may)
 {
 	enum lane_answer answer = LANE_WAITS;
 
@@ -182,7 +185,9 @@ pump_splice(struct lane *l, struct side *from, struct side *to)
 			return answer;
 		if (!from->readable)
 			return LANE_WAITS;
-		ssize_t r = sock_splice(from->fd, l->conduit->fd[1], l->conduit->size);
+		if (*may == 0)
+			return LANE_DRY;
+		ssize_t r = sock_splice(from->fd, l->conduit->fd[1], *may < l->conduit->size ? *may : l->conduit->size);
 		if (r < 0) {
 			if (errno != EAGAIN)
 				return LANE_BROKEN_FROM;
@@ -192,12 +197,21 @@ pump_splice(struct lane *l, struct side *from, struct side *to)
 		if (r == 0)
 			return lane_end(l, from, to);
 		l->in_pipe = (uint32_t)r;
+		*may -= (size_t)r;
 	}
 	return LANE_AGAIN;
 }
 
+bool
+lane_wants(const struct lane *l, const struct side *from, const struct side *to)
+{
+	bool stuck = !outbox_is_empty(&l->kept) || l->in_pipe;
+
+	return l->state == LANE_OPEN && from->readable && (!stuck || to->writable);
+}
+
 enum lane_answer
-lane_pump(struct lane *l, struct side *from, struct side *to, struct lane_pool *p)
+lane_pump(struct lane *l, struct side *from, struct side *to, struct lane_pool *p, size_t *may)
 {
 	enum lane_answer answer;
 
@@ -216,12 +230,12 @@ lane_pump(struct lane *l, struct side *from, struct side *to, struct lane_pool *
 	if (l->in_pipe ? !to->writable : !from->readable)
 		return LANE_WAITS;
 	if (!l->conduit) {
-		answer = pump_copy(l, from, to, p);
+		answer = pump_copy(l, from, to, p, may);
 		if (l->bulk < BULK_READS || from->carrier || to->carrier || (answer != LANE_AGAIN && answer != LANE_WAITS) || !outbox_is_empty(&l->kept))
 			return answer;
 		l->bulk = 0;
 		if (!(l->conduit = conduit_take(p)))
 			return answer;
 	}
-	return pump_splice(l, from, to);
+	return pump_splice(l, from, to, may);
 }

@@ -41,13 +41,16 @@ void lane_pool_clear(struct lane_pool *p);
 enum lane_answer {
 	LANE_WAITS, /* for an event */
 	LANE_AGAIN, /* there is more, but others want a turn: watch_again */
+	LANE_DRY,   /* there is more, but no more may be read */
 	LANE_DONE,  /* SHUT: the end was passed on */
 	LANE_BROKEN_FROM, /* the reading side failed (errno) */
 	LANE_BROKEN_TO    /* the writing side did, or no memory */
 };
 
-/* Move what can be moved. */
-enum lane_answer lane_pump(struct lane *l, struct side *from, struct side *to, struct lane_pool *p);
+/* Move what can be moved, of which *may bytes may be read; it is left with what is over. */
+enum lane_answer lane_pump(struct lane *l, struct side *from, struct side *to, struct lane_pool *p, size_t *may);
+/* Would it read now? */
+bool lane_wants(const struct lane *l, const struct side *from, const struct side *to);
 /* Bytes that were read elsewhere (before the tunnel began) go first. */
 enum lane_answer lane_push(struct lane *l, struct side *to, struct span bytes);
 /* Nothing moved for a while: give the pipe back, if it is empty. */

@@ -202,6 +202,12 @@ watch_init_level(struct watch *w, struct loop *l, int fd, unsigned what, watch_f
 	return watch_start(w, l, fd, what, 0, fn, arg);
 }
 
+bool
+watch_init_shared(struct watch *w, struct loop *l, int fd, watch_fn *fn, void *arg)
+{
+	return watch_start(w, l, fd, WATCH_READ, EPOLLEXCLUSIVE, fn, arg);
+}
+
 void
 watch_init_idle(struct watch *w, struct loop *l, watch_fn *fn, void *arg)
 {

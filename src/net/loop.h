@@ -54,6 +54,8 @@ uint64_t loop_now_us(struct loop *l); /* monotonic, as of this turn */
 bool watch_init(struct watch *w, struct loop *l, int fd, unsigned what, watch_fn *fn, void *arg);
 /* The same, level-triggered (listeners, pipes between processes, c-ares' sockets). */
 bool watch_init_level(struct watch *w, struct loop *l, int fd, unsigned what, watch_fn *fn, void *arg);
+/* A listening socket that other processes watch too: readable, level-triggered, and for each connection not all of them are woken. */
+bool watch_init_shared(struct watch *w, struct loop *l, int fd, watch_fn *fn, void *arg);
 /* No descriptor: only watch_again calls it. */
 void watch_init_idle(struct watch *w, struct loop *l, watch_fn *fn, void *arg);
 /* Call again in a later turn as if these had happened: for an owner that stopped before it was dry. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter_ipv4.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -18,8 +19,24 @@ sock_accept(int listener, struct endpoint *peer)
 		fd = accept4(listener, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	while (fd < 0 && errno == EINTR);
 	if (fd >= 0 && !endpoint_from_sockaddr((const struct sockaddr *)&ss, peer))
-		*peer = (struct endpoint){0};
+		*peer = (struct endpoint){.addr = addr_from_v4(INADDR_LOOPBACK)}; /* a UNIX socket: somebody on this machine */
 	return fd;
+}
+
+bool
+sock_original(int fd, struct endpoint *local, struct endpoint *original)
+{
+	struct sockaddr_storage ss;
+	socklen_t               n = sizeof ss;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) != 0 || !endpoint_from_sockaddr((const struct sockaddr *)&ss, local))
+		return false;
+	/* without connection tracking, or for what it does not know, there was no redirection */
+	n = sizeof ss;
+	if (getsockopt(fd, addr_is_v4(&local->addr) ? SOL_IP : SOL_IPV6, SO_ORIGINAL_DST, &ss, &n) != 0 ||
+	    !endpoint_from_sockaddr((const struct sockaddr *)&ss, original))
+		*original = *local;
+	return true;
 }
 
 ssize_t

@@ -16,6 +16,9 @@
 
 /* Accept one connection, non-blocking and close-on-exec; -1 with errno. Options (TCP_NODELAY, keepalive) come from the listener. */
 int sock_accept(int listener, struct endpoint *peer);
+/* Where a connection that was accepted is connected to here, and where its client meant to go: the same, unless netfilter redirected it. Under TPROXY the
+ * former is what the client meant. False: the system does not tell. */
+bool sock_original(int fd, struct endpoint *local, struct endpoint *original);
 /* As recv and send: bytes moved, 0 at end (read), -1 with errno. No SIGPIPE. */
 ssize_t sock_read(int fd, void *buf, size_t n);
 ssize_t sock_write(int fd, struct span a);

@@ -59,10 +59,11 @@ field_id_of(struct span name)
 bool
 head_field_next(const struct head *h, size_t *at, struct field *out)
 {
-	const char *line = h->fields.p + *at, *colon, *lf;
+	const char *line, *colon, *lf;
 
 	if (*at >= h->fields.n)
 		return false;
+	line = h->fields.p + *at;
 	lf = memchr(line, '\n', h->fields.n - *at);
 	colon = memchr(line, ':', (size_t)(lf - line));
 	out->name = span_of(line, (size_t)(colon - line));
@@ -111,10 +112,8 @@ skip_quoted(const char *p, const char *end)
 bool
 field_list_next(struct span value, size_t *at, struct span *item)
 {
-	const char *p = value.p + *at, *end = value.p + value.n;
-
-	while (*at < value.n) {
-		const char *first = p;
+	while (*at < value.n) { /* an empty value may have no place at all */
+		const char *p = value.p + *at, *end = value.p + value.n, *first = p;
 		while (p < end && *p != ',')
 			p = *p == '"' ? skip_quoted(p, end) : p + 1;
 		*item = octet_trim(first, p);

@@ -8,5 +8,6 @@ libpostern_a_SOURCES += \
 	src/parse/hello.c src/parse/hello.h \
 	src/parse/hostname.c src/parse/hostname.h \
 	src/parse/octet.c src/parse/octet.h \
+	src/parse/proxy_header.c src/parse/proxy_header.h \
 	src/parse/result.h \
 	src/parse/url.c src/parse/url.h

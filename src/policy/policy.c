@@ -357,11 +357,10 @@ scratch_new(struct policy *p)
 }
 
 struct policy *
-policy_open(const void *block, size_t size, uint32_t off, bool jit)
+policy_open_names(const void *block, size_t size, uint32_t off)
 {
-	static const enum condition order[] = {COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENTS, COND_LISTENERS, COND_TIMES, COND_ADDRESSES};
-	const struct policy_head   *head = (const void *)((const char *)block + off);
-	struct policy              *p;
+	const struct policy_head *head = (const void *)((const char *)block + off);
+	struct policy            *p;
 
 	if (off == 0 || off > size || size - off < sizeof *head || head->magic != POLICY_MAGIC)
 		return NULL;
@@ -371,6 +370,19 @@ policy_open(const void *block, size_t size, uint32_t off, bool jit)
 	p->block = block;
 	p->head = head;
 	p->rules = policy_at(p, head->rules.off);
+	return p;
+}
+
+struct policy *
+policy_open(const void *block, size_t size, uint32_t off, bool jit)
+{
+	static const enum condition order[] = {COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENTS, COND_LISTENERS, COND_TIMES, COND_ADDRESSES};
+	struct policy              *p = policy_open_names(block, size, off);
+	const struct policy_head   *head;
+
+	if (!p)
+		return NULL;
+	head = p->head;
 	p->base_bits = policy_at(p, head->base_bits);
 	p->lists = policy_at(p, head->lists.off);
 	p->progs = policy_at(p, head->progs);

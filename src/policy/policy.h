@@ -130,6 +130,8 @@ size_t policy_entry_where(const struct policy *p, uint32_t rule, const struct ho
 
 /* `block` as policy_compile wrote it at offset `off`. `jit` for regexes. */
 struct policy *policy_open(const void *block, size_t size, uint32_t off, bool jit);
+/* The same for those who only read: rules by number, their names, ways and places (policy_rule_count, _name, _reason, _where, _way); it decides nothing. */
+struct policy *policy_open_names(const void *block, size_t size, uint32_t off);
 void policy_close(struct policy *p);
 const struct host_set *policy_hosts(const struct policy *p);
 

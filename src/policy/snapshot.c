@@ -12,9 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "conf/key_uri.h"
 #include "policy/carried.h"
 #include "policy/compile.h"
+#include "policy/pac.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
 #define FILE_MOST        ((size_t)4 << 20)            /* of ldap-ca */
@@ -139,7 +143,8 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 		to.mode = (uint8_t)l->mode;
 		to.tls = l->tls_cert && l->tls_key;
 		to.h2 = l->h2;
-		if (!to.clients || f->failed)
+		to.greets = to.proxy_from || to.tls || to.mode != LISTENER_EXPLICIT;
+		if (!to.clients || (l->proxy_from.n && !to.proxy_from) || f->failed)
 			return false;
 		((struct snapshot_listener *)flat_at(f, off))[n++] = to;
 	}
@@ -151,6 +156,21 @@ static struct flat_ref
 add_string(struct flat *f, const char *s)
 {
 	return s ? flat_add_text(f, span_of(s, strlen(s) + 1)) : (struct flat_ref){0, 0};
+}
+
+/* Names, each a text. */
+static struct flat_ref
+add_names(struct flat *f, const struct conf_items *items)
+{
+	uint32_t off = flat_add(f, NULL, items->n * sizeof(struct flat_ref), 8);
+
+	for (size_t i = 0; i < items->n; i++) {
+		struct flat_ref name = flat_add_text(f, items->v[i].text);
+		if (f->failed)
+			break;
+		((struct flat_ref *)flat_at(f, off))[i] = name;
+	}
+	return (struct flat_ref){off, (uint32_t)items->n};
 }
 
 static bool
@@ -183,8 +203,14 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 		log.custom = flat_add_text(f, l->custom);
 		log.format = l->format;
 		log.log_query = l->log_query;
+		log.rules = add_names(f, &l->rules);
+		log.lets = l->lets;
+		log.sample = l->sample;
+		log.masks = l->masks;
+		log.keep = l->keep;
+		log.max_size = l->max_size;
 		set->log_entry |= l->format == LOG_JSON || l->format == LOG_CUSTOM;
-		set->log_referer |= l->format == LOG_COMBINED || l->format == LOG_CUSTOM;
+		set->log_referer |= l->format != LOG_SQUID && l->format != LOG_JSON;
 		if (f->failed)
 			return false;
 		((struct snapshot_log *)flat_at(f, off))[n++] = log;
@@ -256,6 +282,8 @@ fill_values(struct settings *set, const struct conf_gateway *g, const struct sna
 {
 	set->magic = SNAPSHOT_MAGIC;
 	set->generation = in->generation;
+	if (in->log_key)
+		memcpy(set->log_key, in->log_key, sizeof set->log_key);
 	set->report_only = in->report_only;
 	set->head_timeout_ms = g->head_timeout_ms;
 	set->connect_timeout_ms = g->connect_timeout_ms;
@@ -408,6 +436,18 @@ fill_inspection(struct flat *f, struct inspection_settings *to, const struct con
 	carried_ca(f, i, to, r);
 }
 
+/* A strong ETag (RFC 9110 8.8.3) of a text in the block. */
+static struct flat_ref
+add_tag(struct flat *f, struct flat_ref text)
+{
+	char tag[24];
+
+	if (!text.n || f->failed)
+		return (struct flat_ref){0, 0};
+	snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)XXH3_64bits(flat_at(f, text.off), text.n));
+	return flat_add_text(f, span_str(tag));
+}
+
 static bool
 fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *in, struct report *r)
 {
@@ -433,10 +473,14 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 		return false;
 	fill_auth(f, &set.auth, c, r);
 	fill_inspection(f, &set.inspection, c, in, r);
+	set.pac = pac_compile(c, f, r);
+	set.pac_tag = add_tag(f, set.pac);
+	set.pac_max_age_s = c->pac.max_age_ms / 1000;
 	set.egress = egress_compile(c, f);
+	set.admin_clients = add_networks(f, &g->admin_clients);
 	set.policy = policy_compile(c, f, r);
 	/* last: a refresh cuts the block off before it */
-	if (!set.egress || !set.policy || !carried_add(f, c, &set, r))
+	if (!set.egress || !set.admin_clients || !set.policy || !carried_add(f, c, &set, r))
 		return false;
 	set.size = f->used;
 	memcpy(flat_at(f, head), &set, sizeof set);
@@ -501,8 +545,9 @@ snapshot_refresh(int old, uint64_t generation, struct report *r)
 	return fd;
 }
 
-struct snapshot *
-snapshot_open(int fd, bool with_policy)
+/* Map a block, and nothing more. */
+static struct snapshot *
+map_block(int fd)
 {
 	struct snapshot *s = calloc(1, sizeof *s);
 	size_t           n = 0;
@@ -514,13 +559,33 @@ snapshot_open(int fd, bool with_policy)
 	s->block = p;
 	s->size = n;
 	s->set = (const void *)(p + HEAD_AT);
-	if (s->set->magic != SNAPSHOT_MAGIC || s->set->size != n)
-		goto fail;
-	if (!with_policy || (s->policy = policy_open(p, n, s->set->policy, s->set->jit)))
+	if (s->set->magic == SNAPSHOT_MAGIC && s->set->size == n)
 		return s;
 fail:
 	flat_unmap(p, n);
 	free(s);
+	return NULL;
+}
+
+struct snapshot *
+snapshot_open(int fd, bool with_policy)
+{
+	struct snapshot *s = map_block(fd);
+
+	if (!s || !with_policy || (s->policy = policy_open(s->block, s->size, s->set->policy, s->set->jit)))
+		return s;
+	snapshot_unref(s);
+	return NULL;
+}
+
+struct snapshot *
+snapshot_open_names(int fd)
+{
+	struct snapshot *s = map_block(fd);
+
+	if (!s || (s->policy = policy_open_names(s->block, s->size, s->set->policy)))
+		return s;
+	snapshot_unref(s);
 	return NULL;
 }
 

@@ -22,6 +22,7 @@ struct snapshot_listener {
 	uint32_t        proxy_from; /* addr_set of who must begin with a PROXY header; 0: nobody */
 	uint32_t        slot;    /* it counts under this number (ipc/slots) */
 	uint8_t         mode;    /* enum listener_mode */
+	bool            greets;  /* something comes before the first request: a PROXY header, TLS, or finding out where a transparent client goes */
 	bool            tls, h2; /* clients speak TLS to the proxy; HTTP/2 is offered to them */
 	struct flat_ref chain;   /* tls: its certificate first, then those that lead to a root; DER, as inspection_settings.ca has them */
 };
@@ -36,6 +37,11 @@ struct snapshot_log {
 	bool            journald;
 	uint32_t        format; /* enum log_format_kind */
 	bool            log_query;
+	struct flat_ref rules; /* struct flat_ref: names; n 0: of all rules, and of none */
+	uint32_t        lets;  /* LOG_LETS_... */
+	uint32_t        sample, masks; /* LOG_ANONYMISE_... */
+	uint32_t        keep;
+	uint64_t        max_size;
 };
 
 /* A page of the user's own: for a status, or (status 0) for all others. */
@@ -108,6 +114,9 @@ struct settings {
 	struct inspection_settings inspection;
 
 	struct flat_ref visible_name, contact;
+	struct flat_ref pac;          /* the text of /proxy.pac; empty: it is not served */
+	struct flat_ref pac_tag;      /* its ETag, quoted */
+	uint64_t        pac_max_age_s;
 	struct flat_ref proxy_status; /* visible_name as RFC 9209 spells it: a token or a quoted string */
 	struct flat_ref listeners;    /* struct snapshot_listener */
 	struct flat_ref logs;         /* struct snapshot_log */
@@ -118,8 +127,11 @@ struct settings {
 	struct flat_ref files;        /* struct snapshot_file, by kind, in the order of the configuration */
 	struct flat_ref resolv_conf, hosts; /* text */
 
+	uint8_t  log_key[LOG_KEY_BYTES]; /* of names that logs do not tell */
+
 	uint32_t policy;       /* offsets */
 	uint32_t egress;
+	uint32_t admin_clients; /* addr_set of who may ask the admin process */
 };
 
 struct snapshot {
@@ -135,8 +147,9 @@ struct snapshot_inputs {
 	uint64_t               generation;
 	bool                   report_only;
 	uint32_t               workers; /* resolved from `auto` */
-	const struct endpoint *own;
+	const struct endpoint *own; /* listeners, and the admin addresses */
 	size_t                 n_own;
+	const uint8_t         *log_key; /* LOG_KEY_BYTES, the same as long as the gateway runs; null: nothing is logged with it */
 };
 
 /* Build and seal the block; -1: every problem is in `r`. Reads hosts, resolv.conf, page files, certificates and CRLs. */
@@ -151,6 +164,8 @@ int snapshot_refresh(int fd, uint64_t generation, struct report *r);
 
 /* Map a block; the logger needs no policy. NULL: damaged, or out of memory. */
 struct snapshot *snapshot_open(int fd, bool with_policy);
+/* The same for those who show it and decide nothing: the policy knows its rules only (policy_open_names). */
+struct snapshot *snapshot_open_names(int fd);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void             snapshot_unref(struct snapshot *s);
 

@@ -329,6 +329,7 @@ apply(struct authd *d, uint64_t number)
 	snapshot_unref(d->snap);
 	d->snap = d->next;
 	d->next = NULL;
+	log_threshold((enum log_level)d->snap->set->log_level);
 	if (open_with(d, d->next_file) || d->behind || !office_is_open(d->office)) {
 		close_file(&d->file);
 		d->file = d->next_file;

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/key_uri.h"
+#include "proc/census.h"
 #include "proc/crew.h"
 
 #define FOLLOW_MS       2000u
@@ -357,6 +358,7 @@ heard(struct member *m, const struct message *msg)
 		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
+		m->census->generation = msg->number;
 		if (msg->number != m->crew->generation)
 			break;
 		timer_clear(&b->follow);
@@ -529,6 +531,7 @@ bureaus_reap(struct bureaus *a, pid_t pid, int status)
 			continue;
 		timer_clear(&b->follow);
 		b->offered = 0;
+		census_ended(&b->m);
 		if (!a->crew->leaving && is_wanted(b)) {
 			member_died(&b->m);
 			log_warn("%s (pid %d) %s; another one starts in %llu ms", b->m.name, (int)pid, member_end_text(status, how, sizeof how),
@@ -571,6 +574,7 @@ bureaus_init(struct bureaus *a, struct crew *c)
 		b->m = (struct member){.crew = c, .role = k == PEER_SIGNER ? "signer" : "auth", .index = k, .channel = -1, .heard = heard};
 		snprintf(b->m.name, sizeof b->m.name, k == PEER_SIGNER ? "the signer" : "auth %s", back_word((enum back_kind)k));
 		timer_init(&b->m.again, on_again, b);
+		census_enlist(c->shared, &b->m);
 		timer_init(&b->follow, on_follow, b);
 	}
 	if (a->inotify >= 0 && !watch_init_level(&a->watch, c->loop, a->inotify, WATCH_READ, on_inotify, a)) {

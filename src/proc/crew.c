@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/ring.h"
+#include "proc/census.h"
 
 #define RING_BYTES     ((size_t)4 << 20)
 #define CHANGE_MS      100u /* while the configuration changes */
@@ -31,12 +32,13 @@ member_init(struct member *m, struct crew *c, const char *role, uint32_t index)
 	else
 		snprintf(m->name, sizeof m->name, "the %s", role);
 	timer_init(&m->again, on_again, m);
+	census_enlist(c->shared, m);
 }
 
 bool
-crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start)
+crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start, struct shared *shared, int shared_fd)
 {
-	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .exe = -1, .shared_fd = -1, .wake_fd = -1};
+	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .exe = -1, .shared = shared, .shared_fd = shared_fd, .wake_fd = -1};
 	c->start.n_workers = n_workers;
 	member_init(&c->logger, c, "logger", 0);
 	bureaus_init(&c->bureaus, c);
@@ -50,9 +52,8 @@ crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct st
 			return false;
 	}
 	c->exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	c->shared_fd = shared_create(n_workers);
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return c->exe >= 0 && c->shared_fd >= 0 && c->wake_fd >= 0;
+	return c->exe >= 0 && c->wake_fd >= 0;
 }
 
 static void
@@ -74,7 +75,6 @@ crew_clear(struct crew *c)
 		close_if_open(c->ring_fd[i]);
 	}
 	close_if_open(c->exe);
-	close_if_open(c->shared_fd);
 	close_if_open(c->wake_fd);
 }
 
@@ -170,6 +170,7 @@ crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		member_start(&c->worker[i]);
 	bureaus_go(&c->bureaus);
+	admin_go(c->admin);
 }
 
 static void
@@ -193,6 +194,7 @@ heard(struct member *m, const struct message *msg)
 		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
+		m->census->generation = msg->number;
 		if (m->state != MEMBER_SERVING && m->starts > 1)
 			log_info("%s (pid %d) is there again", m->name, (int)m->pid);
 		m->state = MEMBER_SERVING;
@@ -300,6 +302,7 @@ crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *p
 	c->changing = false;
 	each(c, say_go, &generation);
 	bureaus_go(&c->bureaus);
+	admin_go(c->admin);
 }
 
 static void
@@ -340,6 +343,7 @@ void
 crew_end_logger(struct crew *c)
 {
 	bureaus_kill(&c->bureaus); /* nobody is left who might ask */
+	admin_kill(c->admin);
 	timer_clear(&c->logger.again);
 	if (c->logger.pid && !member_say(&c->logger, MSG_DRAIN, 0, NULL, 0, NULL, 0))
 		member_close(&c->logger);
@@ -358,6 +362,7 @@ crew_kill(struct crew *c)
 	c->leaving = true;
 	each(c, kill_member, NULL);
 	bureaus_kill(&c->bureaus);
+	admin_kill(c->admin);
 }
 
 static void
@@ -389,11 +394,7 @@ crew_workers_alive(const struct crew *c)
 static uint64_t
 connections_of(const struct member *m)
 {
-	struct shared *s = is_logger(m) ? NULL : shared_open(m->crew->shared_fd);
-	uint64_t       n = s ? s->worker[m->index].counters.open : 0;
-
-	shared_close(s);
-	return n;
+	return is_logger(m) ? 0 : m->crew->shared->worker[m->index].counters.open;
 }
 
 static void
@@ -403,6 +404,7 @@ ended(struct member *m, int status)
 	char         how[80], lost[64] = "", when[32] = "at once";
 	uint64_t     n = connections_of(m);
 
+	census_ended(m);
 	member_end_text(status, how, sizeof how);
 	if (n)
 		snprintf(lost, sizeof lost, " with %llu connection%s", (unsigned long long)n, n == 1 ? "" : "s");
@@ -435,6 +437,7 @@ crew_reap(struct crew *c)
 			if (pid == c->worker[i].pid)
 				ended(&c->worker[i], status);
 		bureaus_reap(&c->bureaus, pid, status);
+		admin_reap(c->admin, pid, status);
 	}
 	c->on_change(c->arg);
 }

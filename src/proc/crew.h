@@ -11,8 +11,9 @@
 
 #include "ipc/channel.h"
 #include "net/loop.h"
-#include "proc/child.h"
+#include "proc/admin.h"
 #include "proc/bureaus.h"
+#include "proc/child.h"
 #include "proc/member.h"
 #include "proc/ports.h"
 
@@ -20,9 +21,11 @@ struct crew {
 	struct loop  *loop;
 	int           exe;      /* this binary */
 	int           shared_fd, wake_fd;
+	struct shared *shared; /* the same, mapped; both are the parent's */
 	int           ring_fd[SHARED_WORKERS_MAX];
 	uint32_t      n_workers;
 	struct member worker[SHARED_WORKERS_MAX], logger;
+	struct admin *admin; /* likewise; the parent's. Null until admin_init */
 	struct bureaus bureaus; /* never among those that crew_is_prepared and crew_has_applied look at */
 	struct start  start; /* user and limits; index is filled in for each */
 	int           snapshot; /* the one in use; -1: none yet */
@@ -35,7 +38,8 @@ struct crew {
 	void         *arg;
 };
 
-bool crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start);
+/* `shared`, and its descriptor, stay the caller's, and outlive the crew. */
+bool crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start, struct shared *shared, int shared_fd);
 void crew_clear(struct crew *c);
 /* Start all, with snapshot `fd` (stays the caller's, open until replaced). */
 void crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports);

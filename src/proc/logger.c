@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/anonymise.h"
+#include "audit/filter.h"
 #include "audit/format.h"
 #include "audit/record.h"
 #include "audit/sink.h"
@@ -33,6 +35,8 @@ struct lane {
 /* One access log. */
 struct out {
 	struct log_format *format; /* owned */
+	struct log_filter *filter; /* owned */
+	struct anonymiser *anonymiser; /* owned; null: everybody is named */
 	struct sink       *sink;   /* owned */
 };
 
@@ -82,6 +86,26 @@ oldest(struct logger *l)
 }
 
 static void
+put(struct out *o, const struct record *r, const struct span text[RT_COUNT])
+{
+	struct record masked;
+	struct span   masked_text[RT_COUNT];
+	char         *line = sink_room(o->sink);
+
+	if (!line)
+		return;
+	if (o->anonymiser) {
+		masked = *r;
+		memcpy(masked_text, text, sizeof masked_text);
+		anonymise(o->anonymiser, &masked, masked_text);
+		r = &masked;
+		text = masked_text;
+	}
+	sink_says(o->sink, r, text);
+	sink_took(o->sink, log_format_line(o->format, r, text, line));
+}
+
+static void
 take(struct logger *l, struct lane *a)
 {
 	struct record r;
@@ -96,13 +120,9 @@ take(struct logger *l, struct lane *a)
 		l->bad++;
 		return;
 	}
-	for (unsigned i = 0; i < l->n_outs; i++) {
-		char *line = sink_room(l->outs[i].sink);
-		if (!line)
-			continue;
-		sink_says(l->outs[i].sink, &r, text);
-		sink_took(l->outs[i].sink, log_format_line(l->outs[i].format, &r, text, line));
-	}
+	for (unsigned i = 0; i < l->n_outs; i++)
+		if (log_filter_takes(l->outs[i].filter, &r, text))
+			put(&l->outs[i], &r, text);
 }
 
 /* Up to BATCH records; returns how many. */
@@ -152,6 +172,8 @@ settle(struct logger *l)
 	}
 	if (l->stats)
 		count(&l->stats->ring_dropped, full);
+	for (unsigned i = 0; l->stats && i < l->n_lanes; i++)
+		l->stats->ring_taken[i] = ring_taken(l->lanes[i].ring);
 }
 
 static bool
@@ -230,12 +252,31 @@ on_poll(void *arg)
 	turn(arg);
 }
 
+/* But for its sink. */
+static void
+out_clear(struct out *o)
+{
+	log_format_free(o->format);
+	log_filter_free(o->filter);
+	anonymiser_free(o->anonymiser);
+}
+
+static bool
+out_init(struct out *o, const struct logger_log *log, char why[160])
+{
+	o->format = log_format_new(log->format, log->custom, log->log_query, why);
+	o->filter = log_filter_new(log->rules, log->n_rules, log->lets, log->sample);
+	if (log->masks)
+		o->anonymiser = anonymiser_new(log->masks, log->key);
+	return o->format && o->filter && (!log->masks || o->anonymiser);
+}
+
 static void
 outs_free(struct logger *l, struct out *outs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t lost = sink_free(outs[i].sink, loop_now_us(l->loop));
-		log_format_free(outs[i].format);
+		out_clear(&outs[i]);
 		if (l->stats)
 			count(&l->stats->dropped, lost);
 	}
@@ -250,12 +291,12 @@ outs_new(const struct logger_log *logs, unsigned n)
 	char        why[160] = "";
 
 	for (unsigned i = 0; outs && i < n; i++) {
-		outs[i].format = log_format_new(logs[i].format, logs[i].custom, logs[i].log_query, why);
-		if (outs[i].format)
+		if (out_init(&outs[i], &logs[i], why))
 			continue;
 		log_error("access log %s: %s", logs[i].path ? logs[i].path : logs[i].syslog ? logs[i].syslog : SINK_JOURNAL_NAME, *why ? why : "out of memory");
-		while (i-- > 0)
-			log_format_free(outs[i].format);
+		do
+			out_clear(&outs[i]);
+		while (i-- > 0);
 		free(outs);
 		return NULL;
 	}
@@ -303,11 +344,10 @@ place_open(const struct logger *l, const struct logger_log *log)
 {
 	struct sink_syslog_config  syslog = syslog_of(l, log);
 	struct sink_journal_config journal = journal_of(log);
-	bool                       says_drops = log->format == LOG_JSON;
 
 	if (log->path)
-		return sink_new(log->path, says_drops, loop_now_us(l->loop));
-	return log->syslog ? sink_syslog_new(&syslog, says_drops) : sink_journal_new(&journal, says_drops);
+		return sink_new(log->path, log->format, loop_now_us(l->loop));
+	return log->syslog ? sink_syslog_new(&syslog, log->format) : sink_journal_new(&journal, log->format);
 }
 
 /* An old sink goes on for a new log. False: no memory, nothing changed. */
@@ -321,7 +361,6 @@ place_adopt(const struct logger *l, struct sink *s, const struct logger_log *log
 		return false;
 	if (!log->path && !log->syslog)
 		sink_journal_adopt(s, &journal);
-	sink_say_drops(s, log->format == LOG_JSON);
 	return true;
 }
 
@@ -372,7 +411,10 @@ logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
 		old = out_find(l->outs, l->n_outs, place_name(&logs[i], name));
 		outs[i].sink = old->sink;
 		old->sink = NULL;
+		sink_speak(outs[i].sink, logs[i].format);
 	}
+	for (unsigned i = 0; i < n; i++)
+		sink_limit(outs[i].sink, logs[i].max_size, logs[i].keep);
 	outs_free(l, l->outs, l->n_outs);
 	l->outs = outs;
 	l->n_outs = n;

@@ -31,6 +31,12 @@ struct logger_log {
 	enum log_format_kind format;
 	struct span          custom; /* LOG_CUSTOM's */
 	bool                 log_query;
+	const struct span   *rules; /* names of those whose lines it takes */
+	size_t               n_rules; /* 0: all */
+	uint32_t             lets, sample, masks; /* as struct snapshot_log has them */
+	uint64_t             max_size; /* of the file, see sink_limit */
+	uint32_t             keep;
+	const uint8_t       *key; /* LOG_KEY_BYTES, where masks is not 0 */
 };
 
 struct logger_config {

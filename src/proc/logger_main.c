@@ -35,14 +35,23 @@ string_of(const struct snapshot *s, struct flat_ref r)
 	return r.n ? snapshot_text(s, r).p : NULL;
 }
 
-/* The logs of a snapshot, as the logger wants them; the paths and formats point into the snapshot. */
+/* The logs of a snapshot, as the logger wants them; paths, formats and names point into the snapshot. One block: names stand behind the logs. */
 static struct logger_log *
 logs_of(const struct snapshot *s)
 {
 	const struct snapshot_log *from = snapshot_at(s, s->set->logs.off);
-	struct logger_log         *to = calloc(s->set->logs.n + 1, sizeof *to);
+	size_t                     n_names = 0;
+	struct logger_log         *to;
+	struct span               *name;
 
-	for (uint32_t i = 0; to && i < s->set->logs.n; i++)
+	for (uint32_t i = 0; i < s->set->logs.n; i++)
+		n_names += from[i].rules.n;
+	to = calloc(1, (s->set->logs.n + 1) * sizeof *to + n_names * sizeof *name);
+	if (!to)
+		return NULL;
+	name = (struct span *)&to[s->set->logs.n + 1];
+	for (uint32_t i = 0; i < s->set->logs.n; i++) {
+		const struct flat_ref *rules = snapshot_at(s, from[i].rules.off);
 		to[i] = (struct logger_log){
 			.path = string_of(s, from[i].file),
 			.syslog = string_of(s, from[i].syslog),
@@ -56,7 +65,18 @@ logs_of(const struct snapshot *s)
 			.format = (enum log_format_kind)from[i].format,
 			.custom = snapshot_text(s, from[i].custom),
 			.log_query = from[i].log_query,
+			.rules = name,
+			.n_rules = from[i].rules.n,
+			.lets = from[i].lets,
+			.sample = from[i].sample,
+			.masks = from[i].masks,
+			.max_size = from[i].max_size,
+			.keep = from[i].keep,
+			.key = s->set->log_key,
 		};
+		for (uint32_t k = 0; k < from[i].rules.n; k++)
+			*name++ = snapshot_text(s, rules[k]);
+	}
 	return to;
 }
 
@@ -101,6 +121,8 @@ use(struct logging *l, const struct snapshot *s)
 		ok = l->logger != NULL;
 	}
 	l->drain_ms = s->set->drain_timeout_ms;
+	if (ok)
+		log_threshold((enum log_level)s->set->log_level);
 	free(logs);
 	return ok;
 }

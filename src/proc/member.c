@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proc/census.h"
 #include "proc/child.h"
 
 #define STEADY_US      10000000u /* one that lived this long did not die of its start */
@@ -105,6 +106,7 @@ member_spawn(struct member *m, struct loop *loop, int exe)
 	m->channel = end[0];
 	m->since_us = clock_mono_us();
 	m->starts++;
+	census_started(m);
 	m->state = MEMBER_STARTING;
 	m->prepared = m->applied = 0;
 	m->refused = false;

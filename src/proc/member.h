@@ -15,11 +15,12 @@
 
 enum member_state { MEMBER_DOWN, MEMBER_STARTING, MEMBER_PREPARED, MEMBER_SERVING };
 
+struct census_process;
 struct crew;
 
 struct member {
 	struct crew      *crew;
-	const char       *role; /* "worker", "logger", "auth" or "signer" */
+	const char       *role; /* "worker", "logger", "auth", "signer" or "admin" */
 	char              name[32]; /* "worker 3", "the logger" */
 	uint32_t          index;
 	pid_t             pid;     /* 0: none */
@@ -32,6 +33,7 @@ struct member {
 	enum member_state state;
 	uint64_t          prepared, applied; /* generations */
 	bool              refused;
+	struct census_process *census; /* its row; null: none */
 	void            (*heard)(struct member *m, const struct message *msg);
 };
 

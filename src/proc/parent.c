@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/snapshot.h"
+#include "proc/census.h"
 #include "proc/crew.h"
 #include "proc/ports.h"
 
@@ -34,6 +36,9 @@ struct parent {
 	struct parent_options options;
 	struct loop          *loop;
 	struct crew           crew;
+	struct admin          admin;
+	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
+	int                   shared_fd;
 	enum parent_state     state;
 	struct timer          deadline;
 	struct signal_watch   hup, term, interrupt, usr1, child;
@@ -43,6 +48,7 @@ struct parent {
 	uint64_t      generation;
 	uint64_t      drain_ms;
 	char         *user;
+	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
 	uint32_t      workers; /* as configured, `auto` resolved */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
@@ -54,6 +60,7 @@ struct parent {
 	struct bureau_plan next_plan;
 	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
+	enum log_level next_level;
 	bool          again; /* a SIGHUP came while reloading */
 	int           code;
 };
@@ -118,13 +125,16 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
 {
-	struct endpoint        own[LISTENER_SLOTS];
-	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own};
+	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
+	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
-	in.n_own = *ports ? ports_own(*ports, own) : 0;
+	if (*ports && admin_prepare(&p->admin, c, r))
+		in.n_own = ports_own(*ports, own);
+	in.n_own += admin_own(&p->admin, own + in.n_own);
+	census_number(p->shared, c, in.generation);
 	*snapshot = snapshot_build(c, &in, r);
 	if (*snapshot >= 0) {
 		p->has_next_plan = bureau_plan_init(&p->next_plan, c, *snapshot);
@@ -134,16 +144,20 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 		close(*snapshot);
 		*snapshot = -1;
 	}
+	admin_forget(&p->admin);
 	ports_free(*ports, p->ports);
 	*ports = NULL;
 	return false;
 }
 
 static bool
-has_place(const struct ports *p, const struct endpoint *e)
+has_place(const struct ports *p, const struct port *at)
 {
+	const struct endpoint *e = &at->bound;
+
 	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
-		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope)
+		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope &&
+		    strcmp(p->slot[i].path, at->path) == 0)
 			return true;
 	return false;
 }
@@ -152,15 +166,15 @@ has_place(const struct ports *p, const struct endpoint *e)
 static void
 say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c)
 {
-	char text[ENDPOINT_TEXT_MAX];
+	char text[PORT_TEXT_MAX];
 
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		const struct port          *port = &p->slot[i];
 		const struct conf_listener *l = NULL;
 		uint16_t                    index = 0;
-		if (!port->used || has_place(other, &port->bound))
+		if (!port->used || has_place(other, port))
 			continue;
-		endpoint_print(&port->bound, text);
+		port_print(port, text);
 		if (c)
 			TAILQ_FOREACH(l, &c->listeners, link)
 				if (index++ == port->index)
@@ -200,6 +214,7 @@ reload_drop(struct parent *p)
 	p->next_snapshot = -1;
 	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
+	admin_forget(&p->admin);
 	p->will_hold[0] = '\0';
 	timer_clear(&p->deadline);
 	p->state = PARENT_SERVING;
@@ -214,11 +229,13 @@ reload_finish(struct parent *p)
 	struct ports *old = p->ports;
 
 	p->generation++;
+	census_applied(p->shared, p->generation);
 	p->ports = p->next_ports;
 	p->next_ports = NULL;
 	if (p->has_next_plan)
 		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
+	admin_take(&p->admin);
 	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
 	close(p->snapshot);
 	p->snapshot = p->next_snapshot;
@@ -232,6 +249,7 @@ reload_finish(struct parent *p)
 		log_info("reloaded: generation %" PRIu64 " is in use: %s; before: %s", p->generation, p->will_hold, p->holds);
 	else
 		log_info("reloaded: generation %" PRIu64 " is in use: %s", p->generation, p->holds);
+	log_threshold(p->next_level);
 	if (p->will_hold[0])
 		memcpy(p->holds, p->will_hold, sizeof p->holds);
 	p->will_hold[0] = '\0';
@@ -244,6 +262,7 @@ static void
 reload_abort(struct parent *p, const char *why)
 {
 	log_error("reload failed: %s; generation %" PRIu64 " stays in use", why, p->generation);
+	census_refused(p->shared);
 	crew_forget(&p->crew);
 	reload_drop(p);
 	if (p->again)
@@ -297,9 +316,11 @@ on_hup(void *arg)
 		report_print(&r, c, stderr);
 		note_counts(c, p->will_hold, sizeof p->will_hold);
 		note_key(p, c);
+		p->next_level = (enum log_level)c->gateway.log_level;
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		reload_begin(p);
 	} else {
+		census_refused(p->shared);
 		report_print(&r, c, stderr);
 		log_error("reload refused: %zu error%s in %s; generation %" PRIu64 " stays in use", r.errors, r.errors == 1 ? "" : "s", p->options.conf, p->generation);
 		notify("READY=1");
@@ -349,6 +370,7 @@ on_look(void *arg)
 		return;
 	}
 	log_info("%s changed", name);
+	p->next_level = log_most;
 	reload_begin(p);
 }
 
@@ -369,6 +391,7 @@ on_term(void *arg)
 	notify("STOPPING=1");
 	log_info("told to stop: draining; what is under way gets %" PRIu64 ".%03" PRIu64 " s", p->drain_ms / 1000, p->drain_ms % 1000);
 	p->state = PARENT_DRAINING;
+	census_draining(p->shared, p->drain_ms);
 	timer_set(p->loop, &p->deadline, p->drain_ms + LATE_MS);
 	crew_drain_workers(&p->crew, p->drain_ms);
 	/* new clients are refused at once, not left in a queue that nobody reads */
@@ -380,11 +403,9 @@ on_term(void *arg)
 static void
 say_totals(const struct parent *p)
 {
-	struct shared *s = shared_open(p->crew.shared_fd);
+	const struct shared *s = p->shared;
 	uint64_t       requests = 0, tunnels = 0, inspected = 0, unread = 0, limit = 0, guard = 0, full = 0;
 
-	if (!s)
-		return;
 	for (uint32_t i = 0; i < s->n_workers; i++) {
 		const struct worker_counters *c = &s->worker[i].counters;
 		requests += c->requests;
@@ -408,7 +429,6 @@ say_totals(const struct parent *p)
 	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", inspected %" PRIu64 ", tunnels that the guard closed %" PRIu64
 	         ", clients closed unread %" PRIu64 ", clients over their limit %" PRIu64 ", log lines lost %" PRIu64,
 	    requests, tunnels, inspected, guard, unread, limit, full);
-	shared_close(s);
 }
 
 static void
@@ -440,6 +460,7 @@ on_change(void *arg)
 		if (!crew_has_applied(&p->crew, p->generation) || crew_workers_alive(&p->crew) == 0)
 			break;
 		p->state = PARENT_SERVING;
+		census_state(p->shared, GATEWAY_SERVING);
 		log_info("ready: generation %" PRIu64 " is in use: %s; workers: %" PRIu32 "%s", p->generation, p->holds, p->workers,
 		    p->options.report_only ? "; --report-only: nothing is denied by a rule" : "");
 		notify("READY=1\nSTATUS=serving");
@@ -490,6 +511,19 @@ on_usr1(void *arg)
 	crew_reopen(&p->crew);
 }
 
+/* What all processes share, before anything counts. */
+static bool
+parent_share(struct parent *p)
+{
+	p->shared_fd = shared_create(p->workers);
+	p->shared = p->shared_fd >= 0 ? shared_open(p->shared_fd) : NULL;
+	if (p->shared)
+		census_begin(p->shared);
+	else
+		log_error("cannot start: no shared memory: %s", strerror(errno));
+	return p->shared != NULL;
+}
+
 static bool
 watch_signals(struct parent *p)
 {
@@ -509,6 +543,11 @@ parent_begin(struct parent *p)
 	bool          ok = false;
 
 	log_info("version " PACKAGE_VERSION " starts, with %s", p->options.conf);
+	if (getrandom(p->log_key, sizeof p->log_key, 0) != (ssize_t)sizeof p->log_key) {
+		log_error("cannot get random bytes: %s", strerror(errno));
+		p->code = 1;
+		return false;
+	}
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
@@ -520,13 +559,17 @@ parent_begin(struct parent *p)
 			report_error(&r, c->gateway.user_at, "out of memory");
 		start.jit = c->gateway.regex_jit != TRI_NO;
 		ok = p->user && find_user(c, &start, &r);
-		ok = build(p, c, &r, &p->ports, &p->snapshot) && ok;
+		ports_take_passed();
+		ports_name_unused(c, &r);
+		ok = parent_share(p) && build(p, c, &r, &p->ports, &p->snapshot) && ok;
 	}
 	report_print(&r, c, stderr);
 	if (ok) {
+		p->next_level = (enum log_level)c->gateway.log_level;
+		log_threshold(p->next_level);
 		p->generation = 1;
 		p->code = 1;
-		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start);
+		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start, p->shared, p->shared_fd);
 		if (ok) {
 			note_counts(c, p->holds, sizeof p->holds);
 			say_listening(p->ports, NULL, "listening on", c);
@@ -534,6 +577,9 @@ parent_begin(struct parent *p)
 			p->crew.arg = p;
 			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
+			admin_init(&p->admin, &p->crew);
+			admin_take(&p->admin);
+			census_applied(p->shared, p->generation);
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
 			p->code = 0;
@@ -558,7 +604,7 @@ parent_run(const struct parent_options *o)
 		return 1;
 	}
 	p->options = *o;
-	p->snapshot = p->next_snapshot = -1;
+	p->snapshot = p->next_snapshot = p->shared_fd = -1;
 	timer_init(&p->deadline, on_deadline, p);
 	timer_init(&p->look, on_look, p);
 	raise_limits();
@@ -576,6 +622,10 @@ parent_run(const struct parent_options *o)
 	signal_watch_clear(&p->child);
 	if (p->crew.loop)
 		crew_clear(&p->crew);
+	admin_clear(&p->admin);
+	shared_close(p->shared);
+	if (p->shared_fd >= 0)
+		close(p->shared_fd);
 	ports_free(p->ports, NULL);
 	if (p->snapshot >= 0)
 		close(p->snapshot);

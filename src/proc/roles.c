@@ -14,5 +14,7 @@ role_main(const char *role)
 		return authd_main();
 	if (strcmp(role, "signer") == 0)
 		return signer_main();
+	if (strcmp(role, "admin") == 0)
+		return admin_main();
 	return 2;
 }

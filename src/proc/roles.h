@@ -5,13 +5,14 @@
 #ifndef POSTERN_PROC_ROLES_H
 #define POSTERN_PROC_ROLES_H
 
-/* Runs as the child that the parent named in argv ("worker", "logger", "auth", "signer"); returns the exit code. 2: there is no such role. */
+/* Runs as the child that the parent named in argv ("worker", "logger", "auth", "signer", "admin"); returns the exit code. 2: there is no such role. */
 int role_main(const char *role);
 
-/* The processes: worker.c, logger_main.c, authd.c, signer.c. */
+/* The processes: worker.c, logger_main.c, authd.c, signer.c, admin_main.c. */
 int worker_main(void);
 int logger_main(void);
 int authd_main(void);
 int signer_main(void);
+int admin_main(void);
 
 #endif

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifdef HAVE_VALGRIND
@@ -35,12 +37,17 @@ static const int worker[] = {
 static const int logger[] = {
 	SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
 	SCMP_SYS(ioctl), SCMP_SYS(lstat), SCMP_SYS(memfd_create), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(recvfrom),
-	SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(stat),
+	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(stat),
 };
 
 /* What it has: its key's file and the sockets to the workers, all of them opened by others. */
 static const int signer[] = {
 	SCMP_SYS(pread64), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+};
+
+/* Sockets that others made. */
+static const int admin[] = {
+	SCMP_SYS(accept4), SCMP_SYS(getsockname), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 };
 
 /* Threads, sockets of all kinds, and the files that getaddrinfo, Kerberos, TLS and NSS read, or keep (the replay cache). No exec, so a fork leads nowhere. */
@@ -151,6 +158,8 @@ load_filter(enum role role, bool jit)
 		goto out;
 	if (role == ROLE_AUTH && !allow(ctx, auth, sizeof auth / sizeof *auth))
 		goto out;
+	if (role == ROLE_ADMIN && !allow(ctx, admin, sizeof admin / sizeof *admin))
+		goto out;
 	ok = seccomp_load(ctx) == 0;
 out:
 	seccomp_release(ctx);
@@ -167,13 +176,28 @@ load_filter(enum role role, bool jit)
 	(void)logger;
 	(void)signer;
 	(void)auth;
+	(void)admin;
 	return true;
 }
 #endif
 
+/* A parent that was never root may have been given capabilities (systemd's AmbientCapabilities=), which its children inherit. */
+static bool
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct   none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 && syscall(SYS_capset, &head, none) == 0;
+}
+
 bool
 sandbox_enter(enum role role, bool jit)
 {
+	if (geteuid() != 0 && !drop_capabilities()) {
+		log_error("cannot give up capabilities: %s", strerror(errno));
+		return false;
+	}
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || (role != ROLE_AUTH_OPEN && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)) {
 		log_error("cannot give up privileges: %s", strerror(errno));
 		return false;

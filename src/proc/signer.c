@@ -420,6 +420,7 @@ apply(struct signer *s, uint64_t number)
 	}
 	s->now = s->next;
 	s->next = (struct use){.file = -1};
+	log_threshold((enum log_level)s->now.snap->set->log_level);
 	if (!s->now.mint && same_ca(old.mint, s->now.snap)) {
 		s->now.mint = old.mint;
 		old.mint = NULL;

@@ -119,6 +119,7 @@ apply(struct worker *w, uint64_t number)
 		p->slot[i].fd = -1;
 	}
 	w->running = true;
+	log_threshold((enum log_level)w->gw.snap->set->log_level);
 	child_say(MSG_APPLIED, number);
 }
 

@@ -463,7 +463,7 @@ authenticate(struct session *s)
 	struct credential c = {0};
 	char             *scratch;
 
-	if (s->inside || r->facts.known & FACT_USER || !offered) {
+	if (s->inside || s->original || r->facts.known & FACT_USER || !offered) {
 		reply_fault(s, FAULT_USER_UNKNOWN); /* nobody can be asked here: never as if the rule did not hold */
 		return;
 	}

@@ -237,6 +237,8 @@ forward_begin(struct session *s)
 	r->used_body = body.n > 0;
 	buf_use(&s->in, body.n);
 	r->bytes_in += body.n;
+	if (s->gw->throttle.on)
+		throttle_charge(s, head.n + body.n);
 	send_up(s, head, body);
 	forward_on_client(s);
 }
@@ -251,6 +253,7 @@ upload(struct session *s)
 	for (int reads = 0; !r->sent_whole && outbox_is_empty(&s->up.kept);) {
 		if (buf_size(&s->in) == 0) {
 			ssize_t n;
+			size_t  may;
 			if (!s->client.readable)
 				return;
 			if (reads++ == READS) {
@@ -261,7 +264,13 @@ upload(struct session *s)
 				session_finish(s, FAULT_NO_MEMORY);
 				return;
 			}
-			n = side_read(&s->client, s->in.p, s->in.room);
+			may = throttle_take(s, s->in.room);
+			if (!may) {
+				buf_release(&s->in, &s->gw->bufs);
+				return;
+			}
+			n = side_read(&s->client, s->in.p, may);
+			throttle_settle(s, may, n);
 			if (n < 0 && errno == EAGAIN) {
 				buf_release(&s->in, &s->gw->bufs);
 				return;
@@ -333,6 +342,10 @@ forward_on_timeout(struct session *s)
 {
 	struct request *r = s->req;
 
+	if (s->wait.on) { /* it is we who let nothing move */
+		session_deadline(s, r->snap->set->response_timeout_ms);
+		return;
+	}
 	if (outbox_is_empty(&s->down.kept) && (r->sent_whole || !outbox_is_empty(&s->up.kept)))
 		origin_retire(s->origin);
 	if (r->replied)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "parse/url.h"
 #include "session/consent.h"
+#include "session/count.h"
 #include "session/effects.h"
 #include "session/inside.h"
 #include "session/session.h"
@@ -162,7 +163,7 @@ static enum fault
 read_request(struct session *s)
 {
 	struct request *r = s->req;
-	enum fault      fault = target_read(r, s->inside);
+	enum fault      fault = target_read(r, s->inside, s->original);
 
 	if (fault == FAULT_NONE)
 		fault = read_hops(r);
@@ -178,7 +179,7 @@ read_request(struct session *s)
 		.client = s->peer.addr,
 		.listener = r->listener,
 		.week_minute = policy_week_minute(clock_real_us()),
-		.bare = r->head.n_proxy_authorization == 0,
+		.bare = r->head.n_proxy_authorization == 0 || s->original,
 	};
 	return know_request(r);
 }
@@ -198,6 +199,8 @@ gate_enter(struct session *s)
 	if (s->inside)
 		s->inside->requests++;
 	fault = read_request(s);
+	if (fault == FAULT_NOT_A_PROXY_REQUEST && pac_serve(s))
+		return;
 	if (fault != FAULT_NONE) {
 		reply_fault(s, fault);
 		return;
@@ -243,7 +246,7 @@ gate_decide(struct session *s)
 		return;
 	if (request_ends_here(r))
 		reply_trace(s);
-	else
+	else if (queue_pass(s))
 		reach_begin(s);
 }
 
@@ -255,6 +258,7 @@ gate_settle(struct session *s)
 	bool                goes = !effects_of(r, &effects) || !effects.redirect.n, denied = r->verdict.action == ACTION_DENY;
 
 	r->reported_only = r->snap->set->report_only && (denied || !goes);
+	count_decided(s->gw, r);
 	s->gw->count->by_action[r->reported_only ? ACTION_TUNNEL : r->verdict.action]++;
 	if (r->reported_only || (goes && !denied))
 		return true;
@@ -280,6 +284,6 @@ gate_judge_response(struct session *s, struct span type)
 	else if (policy_decide(r->snap->policy, &r->facts, &r->verdict) != POLICY_VERDICT)
 		reply_fault(s, FAULT_UNDECIDED); /* all else that it could ask for was known before */
 	else
-		return gate_settle(s);
+		return gate_settle(s) && queue_change(s);
 	return false;
 }

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "session/count.h"
+#include "session/greet.h"
 #include "session/page.h"
 #include "session/session.h"
 #include "session/unserved.h"
@@ -21,6 +23,7 @@
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
+#define REFUSALS_TOLD   100u /* lines in one second of those who never got to ask: a flood must not drown the log */
 #define VERIFIED_MOST   10000u /* origins remembered */
 #define COMPOSE_EXTRA   (256u << 10) /* room beside the largest head: a page, or the fields that we add */
 
@@ -40,6 +43,8 @@ gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker)
 	if (getrandom(&gw->next_id, sizeof gw->next_id, 0) != sizeof gw->next_id)
 		gw->next_id = (uint64_t)getpid() << 40;
 	gw->next_id |= 1; /* 0 means none */
+	throttle_init(gw);
+	queue_init(gw);
 	gw->end_of_turn = (struct loop_hook){.fn = on_end_of_turn, .arg = gw};
 	gw->basic = basic_cache_new(); /* without it each password is asked about */
 	loop_hook_add(loop, &gw->end_of_turn);
@@ -56,6 +61,8 @@ gateway_clear(struct gateway *gw)
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
 	timer_clear(&gw->resume);
+	queue_clear(gw);
+	throttle_clear(gw);
 	origin_pool_clear(&gw->origins);
 	aia_free(gw->aia);
 	resolver_free(gw->resolver);
@@ -146,7 +153,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	/* the first configuration is used without it: bypass and tunnel must not wait for what only inspection lacks */
 	if (!fit_inspection(gw, s, &tls) && gw->snap)
 		return false;
-	if (!fit_buffers(gw, s->set) || !fit_resolver(gw, &c)) {
+	if (!throttle_prepare(gw, s) || !fit_buffers(gw, s->set) || !fit_resolver(gw, &c)) {
 		tls_context_unref(tls);
 		return false;
 	}
@@ -154,6 +161,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	gw->tls = tls;
 	if (gw->leaves)
 		leaf_desk_fit(gw->leaves, s->set->inspection.leaf_cache);
+	throttle_use(gw, s);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
 	return true;
@@ -167,7 +175,7 @@ gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 	gateway_unlisten(gw, n);
 	slot->fd = fd;
 	slot->index = index;
-	if (!gw->paused && !gw->draining && !watch_init_level(&slot->watch, gw->loop, fd, WATCH_READ, on_accept, slot))
+	if (!gw->paused && !gw->draining && !watch_init_shared(&slot->watch, gw->loop, fd, on_accept, slot))
 		gateway_pause(gw); /* and tried again, with the others */
 }
 
@@ -223,15 +231,15 @@ on_resume(void *arg)
 	gw->paused = false;
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		struct slot *slot = &gw->slot[i];
-		if (slot->fd >= 0 && !watch_init_level(&slot->watch, gw->loop, slot->fd, WATCH_READ, on_accept, slot)) {
+		if (slot->fd >= 0 && !watch_init_shared(&slot->watch, gw->loop, slot->fd, on_accept, slot)) {
 			gateway_pause(gw);
 			return;
 		}
 	}
 }
 
-/* Nothing was asked, so nothing is rendered: a line of text. */
-static void
+/* Nothing was asked, so nothing is rendered: a line of text. Its bytes. */
+static size_t
 refuse(struct gateway *gw, int fd, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
@@ -244,27 +252,78 @@ refuse(struct gateway *gw, int fd, enum fault fault)
 	    row->status, status_phrase(row->status), SPAN_ARG(gateway_date(gw)), strlen(row->sentence) + 1,
 	    SPAN_ARG(snapshot_text(gw->snap, gw->snap->set->proxy_status)), row->token, row->word, row->sentence);
 	sock_write(fd, span_of(text, (size_t)n));
-	sock_close(fd);
+	return (size_t)n;
 }
 
-/* Who may not come is closed before a byte is read; who has too many connections hears why. */
-static bool
-may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpoint *peer)
+/* The line of somebody who never got to ask. */
+static void
+tell_log(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+{
+	uint64_t second = loop_now_us(gw->loop) / 1000000;
+
+	if (gw->refused_s != second)
+		gw->refused_n = 0;
+	gw->refused_s = second;
+	if (gw->refused_n++ < REFUSALS_TOLD)
+		record_refusal(gw, slot, peer, fault, bytes_out);
+}
+
+void
+gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault)
+{
+	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
+	size_t                          said = 0;
+
+	if (fault == FAULT_NONE)
+		return;
+	if (l && !l->tls && l->mode == LISTENER_EXPLICIT)
+		said = refuse(gw, fd, fault);
+	tell_log(gw, slot, peer, fault, said);
+}
+
+const struct snapshot_listener *
+gateway_listener_row(const struct gateway *gw, uint16_t slot)
+{
+	const struct settings *set = gw->snap->set;
+	uint16_t               index = gateway_listener(gw, slot);
+
+	return index < set->listeners.n ? (const struct snapshot_listener *)snapshot_at(gw->snap, set->listeners.off) + index : NULL;
+}
+
+bool
+gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enum fault *fault)
 {
 	const struct settings          *set = gw->snap->set;
-	const struct snapshot_listener *l = snapshot_at(gw->snap, set->listeners.off);
+	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
 
-	if (slot->index >= set->listeners.n || !addr_set_has(addr_set_at(gw->snap->block, l[slot->index].clients), &peer->addr)) {
+	*fault = FAULT_NONE;
+	if (!l || !addr_set_has(addr_set_at(gw->snap->block, l->clients), client)) {
 		gw->count->refused_unread++;
-		sock_close(fd);
+		count_of_listener(gw, count_listener(gw, slot))->refused++;
 		return false;
 	}
-	if (set->max_connections_per_client && tally_count(gw->shared, &peer->addr) >= set->max_connections_per_client) {
+	if (set->max_connections_per_client && tally_count(gw->shared, client) >= set->max_connections_per_client) {
 		gw->count->refused_limit++;
-		refuse(gw, fd, FAULT_CLIENT_LIMIT);
+		count_of_listener(gw, count_listener(gw, slot))->refused++;
+		*fault = FAULT_CLIENT_LIMIT;
 		return false;
 	}
 	return true;
+}
+
+/* Who may not come is closed before a byte is read; who has too many connections hears why. Whom a balancer brings tells its header (greet.c). */
+static bool
+may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpoint *peer, bool *greets)
+{
+	const struct snapshot_listener *l = gateway_listener_row(gw, (uint16_t)(slot - gw->slot));
+	enum fault                      fault;
+
+	*greets = l && l->greets;
+	if ((*greets && greet_is_balancer(gw, l, &peer->addr)) || gateway_admits(gw, (uint16_t)(slot - gw->slot), &peer->addr, &fault))
+		return true;
+	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), peer, fd, fault);
+	sock_close(fd);
+	return false;
 }
 
 static void
@@ -278,6 +337,7 @@ on_accept(void *arg, unsigned what)
 	for (unsigned i = 0; i < ACCEPTS; i++) {
 		struct endpoint peer;
 		int             fd;
+		bool            greets;
 
 		if (gw->n_sessions - gw->n_streams >= gw->snap->set->max_connections) {
 			log_write_limited(&limit, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
@@ -292,8 +352,8 @@ on_accept(void *arg, unsigned what)
 			}
 			return;
 		}
-		if (may_come(gw, slot, fd, &peer))
-			session_accept(gw, slot, fd, &peer);
+		if (may_come(gw, slot, fd, &peer, &greets))
+			session_accept(gw, slot, fd, &peer, greets);
 	}
 }
 
@@ -362,6 +422,9 @@ on_end_of_turn(void *arg)
 	struct gateway *gw = arg;
 	uint64_t        one = 1;
 
-	if (gw->ring && ring_wants_wake(gw->ring) && write(gw->wake_fd, &one, sizeof one) < 0)
+	if (!gw->ring)
+		return;
+	gw->count->ring_written = ring_written(gw->ring);
+	if (ring_wants_wake(gw->ring) && write(gw->wake_fd, &one, sizeof one) < 0)
 		return; /* it is awake already, or gone; the ring keeps the lines */
 }

@@ -17,6 +17,8 @@
 #include "policy/snapshot.h"
 #include "session/buf.h"
 #include "session/origin.h"
+#include "session/queue.h"
+#include "session/throttle.h"
 #include "tls/context.h"
 
 #define LISTENER_SLOTS 256
@@ -80,6 +82,10 @@ struct gateway {
 	unsigned              n_tickets;
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
+	struct throttle    throttle;
+	struct queue       queue;
+	uint64_t           refused_s; /* the second in which refusals were told to the log last, and how many */
+	uint32_t           refused_n;
 	struct loop_hook   end_of_turn;
 };
 
@@ -106,6 +112,13 @@ void gateway_drain(struct gateway *gw, uint64_t within_ms);
 void gateway_forget(struct gateway *gw, struct session *s);
 /* A Date field of now, with its CRLF. */
 struct span gateway_date(struct gateway *gw);
+/* May a client with this address use the listener of `slot`? Else *fault: FAULT_NONE: it is closed unread; another one: it hears why. Counts who may not. */
+bool gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enum fault *fault);
+/* The listener, in the snapshot in use; null: it is not in the configuration any more. */
+const struct snapshot_listener *gateway_listener_row(const struct gateway *gw, uint16_t slot);
+/* Somebody may not use a listener: the access log is told, and they too, if the listener speaks plain HTTP. FAULT_NONE: nobody is. Leaves closing to the
+ * caller. */
+void gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault);
 /* Out of descriptors: stop accepting for a moment rather than spin. */
 void gateway_pause(struct gateway *gw);
 

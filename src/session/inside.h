@@ -19,6 +19,7 @@ struct inside {
 	struct authority at;        /* the CONNECT's; for a CONNECT to an address the name that the ClientHello tells, if it tells one: requests must agree with it */
 	struct addr      fixed;     /* the address that such a CONNECT named; requests go there, nothing is looked up */
 	bool             is_fixed;
+	bool             is_original; /* that one is where a transparent client was going, as the rule wants */
 	uint64_t         session;   /* its id, for the log */
 	/* Of origin connections, verifications and sessions that may be shared: a hash of the rule's name and its answers to bad origins; the snapshot's
 	 * generation comes beside it; never 0 */

@@ -56,8 +56,9 @@ remembered(const struct session *s)
 bool
 inspect_prepare(struct session *s)
 {
-	struct request *r = s->req;
-	struct inside  *in;
+	struct request    *r = s->req;
+	const struct addr *original = reach_original(s);
+	struct inside     *in;
 
 	if (!s->gw->tls || !s->gw->leaves) {
 		reply_fault(s, FAULT_SIGNER_UNAVAILABLE);
@@ -71,8 +72,9 @@ inspect_prepare(struct session *s)
 	in->at = r->at;
 	in->session = s->id;
 	in->identity = r->identity ? identity_ref(r->identity) : NULL;
-	in->is_fixed = r->at.host.kind == HOST_ADDR;
-	in->fixed = r->at.host.addr;
+	in->is_original = original != NULL;
+	in->is_fixed = original || r->at.host.kind == HOST_ADDR;
+	in->fixed = original ? *original : r->at.host.addr;
 	inspect_take_rule(s);
 	/* of an address the ClientHello may tell more */
 	if (in->is_fixed || !(in->profile = remembered(s)))

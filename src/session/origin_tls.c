@@ -4,6 +4,7 @@
  * Leaves to others what follows from it.
  * Always true: not a byte of anybody's goes to the origin before it is judged and accepted.
  */
+#include "session/count.h"
 #include "session/inspect.h"
 
 #define FETCHES 4u /* issuers that one chain may lack */
@@ -27,6 +28,7 @@ done(struct session *s, struct profile *profile, enum fault fault, const char *d
 	struct request *r = s->req;
 
 	r->tls_ms = (uint32_t)((loop_now_us(s->gw->loop) - r->tls_us) / 1000);
+	count_time(s->gw, HISTOGRAM_TLS, loop_now_us(s->gw->loop) - r->tls_us);
 	if (fault != FAULT_NO_MEMORY && !is_fallback(s) && r->tls && r->tls == s->gw->tls) { /* found so under the snapshot in use */
 		struct inside *in = s->inside;
 		uint64_t       ground = inside_ground(in, s->gw->snap->set->generation);

@@ -44,8 +44,8 @@ judge_hello(const struct request *r, const struct hello *h)
 	return policy_decide(p, &f, &v) == POLICY_VERDICT && v.rule == rule ? FAULT_NONE : FAULT_GUARD_BAD_SNI;
 }
 
-static void
-note_hello(struct request *r, const struct hello *h)
+void
+peek_note_hello(struct request *r, const struct hello *h)
 {
 	if (h->has_sni) {
 		free(r->sni);
@@ -102,7 +102,7 @@ peek_parse(struct session *s)
 	s->req->peeked_us = loop_now_us(s->gw->loop);
 	switch (hello_parse(buf_span(&s->in), &h, &why)) {
 	case PARSE_OK:
-		note_hello(s->req, &h);
+		peek_note_hello(s->req, &h);
 		if (s->inside)
 			odd_judge_hello(s, &h);
 		else
@@ -200,7 +200,7 @@ peek_send(struct session *s)
 	enum lane_answer answer = LANE_WAITS;
 
 	if (is_report(s))
-		answer = lane_pump(&s->down, &s->origin->side, &s->client, &s->gw->lanes);
+		answer = throttle_pump(s, &s->down, &s->origin->side, &s->client);
 	else if (s->client.writable && outbox_flush(&s->down.kept, &s->client) == OUTBOX_BROKEN) /* the answer to the CONNECT */
 		answer = LANE_BROKEN_TO;
 	switch (answer) {
@@ -214,6 +214,7 @@ peek_send(struct session *s)
 		watch_again(&s->origin->side.watch, WATCH_READ);
 		break;
 	case LANE_WAITS:
+	case LANE_DRY:
 	case LANE_DONE:
 		break;
 	}

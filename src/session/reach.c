@@ -5,7 +5,11 @@
  * Always true: no address is connected to that egress (and, where a rule asks for addresses, policy) has not judged; a name that policy denies is never
  * looked up unless a rule asks for its address.
  */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "net/sock.h"
+#include "session/count.h"
 #include "session/inspect.h"
 
 /* A pooled connection that idled longer may be closing right now: fine for a request that can be repeated, not for one that cannot. */
@@ -86,11 +90,28 @@ is_inner(const struct session *s)
 	return s->inside && !s->req->is_connect;
 }
 
-/* Of connections that it may share: 0 for those in the open. */
+const struct addr *
+reach_original(const struct session *s)
+{
+	const struct request  *r = s->req;
+	const struct rule_way *way;
+
+	if (!s->original || !r->has_verdict || is_inner(s))
+		return NULL;
+	way = policy_rule_way(r->snap->policy, r->verdict.rule);
+	return way->original && way->n_parents == 0 ? &s->original->addr : NULL;
+}
+
+/* Of connections that it may share: 0 for those in the open. Those to an address that a client chose for the name serve only who chose the same. */
 static uint64_t
 ground(const struct session *s)
 {
-	return is_inner(s) ? s->inside->ground : 0;
+	const struct addr *original;
+
+	if (is_inner(s))
+		return s->inside->ground;
+	original = reach_original(s);
+	return original ? XXH3_64bits(original, sizeof *original) | 1 : 0;
 }
 
 /* Inside a tunnel, what carries Authorization of whatever kind serves no other client any more: it is of a ground of this tunnel's own. 0: it carries none. */
@@ -133,6 +154,18 @@ take_pooled(struct session *s)
 	return s->origin != NULL;
 }
 
+/* False: no memory. */
+static bool
+have_origin(struct session *s, int fd, const struct addr *to)
+{
+	s->origin = origin_new(s->gw, s, fd, to, s->req->at.port);
+	if (!s->origin)
+		return false;
+	if (s->original && !s->req->is_connect && !is_inner(s))
+		s->origin->ground = ground(s);
+	return true;
+}
+
 static void
 start_dial(struct session *s)
 {
@@ -144,6 +177,7 @@ start_dial(struct session *s)
 	r->errand_us = loop_now_us(s->gw->loop);
 	r->has_to = true;
 	r->to = r->addr[0];
+	r->to_original = reach_original(s) != NULL;
 	if (r->n_addr > 1) {
 		r->dial = dial_start(s->gw->loop, r->addr, r->n_addr, r->at.port, r->snap->set->connect_timeout_ms, on_dialled, s);
 		if (!r->dial)
@@ -155,8 +189,7 @@ start_dial(struct session *s)
 		reply_fault(s, fault);
 		return;
 	}
-	s->origin = origin_new(s->gw, s, fd, &r->addr[0], r->at.port);
-	if (!s->origin)
+	if (!have_origin(s, fd, &r->addr[0]))
 		reply_fault(s, FAULT_NO_MEMORY);
 }
 
@@ -166,6 +199,7 @@ connected(struct session *s)
 	struct request *r = s->req;
 
 	r->connect_ms = since_ms(s, r->errand_us);
+	count_time(s->gw, HISTOGRAM_CONNECT, loop_now_us(s->gw->loop) - r->errand_us);
 	s->origin->side.writable = true;
 	if (r->is_connect && r->status == 200)
 		inspect_connected(s);
@@ -187,6 +221,7 @@ use_origin(struct session *s)
 
 	r->has_to = true;
 	r->to = s->origin->addr;
+	r->to_original = reach_original(s) != NULL;
 	forward_begin(s);
 }
 
@@ -250,8 +285,7 @@ on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
 		reply_fault(s, fault);
 		return;
 	}
-	s->origin = origin_new(s->gw, s, fd, to, r->at.port);
-	if (!s->origin) {
+	if (!have_origin(s, fd, to)) {
 		reply_fault(s, FAULT_NO_MEMORY);
 		return;
 	}
@@ -282,7 +316,7 @@ addresses_pass(struct session *s, const struct addr *a, unsigned n)
 		reply_trace(s);
 		return false;
 	}
-	return true;
+	return !by_rule || queue_pass(s);
 }
 
 /* A CONNECT whose TLS will be taken up may need no connection now. False: it went on without. */
@@ -292,10 +326,36 @@ wants_connection(struct session *s)
 	return !inspect_is_wanted(s->req) || s->inside || inspect_prepare(s);
 }
 
+/* The deciding rule wants the address that the client meant instead of those that were found: then it is judged as these were, and must lead to the same
+ * verdict. False: answered. */
+static bool
+original_passes(struct session *s)
+{
+	const struct addr *original = reach_original(s);
+	struct request    *r = s->req;
+	struct verdict     v;
+	bool               needs_user;
+	enum fault         fault;
+
+	if (!original)
+		return true;
+	r->facts.address = *original;
+	r->facts.known |= FACT_ADDRESS;
+	fault = judge_addresses(r, original, 1, false, &needs_user);
+	if (fault == FAULT_NONE) {
+		enum policy_answer answer = policy_decide(r->snap->policy, &r->facts, &v);
+		if ((answer != POLICY_VERDICT && answer != POLICY_NEED_RESPONSE) || v.rule != r->verdict.rule)
+			fault = FAULT_DENIED;
+	}
+	if (fault != FAULT_NONE)
+		reply_fault(s, fault);
+	return fault == FAULT_NONE;
+}
+
 static void
 have_addresses(struct session *s, const struct resolved *res)
 {
-	if (addresses_pass(s, res->addr, res->n) && wants_connection(s))
+	if (addresses_pass(s, res->addr, res->n) && original_passes(s) && wants_connection(s))
 		start_dial(s);
 }
 
@@ -308,6 +368,7 @@ on_resolved(void *arg, enum fault fault, struct resolved *res)
 	r->job = NULL;
 	r->resolved = res;
 	r->resolve_ms = since_ms(s, r->errand_us);
+	count_time(s->gw, HISTOGRAM_RESOLVE, loop_now_us(s->gw->loop) - r->errand_us);
 	session_move(s, SESSION_GATE);
 	if (fault != FAULT_NONE)
 		reply_fault(s, fault);
@@ -354,9 +415,10 @@ reach_lookup(struct session *s)
 void
 reach_begin(struct session *s)
 {
-	struct request *r = s->req;
-	enum fault      fault;
-	bool            needs_user;
+	struct request    *r = s->req;
+	const struct addr *original;
+	enum fault         fault;
+	bool               needs_user;
 
 	if (!wants_connection(s))
 		return;
@@ -370,13 +432,29 @@ reach_begin(struct session *s)
 		use_origin(s);
 		return;
 	}
-	if (r->at.host.kind == HOST_NAME && !(is_inner(s) && s->inside->is_fixed)) {
+	original = reach_original(s);
+	if (r->at.host.kind == HOST_NAME && !original && !(is_inner(s) && s->inside->is_fixed)) {
 		reach_lookup(s);
 		return;
 	}
-	fault = judge_addresses(r, is_inner(s) ? &s->inside->fixed : &r->at.host.addr, 1, false, &needs_user);
+	fault = judge_addresses(r, is_inner(s) ? &s->inside->fixed : original ? original : &r->at.host.addr, 1, false, &needs_user);
 	if (fault != FAULT_NONE)
 		reply_fault(s, fault);
 	else
 		start_dial(s);
+}
+
+/* The addresses that the rule was found to hold for, if it asked for them, are those that count. */
+void
+reach_resume(struct session *s)
+{
+	if (!s->req->n_addr) {
+		reach_begin(s);
+	} else if (has_kept(s)) {
+		use_origin(s);
+	} else {
+		session_drop_origin(s);
+		if (wants_connection(s))
+			start_dial(s);
+	}
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "session/count.h"
 #include "session/inside.h"
 #include "session/logon.h"
 #include "session/session.h"
@@ -17,6 +18,8 @@
 struct memo {
 	struct record rec;
 	uint64_t      start_us;
+	uint16_t      rule;    /* the number that it counts under */
+	uint16_t      open_at; /* as request.open_at */
 	char          text[]; /* all texts, one after the other; rec.len says how long each is */
 };
 
@@ -147,7 +150,7 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.has_action = r->has_verdict,
 		.ech = r->ech,
 		.is_inner = in != NULL,
-		.hier = r->has_to ? HIER_DIRECT : HIER_NONE,
+		.hier = !r->has_to ? HIER_NONE : r->to_original || (in && in->is_original) ? HIER_ORIGINAL_DST : HIER_DIRECT,
 		.scheme = (uint8_t)(r->has_target ? r->url.scheme : SCHEME_NONE),
 		.action = (uint8_t)(r->reported_only ? ACTION_TUNNEL : r->verdict.action),
 		.guard = (uint8_t)r->guard,
@@ -161,38 +164,28 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.connect_ms = r->connect_ms,
 		.tls_ms = r->tls_ms,
 		.first_byte_ms = r->first_byte_ms,
+		.queue_ms = r->queue_ms,
 		.auth_ms = r->logon ? r->logon->ms : MS_NONE,
 	};
 }
 
 static void
-count(struct session *s, const struct record *rec)
-{
-	struct worker_counters *c = s->gw->count;
-
-	c->requests++;
-	c->by_fault[rec->fault]++;
-	c->bytes_in += rec->bytes_in;
-	c->bytes_out += rec->bytes_out;
-}
-
-static void
-commit(struct session *s, struct record *rec, const struct span text[RT_COUNT], uint64_t start_us)
+commit(struct gateway *gw, struct record *rec, const struct span text[RT_COUNT], uint64_t start_us, uint16_t rule, uint16_t listener)
 {
 	size_t n;
 	void  *room;
 
 	rec->end_real_us = clock_real_us();
-	rec->duration_us = loop_now_us(s->gw->loop) - start_us;
-	count(s, rec);
-	if (!s->gw->ring || !s->gw->snap->set->log_any)
+	rec->duration_us = loop_now_us(gw->loop) - start_us;
+	count_line(gw, rec, rule, listener);
+	if (!gw->ring || !gw->snap->set->log_any)
 		return;
 	n = record_size(rec, text);
-	room = ring_reserve(s->gw->ring, n);
+	room = ring_reserve(gw->ring, n);
 	if (!room)
 		return; /* counted by the ring */
 	record_write(room, rec, text);
-	ring_commit(s->gw->ring, n);
+	ring_commit(gw->ring, n);
 }
 
 void
@@ -209,7 +202,37 @@ record_request(struct session *s, enum fault fault)
 	rec.bytes_in += s->up.bytes;
 	rec.bytes_out += s->down.bytes;
 	fill_texts(s, r, text, &t);
-	commit(s, &rec, text, r->start_us);
+	commit(s->gw, &rec, text, r->start_us, r->rule_slot, s->counted_at);
+	count_ended(s->gw, &r->open_at);
+}
+
+void
+record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+{
+	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
+	struct span                     text[RT_COUNT];
+	struct record                   rec = {
+		.id = gw->next_id++,
+		.bytes_out = bytes_out,
+		.client = *peer,
+		.minor = 255,
+		.fault = (uint16_t)fault,
+		.status = fault_row(fault)->status,
+		.worker = (uint16_t)gw->worker,
+		.resolve_ms = MS_NONE,
+		.connect_ms = MS_NONE,
+		.tls_ms = MS_NONE,
+		.first_byte_ms = MS_NONE,
+		.auth_ms = MS_NONE,
+		.queue_ms = MS_NONE,
+	};
+
+	rec.session = rec.id;
+	for (unsigned i = 0; i < RT_COUNT; i++)
+		text[i] = SPAN("");
+	if (l)
+		text[RT_LISTENER] = snapshot_text(gw->snap, l->name);
+	commit(gw, &rec, text, loop_now_us(gw->loop), 0, count_listener(gw, slot));
 }
 
 struct memo *
@@ -233,6 +256,10 @@ memo_new(struct session *s)
 		return NULL;
 	m->rec = rec;
 	m->start_us = r->start_us;
+	m->rule = r->rule_slot;
+	m->open_at = r->open_at;
+	r->open_at = 0;
+	count_time(s->gw, HISTOGRAM_REQUEST, loop_now_us(s->gw->loop) - r->start_us);
 	n = 0;
 	for (unsigned i = 0; i < RT_COUNT; i++) {
 		if (rec.len[i])
@@ -265,7 +292,8 @@ memo_record(struct session *s, struct memo *m, enum fault fault, struct span det
 		m->rec.bytes_in += s->up.bytes;
 		m->rec.bytes_out += s->down.bytes;
 	}
-	commit(s, &m->rec, text, m->start_us);
+	commit(s->gw, &m->rec, text, m->start_us, m->rule, s->counted_at);
+	count_ended(s->gw, &m->open_at);
 }
 
 void

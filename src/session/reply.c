@@ -226,9 +226,19 @@ send_page(struct session *s, enum fault fault, struct span action)
 		    "Referrer-Policy: same-origin\r\n");
 	if (r->snap && !s->inside)
 		n_head += authenticate_fields(s, fault, head + n_head, HEAD_ROOM - TAIL_ROOM - n_head);
+	if (fault == FAULT_RULE_LIMIT || fault == FAULT_QUEUE_TIMEOUT) /* not all of a herd at the same moment again */
+		n_head += (size_t)snprintf(head + n_head, HEAD_ROOM - TAIL_ROOM - n_head, "Retry-After: %u\r\n", 2 + (unsigned)(r->id % 8));
 	n_head += (size_t)snprintf(head + n_head, TAIL_ROOM, "%sConnection: %s\r\n\r\n",
 	    s->keep && row->status == 407 && r->head.seen & 1u << FIELD_PROXY_CONNECTION ? "Proxy-Connection: keep-alive\r\n" : "", s->keep ? "keep-alive" : "close");
 	send_reply(s, span_of(head, n_head), wants_no_content(r) ? SPAN("") : span_of(page, n_page));
+}
+
+/* A transparent client that speaks TLS understands no answer of ours: the connection closes, and the log has what it would have been. */
+static void
+end_silently(struct session *s, enum fault fault)
+{
+	s->req->status = fault_row(fault)->status;
+	session_finish(s, fault);
 }
 
 void
@@ -238,6 +248,8 @@ reply_fault(struct session *s, enum fault fault)
 		session_finish(s, fault);
 	else if (s->req->is_connect && s->req->status == 200) /* the client takes what comes for its tunnel's */
 		session_finish(s, fault);
+	else if (s->req->sniffed)
+		end_silently(s, fault);
 	else
 		send_page(s, fault, SPAN(""));
 }
@@ -270,6 +282,17 @@ reply_elsewhere(struct session *s, enum fault fault, uint16_t status, struct spa
 		reply_fault(s, FAULT_INTERNAL); /* the options and addresses that come here are shorter */
 	else
 		send_reply(s, compose_span(&o), wants_no_content(r) ? SPAN("") : SPAN(content));
+}
+
+void
+reply_own(struct session *s, uint16_t status, struct compose *head, struct span content)
+{
+	take_over(s, FAULT_NONE, status);
+	put(head, s->keep ? SPAN("Connection: keep-alive\r\n\r\n") : SPAN("Connection: close\r\n\r\n"));
+	if (head->full)
+		reply_fault(s, FAULT_INTERNAL); /* the fields that come here are shorter */
+	else
+		send_reply(s, compose_span(head), content);
 }
 
 void
@@ -308,16 +331,31 @@ reply_trace(struct session *s)
 	send_reply(s, span_of(head, n_head), span_of(page, n));
 }
 
+/* The tunnel stands. */
+static void
+established(struct session *s)
+{
+	const struct verdict *v = &s->req->verdict;
+
+	if (s->inside || (v->action == ACTION_BYPASS && v->guard != GUARD_OFF))
+		peek_begin(s);
+	else
+		tunnel_begin(s);
+}
+
 void
 reply_established(struct session *s)
 {
 	struct request      *r = s->req;
 	char                *ok = s->gw->compose;
 	size_t               n = (size_t)(stpcpy(ok, "HTTP/1.1 200 Connection established\r\n") - ok);
-	const struct verdict *v = &r->verdict;
 
 	r->status = 200;
 	r->first_byte_ms = (uint32_t)((loop_now_us(s->gw->loop) - r->start_us) / 1000);
+	if (r->sniffed) { /* nobody waits for it */
+		established(s);
+		return;
+	}
 	n += authenticate_info(r, ok + n, HEAD_ROOM);
 	n += (size_t)(stpcpy(ok + n, "\r\n") - (ok + n));
 	r->bytes_out += n;
@@ -325,8 +363,5 @@ reply_established(struct session *s)
 		session_finish(s, FAULT_CLIENT_ABORTED);
 		return;
 	}
-	if (s->inside || (v->action == ACTION_BYPASS && v->guard != GUARD_OFF))
-		peek_begin(s);
-	else
-		tunnel_begin(s);
+	established(s);
 }

@@ -276,8 +276,11 @@ read_head(struct session *s)
 			forward_origin_failed(s, FAULT_RESPONSE_TOO_LARGE);
 			return false;
 		}
-		size_t  room = r->back_in.room - r->back_in.n;
+		size_t room = throttle_take(s, r->back_in.room - r->back_in.n);
+		if (!room)
+			return false;
 		ssize_t n = side_read(&s->origin->side, r->back_in.p + r->back_in.n, room);
+		throttle_settle(s, room, n);
 		if (n < 0 && errno == EAGAIN) {
 			if (buf_size(&r->back_in) == 0)
 				buf_release(&r->back_in, &s->gw->bufs);
@@ -316,12 +319,13 @@ read_body(struct session *s)
 
 	for (int i = 0; i < READS && !r->back_whole; i++) {
 		struct span pass;
-		size_t      used = 0;
+		size_t      used = 0, may;
 		ssize_t     n;
 
-		if (!outbox_is_empty(&s->down.kept) || !s->origin->side.readable)
+		if (!outbox_is_empty(&s->down.kept) || !s->origin->side.readable || !(may = throttle_take(s, pool->scratch_size)))
 			return true;
-		n = side_read(&s->origin->side, pool->scratch, pool->scratch_size);
+		n = side_read(&s->origin->side, pool->scratch, may);
+		throttle_settle(s, may, n);
 		if (n < 0 && errno == EAGAIN)
 			return true;
 		if (n <= 0) {

@@ -4,11 +4,13 @@ libpostern_a_SOURCES += \
 	src/session/challenge_fields.c \
 	src/session/compose.h \
 	src/session/consent.c src/session/consent.h \
+	src/session/count.c src/session/count.h \
 	src/session/drain.c \
 	src/session/effects.c src/session/effects.h \
 	src/session/forward.c \
 	src/session/gate.c \
 	src/session/gateway.c src/session/gateway.h \
+	src/session/greet.c src/session/greet.h \
 	src/session/head.c \
 	src/session/inside.c src/session/inside.h \
 	src/session/inspect.c src/session/inspect.h \
@@ -16,14 +18,17 @@ libpostern_a_SOURCES += \
 	src/session/odd.c \
 	src/session/origin.c src/session/origin.h \
 	src/session/origin_tls.c \
+	src/session/pac.c \
 	src/session/page.c src/session/page.h \
 	src/session/peek.c \
 	src/session/reach.c \
+	src/session/queue.c src/session/queue.h \
 	src/session/record.c \
 	src/session/reply.c \
 	src/session/response.c \
 	src/session/session.c src/session/session.h \
 	src/session/target.c src/session/target.h \
 	src/session/streams.c \
+	src/session/throttle.c src/session/throttle.h \
 	src/session/tunnel.c \
 	src/session/unserved.c src/session/unserved.h

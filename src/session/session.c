@@ -2,9 +2,13 @@
 #include "session/session.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "net/sock.h"
+#include "session/count.h"
+#include "session/greet.h"
 #include "session/inspect.h"
 #include "session/logon.h"
 
@@ -38,6 +42,19 @@ static const uint32_t edges[SESSION_STATES] = {
 	[SESSION_DONE] = 0,
 };
 
+static const char *
+state_name(unsigned state)
+{
+	static const char *const name[] = {
+		[SESSION_ACCEPTED] = "accepted", [SESSION_GREET] = "greet", [SESSION_HEAD] = "head", [SESSION_GATE] = "gate", [SESSION_LOOKUP] = "lookup",
+		[SESSION_AUTH] = "auth", [SESSION_QUEUE] = "queue", [SESSION_DIAL] = "dial", [SESSION_PARENT] = "parent", [SESSION_FORWARD] = "forward",
+		[SESSION_DRAIN] = "drain", [SESSION_REPLY] = "reply", [SESSION_PEEK] = "peek", [SESSION_ORIGIN_TLS] = "origin-tls", [SESSION_LEAF] = "leaf",
+		[SESSION_CLIENT_TLS] = "client-tls", [SESSION_FRONT] = "front", [SESSION_TUNNEL] = "tunnel", [SESSION_LINGER] = "linger", [SESSION_DONE] = "done",
+	};
+
+	return name[state];
+}
+
 static uint64_t
 state_ms(const struct session *s, enum session_state state)
 {
@@ -69,9 +86,23 @@ state_ms(const struct session *s, enum session_state state)
 		return set->idle_timeout_ms;
 	case SESSION_LINGER:
 		return LINGER_MS;
+	case SESSION_QUEUE:
+		return set->queue_timeout_ms; /* the request's own snapshot may say another */
 	default:
 		return set->response_timeout_ms;
 	}
+}
+
+#define HOLDS_NO_PLACE (TO(HEAD) | TO(REPLY) | TO(DRAIN) | TO(LINGER) | TO(FRONT) | TO(DONE))
+
+/* What it waited for, and what it held of a rule's, is given back where it is not needed any more. */
+static void
+settle_limits(struct session *s, enum session_state next)
+{
+	if (s->wait.on)
+		(s->state == SESSION_QUEUE ? queue_quit : throttle_quit)(s);
+	if (s->held && HOLDS_NO_PLACE & 1u << next)
+		queue_release(s);
 }
 
 void
@@ -84,6 +115,9 @@ void
 session_move(struct session *s, enum session_state next)
 {
 	assert(edges[s->state] & 1u << next);
+	log_debug("session %016" PRIx64 " (request %016" PRIx64 "): %s -> %s", s->id, s->req ? s->req->id : 0, state_name(s->state), state_name(next));
+	if (s->wait.on || s->held)
+		settle_limits(s, next);
 	s->state = (uint8_t)next;
 	if (next == SESSION_DONE)
 		timer_clear(&s->timer);
@@ -100,7 +134,7 @@ request_new(struct session *s)
 		return NULL;
 	r->id = s->gw->next_id++;
 	r->start_us = loop_now_us(s->gw->loop);
-	r->resolve_ms = r->connect_ms = r->tls_ms = r->first_byte_ms = MS_NONE;
+	r->resolve_ms = r->connect_ms = r->tls_ms = r->first_byte_ms = r->queue_ms = MS_NONE;
 	s->req = r;
 	if (!s->id)
 		s->id = r->id;
@@ -168,7 +202,7 @@ session_drop_origin(struct session *s)
 	s->origin = NULL;
 }
 
-/* Among the gateway's, and waiting for its first request. */
+/* Among the gateway's. */
 static void
 enlist(struct session *s, struct gateway *gw, const struct endpoint *peer, uint16_t slot)
 {
@@ -179,11 +213,17 @@ enlist(struct session *s, struct gateway *gw, const struct endpoint *peer, uint1
 	timer_init(&s->timer, on_deadline, s);
 	TAILQ_INSERT_TAIL(&gw->sessions, s, link);
 	gw->n_sessions++;
-	session_move(s, SESSION_HEAD);
 }
 
 void
-session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer)
+session_tally(struct session *s)
+{
+	tally_add(s->gw->shared, s->gw->worker, &s->peer.addr);
+	s->tallied = true;
+}
+
+void
+session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets)
 {
 	struct session *s = calloc(1, sizeof *s);
 
@@ -196,8 +236,16 @@ session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpo
 	s->client.writable = true;
 	gw->count->open++;
 	gw->count->accepted++;
-	tally_add(gw->shared, gw->worker, &peer->addr);
+	s->counted_at = count_listener(gw, (uint16_t)(slot - gw->slot));
+	count_of_listener(gw, s->counted_at)->accepted++;
+	count_of_listener(gw, s->counted_at)->open++;
 	enlist(s, gw, peer, (uint16_t)(slot - gw->slot));
+	if (greets) {
+		greet_begin(s);
+		return;
+	}
+	session_tally(s);
+	session_move(s, SESSION_HEAD);
 }
 
 bool
@@ -209,11 +257,13 @@ session_open_stream(struct session *parent, struct carrier *stream)
 		return false;
 	s->is_stream = true;
 	s->id = parent->id;
+	s->counted_at = parent->counted_at;
 	s->inside = inside_ref(parent->inside);
 	s->client.fd = -1;
 	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
 	side_carry(&s->client, stream);
 	enlist(s, parent->gw, &parent->peer, parent->slot);
+	session_move(s, SESSION_HEAD);
 	parent->gw->n_streams++;
 	watch_again(&s->client.watch, WATCH_READ);
 	return true;
@@ -230,8 +280,10 @@ tell_log(struct session *s, enum fault fault)
 		record_request(s, s->req->fault != FAULT_NONE ? s->req->fault : fault);
 		request_free(s);
 	}
-	if (s->memo)
+	if (s->memo) {
 		memo_record(s, s->memo, fault, SPAN(""));
+		s->gw->count->tunnels_open--;
+	}
 	memo_free(s->memo);
 	s->memo = NULL;
 	if (s->connect)
@@ -264,9 +316,14 @@ session_finish(struct session *s, enum fault fault)
 	if (s->is_stream) {
 		gw->n_streams--;
 	} else {
-		tally_remove(gw->shared, gw->worker, &s->peer.addr);
+		if (s->tallied)
+			tally_remove(gw->shared, gw->worker, &s->peer.addr);
 		gw->count->open--;
+		if (count_of_listener(gw, s->counted_at)->open)
+			count_of_listener(gw, s->counted_at)->open--;
 	}
+	free(s->original);
+	s->original = NULL;
 	gateway_forget(gw, s);
 	loop_bury(gw->loop, &s->grave);
 }
@@ -279,6 +336,16 @@ note_abort(struct session *s)
 		session_finish(s, FAULT_CLIENT_ABORTED);
 }
 
+/* In front of a limit others wait behind it: of a CONNECT a half-close means that nobody will use its tunnel. */
+static void
+note_leaving(struct session *s)
+{
+	if (s->client.closed && s->req->is_connect)
+		session_finish(s, FAULT_CLIENT_ABORTED);
+	else
+		note_abort(s);
+}
+
 static void
 on_client(void *arg, unsigned what)
 {
@@ -286,6 +353,9 @@ on_client(void *arg, unsigned what)
 
 	side_note(&s->client, what);
 	switch ((enum session_state)s->state) {
+	case SESSION_GREET:
+		greet_on_client(s);
+		break;
 	case SESSION_HEAD:
 		if (s->client.readable)
 			head_read(s);
@@ -314,8 +384,29 @@ on_client(void *arg, unsigned what)
 	case SESSION_LINGER:
 		linger_read(s);
 		break;
+	case SESSION_QUEUE:
+		note_leaving(s);
+		break;
 	default:
 		note_abort(s);
+		break;
+	}
+}
+
+void
+session_go_on(struct session *s)
+{
+	switch ((enum session_state)s->state) {
+	case SESSION_FORWARD:
+		forward_on_client(s);
+		break;
+	case SESSION_PEEK:
+		peek_pump(s);
+		break;
+	case SESSION_TUNNEL:
+		tunnel_on_client(s, 0);
+		break;
+	default:
 		break;
 	}
 }
@@ -355,6 +446,9 @@ on_deadline(void *arg)
 	struct session *s = arg;
 
 	switch ((enum session_state)s->state) {
+	case SESSION_GREET:
+		greet_on_timeout(s);
+		break;
 	case SESSION_HEAD:
 		if (s->req)
 			reply_fault(s, FAULT_HEAD_TIMEOUT);
@@ -367,6 +461,9 @@ on_deadline(void *arg)
 	case SESSION_AUTH:
 		logon_explain(s->req->logon, "no answer");
 		reply_fault(s, FAULT_AUTH_UNAVAILABLE);
+		break;
+	case SESSION_QUEUE:
+		queue_on_timeout(s);
 		break;
 	case SESSION_DIAL:
 		reply_fault(s, FAULT_CONNECT_TIMEOUT);
@@ -405,6 +502,6 @@ session_drain(struct session *s)
 	s->keep = false;
 	if (s->state == SESSION_FRONT)
 		streams_drain(s);
-	else if (s->state == SESSION_HEAD && !s->req)
+	else if ((s->state == SESSION_HEAD || s->state == SESSION_GREET) && !s->req)
 		session_finish(s, FAULT_NONE);
 }

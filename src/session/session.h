@@ -21,6 +21,7 @@
 #include "parse/authority.h"
 #include "parse/body.h"
 #include "parse/head.h"
+#include "parse/hello.h"
 #include "policy/snapshot.h"
 #include "session/buf.h"
 #include "session/gateway.h"
@@ -76,12 +77,16 @@ struct request {
 	uint16_t         listener; /* index in snap, or LISTENER_NONE */
 	uint64_t         id, start_us;
 	uint64_t         bytes_in, bytes_out;
+	uint16_t         rule_slot; /* the number that its rule counts under; 0: no rule's */
+	uint16_t         open_at;   /* the same and one, while it is among the rule's requests under way; 0: it is not */
 
 	struct buf       text; /* the bytes of the head */
 	struct head      head; /* points into them */
 	struct authority at;
 	struct target    url;
 	bool             is_connect;
+	bool             sniffed;    /* a CONNECT that was never sent: it stands for a transparent connection, whose client waits for no answer */
+	bool             to_original; /* connected to where the client meant, not to what the name resolves to */
 	bool             has_target; /* at is set */
 	bool             has_hops; /* TRACE or OPTIONS: hops is how many more may pass it on (RFC 9110 7.6.2) */
 	uint32_t         hops;
@@ -138,7 +143,7 @@ struct request {
 	bool             has_to;
 	const char      *detail; /* borrowed of `inside`, or tls_detail: what exactly is wrong; null: nothing to add */
 	enum guard_word  guard;
-	uint32_t         resolve_ms, connect_ms, tls_ms, first_byte_ms;
+	uint32_t         resolve_ms, connect_ms, tls_ms, first_byte_ms, queue_ms;
 	uint64_t         tls_us; /* when that handshake began */
 	char            *tls_detail; /* owned: what exactly was wrong with TLS or a certificate when this request met it; null: nothing, or `inside` tells */
 	char             content_type[96];
@@ -187,10 +192,17 @@ struct session {
 	uint64_t             id;
 	uint64_t             active_us; /* last time that something moved */
 	uint64_t             memo_idle_ms; /* tunnel: its idle-timeout */
-	struct endpoint      peer;
+	struct endpoint      peer;      /* the client; behind a balancer what its PROXY header says */
+	struct endpoint     *original;  /* owned: where a transparent connection was going; null: the client knows of the proxy */
+	struct wait          wait;      /* for its place in front of a limit (queue), or for bandwidth (throttle) */
 	uint32_t             head_seen; /* bytes of `in` that were no whole head */
+	uint16_t             limited_by; /* what it moves is of this rule's bandwidth (ipc/slots) */
+	uint16_t             held;      /* of this rule's max-connections it has a place; 0: of none */
 	uint16_t             slot;
+	uint16_t             counted_at; /* the number that its listener counts under */
 	uint8_t              state;
+	uint8_t              greet;      /* enum greet_step (greet.c) */
+	bool                 tallied;    /* it counts as one of its client's */
 	bool                 keep;       /* the client's connection stays after this request */
 	bool                 eof;        /* the client will send no more */
 	bool                 is_stream;  /* of another session's HTTP/2: no socket, not in the tally */
@@ -199,7 +211,10 @@ struct session {
 };
 
 /* --- session.c: life --- */
-void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
+/* `greets`: the listener has more to do before the first request (greet.h). */
+void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
+/* From now on it counts as one of its client's. */
+void session_tally(struct session *s);
 /* One stream of an inspected client's HTTP/2, which the carrier is; on behalf of `parent`. False: no memory, the carrier stays the caller's. */
 bool session_open_stream(struct session *parent, struct carrier *stream);
 /* Go to `next`: checks the edge, arms the deadline. */
@@ -209,6 +224,8 @@ void session_deadline(struct session *s, uint64_t ms);
 /* The end, from any state: cancels errands, writes the log line of what was under way, closes, and forgets. */
 void session_finish(struct session *s, enum fault fault);
 void session_on_origin(struct session *s, unsigned what);
+/* It waited for bandwidth, and has some now. */
+void session_go_on(struct session *s);
 /* Drain: idle connections go at once. */
 void session_drain(struct session *s);
 struct request *request_new(struct session *s);
@@ -233,9 +250,12 @@ bool gate_settle(struct session *s);
 /* The response is of this type: the verdict becomes final. False: answered; the response must not reach the client. */
 bool gate_judge_response(struct session *s, struct span type);
 void reach_begin(struct session *s);  /* reach.c: policy said yes: pool, look-up, judging of addresses */
+void reach_resume(struct session *s); /* reach.c: it has its place in front of a limit now */
 void reach_lookup(struct session *s); /* reach.c: for gate: the addresses are needed */
 void authenticate(struct session *s); /* authenticate.c: for gate: the user is needed */
 void reach_on_origin(struct session *s, unsigned what);
+/* Where the deciding rule has a transparent request go, whatever its name resolves to; null: where the name says. */
+const struct addr *reach_original(const struct session *s);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */
 void reply_fault(struct session *s, enum fault fault);       /* reply.c: an error page, then on or away */
 /* The same for somebody who may go on: the page has a button that leads to this URL. */
@@ -246,6 +266,10 @@ void reply_continue(struct session *s);                      /* the client's soc
 void reply_done(struct session *s);                          /* our answer is out, and nothing of the request is left */
 void drain_read(struct session *s);                          /* drain.c: the body of a request that was refused */
 bool drain_is_possible(const struct session *s);
+/* An answer of ours that is no refusal: `head` without Connection and the empty line. */
+struct compose;
+void reply_own(struct session *s, uint16_t status, struct compose *head, struct span content);
+bool pac_serve(struct session *s);                           /* pac.c: is it /proxy.pac that is asked for? False: it is not */
 void reply_trace(struct session *s);                         /* Max-Forwards ran out */
 void linger_begin(struct session *s);                        /* reply.c */
 void linger_read(struct session *s);
@@ -261,10 +285,28 @@ void forward_origin_failed(struct session *s, enum fault f); /* before, or while
 void peek_begin(struct session *s);                          /* peek.c */
 void peek_pump(struct session *s); /* either socket has something to say */
 void peek_on_timeout(struct session *s);
+void peek_note_hello(struct request *r, const struct hello *h); /* for the log */
 void tunnel_begin(struct session *s);                        /* tunnel.c */
 void tunnel_on_client(struct session *s, unsigned what);
 void tunnel_on_origin(struct session *s, unsigned what);
 void tunnel_on_timeout(struct session *s);
+
+/* --- throttle.c: what each read asks --- */
+/* Of `want` bytes, how many may be read now; 0: none, and session_go_on will call. */
+static inline size_t
+throttle_take(struct session *s, size_t want)
+{
+	return s->gw->throttle.on ? throttle_take_some(s, want) : want;
+}
+/* Of `taken` bytes it turned out to be n (less than 0: none). */
+static inline void
+throttle_settle(struct session *s, size_t taken, ssize_t n)
+{
+	if (s->gw->throttle.on)
+		throttle_give_back(s, taken - (n > 0 ? (size_t)n : 0));
+}
+/* lane_pump, for as much as may move now. */
+enum lane_answer throttle_pump(struct session *s, struct lane *l, struct side *from, struct side *to);
 
 /* --- authenticate.c, logon.c: what others need of it --- */
 /* Is this connection somebody's already? Then policy is told at once. False: no memory (answered). */
@@ -282,6 +324,8 @@ size_t authenticate_info(const struct request *r, char *out, size_t room);
 
 /* --- record.c: the log line --- */
 void record_request(struct session *s, enum fault fault); /* of s->req */
+/* Of somebody who was refused before anything was read. */
+void record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out);
 struct memo *memo_new(struct session *s);                 /* of s->req, at the start of its tunnel */
 /* The line of a tunnel that has ended, or of a CONNECT that was inspected; `detail` when something more is known of its TLS by now, else "". */
 void memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail);

@@ -56,17 +56,58 @@ read_inside(struct request *r, const struct inside *in)
 	return FAULT_NONE;
 }
 
+/* A request of a client that takes us for the origin (RFC 9112 3.2.1): Host names the target. Without a port it is the one that the client connected to, and
+ * without Host (HTTP/1.0) so is the address. */
+static enum fault
+read_transparent(struct request *r, const struct endpoint *original)
+{
+	struct url url = {.scheme = SCHEME_HTTP};
+	char       text[ADDR_TEXT_MAX + 2] = "[";
+	bool       bracket = !addr_is_v4(&original->addr);
+
+	if (r->head.host.n) {
+		if (!authority_parse(r->head.host, &url.at))
+			return FAULT_BAD_HOST;
+	} else {
+		size_t n = addr_print(&original->addr, text + bracket) + bracket;
+		text[n] = ']';
+		if (!host_parse(span_of(text, n + bracket), &url.at.host))
+			return FAULT_INTERNAL;
+	}
+	if (!url.at.port)
+		url.at.port = original->port;
+	r->at = url.at;
+	r->url = (struct target){.scheme = SCHEME_HTTP};
+	r->has_target = true;
+	if (is_asterisk(r))
+		return FAULT_NONE;
+	if (!url_parse_origin(r->head.target, &url))
+		return FAULT_BAD_TARGET;
+	take_url(r, &url);
+	return FAULT_NONE;
+}
+
+static bool
+is_origin_form(const struct request *r)
+{
+	return r->head.target.n && (r->head.target.p[0] == '/' || span_eq(r->head.target, SPAN("*")));
+}
+
 enum fault
-target_read(struct request *r, const struct inside *in)
+target_read(struct request *r, const struct inside *in, const struct endpoint *original)
 {
 	struct url url;
 
 	if (in)
 		return read_inside(r, in);
+	if (original && is_origin_form(r))
+		return read_transparent(r, original);
+	if (original && r->head.method_id == METHOD_CONNECT && !r->sniffed)
+		return FAULT_NOT_IMPLEMENTED; /* nobody who asks for a proxy is sent here */
 	r->is_connect = r->head.method_id == METHOD_CONNECT;
 	if (r->is_connect)
 		return read_connect(r);
-	if (r->head.target.n && (r->head.target.p[0] == '/' || span_eq(r->head.target, SPAN("*"))))
+	if (is_origin_form(r))
 		return FAULT_NOT_A_PROXY_REQUEST;
 	if (!url_parse(r->head.target, &url))
 		return FAULT_BAD_TARGET;
@@ -86,6 +127,8 @@ target_judge_host(const struct request *r, const struct inside *in)
 		return FAULT_NONE;
 	if (!(r->head.seen & 1u << FIELD_HOST))
 		return FAULT_NONE; /* HTTP/1.0 */
+	if (!in && is_origin_form(r))
+		return FAULT_NONE; /* it is the target */
 	if (!r->head.host.n)
 		return other;
 	if (!authority_parse(r->head.host, &host))

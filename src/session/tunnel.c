@@ -36,8 +36,12 @@ tunnel_begin(struct session *s)
 		session_finish(s, FAULT_NO_MEMORY);
 		return;
 	}
+	s->gw->count->tunnels_open++;
 	s->memo_idle_ms = s->req->snap->set->idle_timeout_ms;
 	s->req->back_in = (struct buf){0};
+	s->limited_by = (uint16_t)policy_rule_way(s->req->snap->policy, s->req->verdict.rule)->slot;
+	if (s->gw->throttle.on)
+		throttle_charge(s, buf_size(&s->in) + buf_size(&back));
 	if (s->req->is_connect) { /* it was to be inspected, and passes as it is */
 		inside_unref(s->inside);
 		s->inside = NULL;
@@ -69,7 +73,7 @@ pump(struct session *s, struct lane *l, struct side *from, struct side *to, enum
 {
 	bool was_bulk = l->conduit != NULL;
 
-	switch (lane_pump(l, from, to, &s->gw->lanes)) {
+	switch (throttle_pump(s, l, from, to)) {
 	case LANE_BROKEN_FROM:
 		session_finish(s, from_broke);
 		return false;
@@ -80,6 +84,7 @@ pump(struct session *s, struct lane *l, struct side *from, struct side *to, enum
 		watch_again(&from->watch, WATCH_READ);
 		break;
 	case LANE_WAITS:
+	case LANE_DRY:
 	case LANE_DONE:
 		break;
 	}
@@ -108,7 +113,7 @@ tunnel_on_client(struct session *s, unsigned what)
 	bool ended = s->up.state == LANE_SHUT;
 
 	tunnel_pump(s);
-	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && (ended || s->up.in_pipe || !outbox_is_empty(&s->up.kept)) && side_failed(&s->client))
+	if (what & WATCH_CLOSED && s->state == SESSION_TUNNEL && (ended || s->wait.on || s->up.in_pipe || !outbox_is_empty(&s->up.kept)) && side_failed(&s->client))
 		session_finish(s, FAULT_CLIENT_ABORTED);
 }
 
@@ -126,8 +131,11 @@ tunnel_on_origin(struct session *s, unsigned what)
 void
 tunnel_on_timeout(struct session *s)
 {
-	uint64_t idle_ms = (loop_now_us(s->gw->loop) - s->active_us) / 1000;
+	uint64_t idle_ms;
 
+	if (s->wait.on) /* it is we who let nothing move */
+		s->active_us = loop_now_us(s->gw->loop);
+	idle_ms = (loop_now_us(s->gw->loop) - s->active_us) / 1000;
 	if (idle_ms >= s->memo_idle_ms) {
 		session_finish(s, FAULT_IDLE_TIMEOUT);
 		return;

@@ -94,7 +94,7 @@ bench_way(void)
 	struct sink       *s;
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-	s = sink_new(path, false, 0);
+	s = sink_new(path, LOG_SQUID, 0);
 	for (unsigned done = 0; done < LINES; done += BATCH) {
 		double start = cpu_ns();
 		for (unsigned i = 0; i < BATCH; i++) {
@@ -142,6 +142,9 @@ main(void)
 	bench_format("json", LOG_JSON, "");
 	bench_format("combined", LOG_COMBINED, "");
 	bench_format("custom", LOG_CUSTOM, "%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt");
+	bench_format("w3c", LOG_W3C, "");
+	bench_format("cef", LOG_CEF, "");
+	bench_format("leef", LOG_LEEF, "");
 	bench_way();
 	return 0;
 }

@@ -418,12 +418,15 @@ def test_without_descriptors_inspected_tunnels_wait_and_come_back(inspecting, wo
         results.append((done.returncode, done.stdout))
 
     threads = [threading.Thread(target=one, args=(i,)) for i in range(60)]
+    idle = [here.gw.connect() for _ in range(60)]
+    here.gw.says(r"max-connections \(\d+\) reached: new clients wait")
     for thread in threads:
         thread.start()
+    for one in idle:
+        one.close()
     for thread in threads:
         thread.join(60)
     assert results == [(0, b"200")] * 60
-    here.gw.says(r"max-connections \(\d+\) reached: new clients wait")
     with Beside(here.gw, world):
         assert ask(here).status == 200
 

@@ -43,6 +43,15 @@ fuzz_cidr_SOURCES = tests/fuzz/fuzz_cidr.c tests/fuzz/fuzz.h
 fuzz_cidr_LDADD = $(FUZZ_LIBS)
 fuzz_cidr_LDFLAGS = $(FUZZ_LINK)
 endif
+check_PROGRAMS += replay_proxy_header
+replay_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_proxy_header_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_proxy_header
+fuzz_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c tests/fuzz/fuzz.h
+fuzz_proxy_header_LDADD = $(FUZZ_LIBS)
+fuzz_proxy_header_LDFLAGS = $(FUZZ_LINK)
+endif
 
 check_PROGRAMS += replay_credential
 replay_credential_SOURCES = tests/fuzz/fuzz_credential.c tests/fuzz/replay.c tests/fuzz/fuzz.h

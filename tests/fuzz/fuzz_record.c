@@ -39,7 +39,7 @@ record_of(const uint8_t *data, size_t n, struct span text[RT_COUNT])
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static struct log_format *format[4];
+	static struct log_format *format[7];
 	static char              *buf;
 	struct log_format        *custom;
 	struct record             r;
@@ -55,14 +55,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		format[1] = log_format_new(LOG_JSON, SPAN(""), true, why);
 		format[2] = log_format_new(LOG_COMBINED, SPAN(""), false, why);
 		format[3] = log_format_new(LOG_CUSTOM, SPAN(all), true, why);
+		format[4] = log_format_new(LOG_W3C, SPAN(""), true, why);
+		format[5] = log_format_new(LOG_CEF, SPAN(""), true, why);
+		format[6] = log_format_new(LOG_LEEF, SPAN(""), true, why);
 	}
 	if (n)
 		memcpy(exact, data, n);
 	if (record_read(exact, n, &r, text))
-		for (int i = 0; i < 4; i++)
+		for (int i = 0; i < 7; i++)
 			check_line(format[i], &r, text, buf);
 	r = record_of((const uint8_t *)exact, n, text);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 7; i++)
 		check_line(format[i], &r, text, buf);
 	custom = log_format_new(LOG_CUSTOM, span_of(exact, n), false, why);
 	if (custom)

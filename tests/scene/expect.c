@@ -105,6 +105,8 @@ record_value(const struct record *r, const struct span text[RT_COUNT], const cha
 		return ms_text(r->first_byte_ms, buf, n);
 	if (strcmp(key, "auth") == 0)
 		return ms_text(r->auth_ms, buf, n);
+	if (strcmp(key, "queue") == 0)
+		return ms_text(r->queue_ms, buf, n);
 	if (strcmp(key, "way") == 0)
 		return or_dash(words_auth_way(r));
 	if (strcmp(key, "ech") == 0)
@@ -318,7 +320,8 @@ expect_number(struct play *p, uint64_t want, const char *what)
 		const char *name;
 		uint64_t    v;
 	} number[] = {{"sessions", p->gw.n_sessions}, {"pooled", p->gw.origins.n}, {"accepted", c->accepted}, {"refused-unread", c->refused_unread},
-	    {"refused-limit", c->refused_limit}, {"pauses", c->accept_pauses}, {"tunnels", c->tunnels}, {"guard-closed", c->guard_closed},
+	    {"refused-limit", c->refused_limit}, {"queued", c->queued}, {"queued-total", c->queued_total}, {"queue-timeouts", c->queue_timeouts}, {"throttled-ms", c->throttled_us / 1000},
+	    {"pauses", c->accept_pauses}, {"tunnels", c->tunnels}, {"guard-closed", c->guard_closed},
 	    {"guard-reported", c->guard_reported}, {"denied", c->by_action[ACTION_DENY]}, {"bypassed", c->by_action[ACTION_BYPASS]},
 	    {"tunnelled", c->by_action[ACTION_TUNNEL]}, {"drained", p->n_drained}, {"inspected", c->inspected}, {"remembered", c->origins_remembered}, {"asked", c->auth_asked}, {"cached", c->auth_cached}};
 

@@ -257,6 +257,12 @@ watch_init_level(struct watch *w, struct loop *l, int fd, unsigned what, watch_f
 	return watch_start(w, l, fd, fn, arg, true);
 }
 
+bool
+watch_init_shared(struct watch *w, struct loop *l, int fd, watch_fn *fn, void *arg)
+{
+	return watch_init_level(w, l, fd, WATCH_READ, fn, arg);
+}
+
 void
 fake_unwatch(const struct watch *w)
 {
@@ -314,6 +320,16 @@ was_read(struct fake_sock *s, size_t n)
 	s->n_read += n;
 	if (s->in.at == s->in.n)
 		s->in.at = s->in.n = 0;
+}
+
+/* Scenes play explicit listeners. */
+bool
+sock_original(int fd, struct endpoint *local, struct endpoint *original)
+{
+	(void)fd;
+	(void)local;
+	(void)original;
+	return false;
 }
 
 ssize_t

@@ -68,6 +68,12 @@ fault_find(const char *word)
 
 /* --- configurations --- */
 
+static void
+on_freed(void *arg, bool listener, uint32_t slot)
+{
+	(void)arg, (void)listener, (void)slot;
+}
+
 /* Compile it, once; false when it is wrong. Each has a generation of its own. */
 static bool
 config_build(struct play *p, struct config *c)
@@ -76,12 +82,15 @@ config_build(struct play *p, struct config *c)
 	struct endpoint        own = {.port = 443};
 	struct snapshot_inputs in = {.generation = (uint64_t)(c - p->config) + 1, .workers = 1, .own = &own, .n_own = 1};
 	struct conf           *conf;
+	static struct slots    slots;
 
 	if (c->block >= 0)
 		return true;
 	addr_parse(SPAN(SELF), &own.addr);
 	report_init(&r);
 	conf = conf_load_memory(p->file, bytes_left(&c->ini), &r);
+	if (conf && r.errors == 0)
+		slots_assign(&slots, conf, in.generation, on_freed, NULL);
 	if (conf && r.errors == 0)
 		c->block = snapshot_build(conf, &in, &r);
 	if (c->block < 0)
@@ -495,6 +504,8 @@ play_begin(struct play *p)
 		abort();
 	memset(&shared->worker[0].counters, 0, sizeof shared->worker[0].counters);
 	shared_worker_reset(shared, 0);
+	memset(shared->limits.rule, 0, sizeof shared->limits.rule); /* the clock begins anew */
+	memset(shared->limits.client, 0, sizeof shared->limits.client);
 	domain_step(shared, "names", "us");
 	p->gw.shared = p->shared;
 	p->gw.count = &p->shared->worker[0].counters;
@@ -564,6 +575,9 @@ play_end(struct play *p)
 	for (unsigned i = 0; i < TALLY_SLOTS; i++)
 		if (p->shared->worker[0].tally.count[0][i])
 			fake_wrong("a client is still counted");
+	for (unsigned i = 0; i < RULE_SLOTS; i++)
+		if (p->shared->worker[0].limits.busy[i] || p->shared->worker[0].limits.waiting[i])
+			fake_wrong("a rule has still somebody under way, or waiting");
 	if (fake.stack_least != UINTPTR_MAX && fake.stack_base > fake.stack_least && fake.stack_base - fake.stack_least > STACK_MOST)
 		fake_wrong("calls went %zu bytes deep", (size_t)(fake.stack_base - fake.stack_least));
 	if (!p->troubled)

@@ -12,7 +12,7 @@
 struct play *playing;
 
 static const char *const names[SESSION_STATES] = {
-	"ACCEPTED", "HEAD", "GATE", "LOOKUP", "AUTH", "DIAL", "FORWARD", "REPLY", "DRAIN", "PEEK", "ORIGIN_TLS",
+	"ACCEPTED", "GREET", "HEAD", "GATE", "LOOKUP", "AUTH", "QUEUE", "DIAL", "PARENT", "FORWARD", "REPLY", "DRAIN", "PEEK", "ORIGIN_TLS",
 	"LEAF", "CLIENT_TLS", "FRONT", "TUNNEL", "LINGER", "DONE"};
 
 #define TO(state) (1u << SESSION_##state)
@@ -20,9 +20,10 @@ static const char *const names[SESSION_STATES] = {
 static const unsigned wanted[SESSION_STATES] = {
 	[SESSION_ACCEPTED] = TO(HEAD),
 	[SESSION_HEAD] = TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(LEAF),
+	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(LEAF) | TO(QUEUE),
 	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LINGER) | TO(DONE),
 	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
+	[SESSION_QUEUE] = TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_DIAL] = TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
 	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
 	[SESSION_DRAIN] = TO(HEAD) | TO(LINGER) | TO(DONE),
@@ -108,14 +109,14 @@ enter_tunnel(struct session *s)
 		}
 }
 
-void __real_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
-void __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer);
+void __real_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
+void __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
 void
-__wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer)
+__wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets)
 {
 	struct session *s;
 
-	__real_session_accept(gw, slot, fd, peer);
+	__real_session_accept(gw, slot, fd, peer, greets);
 	TAILQ_FOREACH (s, &gw->sessions, link)
 		if (s->client.fd == fd) {
 			note(s, SESSION_HEAD);
@@ -151,6 +152,16 @@ __wrap_request_new(struct session *s)
 	if (r)
 		playing->n_requests++;
 	return r;
+}
+
+/* It has a line, as if it had asked for something. */
+void __real_record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out);
+void __wrap_record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out);
+void
+__wrap_record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+{
+	playing->n_requests++;
+	__real_record_refusal(gw, slot, peer, fault, bytes_out);
 }
 
 /* --- allocations --- */

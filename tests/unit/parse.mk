@@ -1,5 +1,5 @@
 # unit tests of parse/
-check_PROGRAMS += test_authority test_body test_cidr test_head test_hello test_hostname test_octet test_url
+check_PROGRAMS += test_authority test_body test_cidr test_head test_hello test_hostname test_octet test_proxy_header test_url
 test_authority_SOURCES = tests/unit/test_authority.c tests/unit/block.h
 test_authority_CFLAGS = $(UNIT_CFLAGS)
 test_authority_LDADD = $(UNIT_LDADD)
@@ -21,6 +21,9 @@ test_hostname_LDADD = $(UNIT_LDADD)
 test_octet_SOURCES = tests/unit/test_octet.c tests/unit/block.h
 test_octet_CFLAGS = $(UNIT_CFLAGS)
 test_octet_LDADD = $(UNIT_LDADD)
+test_proxy_header_SOURCES = tests/unit/test_proxy_header.c tests/unit/block.h
+test_proxy_header_CFLAGS = $(UNIT_CFLAGS)
+test_proxy_header_LDADD = $(UNIT_LDADD)
 test_url_SOURCES = tests/unit/test_url.c tests/unit/block.h
 test_url_CFLAGS = $(UNIT_CFLAGS)
 test_url_LDADD = $(UNIT_LDADD)

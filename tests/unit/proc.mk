@@ -3,3 +3,7 @@ check_PROGRAMS += test_logger
 test_logger_SOURCES = tests/unit/test_logger.c
 test_logger_CFLAGS = $(UNIT_CFLAGS)
 test_logger_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_metrics_text
+test_metrics_text_SOURCES = tests/unit/test_metrics_text.c tests/unit/cost.h
+test_metrics_text_CFLAGS = $(UNIT_CFLAGS)
+test_metrics_text_LDADD = $(UNIT_LDADD)

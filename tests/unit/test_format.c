@@ -28,7 +28,7 @@ record_of(bool is_connect, unsigned status, enum fault fault)
 		.id = 0xabc, .session = 0xdef, .end_real_us = 1700000000007890u, .duration_us = 45678, .bytes_in = 99, .bytes_out = 4321,
 		.is_connect = is_connect, .scheme = is_connect ? SCHEME_HTTPS : SCHEME_HTTP, .minor = 1, .fault = (uint16_t)fault, .status = (uint16_t)status,
 		.port = is_connect ? 443 : 80, .worker = 3, .resolve_ms = MS_NONE, .connect_ms = MS_NONE, .tls_ms = MS_NONE, .first_byte_ms = MS_NONE,
-		.auth_ms = MS_NONE,
+		.auth_ms = MS_NONE, .queue_ms = MS_NONE,
 	};
 
 	r.client.addr = addr_from_v4(0xc0000201);
@@ -240,6 +240,7 @@ test_json_line_has_every_key_in_its_order(void **state)
 	full.r.tls_ms = 3;
 	full.r.first_byte_ms = 0;
 	full.r.auth_ms = 17;
+	full.r.queue_ms = 18;
 	full.r.auth_way = AUTH_WAY_KERBEROS;
 	line_of(LOG_JSON, "", false, &full, buf);
 	assert_string_equal(buf,
@@ -251,7 +252,7 @@ test_json_line_has_every_key_in_its_order(void **state)
 	                    "\"user\":\"joe\",\"groups\":[\"CORP\\\\Proxy Users\",\"S-1-5-21-1-2-3-513\"],\"auth_scheme\":\"Negotiate/Kerberos\","
 	                    "\"auth_detail\":\"joe: no \\\"such\\\" user\",\"status\":200,\"result\":\"TCP_DENIED\",\"fault\":\"guard-bad-sni\","
 	                    "\"address\":\"10.0.0.1\",\"parent\":\"up\",\"bytes_in\":99,\"bytes_out\":4321,\"resolve_ms\":1,\"connect_ms\":2,"
-	                    "\"tls_ms\":3,\"first_byte_ms\":0,\"auth_ms\":17,\"user_agent\":\"curl/8\",\"content_type\":\"text/html; a=\\\"b\\\"\"}");
+	                    "\"tls_ms\":3,\"first_byte_ms\":0,\"auth_ms\":17,\"queue_ms\":18,\"user_agent\":\"curl/8\",\"content_type\":\"text/html; a=\\\"b\\\"\"}");
 	empty.r.port = 0;
 	empty.r.scheme = SCHEME_NONE;
 	line_of(LOG_JSON, "", false, &empty, buf);
@@ -263,7 +264,7 @@ test_json_line_has_every_key_in_its_order(void **state)
 	                    "\"alpn\":null,\"tls_client\":null,\"tls_origin\":null,\"origin_issuer\":null,\"tls_detail\":null,"
 	                    "\"user\":null,\"groups\":null,\"auth_scheme\":null,\"auth_detail\":null,\"status\":null,\"result\":\"NONE_NONE\",\"fault\":null,"
 	                    "\"address\":null,\"parent\":null,\"bytes_in\":99,\"bytes_out\":4321,\"resolve_ms\":null,\"connect_ms\":null,"
-	                    "\"tls_ms\":null,\"first_byte_ms\":null,\"auth_ms\":null,\"user_agent\":null,\"content_type\":null}");
+	                    "\"tls_ms\":null,\"first_byte_ms\":null,\"auth_ms\":null,\"queue_ms\":null,\"user_agent\":null,\"content_type\":null}");
 	free(buf);
 }
 

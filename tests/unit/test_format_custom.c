@@ -28,12 +28,12 @@ test_codes_say_what_squids_say(void **state)
 		{"%{listener}note %{worker}note %{list_entry}note %note{reported} %{alpn}note %{sni}note", "edge 3 f:1 - h2 sni.example"},
 		{"100%%", "100%"}, {"%%%rm%%", "%GET%"}, {"plain", "plain"}, {"\t%rm\t", "\tGET\t"}, {"%rmx", "GETx"}, {"%tsts", "1700000000ts"},
 		{"%.4ru|%8.4ru|%-8.4ru|%.3tr", "http|    http|http    |45"}, {"%05rm", "  GET"}, {"%3dt%3ui|", " 12  -|"},
-		{"%.3ts", "170"}, {"%{user}note %{groups}note %{auth_scheme}note %{auth_ms}note|%{auth_detail}note", "j%20d CORP%5CUsers,CORP%5CAdmins NTLM 9|why"},
+		{"%.3ts", "170"}, {"%{user}note %{groups}note %{auth_scheme}note %{auth_ms}note|%{auth_detail}note %{queue_ms}note", "j%20d CORP%5CUsers,CORP%5CAdmins NTLM 9|why 41"},
 	};
 	struct record r = {
 		.id = 0xabc, .session = 0xdef, .end_real_us = 1700000000007890u, .duration_us = 45678, .bytes_in = 99, .bytes_out = 4321, .scheme = SCHEME_HTTP,
 		.status = 404, .port = 80, .worker = 3, .hier = HIER_DIRECT, .has_address = true, .has_action = true, .action = ACTION_BYPASS,
-		.guard = GUARD_WORD_PASSED, .resolve_ms = 12, .auth_way = AUTH_WAY_NTLM, .auth_ms = 9,
+		.guard = GUARD_WORD_PASSED, .resolve_ms = 12, .auth_way = AUTH_WAY_NTLM, .auth_ms = 9, .queue_ms = 41,
 	};
 	const struct span text[RT_COUNT] = {
 		[RT_METHOD] = SPAN("GET"), [RT_HOST] = SPAN("example.com"), [RT_URL] = SPAN("http://example.com/p/q?secret"), [RT_LISTENER] = SPAN("edge"),

@@ -99,7 +99,7 @@ count_lines(const char *p, unsigned first, size_t fill, const char **rest)
 static void
 test_lines_are_appended(void **state)
 {
-	struct sink       *s = sink_new("log", false, 0);
+	struct sink       *s = sink_new("log", LOG_SQUID, 0);
 	struct sink_counts c;
 	struct stat        st;
 
@@ -113,7 +113,7 @@ test_lines_are_appended(void **state)
 	assert_true(c.lines == 2 && c.bytes == 14 && c.dropped == 0 && c.errors == 0);
 	assert_int_equal(sink_counts_take(s).lines, 0);
 	assert_int_equal(sink_free(s, 0), 0);
-	s = sink_new("log", false, 0);
+	s = sink_new("log", LOG_SQUID, 0);
 	put(s, 3, 0);
 	assert_int_equal(sink_free(s, 0), 0); /* writes what is left */
 	check_file("log", "line 1\nline 2\nline 3\n");
@@ -125,7 +125,7 @@ test_lines_are_appended(void **state)
 static void
 test_much_is_written_before_the_flush(void **state)
 {
-	struct sink *s = sink_new("log", false, 0);
+	struct sink *s = sink_new("log", LOG_SQUID, 0);
 	struct stat  st;
 
 	(void)state;
@@ -145,7 +145,7 @@ test_standard_output_is_a_log_too(void **state)
 	(void)state;
 	fflush(stdout);
 	dup2(file, STDOUT_FILENO);
-	s = sink_new("-", false, 0);
+	s = sink_new("-", LOG_SQUID, 0);
 	put(s, 1, 0);
 	sink_reopen(s);
 	put(s, 2, 0);
@@ -159,7 +159,7 @@ test_standard_output_is_a_log_too(void **state)
 static void
 test_rotated_log_goes_on_in_a_new_file(void **state)
 {
-	struct sink *s = sink_new("log", false, 0);
+	struct sink *s = sink_new("log", LOG_SQUID, 0);
 
 	(void)state;
 	put(s, 1, 0);
@@ -185,7 +185,7 @@ test_failed_reopen_keeps_the_old_file_until_it_works(void **state)
 
 	(void)state;
 	assert_int_equal(mkdir("sub", 0700), 0);
-	s = sink_new("sub/log", false, 0);
+	s = sink_new("sub/log", LOG_SQUID, 0);
 	put(s, 1, 0);
 	assert_int_equal(rename("sub", "gone"), 0);
 	sink_reopen(s);
@@ -207,7 +207,7 @@ test_failed_reopen_keeps_the_old_file_until_it_works(void **state)
 static void
 test_missing_directory_is_tried_again_each_second(void **state)
 {
-	struct sink *s = sink_new("later/log", false, 10 * SECOND);
+	struct sink *s = sink_new("later/log", LOG_SQUID, 10 * SECOND);
 
 	(void)state;
 	put(s, 1, 0);
@@ -218,7 +218,7 @@ test_missing_directory_is_tried_again_each_second(void **state)
 	assert_true(sink_flush(s, 11 * SECOND));
 	check_file("later/log", "line 1\n");
 	assert_int_equal(sink_free(s, 0), 0);
-	s = sink_new("never/log", false, 0);
+	s = sink_new("never/log", LOG_SQUID, 0);
 	put(s, 1, 0);
 	put(s, 2, 0);
 	assert_int_equal(sink_free(s, 0), 2);
@@ -232,7 +232,7 @@ test_line_torn_by_a_killed_logger_is_ended(void **state)
 	(void)state;
 	assert_int_equal(write(fd, "whole\nhal", 9), 9);
 	close(fd);
-	struct sink *s = sink_new("log", false, 0);
+	struct sink *s = sink_new("log", LOG_SQUID, 0);
 	put(s, 1, 0);
 	assert_int_equal(sink_free(s, 0), 0);
 	check_file("log", "whole\nhal\nline 1\n");
@@ -245,7 +245,7 @@ test_lines_kept_on_a_full_device_go_to_the_next_file(void **state)
 
 	(void)state;
 	assert_int_equal(symlink("/dev/full", "log"), 0);
-	s = sink_new("log", false, 0);
+	s = sink_new("log", LOG_SQUID, 0);
 	for (unsigned i = 0; i < 6000; i++) /* past the size of a batch */
 		put(s, i, 90);
 	assert_false(sink_flush(s, 2 * SECOND));
@@ -264,10 +264,10 @@ test_lines_kept_on_a_full_device_go_to_the_next_file(void **state)
 static void
 test_memory_is_bounded_and_drops_are_told_where_they_happened(void **state)
 {
-	static const bool says[] = {true, false};
+	static const enum log_format_kind says[] = {LOG_JSON, LOG_W3C, LOG_SQUID};
 
 	(void)state;
-	for (size_t k = 0; k < 2; k++) {
+	for (size_t k = 0; k < 3; k++) {
 		struct sink       *s;
 		const unsigned     tried = 20000;
 		struct sink_counts c;
@@ -287,12 +287,17 @@ test_memory_is_bounded_and_drops_are_told_where_they_happened(void **state)
 		assert_true(sink_flush(s, SECOND));
 		c = sink_counts_take(s);
 		all = slurp("log");
-		kept = count_lines(all, 0, 1000, &rest);
+		kept = count_lines(says[k] == LOG_W3C ? strstr(all, "\nline ") + 1 : all, 0, 1000, &rest);
 		room = kept * 1010;
 		assert_true(kept > 7000 && room < SINK_MEMORY_MAX + (64 << 10));
 		assert_int_equal(c.dropped, tried - kept);
 		assert_int_equal(c.lines, kept + 1);
-		if (says[k]) {
+		if (says[k] == LOG_W3C) {
+			assert_int_equal(sscanf(rest, "#Remark: %lu lines were", &told), 1);
+			assert_int_equal(told, c.dropped);
+			rest = strchr(rest, '\n') + 1;
+		}
+		if (says[k] == LOG_JSON) {
 			assert_int_equal(strncmp(rest, "{\"ts\":\"2", 8), 0);
 			assert_int_equal(sscanf(strstr(rest, "\"event\""), "\"event\":\"dropped\",\"lines\":%lu}\n", &told), 1);
 			assert_int_equal(told, c.dropped);
@@ -309,7 +314,7 @@ test_memory_is_bounded_and_drops_are_told_where_they_happened(void **state)
 static void
 test_lines_lost_elsewhere_are_told_in_their_place(void **state)
 {
-	struct sink *s = sink_new("log", true, 0);
+	struct sink *s = sink_new("log", LOG_JSON, 0);
 
 	(void)state;
 	put(s, 1, 0);
@@ -337,7 +342,7 @@ test_trouble_is_told_once_a_minute_and_so_is_its_end(void **state)
 	assert_int_equal(symlink("/dev/full", "log"), 0);
 	dup2(file, STDERR_FILENO);
 	log_as("postern[logger]");
-	s = sink_new("log", false, 1);
+	s = sink_new("log", LOG_SQUID, 1);
 	for (unsigned t = 1; t < 150; t++) {
 		put(s, t, 0);
 		sink_flush(s, t * SECOND);
@@ -379,7 +384,7 @@ test_fifo_never_holds_the_logger_up(void **state)
 
 	(void)state;
 	assert_int_equal(mkfifo("log", 0600), 0);
-	s = sink_new("log", false, 0); /* nobody reads it */
+	s = sink_new("log", LOG_SQUID, 0); /* nobody reads it */
 	put(s, 0, 100);
 	assert_false(sink_flush(s, now));
 	in = open("log", O_RDONLY | O_NONBLOCK);
@@ -438,7 +443,7 @@ test_full_disk_tears_no_line(void **state)
 	for (int i = 0; i < 40; i++)
 		assert_int_equal(write(fd, filler, sizeof filler), sizeof filler);
 	close(fd);
-	s = sink_new("small/log", false, 0);
+	s = sink_new("small/log", LOG_SQUID, 0);
 	for (unsigned i = 0; i < 1800; i++)
 		put(s, i, 100);
 	assert_false(sink_flush(s, 0));

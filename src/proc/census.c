@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc/census.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "proc/member.h"
+
+void
+census_begin(struct shared *s)
+{
+	s->census.parent_pid = getpid();
+	s->census.started_real_us = clock_real_us();
+	s->census.state = GATEWAY_STARTING;
+}
+
+void
+census_state(struct shared *s, enum gateway_state state)
+{
+	s->census.state = state;
+}
+
+void
+census_draining(struct shared *s, uint64_t within_ms)
+{
+	s->census.drain_until_real_us = clock_real_us() + within_ms * 1000;
+	s->census.state = GATEWAY_DRAINING;
+}
+
+void
+census_applied(struct shared *s, uint64_t generation)
+{
+	s->census.generation = generation;
+	s->census.reloaded_real_us = clock_real_us();
+	s->census.reload_failed = false;
+	if (generation > 1)
+		s->census.reloads++;
+}
+
+void
+census_refused(struct shared *s)
+{
+	s->census.reloads_refused++;
+	s->census.reload_failed = true;
+}
+
+/* Workers may be counting there this very moment: then one of their stores comes after ours, and the newcomer begins with it. */
+static void
+on_freed(void *arg, bool listener, uint32_t slot)
+{
+	struct shared *s = arg;
+
+	for (uint32_t w = 0; w < s->n_workers; w++)
+		if (listener)
+			memset(&s->worker[w].listener[slot], 0, sizeof s->worker[w].listener[slot]);
+		else
+			memset(&s->worker[w].rule[slot], 0, sizeof s->worker[w].rule[slot]);
+}
+
+void
+census_number(struct shared *s, struct conf *c, uint64_t generation)
+{
+	slots_assign(&s->slots, c, generation, on_freed, s);
+}
+
+void
+census_enlist(struct shared *s, struct member *m)
+{
+	struct census *all = &s->census;
+
+	if (all->n == CENSUS_PROCESSES)
+		return;
+	m->census = &all->process[all->n];
+	snprintf(m->census->name, sizeof m->census->name, "%s", m->name);
+	all->n++;
+}
+
+void
+census_started(struct member *m)
+{
+	if (!m->census)
+		return;
+	m->census->generation = 0;
+	m->census->since_real_us = clock_real_us();
+	m->census->starts++;
+	m->census->pid = m->pid;
+}
+
+void
+census_ended(struct member *m)
+{
+	if (!m->census)
+		return;
+	m->census->pid = 0;
+	m->census->deaths++;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * census: keeps the census in shared memory (ipc/census.h) as things happen to the gateway and its processes. Of the parent only.
+ */
+#ifndef POSTERN_PROC_CENSUS_H
+#define POSTERN_PROC_CENSUS_H
+
+#include <stdint.h>
+
+#include "conf/conf.h"
+#include "ipc/shared.h"
+
+struct member;
+
+void census_begin(struct shared *s);
+void census_state(struct shared *s, enum gateway_state state);
+/* What draining ends with, at the latest. */
+void census_draining(struct shared *s, uint64_t within_ms);
+/* A configuration is in use: the first, or a reload's. */
+void census_applied(struct shared *s, uint64_t generation);
+/* A reload changed nothing: its files are wrong, or a process could not use it. */
+void census_refused(struct shared *s);
+/* Give the rules and listeners of `c` the numbers that they count under, from `generation` on; what was counted under one that changes hands is gone. */
+void census_number(struct shared *s, struct conf *c, uint64_t generation);
+
+/* Give this process a row of its own, under its name; without one it is not shown. */
+void census_enlist(struct shared *s, struct member *m);
+void census_started(struct member *m);
+void census_ended(struct member *m);
+
+#endif

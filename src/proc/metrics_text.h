@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * metrics_text: what is counted, in Prometheus' text format 0.0.4. Names postern_*, base units (seconds, bytes); counters end in _total.
+ * Pure: reads shared memory and a snapshot, writes a text. The names of rules and listeners come from the snapshot only, so that labels are bounded.
+ */
+#ifndef POSTERN_PROC_METRICS_TEXT_H
+#define POSTERN_PROC_METRICS_TEXT_H
+
+#include "base/text.h"
+#include "ipc/shared.h"
+#include "policy/snapshot.h"
+
+#define METRICS_TYPE      "text/plain; version=0.0.4; charset=utf-8"
+#define METRICS_RULES     1000u /* with a label of their own; those beyond are counted together, rule="(other)" */
+#define METRICS_LISTENERS 256u
+
+struct metrics_view {
+	const struct shared   *shared;
+	const struct snapshot *snap;     /* in use; null: none yet */
+	int64_t                ca_until; /* seconds since the epoch; 0: no CA, or not known */
+	int64_t                listener_until[METRICS_LISTENERS]; /* likewise, of each listener's certificate */
+	uint64_t               strangers; /* connections that the admin process closed unread */
+};
+
+void metrics_write(struct text *out, const struct metrics_view *v);
+
+#endif

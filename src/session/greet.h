@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * greet: what comes before a connection's first request, on listeners that want it: the PROXY header of a balancer, where a transparent client
+ * wants to go, TLS to the proxy itself. In this order.
+ */
+#ifndef POSTERN_SESSION_GREET_H
+#define POSTERN_SESSION_GREET_H
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "policy/snapshot.h"
+
+struct gateway;
+struct session;
+
+/* Must a connection from this address begin with a PROXY header? Whether its client may come is judged after that. */
+bool greet_is_balancer(const struct gateway *gw, const struct snapshot_listener *l, const struct addr *peer);
+/* A connection was accepted on a listener that greets. */
+void greet_begin(struct session *s);
+void greet_on_client(struct session *s);
+void greet_on_timeout(struct session *s);
+/* The client is known and may come. On to what the listener wants next; what is read already stands in s->in. */
+void greet_done(struct session *s);
+
+/* TLS to the proxy itself begins; bytes of the ClientHello may stand in s->in. */
+void listener_tls_begin(struct session *s);
+
+#endif

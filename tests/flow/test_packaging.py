@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""What is packaged around the program, read and judged by those that it is for."""
+
+import pwd
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import gateway as g
+import lab as labs
+import logon
+import wire
+
+CONTRIB = g.SOURCE / "contrib"
+AUTH = """
+[auth]
+basic-file = {file}
+basic-without-tls = yes
+max-failures = 3 per 30m
+[rule users]
+users = alice
+action = tunnel
+"""
+
+
+def run(*words, code=0, **more):
+    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **more)
+    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def units(folder_kept):
+    """The units as make fills them in, beside a program that is there."""
+    text = (CONTRIB / "systemd" / "postern.service.in").read_text().replace("@sbindir@/postern", str(g.PROGRAM.resolve())).replace("@sysconfdir@", "/etc")
+    (folder_kept / "postern.service").write_text(text)
+    shutil.copy(CONTRIB / "systemd" / "postern.socket", folder_kept)
+    return folder_kept
+
+
+def test_systemd_takes_the_units_without_a_word(units):
+    said = run("systemd-analyze", "verify", "--man=no", units / "postern.service", units / "postern.socket")
+    assert "postern" not in said, said
+
+
+def test_the_unit_is_exposed_by_no_more_than_two(units):
+    said = run("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20", units / "postern.service")
+    assert "exposure level for postern.service: 1." in said or "exposure level for postern.service: 2.0" in said, said
+
+
+def test_users_and_folders_are_made_as_said(folder):
+    (folder / "etc").mkdir()
+    run("systemd-sysusers", f"--root={folder}", CONTRIB / "systemd" / "postern.sysusers")
+    assert re.search(r"^postern:", (folder / "etc" / "passwd").read_text(), re.M)
+    run("systemd-tmpfiles", "--create", f"--root={folder}", CONTRIB / "systemd" / "postern.tmpfiles")
+    assert {path.name: path.stat().st_mode & 0o777 for path in (folder / "var" / "log", folder / "var" / "lib", folder / "run") for path in path.glob("postern")}
+    assert (folder / "var/log/postern").stat().st_mode & 0o777 == 0o750
+
+
+def test_apparmor_can_read_the_profile():
+    run("apparmor_parser", "--skip-kernel-load", "--skip-cache", CONTRIB / "apparmor" / "usr.sbin.postern")
+
+
+def capabilities(pid):
+    return {line.split(":")[0]: int(line.split()[1], 16) for line in Path(f"/proc/{pid}/status").read_text().split("\n") if line.startswith("Cap")}
+
+
+def test_a_parent_that_was_never_root_binds_low_ports_and_its_children_hold_no_capability(gateway):
+    """As the unit runs it: user, ambient capability, no new privileges."""
+    nobody = pwd.getpwnam("nobody")
+    bind = "+net_bind_service"
+    one = gateway(port=81, before=("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", f"--inh-caps={bind}", f"--ambient-caps={bind}",
+                                   f"--bounding-set=-all,{bind}", "--no-new-privs"))
+    assert capabilities(one.child.pid)["CapEff"] == 1 << 10
+    children = [int(pid) for pid in Path(f"/proc/{one.child.pid}/task/{one.child.pid}/children").read_text().split()]
+    assert len(children) >= 2
+    for child in children:
+        assert all(value == 0 for name, value in capabilities(child).items() if name != "CapBnd"), child
+    assert one.get("http://127.0.0.1:1/").status in (403, 502)
+
+
+@pytest.mark.parametrize("log", ["access", "native"])
+def test_fail2ban_finds_those_whose_log_ons_fail_and_nobody_else(gateway, folder, log):
+    file = logon.basic_file(folder / "users", alice="right")
+    one = gateway(rules=AUTH.format(file=file))
+    for source, password, times in (("127.0.0.2", "wrong", 5), ("127.0.0.3", "right", 2)):
+        for turn in range(times):
+            guess = password if password == "right" else f"{password}{turn}"  # the same one again counts once
+            subprocess.run(["curl", "-sS", "--interface", source, "-x", f"http://127.0.0.1:{one.port}", "-U", f"alice:{guess}", "-A", '","fault":"auth-failed",',
+                            "-o", "/dev/null", "http://origin.example.net/"], stdin=subprocess.DEVNULL, timeout=30, check=True)
+    one.record(number=2, client="127.0.0.3", user="alice")
+    path = getattr(one, log)
+    wire.wait_until(lambda: len(path.read_text().splitlines()) >= 7, "all lines")
+    said = run("fail2ban-regex", "--print-all-matched", path, CONTRIB / "fail2ban" / "filter.d" / "postern.conf")
+    matched = re.search(r"\|- Matched line\(s\):\n(.*?)`-", said, re.S)
+    assert matched, said
+    assert "127.0.0.2" in matched[1] and "127.0.0.3" not in matched[1], said
+
+
+@pytest.mark.slow
+def test_the_debian_package_builds_is_clean_and_holds_a_configuration_that_runs(folder):
+    if not shutil.which("dpkg-buildpackage") or not shutil.which("lintian"):
+        pytest.skip("no dpkg-buildpackage or lintian")
+    out = folder / "out"
+    said = run(CONTRIB / "debian" / "build", out)
+    assert not re.search(r"^[EW]: ", said, re.M), said
+    package = next(out.glob("postern_*.deb"))
+    tree = folder / "tree"
+    run("dpkg-deb", "-x", package, tree)
+    assert run(tree / "usr/sbin/postern", "check", "-c", tree / "etc/postern/postern.ini").count("OK")
+    files = run("dpkg-deb", "-c", package)
+    for name in ("lib/systemd/system/postern.service", "lib/systemd/system/postern.socket", "usr/lib/sysusers.d/postern.conf", "usr/lib/tmpfiles.d/postern.conf",
+                 "etc/apparmor.d/usr.sbin.postern", "etc/logrotate.d/postern", "usr/share/man/man8/postern.8.gz"):
+        assert f"./{name}\n" in files, name
+    assert "ExecStart=/usr/sbin/postern run -c /etc/postern/postern.ini" in (tree / "lib/systemd/system/postern.service").read_text()
