@@ -45,7 +45,6 @@ struct logger {
 	struct watch  wake;
 	struct timer  poll;
 	int           wake_fd;
-	struct resolver *resolver; /* borrowed */
 	struct lane  *lanes; /* owned */
 	unsigned      n_lanes;
 	struct out   *outs; /* owned */
@@ -306,7 +305,7 @@ outs_new(const struct logger_log *logs, unsigned n)
 /* --- places --- */
 
 static struct sink_syslog_config
-syslog_of(const struct logger *l, const struct logger_log *log)
+syslog_of(const struct logger_log *log)
 {
 	return (struct sink_syslog_config){
 		.to = log->syslog,
@@ -317,7 +316,7 @@ syslog_of(const struct logger *l, const struct logger_log *log)
 		.severity = log->severity,
 		.spool = log->spool,
 		.spool_size = log->spool_size,
-		.resolver = l->resolver,
+		.resolver = log->resolver,
 	};
 }
 
@@ -342,7 +341,7 @@ place_name(const struct logger_log *log, char name[SINK_SYSLOG_NAME])
 static struct sink *
 place_open(const struct logger *l, const struct logger_log *log)
 {
-	struct sink_syslog_config  syslog = syslog_of(l, log);
+	struct sink_syslog_config  syslog = syslog_of(log);
 	struct sink_journal_config journal = journal_of(log);
 
 	if (log->path)
@@ -352,9 +351,9 @@ place_open(const struct logger *l, const struct logger_log *log)
 
 /* An old sink goes on for a new log. False: no memory, nothing changed. */
 static bool
-place_adopt(const struct logger *l, struct sink *s, const struct logger_log *log)
+place_adopt(struct sink *s, const struct logger_log *log)
 {
-	struct sink_syslog_config  syslog = syslog_of(l, log);
+	struct sink_syslog_config  syslog = syslog_of(log);
 	struct sink_journal_config journal = journal_of(log);
 
 	if (log->syslog && !log->path && !sink_syslog_adopt(s, &syslog))
@@ -399,7 +398,7 @@ logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
 	/* first all that can fail, then what cannot: taking over the sinks that stay */
 	for (; made < n; made++) {
 		old = is_named_before(logs, made) ? NULL : out_find(l->outs, l->n_outs, place_name(&logs[made], name));
-		if (old && place_adopt(l, old->sink, &logs[made]))
+		if (old && place_adopt(old->sink, &logs[made]))
 			continue;
 		outs[made].sink = old ? NULL : place_open(l, &logs[made]);
 		if (!outs[made].sink)
@@ -463,7 +462,6 @@ logger_new(struct loop *loop, const struct logger_config *c)
 	l->loop = loop;
 	l->wake_fd = c->wake_fd;
 	l->stats = c->stats;
-	l->resolver = c->resolver;
 	timer_init(&l->poll, on_poll, l);
 	if (!logger_reconfigure(l, c->logs, c->n_logs))
 		goto fail;

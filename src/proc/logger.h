@@ -28,6 +28,7 @@ struct logger_log {
 	struct span          host, app_name; /* of syslog messages */
 	unsigned             facility, severity;
 	uint64_t             spool_size;
+	struct resolver     *resolver; /* borrowed as long as the logger lives; null where no server is named by a name */
 	enum log_format_kind format;
 	struct span          custom; /* LOG_CUSTOM's */
 	bool                 log_query;
@@ -45,7 +46,6 @@ struct logger_config {
 	int                      wake_fd; /* an eventfd, non-blocking; stays the caller's, open as long as the logger lives */
 	const struct logger_log *logs;
 	unsigned                 n_logs;
-	struct resolver         *resolver; /* borrowed; null where no log names a server by a name */
 	struct logger_stats     *stats; /* borrowed; null: nobody counts */
 };
 

@@ -37,7 +37,7 @@ string_of(const struct snapshot *s, struct flat_ref r)
 
 /* The logs of a snapshot, as the logger wants them; paths, formats and names point into the snapshot. One block: names stand behind the logs. */
 static struct logger_log *
-logs_of(const struct snapshot *s)
+logs_of(const struct snapshot *s, struct resolver *resolver)
 {
 	const struct snapshot_log *from = snapshot_at(s, s->set->logs.off);
 	size_t                     n_names = 0;
@@ -61,6 +61,7 @@ logs_of(const struct snapshot *s)
 			.app_name = snapshot_text(s, from[i].app_name),
 			.facility = from[i].facility,
 			.severity = from[i].severity,
+			.resolver = resolver,
 			.spool_size = from[i].spool_size,
 			.format = (enum log_format_kind)from[i].format,
 			.custom = snapshot_text(s, from[i].custom),
@@ -102,9 +103,10 @@ fit_resolver(struct logging *l, const struct snapshot *s)
 static bool
 use(struct logging *l, const struct snapshot *s)
 {
-	struct logger_log *logs = logs_of(s);
-	bool               ok = logs != NULL && fit_resolver(l, s);
+	bool               ok = fit_resolver(l, s);
+	struct logger_log *logs = ok ? logs_of(s, l->resolver) : NULL;
 
+	ok = logs != NULL;
 	if (ok && l->logger) {
 		ok = logger_reconfigure(l->logger, logs, s->set->logs.n);
 	} else if (ok) {
@@ -114,7 +116,6 @@ use(struct logging *l, const struct snapshot *s)
 			.wake_fd = l->child.wake_fd,
 			.logs = logs,
 			.n_logs = s->set->logs.n,
-			.resolver = l->resolver,
 			.stats = &l->child.shared->logger,
 		};
 		l->logger = logger_new(l->child.loop, &c);
