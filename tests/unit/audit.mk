@@ -25,3 +25,7 @@ check_PROGRAMS += test_sink_turn
 test_sink_turn_SOURCES = tests/unit/test_sink_turn.c
 test_sink_turn_CFLAGS = $(UNIT_CFLAGS)
 test_sink_turn_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_spool
+test_spool_SOURCES = tests/unit/test_spool.c
+test_spool_CFLAGS = $(UNIT_CFLAGS)
+test_spool_LDADD = $(UNIT_LDADD)
