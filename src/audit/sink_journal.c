@@ -157,6 +157,7 @@ journal_write(void *arg, const char *p, size_t n, uint64_t now_us, struct sink_t
 		t->error = send_entry(j, p + t->took + sizeof size, size);
 		if (t->error == EAGAIN || t->error == ENOBUFS) {
 			t->error = EAGAIN;
+			t->wait_ms = 1; /* its queue is short */
 			return;
 		}
 		if (t->error) {

@@ -29,3 +29,7 @@ check_PROGRAMS += test_spool
 test_spool_SOURCES = tests/unit/test_spool.c
 test_spool_CFLAGS = $(UNIT_CFLAGS)
 test_spool_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_window
+test_window_SOURCES = tests/unit/test_window.c
+test_window_CFLAGS = $(UNIT_CFLAGS)
+test_window_LDADD = $(UNIT_LDADD)
