@@ -448,6 +448,36 @@ test_what_of_inspection_is_not_used_is_warned_of(void **state)
 }
 
 static void
+test_what_of_a_log_is_not_used_is_warned_of(void **state)
+{
+	static const struct {
+		const char *ini, *words;
+	} rows[] = {
+		{"[log a]\nfile = a\nspool = s\n", "postern.ini:3: warning: [log a] has spool, which only a log with syslog uses"},
+		{"[log a]\nfile = a\nsyslog-name = s\n", "postern.ini:3: warning: [log a] has syslog-name, which only a log with syslog or journald uses"},
+		{"[log a]\njournald = yes\nsyslog-ca = s\n", "postern.ini:3: warning: [log a] has syslog-ca, which only a log with syslog uses"},
+		{"[log a]\nsyslog = udp:h\nkeep = 3\n", "postern.ini:3: warning: [log a] has keep, which only a log with file uses"},
+		{"[log a]\nsyslog = tcp:h\nsyslog-ca = s\n", "postern.ini:3: warning: [log a] has syslog-ca, which only syslog = tls:HOST:PORT uses"},
+		{"[log a]\nsyslog = tcp:h\nspool-size = 1m\n", "postern.ini:3: warning: [log a] has spool-size, but no spool"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(rows); i++) {
+		struct report r;
+		struct conf  *c;
+		char          ini[1000], *text;
+		snprintf(ini, sizeof ini, "%s" GOOD, rows[i].ini);
+		c = load_good(ini, &r);
+		text = report_text(&r, c);
+		if (!strstr(text, rows[i].words))
+			fail_msg("row %zu: %s", i, text);
+		free(text);
+		report_clear(&r);
+		conf_free(c);
+	}
+}
+
+static void
 test_without_options_the_defaults_hold(void **state)
 {
 	struct report             r;
@@ -1047,6 +1077,7 @@ main(void)
 		TEST(test_inspection_without_options_is_at_its_defaults),
 		TEST(test_a_kind_goes_before_all_and_a_rule_before_the_section),
 		TEST(test_what_of_inspection_is_not_used_is_warned_of),
+		TEST(test_what_of_a_log_is_not_used_is_warned_of),
 		TEST(test_every_option_reaches_its_place),
 		TEST(test_rules_keep_the_order_of_files_and_lines),
 		TEST(test_a_key_repeated_in_another_file_names_the_first),
