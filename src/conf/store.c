@@ -104,7 +104,9 @@ lists_clear(struct conf *c)
 
 	TAILQ_FOREACH(l, &c->listeners, link) {
 		free(l->address.v);
+		free(l->paths.v);
 		free(l->clients.v);
+		free(l->proxy_from.v);
 	}
 	TAILQ_FOREACH(s, &c->lists, link) {
 		free(s->hosts.v);
@@ -131,6 +133,8 @@ conf_free(struct conf *c)
 	free(c->gateway.egress_deny.v);
 	free(c->gateway.egress_allow.v);
 	free(c->gateway.resolvers.v);
+	free(c->gateway.admin.v);
+	free(c->gateway.admin_clients.v);
 	free(c->inspection.ca_pin);
 	free(c->inspection.ca_module);
 	free(c->inspection.trust.v);
