@@ -28,10 +28,13 @@ struct sink {
 	int      trouble;       /* errno of the last failure; 0: writing works */
 	char     why[SINK_WHY]; /* the same in words; empty: what errno says */
 	bool     was_said;      /* the trouble is in the operations log, its end is not */
+	unsigned wait_ms;       /* as the kind wishes; 0: none */
 	uint64_t retry_us;      /* monotonic; writing is not tried before */
-	uint64_t say_us, say_end_us; /* nor is trouble, or its end, told before */
+	bool     is_second;     /* sink_kind.h */
+	uint64_t say_us[2], say_end_us; /* nor is trouble, the first or the second, or its end, told before */
 	char    *buf;           /* owned */
 	size_t   room, at, end;
+	size_t   tried;         /* what end was at the last try: in trouble not each line is a try of its own */
 	uint64_t held;          /* lines in buf */
 	uint64_t gap;           /* lines lost since one was last taken */
 	uint64_t lost;          /* lines lost here that the operations log has not told */
@@ -46,9 +49,9 @@ complain(struct sink *s, uint64_t now_us)
 {
 	const char *why = s->trouble == EAGAIN ? "its reader does not keep up" : strerror(s->trouble);
 
-	if (now_us < s->say_us)
+	if (now_us < s->say_us[s->is_second])
 		return;
-	s->say_us = now_us + SAY_US;
+	s->say_us[s->is_second] = now_us + SAY_US;
 	s->was_said = true;
 	log_warn("access log %s: %s; %llu lines are kept in memory (at most %u MiB), %llu were dropped", s->name, *s->why ? s->why : why,
 	         (unsigned long long)s->held, (unsigned)(SINK_MEMORY_MAX >> 20), (unsigned long long)s->lost);
@@ -162,6 +165,7 @@ make_room(struct sink *s, size_t need)
 		memmove(s->buf, s->buf + start, s->end - start);
 		s->at -= start;
 		s->end -= start;
+		s->tried -= start;
 	}
 	while (room - s->end < need && room < SINK_MEMORY_MAX)
 		room *= 2;
@@ -245,10 +249,13 @@ write_out(struct sink *s, uint64_t now_us)
 		if (t.torn)
 			s->at = entry_start(s);
 	} while (t.torn && !t.error);
+	s->tried = s->end;
 	s->is_pending = t.pending;
+	s->wait_ms = t.wait_ms;
 	s->is_busy = t.error == EAGAIN;
 	if (t.error && t.error != EAGAIN) {
 		s->trouble = t.error;
+		s->is_second = t.is_second;
 		memcpy(s->why, t.why, sizeof s->why);
 		s->retry_us = now_us + RETRY_US;
 		complain(s, now_us);
@@ -256,7 +263,7 @@ write_out(struct sink *s, uint64_t now_us)
 	if (s->at < s->end)
 		return;
 	s->counts.lines += s->held;
-	s->at = s->end = 0;
+	s->at = s->end = s->tried = 0;
 	s->held = 0;
 }
 
@@ -267,7 +274,7 @@ sink_took(struct sink *s, size_t n)
 	s->held++;
 	s->record = NULL;
 	s->text = NULL;
-	if (s->end - s->at >= BATCH_BYTES && (!s->trouble || s->kind->is_paced) && !s->is_busy)
+	if (s->end - s->tried >= BATCH_BYTES && (!s->trouble || s->kind->is_paced) && !s->is_busy)
 		write_out(s, clock_mono_us());
 }
 
@@ -311,6 +318,7 @@ sink_flush(struct sink *s, uint64_t now_us)
 	if (s->at < s->end) {
 		if (s->is_busy && s->lost) {
 			s->trouble = EAGAIN;
+			s->is_second = false;
 			s->why[0] = '\0';
 			complain(s, now_us);
 		}
@@ -326,7 +334,9 @@ sink_flush(struct sink *s, uint64_t now_us)
 uint64_t
 sink_retry_ms(const struct sink *s)
 {
-	return s->is_busy || (s->is_pending && s->kind->is_paced) ? BUSY_MS : RETRY_US / 1000;
+	if (s->wait_ms)
+		return s->wait_ms;
+	return s->is_busy ? BUSY_MS : RETRY_US / 1000;
 }
 
 void

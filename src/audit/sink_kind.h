@@ -9,7 +9,7 @@
 #include "audit/line.h"
 #include "audit/sink.h"
 
-#define SINK_WHY 120
+#define SINK_WHY 400
 
 /* One try to write. */
 struct sink_try {
@@ -17,7 +17,9 @@ struct sink_try {
 	int      error;   /* errno; EAGAIN: not now, which is no trouble until lines are lost; 0: none */
 	unsigned errors;  /* failures to count */
 	bool     torn;    /* the line that was begun is to be written again from its start */
+	bool     is_second; /* it comes on top of another trouble, and is told beside it */
 	bool     pending; /* not all that was ever taken is out of our hands, or a new file could not be opened yet: try again */
+	unsigned wait_ms; /* try again after this; 0: as usual */
 	char     why[SINK_WHY]; /* the error in words; empty: what errno says */
 };
 

@@ -11,13 +11,19 @@
 
 #include "conf/load.h"
 
-static bool
-is_given(const struct section *s, const char *key)
+struct where
+section_at(const struct section *s, const char *key)
 {
 	size_t               n;
 	const struct option *table = option_table(&n), *o = option_find(s->kind, span_str(key));
 
-	return s->seen[o - table].line != 0;
+	return s->seen[o - table];
+}
+
+bool
+section_gives(const struct section *s, const char *key)
+{
+	return section_at(s, key).line != 0;
 }
 
 /* What was reported here is put right in the struct, so that policy_compile does not report it again. */
@@ -25,14 +31,14 @@ static void
 check_rule(struct load *l, const struct section *s)
 {
 	struct conf_rule *rule = s->base;
-	bool              has_action = is_given(s, "action");
+	bool              has_action = section_gives(s, "action");
 
 	rule->has_action = true;
 	if (!has_action) {
 		rule->action_at = s->at;
 		report_error(l->r, s->at, "[rule %.*s] has no action; want action = bypass, tunnel, inspect or deny", SHOW(s->name));
 	}
-	if (has_action && rule->action != ACTION_BYPASS && is_given(s, "guard"))
+	if (has_action && rule->action != ACTION_BYPASS && section_gives(s, "guard"))
 		report_warn(l->r, s->at, "[rule %.*s] has a guard, but only bypass rules are guarded", SHOW(s->name));
 }
 
@@ -42,22 +48,21 @@ check_section(struct load *l, const struct section *s)
 	check_rates(l, s);
 	switch (s->kind) {
 	case SECTION_LISTENER:
-		if (!is_given(s, "address"))
+		if (!section_gives(s, "address"))
 			report_error(l->r, s->at, "[listener %.*s] has no address; want address = ADDRESS:PORT such as 127.0.0.1:3128", SHOW(s->name));
 		break;
 	case SECTION_PARENT:
 		check_parent(l, s->base);
 		break;
 	case SECTION_LIST:
-		if (!is_given(s, "file") && !is_given(s, "host") && !is_given(s, "address"))
+		if (!section_gives(s, "file") && !section_gives(s, "host") && !section_gives(s, "address"))
 			report_error(l->r, s->at, "[list %.*s] is empty; want file, host or address", SHOW(s->name));
 		break;
 	case SECTION_RULE:
 		check_rule(l, s);
 		break;
 	case SECTION_LOG:
-		if (!is_given(s, "file"))
-			report_error(l->r, s->at, "[log %.*s] has no file; want file = access.log, or - for standard output", SHOW(s->name));
+		check_log(l, s);
 		break;
 	default:
 		break;
@@ -242,5 +247,6 @@ check_whole(struct load *l)
 	check_listener_tls(l);
 	check_auth(l);
 	check_inspection(l);
+	check_spools(l);
 	check_log_lines(l);
 }

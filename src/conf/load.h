@@ -86,6 +86,12 @@ void check_whole(struct load *l);
 /* A file is there, plain, readable, and its mode has none of the bits `closed`; else an error at `at`. Reads nothing of it. `why`: what such a bit means and
  * what to do about it. False: reported. */
 bool check_file(struct load *l, struct where at, const char *key, const char *path, unsigned closed, const char *why);
+/* Is the key given in this section, and where? */
+bool         section_gives(const struct section *s, const char *key);
+struct where section_at(const struct section *s, const char *key);
+/* --- log: where [log NAME] goes --- */
+void check_log(struct load *l, const struct section *s);
+void check_spools(struct load *l);
 /* --- auth: what [auth] needs, and what rules need of it --- */
 void check_rates(struct load *l, const struct section *s); /* limits.c: of bandwidth and connections */
 void check_auth(struct load *l);

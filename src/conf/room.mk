@@ -21,4 +21,6 @@ libpostern_a_SOURCES += \
 	src/conf/report.c \
 	src/conf/set.c \
 	src/conf/store.c src/conf/store.h \
+	src/conf/log.c \
+	src/conf/syslog_to.c src/conf/syslog_to.h \
 	src/conf/value.c src/conf/value.h

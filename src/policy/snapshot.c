@@ -171,6 +171,13 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out, struct
 	return !f->failed;
 }
 
+/* With its NUL; nothing for null. */
+static struct flat_ref
+add_string(struct flat *f, const char *s)
+{
+	return s ? flat_add_text(f, span_of(s, strlen(s) + 1)) : (struct flat_ref){0, 0};
+}
+
 /* Names, each a text. */
 static struct flat_ref
 add_names(struct flat *f, const struct conf_items *items)
@@ -202,10 +209,17 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 	TAILQ_FOREACH(l, &c->logs, link)
 	{
 		struct snapshot_log log;
-		const char         *file = l->file ? l->file : ""; /* without one it was reported, and the block is not used */
 		memset(&log, 0, sizeof log); /* padding too: every byte is handed to the children */
 		log.name = flat_add_text(f, l->name);
-		log.file = flat_add_text(f, span_of(file, strlen(file) + 1)); /* with its NUL */
+		log.file = add_string(f, l->file);
+		log.syslog = add_string(f, l->syslog);
+		log.syslog_ca = add_string(f, l->syslog_ca);
+		log.spool = add_string(f, l->spool && *l->spool ? l->spool : NULL);
+		log.app_name = flat_add_text(f, span_str(l->syslog_name ? l->syslog_name : ""));
+		log.facility = l->facility;
+		log.severity = l->severity;
+		log.spool_size = l->spool_size;
+		log.journald = l->journald;
 		log.custom = flat_add_text(f, l->custom);
 		log.format = l->format;
 		log.log_query = l->log_query;

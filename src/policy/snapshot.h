@@ -47,8 +47,14 @@ struct snapshot_secret {
 	char     text[PARENT_SECRET_MAX];
 };
 
+/* Texts that name files or places stand with their NUL; null when there is none. */
 struct snapshot_log {
 	struct flat_ref name, file, custom;
+	struct flat_ref syslog, syslog_ca, spool;
+	struct flat_ref app_name; /* for syslog and journald */
+	uint32_t        facility, severity;
+	uint64_t        spool_size;
+	bool            journald;
 	uint32_t        format; /* enum log_format_kind */
 	bool            log_query;
 	struct flat_ref rules; /* struct flat_ref: names; n 0: of all rules, and of none */

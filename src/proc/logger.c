@@ -14,6 +14,8 @@
 #include "audit/format.h"
 #include "audit/record.h"
 #include "audit/sink.h"
+#include "audit/sink_journal.h"
+#include "audit/sink_syslog.h"
 #include "base/log.h"
 #include "ipc/ring.h"
 
@@ -290,7 +292,7 @@ outs_new(const struct logger_log *logs, unsigned n)
 	for (unsigned i = 0; outs && i < n; i++) {
 		if (out_init(&outs[i], &logs[i], why))
 			continue;
-		log_error("access log %s: %s", logs[i].path, *why ? why : "out of memory");
+		log_error("access log %s: %s", logs[i].path ? logs[i].path : logs[i].syslog ? logs[i].syslog : SINK_JOURNAL_NAME, *why ? why : "out of memory");
 		do
 			out_clear(&outs[i]);
 		while (i-- > 0);
@@ -300,12 +302,73 @@ outs_new(const struct logger_log *logs, unsigned n)
 	return outs;
 }
 
-/* An old log that goes to `path` and whose sink nobody has taken over. */
+/* --- places --- */
+
+static struct sink_syslog_config
+syslog_of(const struct logger_log *log)
+{
+	return (struct sink_syslog_config){
+		.to = log->syslog,
+		.ca = log->syslog_ca,
+		.host = log->host,
+		.name = log->app_name,
+		.facility = log->facility,
+		.severity = log->severity,
+		.spool = log->spool,
+		.spool_size = log->spool_size,
+		.resolver = log->resolver,
+	};
+}
+
+static struct sink_journal_config
+journal_of(const struct logger_log *log)
+{
+	return (struct sink_journal_config){.name = log->app_name, .facility = log->facility, .severity = log->severity};
+}
+
+/* What tells places apart: sink_path of its sink. */
+static const char *
+place_name(const struct logger_log *log, char name[SINK_SYSLOG_NAME])
+{
+	if (log->path)
+		return log->path;
+	if (!log->syslog)
+		return SINK_JOURNAL_NAME;
+	sink_syslog_name(log->syslog, log->spool, name);
+	return name;
+}
+
+static struct sink *
+place_open(const struct logger *l, const struct logger_log *log)
+{
+	struct sink_syslog_config  syslog = syslog_of(log);
+	struct sink_journal_config journal = journal_of(log);
+
+	if (log->path)
+		return sink_new(log->path, log->format, loop_now_us(l->loop));
+	return log->syslog ? sink_syslog_new(&syslog, log->format) : sink_journal_new(&journal, log->format);
+}
+
+/* An old sink goes on for a new log. False: no memory, nothing changed. */
+static bool
+place_adopt(struct sink *s, const struct logger_log *log)
+{
+	struct sink_syslog_config  syslog = syslog_of(log);
+	struct sink_journal_config journal = journal_of(log);
+
+	if (log->syslog && !log->path && !sink_syslog_adopt(s, &syslog))
+		return false;
+	if (!log->path && !log->syslog)
+		sink_journal_adopt(s, &journal);
+	return true;
+}
+
+/* An old log that goes to this place and whose sink nobody has taken over. */
 static struct out *
-out_find(struct out *outs, unsigned n, const char *path)
+out_find(struct out *outs, unsigned n, const char *name)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (outs[i].sink && strcmp(sink_path(outs[i].sink), path) == 0)
+		if (outs[i].sink && strcmp(sink_path(outs[i].sink), name) == 0)
 			return &outs[i];
 	return NULL;
 }
@@ -313,8 +376,10 @@ out_find(struct out *outs, unsigned n, const char *path)
 static bool
 is_named_before(const struct logger_log *logs, unsigned i)
 {
+	char a[SINK_SYSLOG_NAME], b[SINK_SYSLOG_NAME];
+
 	for (unsigned j = 0; j < i; j++)
-		if (strcmp(logs[j].path, logs[i].path) == 0)
+		if (strcmp(place_name(&logs[j], a), place_name(&logs[i], b)) == 0)
 			return true;
 	return false;
 }
@@ -324,6 +389,7 @@ logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
 {
 	struct out *outs = outs_new(logs, n), *old;
 	unsigned    made = 0;
+	char        name[SINK_SYSLOG_NAME];
 	bool        more;
 
 	if (!outs)
@@ -331,16 +397,17 @@ logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
 	drain(l, &more);
 	/* first all that can fail, then what cannot: taking over the sinks that stay */
 	for (; made < n; made++) {
-		if (!is_named_before(logs, made) && out_find(l->outs, l->n_outs, logs[made].path))
+		old = is_named_before(logs, made) ? NULL : out_find(l->outs, l->n_outs, place_name(&logs[made], name));
+		if (old && place_adopt(old->sink, &logs[made]))
 			continue;
-		outs[made].sink = sink_new(logs[made].path, logs[made].format, loop_now_us(l->loop));
+		outs[made].sink = old ? NULL : place_open(l, &logs[made]);
 		if (!outs[made].sink)
 			goto fail;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		if (outs[i].sink)
 			continue;
-		old = out_find(l->outs, l->n_outs, logs[i].path);
+		old = out_find(l->outs, l->n_outs, place_name(&logs[i], name));
 		outs[i].sink = old->sink;
 		old->sink = NULL;
 		sink_speak(outs[i].sink, logs[i].format);
@@ -350,6 +417,7 @@ logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n)
 	outs_free(l, l->outs, l->n_outs);
 	l->outs = outs;
 	l->n_outs = n;
+	timer_set(l->loop, &l->poll, 0);
 	return true;
 fail:
 	outs_free(l, outs, n);

@@ -22,7 +22,13 @@ struct logger;
 
 /* One access log; everything is copied. */
 struct logger_log {
-	const char          *path; /* absolute, or "-" */
+	const char          *path; /* of a file: absolute, or "-"; null: another kind of place */
+	const char          *syslog; /* a server; null: none, and without a path the journal */
+	const char          *syslog_ca, *spool; /* null: none */
+	struct span          host, app_name; /* of syslog messages */
+	unsigned             facility, severity;
+	uint64_t             spool_size;
+	struct resolver     *resolver; /* borrowed as long as the logger lives; null where no server is named by a name */
 	enum log_format_kind format;
 	struct span          custom; /* LOG_CUSTOM's */
 	bool                 log_query;
@@ -50,7 +56,7 @@ void logger_free(struct logger *l);
 bool logger_add_ring(struct logger *l, int fd);
 /* Rotation: every path is opened anew. */
 void logger_reopen(struct logger *l);
-/* What is in the rings goes to the old logs; those whose path stays keep their file. False: out of memory or a bad format; nothing changed. */
+/* What is in the rings goes to the old logs; those whose place stays keep their file, connection, spool and lines that wait. False: out of memory or a bad format; nothing changed. */
 bool logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n_logs);
 
 #endif

@@ -7,15 +7,18 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/resolve.h"
 #include "policy/snapshot.h"
 #include "proc/child.h"
 #include "proc/logger.h"
 #include "proc/roles.h"
 #include "proc/sandbox.h"
+#include "tls/context.h"
 
 struct logging {
 	struct child     child;
 	struct logger   *logger;
+	struct resolver *resolver; /* owned; of syslog servers' names */
 	struct snapshot *next;
 	struct timer     last; /* orphaned: the end */
 	uint64_t         drain_ms;
@@ -23,9 +26,18 @@ struct logging {
 	unsigned         n_rings;
 };
 
+#define SERVERS_MAX 64u /* names kept */
+
+/* Text with its NUL; null for none. */
+static const char *
+string_of(const struct snapshot *s, struct flat_ref r)
+{
+	return r.n ? snapshot_text(s, r).p : NULL;
+}
+
 /* The logs of a snapshot, as the logger wants them; paths, formats and names point into the snapshot. One block: names stand behind the logs. */
 static struct logger_log *
-logs_of(const struct snapshot *s)
+logs_of(const struct snapshot *s, struct resolver *resolver)
 {
 	const struct snapshot_log *from = snapshot_at(s, s->set->logs.off);
 	size_t                     n_names = 0;
@@ -41,7 +53,16 @@ logs_of(const struct snapshot *s)
 	for (uint32_t i = 0; i < s->set->logs.n; i++) {
 		const struct flat_ref *rules = snapshot_at(s, from[i].rules.off);
 		to[i] = (struct logger_log){
-			.path = snapshot_text(s, from[i].file).p,
+			.path = string_of(s, from[i].file),
+			.syslog = string_of(s, from[i].syslog),
+			.syslog_ca = string_of(s, from[i].syslog_ca),
+			.spool = string_of(s, from[i].spool),
+			.host = snapshot_text(s, s->set->visible_name),
+			.app_name = snapshot_text(s, from[i].app_name),
+			.facility = from[i].facility,
+			.severity = from[i].severity,
+			.resolver = resolver,
+			.spool_size = from[i].spool_size,
 			.format = (enum log_format_kind)from[i].format,
 			.custom = snapshot_text(s, from[i].custom),
 			.log_query = from[i].log_query,
@@ -60,12 +81,32 @@ logs_of(const struct snapshot *s)
 	return to;
 }
 
+/* The names of servers are looked up as workers look theirs up. */
+static bool
+fit_resolver(struct logging *l, const struct snapshot *s)
+{
+	const struct resolver_config c = {
+		.servers = snapshot_at(s, s->set->resolvers.off),
+		.n_servers = s->set->resolvers.n,
+		.resolv_conf = snapshot_text(s, s->set->resolv_conf),
+		.hosts = snapshot_text(s, s->set->hosts),
+		.timeout_ms = s->set->dns_timeout_ms,
+		.cache_names = SERVERS_MAX,
+	};
+
+	if (l->resolver)
+		return resolver_reconfigure(l->resolver, &c);
+	l->resolver = resolver_new(l->child.loop, &c);
+	return l->resolver != NULL;
+}
+
 static bool
 use(struct logging *l, const struct snapshot *s)
 {
-	struct logger_log *logs = logs_of(s);
-	bool               ok = logs != NULL;
+	bool               ok = fit_resolver(l, s);
+	struct logger_log *logs = ok ? logs_of(s, l->resolver) : NULL;
 
+	ok = logs != NULL;
 	if (ok && l->logger) {
 		ok = logger_reconfigure(l->logger, logs, s->set->logs.n);
 	} else if (ok) {
@@ -160,6 +201,8 @@ logging_begin(struct logging *l)
 	c->on_message = on_message;
 	c->on_orphaned = on_orphaned;
 	c->arg = l;
+	if (!tls_library_begin())
+		return false;
 	if (c->start.drop_user && !sandbox_drop_user(c->start.uid, c->start.gid))
 		return false;
 	return sandbox_enter(ROLE_LOGGER, c->start.jit) && child_listen(c);
@@ -177,6 +220,7 @@ logger_main(void)
 	}
 	if (l) {
 		logger_free(l->logger);
+		resolver_free(l->resolver);
 		snapshot_unref(l->next);
 		for (unsigned i = 0; i < l->n_rings; i++)
 			close(l->ring[i]);

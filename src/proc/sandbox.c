@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,9 +33,11 @@ static const int worker[] = {
 	SCMP_SYS(accept4), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(ioctl),
 	SCMP_SYS(pipe2), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(socket), SCMP_SYS(splice),
 };
-/* Its files. */
+/* Its files and spools, certificates of authorities, and sockets to syslog servers, the journal and DNS servers; see also allow_families. */
 static const int logger[] = {
-	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(rename), SCMP_SYS(renameat),
+	SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
+	SCMP_SYS(ioctl), SCMP_SYS(lstat), SCMP_SYS(memfd_create), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(recvfrom),
+	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(stat),
 };
 
 /* What it has: its key's file and the sockets to the workers, all of them opened by others. */
@@ -121,6 +124,18 @@ allow_memory(scmp_filter_ctx ctx, bool jit)
 	return true;
 }
 
+/* Sockets of these families only. */
+static bool
+allow_families(scmp_filter_ctx ctx)
+{
+	static const scmp_datum_t families[] = {AF_UNIX, AF_INET, AF_INET6};
+
+	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, families[i])) != 0)
+			return false;
+	return true;
+}
+
 static bool
 load_filter(enum role role, bool jit)
 {
@@ -137,7 +152,7 @@ load_filter(enum role role, bool jit)
 		goto out;
 	if (role == ROLE_WORKER && !allow(ctx, worker, sizeof worker / sizeof *worker))
 		goto out;
-	if (role == ROLE_LOGGER && !allow(ctx, logger, sizeof logger / sizeof *logger))
+	if (role == ROLE_LOGGER && (!allow(ctx, logger, sizeof logger / sizeof *logger) || !allow_families(ctx)))
 		goto out;
 	if (role == ROLE_SIGNER && !allow(ctx, signer, sizeof signer / sizeof *signer))
 		goto out;

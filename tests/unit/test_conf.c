@@ -195,7 +195,14 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[rule a]\naction = bypass\nguard = on\n", {"3: want enforce, report, off"}},
 		{"[rule a]\naction = deny\nhosts =\n", {"3: hosts has no value"}},
 		{"[rule a]\naction = deny\nreport = maybe\nforce = 1\n", {"3: report = maybe: want yes or no", "4: force = 1: want yes or no"}},
-		{"[log a]\n", {"1: [log a] has no file"}},
+		{"[log a]\n", {"1: [log a] goes nowhere; want file = access.log, file = - for standard output, syslog = unix:/dev/log, or journald = yes"}},
+		{"[log a]\nfile = a\njournald = yes\n[log b]\nsyslog = udp:h\nfile = b\n", {"1: [log a] goes to more than one place", "4: [log b] goes to more than one place"}},
+		{"[log a]\nsyslog = 127.0.0.1\n[log b]\nsyslog = tcp:\n[log c]\nsyslog = tls:[::1]:0\n",
+		    {"2: syslog = 127.0.0.1: want unix:/dev/log, udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT", "4: syslog = tcp:: want", "6: syslog = tls:[::1]:0: want"}},
+		{"[log a]\nsyslog = unix:log\n[log b]\nsyslog = udp:a b\n", {"2: syslog = unix:log: want", "4: syslog = udp:a b: want"}},
+		{"[log a]\nsyslog = udp:h\nspool = s\n[log b]\nsyslog = udp:i\nspool = s\n", {"4: [log b] has the same spool as [log a]"}},
+		{"[log a]\nsyslog = udp:h\nsyslog-facility = local8\nsyslog-severity = bad\nspool-size = 1k\njournald = maybe\n",
+		    {"3: syslog-facility = local8: want kern", "4: syslog-severity = bad: want notice, info, debug", "5: spool-size = 1k: want", "6: journald = maybe: want yes or no"}},
 		{"[log a]\nfile =\n", {"2: file has no value"}},
 		{"[log a]\nfile = -\nformat = common\n", {"3: format = common: want squid, json, combined, w3c, cef, leef, or a format string with % codes"}},
 		/* what later versions have */
@@ -468,6 +475,36 @@ test_what_of_inspection_is_not_used_is_warned_of(void **state)
 	(void)state;
 	certificates_write();
 	certs_crl("old.crl", "Somebody", 1000000000);
+	for (size_t i = 0; i < N(rows); i++) {
+		struct report r;
+		struct conf  *c;
+		char          ini[1000], *text;
+		snprintf(ini, sizeof ini, "%s" GOOD, rows[i].ini);
+		c = load_good(ini, &r);
+		text = report_text(&r, c);
+		if (!strstr(text, rows[i].words))
+			fail_msg("row %zu: %s", i, text);
+		free(text);
+		report_clear(&r);
+		conf_free(c);
+	}
+}
+
+static void
+test_what_of_a_log_is_not_used_is_warned_of(void **state)
+{
+	static const struct {
+		const char *ini, *words;
+	} rows[] = {
+		{"[log a]\nfile = a\nspool = s\n", "postern.ini:3: warning: [log a] has spool, which only a log with syslog uses"},
+		{"[log a]\nfile = a\nsyslog-name = s\n", "postern.ini:3: warning: [log a] has syslog-name, which only a log with syslog or journald uses"},
+		{"[log a]\njournald = yes\nsyslog-ca = s\n", "postern.ini:3: warning: [log a] has syslog-ca, which only a log with syslog uses"},
+		{"[log a]\nsyslog = udp:h\nkeep = 3\n", "postern.ini:3: warning: [log a] has keep, which only a log with file uses"},
+		{"[log a]\nsyslog = tcp:h\nsyslog-ca = s\n", "postern.ini:3: warning: [log a] has syslog-ca, which only syslog = tls:HOST:PORT uses"},
+		{"[log a]\nsyslog = tcp:h\nspool-size = 1m\n", "postern.ini:3: warning: [log a] has spool-size, but no spool"},
+	};
+
+	(void)state;
 	for (size_t i = 0; i < N(rows); i++) {
 		struct report r;
 		struct conf  *c;
@@ -1083,6 +1120,7 @@ main(void)
 		TEST(test_inspection_without_options_is_at_its_defaults),
 		TEST(test_a_kind_goes_before_all_and_a_rule_before_the_section),
 		TEST(test_what_of_inspection_is_not_used_is_warned_of),
+		TEST(test_what_of_a_log_is_not_used_is_warned_of),
 		TEST(test_every_option_reaches_its_place),
 		TEST(test_rules_keep_the_order_of_files_and_lines),
 		TEST(test_a_key_repeated_in_another_file_names_the_first),
