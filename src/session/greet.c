@@ -119,8 +119,8 @@ find_original(struct session *s, const struct endpoint *told)
 	if (fault == FAULT_NONE)
 		return true;
 	addr_print(&s->peer.addr, text);
-	log_write_limited(&limit, LOG_LEVEL_INFO, "listener %.*s is transparent, and a connection from %s was meant for the gateway itself, or nothing redirected it: closed",
-	    SPAN_ARG(listener_name(s)), text);
+	log_write_limited(&limit, LOG_LEVEL_INFO,
+	    "listener %.*s is transparent, and a connection from %s was meant for the gateway itself, or nothing redirected it: closed", SPAN_ARG(listener_name(s)), text);
 	end_recorded(s, fault);
 	return false;
 }
@@ -294,8 +294,8 @@ refuse_header(struct session *s, const char *what)
 	char                    text[ADDR_TEXT_MAX];
 
 	addr_print(&s->peer.addr, text);
-	log_write_limited(&limit, LOG_LEVEL_WARN, "a connection from %s to listener %.*s %s; proxy-protocol-from says that one begins with a PROXY header: closed", text,
-	    SPAN_ARG(listener_name(s)), what);
+	log_write_limited(&limit, LOG_LEVEL_WARN,
+	    "a connection from %s to listener %.*s %s; proxy-protocol-from says that one begins with a PROXY header: closed", text, SPAN_ARG(listener_name(s)), what);
 	end_recorded(s, FAULT_PROXY_HEADER);
 }
 
