@@ -123,7 +123,7 @@ test_the_examples_of_the_manual_are_accepted(void **state)
 			    places[p].kind == SECTION_PARENT ? strncmp(line, "address", 7) == 0 ? "" : strncmp(line, "auth", 4) == 0 ?
 			        "address = a:1\ncredentials = c\n" : "address = a:1\n" :
 			    places[p].kind == SECTION_LOG && (strncmp(line, "syslog =", 8) == 0 || strncmp(line, "journald", 8) == 0) ? "" :
-			    places[p].kind == SECTION_LOG && strncmp(line, "file", 4) != 0         ? "file = -\n" :
+			    places[p].kind == SECTION_LOG && strncmp(line, "file", 4) != 0         ? "file = a.log\n[rule no-uploads]\naction = deny\n[rule everything-else]\naction = deny\n" :
 			    places[p].kind == SECTION_RULE && strncmp(line, "action", 6) != 0      ? "action = deny\n" : "",
 			    places[p].kind != SECTION_AUTH || (strncmp(line, "domain", 6) != 0 && strncmp(line, "ntlm-file", 9) != 0) ? "[auth]\ndomain = winbind\n" : "",
 			    places[p].kind == SECTION_INSPECTION && strncmp(line, "ca-cert", 7) == 0 ? "" : "[inspection]\nca-cert = a\n",
