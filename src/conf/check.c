@@ -39,6 +39,7 @@ check_rule(struct load *l, const struct section *s)
 void
 check_section(struct load *l, const struct section *s)
 {
+	check_rates(l, s);
 	switch (s->kind) {
 	case SECTION_LISTENER:
 		if (!is_given(s, "address"))

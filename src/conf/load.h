@@ -87,6 +87,7 @@ void check_whole(struct load *l);
  * what to do about it. False: reported. */
 bool check_file(struct load *l, struct where at, const char *key, const char *path, unsigned closed, const char *why);
 /* --- auth: what [auth] needs, and what rules need of it --- */
+void check_rates(struct load *l, const struct section *s); /* limits.c: of bandwidth and connections */
 void check_auth(struct load *l);
 /* --- log_lines: which lines go to a log, and what of them --- */
 void check_log_lines(struct load *l);

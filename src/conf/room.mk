@@ -9,6 +9,7 @@ libpostern_a_SOURCES += \
 	src/conf/inspection.c \
 	src/conf/key_uri.c src/conf/key_uri.h \
 	src/conf/line.c src/conf/line.h \
+	src/conf/limits.c \
 	src/conf/list.c \
 	src/conf/load.c src/conf/load.h \
 	src/conf/log_lines.c \

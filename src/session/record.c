@@ -220,7 +220,7 @@ record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, e
 		.client = *peer,
 		.minor = 255,
 		.fault = (uint16_t)fault,
-		.status = fault_row(fault)->status,
+		.status = bytes_out ? fault_row(fault)->status : 0,
 		.worker = (uint16_t)gw->worker,
 		.resolve_ms = MS_NONE,
 		.connect_ms = MS_NONE,
