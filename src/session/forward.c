@@ -122,7 +122,8 @@ compose_head(const struct session *s, const struct request *r)
 	put_authority(&o, &r->at, r->url.scheme == SCHEME_HTTPS ? 443 : 80);
 	put(&o, SPAN("\r\n"));
 	put_fields(&o, s, r, &effects);
-	if (way_is_relayed(s))
+	/* a parent may send back to the client what it gets of a TRACE (RFC 9110 9.3.8) */
+	if (way_is_relayed(s) && r->head.method_id != METHOD_TRACE)
 		way_put_authorization(&o, r->snap, r->parent - 1u);
 	if (r->head.body == BODY_CHUNKED)
 		put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
@@ -250,6 +251,8 @@ forward_begin(struct session *s)
 	if (s->gw->throttle.on)
 		throttle_charge(s, head.n + body.n);
 	send_up(s, head, body);
+	if (way_is_relayed(s))
+		explicit_bzero(s->gw->compose, head.n); /* our credentials */
 	forward_on_client(s);
 }
 

@@ -278,7 +278,7 @@ gate_judge_response(struct session *s, struct span type)
 
 	r->facts.response_type = type;
 	r->facts.known |= FACT_RESPONSE;
-	if (r->facts.known & FACT_ADDRESS)
+	if (r->facts.known & FACT_ADDRESS && !r->parent)
 		r->facts.address = r->to;
 	r->needs_response = false;
 	if (r->identity && !request_know_user(r))

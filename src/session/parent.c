@@ -193,7 +193,8 @@ parent_on_origin(struct session *s)
 void
 parent_connect(struct session *s)
 {
-	struct span connect = compose_connect(s);
+	struct span       connect = compose_connect(s);
+	enum outbox_state sent;
 
 	session_move(s, SESSION_PARENT);
 	s->req->back_seen = 0;
@@ -201,7 +202,9 @@ parent_connect(struct session *s)
 		refused(s, FAULT_INTERNAL, 0);
 		return;
 	}
-	if (outbox_send(&s->up.kept, &s->origin->side, connect, SPAN("")) == OUTBOX_BROKEN)
+	sent = outbox_send(&s->up.kept, &s->origin->side, connect, SPAN(""));
+	explicit_bzero(s->gw->compose, connect.n); /* our credentials */
+	if (sent == OUTBOX_BROKEN)
 		gone(s, FAULT_ORIGIN_RESET);
 	else
 		parent_on_origin(s);

@@ -39,8 +39,12 @@ judge_hello(const struct request *r, const struct hello *h)
 	if (r->identity && !(f.user_row = identity_row(r->identity, r->snap)))
 		return FAULT_NO_MEMORY;
 	f.host = &h->sni;
-	f.address = r->to; /* the tunnel's own: the name leads nowhere else */
-	f.known |= FACT_ADDRESS;
+	if (!r->parent)
+		f.address = r->to; /* the tunnel's own: the name leads nowhere else */
+	else if (r->at.host.kind == HOST_ADDR)
+		f.address = r->at.host.addr; /* where a parent leads a name nobody here knows */
+	if (!r->parent || r->at.host.kind == HOST_ADDR)
+		f.known |= FACT_ADDRESS;
 	return policy_decide(p, &f, &v) == POLICY_VERDICT && v.rule == rule ? FAULT_NONE : FAULT_GUARD_BAD_SNI;
 }
 

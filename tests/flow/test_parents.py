@@ -2,6 +2,8 @@
 """Through other proxies: which one, how it is asked, what becomes of it when it fails; and the address that connections leave from."""
 
 import os
+import shutil
+import subprocess
 import threading
 
 import gateway as gateways
@@ -120,6 +122,55 @@ def test_rules_choose_the_parent_or_none(gateway, upstream, secret, serve):
     assert gw.record(host="origin.example.net")["parent"] == "up"
 
 
+@pytest.fixture(scope="module")
+def squid(world, folder_kept):
+    """Squid that wants a password, and its port."""
+    program = shutil.which("squid", path=w.PATH)
+    if not program:
+        pytest.skip("squid is not installed")
+    users = folder_kept / "squid.users"
+    users.write_text("postern:" + logon.openssl("passwd", "-apr1", "-stdin", text=b"open sesame") + "\n")
+    users.chmod(0o644)
+    port, log = gateways.free_port(), folder_kept / "squid.log"
+    log.touch()
+    log.chmod(0o666)
+    conf = folder_kept / "squid.conf"
+    conf.write_text(f"http_port 127.0.0.1:{port}\nauth_param basic program /usr/lib/squid/basic_ncsa_auth {users}\nacl known proxy_auth REQUIRED\nhttp_access allow known\n"
+                    f"http_access deny all\naccess_log stdio:{log}\ncache_log /dev/null\npid_filename none\ncache deny all\ndns_nameservers {w.RESOLVER}\nshutdown_lifetime 0 seconds\n")
+    child = subprocess.Popen([program, "-N", "-f", conf], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wire.wait_until(lambda: answers(port), "squid")
+        yield ("127.0.0.1", port), log
+    finally:
+        child.kill()
+        child.wait()
+
+
+def answers(port):
+    try:
+        wire.connect(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_squid_is_a_parent(gateway, squid, secret, origin, serve):
+    serve(origins.Echo, w.ORIGIN, 443)
+    place, log = squid
+    gw = gateway(through(section("squid", place, auth="basic", credentials=secret)), parent="squid")
+    with gw.tunnel("origin.example.net:443") as t:
+        assert t.send(b"hello").exactly(5) == b"hello"
+    for _ in range(3):
+        assert gw.get("http://origin.example.net/plain").status == 200
+    assert [r.target for r in origin.wait(3)] == ["/plain"] * 3
+    wire.wait_until(lambda: log.read_text().count(" postern ") >= 4, "lines in Squid's log, with our name")
+    assert {line["parent"] for line in gw.records()} == {"squid"}
+    gw.write(through(section("squid", place)))
+    gw.reload()
+    assert gw.get("http://origin.example.net/plain").status == 502
+    assert gw.record(status=502)["fault"] == "parent-auth-failed"
+
+
 # --- odd ones ---
 
 def test_bytes_that_come_with_the_200_belong_to_the_tunnel(gateway, serve):
@@ -159,6 +210,13 @@ def test_a_parent_that_does_not_tunnel_is_told_apart(gateway, serve, answer, sta
     assert gw.ask(b"CONNECT origin.example.net:443 HTTP/1.1\r\nHost: x\r\n\r\n", "CONNECT").status == status
     line = gw.record()
     assert line["fault"] == fault and detail in line["tls_detail"]
+
+
+def test_what_a_parent_may_echo_carries_no_credentials(gateway, serve, secret):
+    parent = silent(serve, lambda wire, head: wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: message/http\r\nContent-Length: %d\r\n\r\n" % len(head) + head))
+    gw = gateway(through(section("odd", place(parent), auth="basic", credentials=secret)), parent="odd")
+    assert b"Basic" not in gw.get("http://origin.example.net/", method="TRACE", fields="Max-Forwards: 1\r\n").body
+    assert b"Basic cG9z" in gw.get("http://origin.example.net/").body, "what else would not be told apart"
 
 
 # --- several ---
