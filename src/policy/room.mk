@@ -11,6 +11,8 @@ libpostern_a_SOURCES += \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
+	src/policy/pac.c src/policy/pac.h \
+	src/policy/pac_hosts.c \
 	src/policy/people.c \
 	src/policy/person.c \
 	src/policy/policy.c src/policy/policy.h \

@@ -12,9 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "conf/key_uri.h"
 #include "policy/carried.h"
 #include "policy/compile.h"
+#include "policy/pac.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
 #define FILE_MOST        ((size_t)4 << 20)            /* of ldap-ca */
@@ -418,6 +422,18 @@ fill_inspection(struct flat *f, struct inspection_settings *to, const struct con
 	carried_ca(f, i, to, r);
 }
 
+/* A strong ETag (RFC 9110 8.8.3) of a text in the block. */
+static struct flat_ref
+add_tag(struct flat *f, struct flat_ref text)
+{
+	char tag[24];
+
+	if (!text.n || f->failed)
+		return (struct flat_ref){0, 0};
+	snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)XXH3_64bits(flat_at(f, text.off), text.n));
+	return flat_add_text(f, span_str(tag));
+}
+
 static bool
 fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *in, struct report *r)
 {
@@ -443,6 +459,9 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 		return false;
 	fill_auth(f, &set.auth, c, r);
 	fill_inspection(f, &set.inspection, c, in, r);
+	set.pac = pac_compile(c, f, r);
+	set.pac_tag = add_tag(f, set.pac);
+	set.pac_max_age_s = c->pac.max_age_ms / 1000;
 	set.egress = egress_compile(c, f);
 	set.admin_clients = add_networks(f, &g->admin_clients);
 	set.policy = policy_compile(c, f, r);

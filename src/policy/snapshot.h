@@ -108,6 +108,9 @@ struct settings {
 	struct inspection_settings inspection;
 
 	struct flat_ref visible_name, contact;
+	struct flat_ref pac;          /* the text of /proxy.pac; empty: it is not served */
+	struct flat_ref pac_tag;      /* its ETag, quoted */
+	uint64_t        pac_max_age_s;
 	struct flat_ref proxy_status; /* visible_name as RFC 9209 spells it: a token or a quoted string */
 	struct flat_ref listeners;    /* struct snapshot_listener */
 	struct flat_ref logs;         /* struct snapshot_log */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "policy/pac.h"
 #include "proc/admin_http.h"
 #include "proc/child.h"
 #include "proc/metrics_text.h"
@@ -72,9 +73,26 @@ healthz(void *arg, struct text *out)
 	return 200;
 }
 
+/* As the listeners serve it (session/pac.c). */
+static unsigned
+pac(void *arg, struct text *out)
+{
+	const struct admin_main *a = arg;
+	struct span              text = a->snap ? snapshot_text(a->snap, a->snap->set->pac) : SPAN("");
+
+	if (!text.n) {
+		text_str(out, "there is no [pac]\n");
+		return 404;
+	}
+	text_add(out, text);
+	return 200;
+}
+
 static const struct admin_resource resources[] = {
 	{"/healthz", "text/plain; charset=utf-8", healthz},
 	{"/metrics", METRICS_TYPE, metrics},
+	{"/proxy.pac", PAC_TYPE, pac},
+	{"/wpad.dat", PAC_TYPE, pac},
 };
 
 /* --- what the parent says --- */

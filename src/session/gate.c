@@ -199,6 +199,8 @@ gate_enter(struct session *s)
 	if (s->inside)
 		s->inside->requests++;
 	fault = read_request(s);
+	if (fault == FAULT_NOT_A_PROXY_REQUEST && pac_serve(s))
+		return;
 	if (fault != FAULT_NONE) {
 		reply_fault(s, fault);
 		return;

@@ -238,16 +238,14 @@ on_resume(void *arg)
 	}
 }
 
-/* Nothing was asked, so nothing is rendered: a line of text, for who speaks plain HTTP. Bytes. */
+/* Nothing was asked, so nothing is rendered: a line of text. Its bytes. */
 static size_t
-refuse(struct gateway *gw, const struct snapshot_listener *l, int fd, enum fault fault)
+refuse(struct gateway *gw, int fd, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
 	char                    text[2048];
 	int                     n;
 
-	if (!l || l->tls || l->mode != LISTENER_EXPLICIT)
-		return 0;
 	n = snprintf(text, sizeof text,
 	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/plain\r\nContent-Length: %zu\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n"
 	    "Connection: close\r\n\r\n%s\n",
@@ -257,20 +255,30 @@ refuse(struct gateway *gw, const struct snapshot_listener *l, int fd, enum fault
 	return (size_t)n;
 }
 
-void
-gateway_turn_away(struct gateway *gw, uint16_t slot, int fd, const struct endpoint *peer, enum fault fault)
+/* The line of somebody who never got to ask. */
+static void
+tell_log(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
 {
 	uint64_t second = loop_now_us(gw->loop) / 1000000;
-	size_t   n;
 
-	if (fault == FAULT_NONE)
-		return;
-	n = refuse(gw, gateway_listener_row(gw, slot), fd, fault);
 	if (gw->refused_s != second)
 		gw->refused_n = 0;
 	gw->refused_s = second;
 	if (gw->refused_n++ < REFUSALS_TOLD)
-		record_refusal(gw, slot, peer, fault, n);
+		record_refusal(gw, slot, peer, fault, bytes_out);
+}
+
+void
+gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault)
+{
+	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
+	size_t                          said = 0;
+
+	if (fault == FAULT_NONE)
+		return;
+	if (l && !l->tls && l->mode == LISTENER_EXPLICIT)
+		said = refuse(gw, fd, fault);
+	tell_log(gw, slot, peer, fault, said);
 }
 
 const struct snapshot_listener *
@@ -313,7 +321,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	*greets = l && l->greets;
 	if ((*greets && greet_is_balancer(gw, l, &peer->addr)) || gateway_admits(gw, (uint16_t)(slot - gw->slot), &peer->addr, &fault))
 		return true;
-	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), fd, peer, fault);
+	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), peer, fd, fault);
 	sock_close(fd);
 	return false;
 }

@@ -116,8 +116,9 @@ struct span gateway_date(struct gateway *gw);
 bool gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enum fault *fault);
 /* The listener, in the snapshot in use; null: it is not in the configuration any more. */
 const struct snapshot_listener *gateway_listener_row(const struct gateway *gw, uint16_t slot);
-/* Tell the log that somebody may not use a listener, and him why, if he speaks plain HTTP; FAULT_NONE: nobody. Leaves closing to the caller. */
-void gateway_turn_away(struct gateway *gw, uint16_t slot, int fd, const struct endpoint *peer, enum fault fault);
+/* Somebody may not use a listener: the access log is told, and they too, if the listener speaks plain HTTP. FAULT_NONE: nobody is. Leaves closing to the
+ * caller. */
+void gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault);
 /* Out of descriptors: stop accepting for a moment rather than spin. */
 void gateway_pause(struct gateway *gw);
 

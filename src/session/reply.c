@@ -285,6 +285,17 @@ reply_elsewhere(struct session *s, enum fault fault, uint16_t status, struct spa
 }
 
 void
+reply_own(struct session *s, uint16_t status, struct compose *head, struct span content)
+{
+	take_over(s, FAULT_NONE, status);
+	put(head, s->keep ? SPAN("Connection: keep-alive\r\n\r\n") : SPAN("Connection: close\r\n\r\n"));
+	if (head->full)
+		reply_fault(s, FAULT_INTERNAL); /* the fields that come here are shorter */
+	else
+		send_reply(s, compose_span(head), content);
+}
+
+void
 reply_trace(struct session *s)
 {
 	struct request *r = s->req;

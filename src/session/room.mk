@@ -18,6 +18,7 @@ libpostern_a_SOURCES += \
 	src/session/odd.c \
 	src/session/origin.c src/session/origin.h \
 	src/session/origin_tls.c \
+	src/session/pac.c \
 	src/session/page.c src/session/page.h \
 	src/session/peek.c \
 	src/session/reach.c \

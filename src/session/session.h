@@ -266,6 +266,10 @@ void reply_continue(struct session *s);                      /* the client's soc
 void reply_done(struct session *s);                          /* our answer is out, and nothing of the request is left */
 void drain_read(struct session *s);                          /* drain.c: the body of a request that was refused */
 bool drain_is_possible(const struct session *s);
+/* An answer of ours that is no refusal: `head` without Connection and the empty line. */
+struct compose;
+void reply_own(struct session *s, uint16_t status, struct compose *head, struct span content);
+bool pac_serve(struct session *s);                           /* pac.c: is it /proxy.pac that is asked for? False: it is not */
 void reply_trace(struct session *s);                         /* Max-Forwards ran out */
 void linger_begin(struct session *s);                        /* reply.c */
 void linger_read(struct session *s);

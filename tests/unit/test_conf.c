@@ -184,9 +184,11 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[log a]\nfile =\n", {"2: file has no value"}},
 		{"[log a]\nfile = -\nformat = common\n", {"3: want squid, json, combined, or a format string with % codes"}},
 		/* what later versions have */
+		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"4: unknown key \"foo\" in [pac]"}},
+		{"[pac]\nbypass = never\nplain-names = maybe\nfallback = proxy\nmax-age = 721h\n", {"2: bypass = never: want proxy, direct", "3: plain-names = maybe: want yes or no",
+			"4: fallback = proxy: want none, direct", "5: max-age = 721h: want a time from 0ms to 720h"}},
 		{"[gateway]\nadmin = 3180 localhost:1\nadmin-clients = 10.0.0.0/33\n",
 		    {"2: admin = 3180: want ADDRESS:PORT such as", "2: admin = localhost:1", "3: admin-clients = 10.0.0.0/33"}},
-		{"[parent up]\naddress = x\n[pac]\nfoo = x\n", {"1: [parent NAME] is not in this version", "3: [pac] is not in this version"}},
 		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\n", {"3: mode = transparent is not in this version; use mode = explicit"}},
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\ntls-key = b\nproxy-protocol-from = any\n",
 		    {"3: tls-cert is not", "4: tls-key is not", "5: proxy-protocol-from is not"}},
