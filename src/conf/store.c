@@ -138,6 +138,7 @@ conf_free(struct conf *c)
 	free(c->gateway.http_ports.v);
 	free(c->gateway.egress_deny.v);
 	free(c->gateway.egress_allow.v);
+	free(c->gateway.admin_clients.v);
 	free(c->gateway.resolvers.v);
 	free(c->gateway.admin.v);
 	free(c->gateway.admin_clients.v);
