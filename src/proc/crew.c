@@ -196,7 +196,7 @@ heard(struct member *m, const struct message *msg)
 		m->applied = msg->number;
 		census_uses(m, msg->number);
 		if (m->state != MEMBER_SERVING && m->starts > 1)
-			log_info("%s (pid %d) is there again", m->name, (int)m->pid);
+			member_tell(m, again_limit, LOG_LEVEL_INFO, "%s (pid %d) is there again", m->name, (int)m->pid);
 		m->state = MEMBER_SERVING;
 		break;
 	default:
@@ -418,7 +418,7 @@ ended(struct member *m, int status)
 	member_died(m);
 	if (member_pause_ms(m))
 		snprintf(when, sizeof when, "in %llu ms", (unsigned long long)member_pause_ms(m));
-	log_warn("%s (pid %d) %s%s; another one starts %s", m->name, (int)m->pid, how, lost, when);
+	member_tell(m, died_limit, LOG_LEVEL_WARN, "%s (pid %d) %s%s; another one starts %s", m->name, (int)m->pid, how, lost, when);
 	m->pid = 0;
 	member_close(m);
 	timer_set(c->loop, &m->again, member_pause_ms(m));

@@ -329,7 +329,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 static void
 on_accept(void *arg, unsigned what)
 {
-	static struct log_limit limit;
+	static struct log_limit many, none;
 	struct slot            *slot = arg;
 	struct gateway         *gw = slot->gw;
 
@@ -340,14 +340,14 @@ on_accept(void *arg, unsigned what)
 		bool            greets;
 
 		if (gw->n_sessions - gw->n_streams >= gw->snap->set->max_connections) {
-			log_write_limited(&limit, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
+			log_write_limited(&many, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
 			gateway_pause(gw);
 			return;
 		}
 		fd = sock_accept(slot->fd, &peer);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-				log_write_limited(&limit, LOG_LEVEL_WARN, "cannot accept: out of descriptors or memory: new clients wait");
+				log_write_limited(&none, LOG_LEVEL_WARN, "cannot accept: out of descriptors or memory: new clients wait");
 				gateway_pause(gw);
 			}
 			return;
