@@ -208,13 +208,22 @@ mic_holds(const struct ntlm_authenticate *a, struct span negotiate, struct span 
 	return memeql_sec(mic, m.p + a->mic_at, KEY);
 }
 
+/* Clients that know of no bindings send none, or zeros. */
+static bool
+is_bound(const struct ntlm_authenticate *a)
+{
+	static const uint8_t zeros[KEY];
+
+	return a->binding.n == KEY && memcmp(a->binding.p, zeros, KEY) != 0;
+}
+
 bool
 ntlm_exchange_holds(const struct ntlm_authenticate *a, struct span negotiate, struct span challenge, struct span authenticate, const uint8_t base_key[16],
     const uint8_t *binding, uint8_t exported_key[16], const char **why)
 {
 	*why = NULL;
-	if (binding && (a->binding.n != KEY || !memeql_sec(binding, a->binding.p, KEY)))
-		*why = a->binding.n == KEY ? "wrong channel binding" : "no channel binding";
+	if (binding && is_bound(a) && !memeql_sec(binding, a->binding.p, KEY))
+		*why = "wrong channel binding: the client's TLS does not end here";
 	if (!*why)
 		*why = exchange_key(a, base_key, exported_key);
 	if (!*why && a->has_mic && !mic_holds(a, negotiate, challenge, authenticate, exported_key))

@@ -16,8 +16,8 @@ bool ntlm_hash(struct span password, uint8_t hash[16]);
 bool ntlm_response_holds(const struct ntlm_authenticate *a, const uint8_t challenge[8], const uint8_t hash[16], uint8_t base_key[16]);
 
 /* After the response was found good (by a file or by winbindd): key exchange, MIC, channel binding. `binding` null: none is asked for, and what the
- * client sent is not looked at; else MsvChannelBindings must be there and equal (as with Windows' "always": clients that know of no bindings send none,
- * or zeros). False: `*why`. exported_key comes out (for mechListMIC). */
+ * client sent is not looked at; else MsvChannelBindings, if the client sent them, must be equal (as with Windows' "when supported": clients that know of no
+ * bindings, curl among them, send none, or zeros; nobody on the way can take them out, since the response covers them). False: `*why`. exported_key comes out (for mechListMIC). */
 bool ntlm_exchange_holds(const struct ntlm_authenticate *a, struct span negotiate, struct span challenge, struct span authenticate, const uint8_t base_key[16],
     const uint8_t *binding, uint8_t exported_key[16], const char **why);
 

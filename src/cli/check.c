@@ -145,7 +145,7 @@ check(const char *path, bool json)
 	log_formats_check(c, &r);
 	user_file_check(c->auth.basic_file, USER_FILE_BASIC, c->auth.basic_file_at, &r);
 	user_file_check(c->auth.ntlm_file, USER_FILE_NTLM, c->auth.ntlm_file_at, &r);
-	check_key(&c->inspection, &r);
+	check_keys(c, &r);
 	block = snapshot_build(c, &in, &r);
 	if (block >= 0) {
 		close(block);

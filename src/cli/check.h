@@ -5,7 +5,7 @@
 
 #include "conf/conf.h"
 
-/* Reads the CA's key, and reports one that cannot be used or is another certificate's. */
-void check_key(const struct conf_inspection *i, struct report *r);
+/* Reads the CA's key and those of listeners, and reports each that cannot be used or is another certificate's. */
+void check_keys(const struct conf *c, struct report *r);
 
 #endif

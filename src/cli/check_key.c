@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_key: does the CA's key fit its certificate? Asked by `postern check` alone, which an administrator runs: the parent of a running gateway does not
+ * check_key: does the CA's key fit its certificate, and each listener's its own? Asked by `postern check` alone, which an administrator runs: the parent of a running gateway does not
  * read the key.
  */
 #include <openssl/bio.h>
@@ -35,32 +35,32 @@ on_pass_phrase(char *buf, int size, int writing, void *arg)
 
 /* Null: said why. What the file holds is wiped. */
 static EVP_PKEY *
-key_read(const char *path, struct where at, struct report *r)
+key_read(const char *key, const char *path, struct where at, struct report *r)
 {
 	struct file_bytes file;
-	EVP_PKEY         *key = NULL;
+	EVP_PKEY         *found = NULL;
 	char              why[FILE_WHY];
 	bool              asked = false;
 	BIO              *in;
 
 	if (!file_read(path, KEY_MOST, &file, why)) {
-		report_error(r, at, "ca-key: %s cannot be read: %s", path, why);
+		report_error(r, at, "%s: %s cannot be read: %s", key, path, why);
 		return NULL;
 	}
 	in = BIO_new_mem_buf(file.p, (int)file.n);
 	if (in)
-		key = PEM_read_bio_PrivateKey(in, NULL, on_pass_phrase, &asked);
+		found = PEM_read_bio_PrivateKey(in, NULL, on_pass_phrase, &asked);
 	if (!in)
-		report_error(r, at, "ca-key: %s: out of memory", path);
+		report_error(r, at, "%s: %s: out of memory", key, path);
 	else if (asked)
-		report_error(r, at, "ca-key: the key in %s has a pass phrase, for which nobody can be asked; take it off (openssl pkey) and keep the file at 0600", path);
-	else if (!key)
-		report_error(r, at, "ca-key: %s holds no private key that can be read; want PEM (BEGIN PRIVATE KEY)", path);
+		report_error(r, at, "%s: the key in %s has a pass phrase, for which nobody can be asked; take it off (openssl pkey) and keep the file at 0600", key, path);
+	else if (!found)
+		report_error(r, at, "%s: %s holds no private key that can be read; want PEM (BEGIN PRIVATE KEY)", key, path);
 	BIO_free(in);
 	OPENSSL_cleanse(file.p, file.n);
 	free(file.p);
 	ERR_clear_error();
-	return key;
+	return found;
 }
 
 /* Null: conf has said why. */
@@ -94,27 +94,43 @@ is_closed(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & CA_KEY_CLOSED);
 }
 
-void
-check_key(const struct conf_inspection *i, struct report *r)
+/* `key`: the option that names the key; both files are there, as conf has seen. */
+static void
+pair_check(const char *key, const char *cert_path, const char *key_path, struct where at, struct report *r)
 {
 	X509     *cert;
-	EVP_PKEY *key;
+	EVP_PKEY *found;
 
+	if (!is_closed(key_path))
+		return;
+	cert = cert_read(cert_path);
+	found = key_read(key, key_path, at, r);
+	/* where they fit, what is said of the certificate's key (too short) is said of this one */
+	if (cert && found && X509_check_private_key(cert, found) != 1)
+		report_error(r, at, "%s: the key in %s is not that of the certificate in %s; name the two that belong together", key, key_path, cert_path);
+	ERR_clear_error();
+	EVP_PKEY_free(found);
+	X509_free(cert);
+}
+
+static void
+ca_check(const struct conf_inspection *i, struct report *r)
+{
 	if (!i->present || !i->ca_cert || !i->ca_key)
 		return;
-	if (key_uri_is(i->ca_key)) {
-		if (!token_is_supported())
-			report_warn(r, i->ca_key_at, "ca-key: OpenSSL's engine pkcs11 cannot be loaded, without which no token can be used; install libengine-pkcs11-openssl");
-		return;
-	}
-	if (!is_closed(i->ca_key))
-		return;
-	cert = cert_read(i->ca_cert);
-	key = key_read(i->ca_key, i->ca_key_at, r);
-	/* where they fit, what is said of the certificate's key (too short) is said of this one */
-	if (cert && key && X509_check_private_key(cert, key) != 1)
-		report_error(r, i->ca_key_at, "ca-key: the key in %s is not that of the certificate in %s; name the two that belong together", i->ca_key, i->ca_cert);
-	ERR_clear_error();
-	EVP_PKEY_free(key);
-	X509_free(cert);
+	if (!key_uri_is(i->ca_key))
+		pair_check("ca-key", i->ca_cert, i->ca_key, i->ca_key_at, r);
+	else if (!token_is_supported())
+		report_warn(r, i->ca_key_at, "ca-key: OpenSSL's engine pkcs11 cannot be loaded, without which no token can be used; install libengine-pkcs11-openssl");
+}
+
+void
+check_keys(const struct conf *c, struct report *r)
+{
+	const struct conf_listener *l;
+
+	TAILQ_FOREACH (l, &c->listeners, link)
+		if (l->tls_cert && l->tls_key)
+			pair_check("tls-key", l->tls_cert, l->tls_key, l->tls_key_at, r);
+	ca_check(&c->inspection, r);
 }

@@ -251,12 +251,13 @@ ask(struct question *q, const struct conf *c, const struct snapshot *s)
 {
 	const struct conf_listener *l = listener_find(c, q);
 	const struct egress        *egress = egress_at(s->block, s->set->egress);
-	struct answer               a = {.q = q, .policy = s->policy, .auth = &s->set->auth};
+	struct answer               a = {.q = q, .policy = s->policy, .auth = &s->set->auth, .snap = s};
 	uint64_t                   *row = NULL;
 	int                         code;
 
 	if (q->listener && !l)
 		return cli_usage_error("--listener: the configuration has no such listener");
+	a.client_tls = l && l->tls_cert && l->tls_key;
 	a.client_allowed = !q->has_client || !l || cidrs_have(&l->clients, &q->facts.client);
 	a.port_allowed = egress_port_allowed(egress, q->connect, q->facts.port);
 	if (q->facts.host->kind == HOST_ADDR)

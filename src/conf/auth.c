@@ -148,6 +148,18 @@ schemes_default(struct conf_auth *a)
 		a->scheme[a->n_schemes++] = AUTH_SCHEME_BASIC;
 }
 
+/* Can Basic be offered anywhere? Where nothing hides passwords on their way to us, only if that is allowed. */
+static bool
+basic_is_open(const struct conf *c)
+{
+	const struct conf_listener *l;
+
+	TAILQ_FOREACH (l, &c->listeners, link)
+		if (l->tls_cert && l->tls_key)
+			return true;
+	return c->auth.basic_without_tls;
+}
+
 static void
 check_schemes(struct load *l)
 {
@@ -171,9 +183,9 @@ check_schemes(struct load *l)
 		report_warn(l->r, a->basic_file_at, "basic-file is not used; say basic = file");
 	if (a->ntlm_file && a->domain == BACK_WINBIND)
 		report_error(l->r, a->ntlm_file_at, "ntlm-file and domain = winbind are both given, and only one can check NTLM; remove one");
-	/* no listener speaks TLS in this version */
-	if (offers(a, AUTH_SCHEME_BASIC) && !a->basic_without_tls)
-		report_warn(l->r, at, "basic is never offered: no listener speaks TLS; say basic-without-tls = yes if passwords may cross the network in the clear");
+	if (offers(a, AUTH_SCHEME_BASIC) && !basic_is_open(l->c))
+		report_warn(l->r, at,
+		    "basic is never offered: no listener speaks TLS; give one tls-cert and tls-key, or say basic-without-tls = yes if passwords may cross the network in the clear");
 }
 
 static void
@@ -282,16 +294,17 @@ check_people(struct load *l, const struct conf_rule *r)
 	if (user && a->keytab && a->domain != BACK_WINBIND)
 		report_warn(l->r, user->at, "[rule %.*s]: without domain = winbind a Kerberos user has no NetBIOS domain; name alice@REALM too, beside %.*s", SHOW(r->name),
 		    SHOW(user->text));
-	if (user && r->action == ACTION_DENY && !r->force && offers(a, AUTH_SCHEME_BASIC) && a->basic_without_tls && a->basic != BACK_WINBIND)
+	if (user && r->action == ACTION_DENY && !r->force && offers(a, AUTH_SCHEME_BASIC) && basic_is_open(l->c) && a->basic != BACK_WINBIND)
 		report_warn(l->r, user->at, "[rule %.*s]: who logs on by Basic is known by the name that was typed, often without a domain; name that too, beside %.*s",
 		    SHOW(r->name), SHOW(user->text));
 }
 
 /* By what somebody can log on whose groups nobody tells; null: by nothing that is offered. `cure`: what would tell them. */
 static const char *
-silent_way(const struct conf_auth *a, const char **cure)
+silent_way(const struct conf *c, const char **cure)
 {
-	bool basic = offers(a, AUTH_SCHEME_BASIC) && a->basic_without_tls;
+	const struct conf_auth *a = &c->auth;
+	bool                    basic = offers(a, AUTH_SCHEME_BASIC) && basic_is_open(c);
 
 	*cure = "basic = winbind";
 	if (basic && a->basic != BACK_WINBIND)
@@ -309,7 +322,7 @@ static void
 check_groups(struct load *l)
 {
 	const struct conf_auth *a = &l->c->auth;
-	const char             *cure, *way = silent_way(a, &cure);
+	const char             *cure, *way = silent_way(l->c, &cure);
 	const struct conf_rule *r;
 
 	if (!way || !groups_told(a))

@@ -16,6 +16,7 @@
 #include "conf/file.h"
 
 #define RENEW_DAYS     30
+#define SERVER_DAYS    14 /* certificates that live for 90 days are renewed 30 before */
 #define RSA_BITS_LEAST 2048
 #define EC_BITS_LEAST  256
 #define HASH_BITS_LEAST 112 /* SHA-1 has fewer */
@@ -284,6 +285,76 @@ certificate_ca_judge(struct span der, int64_t now, certificate_say *say_it, void
 		judge_time(&j, cert, now);
 		judge_strength(&j, cert);
 	}
+	X509_free(cert);
+	ERR_clear_error();
+}
+
+/* Clients refuse it then; the gateway serves those that do not look. */
+static void
+judge_server_time(const struct judge *j, X509 *cert, int64_t now)
+{
+	const ASN1_TIME *from = X509_get0_notBefore(cert), *to = X509_get0_notAfter(cert);
+	bool             early = !is_before(from, now, 0);
+	char             text[200], when[40];
+
+	time_print(early ? from : to, when, sizeof when);
+	if (early)
+		snprintf(text, sizeof text, "is not valid before %s, so that clients refuse it; is this machine's clock right?", when);
+	else if (is_before(to, now, 0))
+		snprintf(text, sizeof text, "expired on %s, so that clients refuse it; put a new one there with its key, and reload", when);
+	else if (is_before(to, now, SERVER_DAYS))
+		snprintf(text, sizeof text, "expires on %s; put a new one there with its key before then, and reload", when);
+	else
+		return;
+	j->say(j->arg, false, text);
+}
+
+static void
+judge_server_use(const struct judge *j, X509 *cert)
+{
+	uint32_t flags = X509_get_extension_flags(cert);
+
+	if (flags & EXFLAG_INVALID)
+		j->say(j->arg, true, "has an extension that is not valid; want another");
+	else if ((flags & EXFLAG_XKUSAGE) && !(X509_get_extended_key_usage(cert) & (XKU_SSL_SERVER | XKU_ANYEKU)))
+		j->say(j->arg, false, "is not for servers (extendedKeyUsage without serverAuth), so that clients refuse it; want another");
+}
+
+static X509 *
+certificate_read(struct span der)
+{
+	const unsigned char *at = (const unsigned char *)der.p;
+
+	library_begin();
+	return d2i_X509(NULL, &at, (long)der.n);
+}
+
+void
+certificate_server_judge(struct span der, int64_t now, certificate_say *say_it, void *arg)
+{
+	struct judge j = {say_it, arg};
+	X509        *cert = certificate_read(der);
+
+	if (!cert) {
+		say_it(arg, true, "cannot be read");
+	} else {
+		judge_server_use(&j, cert);
+		judge_server_time(&j, cert, now);
+		judge_strength(&j, cert);
+	}
+	X509_free(cert);
+	ERR_clear_error();
+}
+
+void
+certificate_link_judge(struct span der, certificate_say *say_it, void *arg)
+{
+	struct judge j = {say_it, arg};
+	X509        *cert = certificate_read(der);
+
+	/* nobody looks at how a root signed itself */
+	if (cert && !(X509_get_extension_flags(cert) & EXFLAG_SS))
+		judge_strength(&j, cert);
 	X509_free(cert);
 	ERR_clear_error();
 }

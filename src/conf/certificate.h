@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * certificate: takes certificates and CRLs out of files, and says what is wrong with an authority's. The one file of this room that uses OpenSSL: the
+ * certificate: takes certificates and CRLs out of files, and says what is wrong with an authority's, or a listener's. The one file of this room that uses OpenSSL: the
  * parent has to judge what an administrator names, and tls/ is for connections.
  * Judges no chain and no origin; reads no key. What comes out is bytes (DER) and sentences, nothing of OpenSSL's.
  * Always true: what else a file holds (a key beside its certificate) is wiped, not decoded.
@@ -43,6 +43,9 @@ bool der_next(struct span *rest, struct span *der);
 /* Why the certificate of an authority that signs for clients cannot do so (an error), or soon cannot (none); each is one sentence with what would be right. */
 typedef void certificate_say(void *arg, bool error, const char *text);
 void certificate_ca_judge(struct span der, int64_t now, certificate_say *say, void *arg);
+/* The same of one that a listener shows to its clients; the others of its chain are looked at for their strength alone. */
+void certificate_server_judge(struct span der, int64_t now, certificate_say *say, void *arg);
+void certificate_link_judge(struct span der, certificate_say *say, void *arg);
 /* Was a newer one due? Then whose it is and when that was: "CN=..., 2026-01-02 03:04:05 UTC". */
 bool crl_is_old(struct span der, int64_t now, char *text, size_t n);
 /* SHA-256. False: no memory. */

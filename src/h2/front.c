@@ -61,6 +61,7 @@ front_new(struct loop *loop, struct side *under, const struct front_limits *limi
 	f->on_end = on_end;
 	f->arg = arg;
 	f->streams = limits->streams;
+	f->link.is_proxy = limits->proxy;
 	if (!link_init(&f->link, loop, under, true, limits->streams, limits->max_head, &ops)) {
 		free(f);
 		return NULL;

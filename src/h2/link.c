@@ -119,6 +119,7 @@ on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
 	} else {
 		h2_head_clear(&s->head);
 		h2_head_init(&s->head, !l->is_server, false, l->max_head);
+		s->head.is_proxy = l->is_proxy;
 	}
 	return 0;
 }
@@ -241,6 +242,9 @@ on_frame_send(nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
 		/* fall through */
 	case NGHTTP2_HEADERS:
 		s = stream_of(l, frame->hd.stream_id);
+		/* clients end tunnels by a reset as often as not: one that came about has paid for that */
+		if (s && s->is_tunnel && frame->hd.type == NGHTTP2_HEADERS)
+			h2_flood_take(&l->flood, H2_WORTH_STREAM);
 		if (s && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
 			stream_on_all_sent(s);
 		break;
@@ -315,7 +319,7 @@ submit_settings(struct link *l, uint32_t streams)
 	};
 
 	return nghttp2_submit_settings(l->h2, NGHTTP2_FLAG_NONE, e, sizeof e / sizeof *e) == 0 &&
-	    nghttp2_session_set_local_window_size(l->h2, NGHTTP2_FLAG_NONE, 0, LINK_WINDOW) == 0;
+	    nghttp2_session_set_local_window_size(l->h2, NGHTTP2_FLAG_NONE, 0, l->is_proxy ? LINK_WINDOW_PROXY : LINK_WINDOW) == 0;
 }
 
 static void

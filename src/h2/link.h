@@ -18,6 +18,7 @@
 
 #define LINK_STREAM_WINDOW (128 * 1024)  /* of one stream, what the peer may send unread */
 #define LINK_WINDOW        (1024 * 1024) /* of all streams of a connection together */
+#define LINK_WINDOW_PROXY  (8 * 1024 * 1024) /* where they are tunnels: some that stall for long must not hold up the others */
 #define STREAM_OUT_MAX     (64 * 1024)   /* of one stream, what waits for the peer's window */
 
 struct link;
@@ -72,6 +73,7 @@ struct stream {
 	struct bytes out_trailer;
 
 	bool is_server;
+	bool is_tunnel; /* a CONNECT that was let through: both ways are bytes as they are, each with its own end */
 	bool held;     /* by a session */
 	bool deferred; /* the library has asked for data and waits */
 	bool blocked;  /* the writer waits */
@@ -107,6 +109,7 @@ struct link {
 	unsigned        own_resets; /* sent because of us, not of the peer */
 	enum fault      fault;
 	bool            is_server, busy, dead; /* dead: freed while busy */
+	bool            is_proxy; /* of a server: its streams may be CONNECTs */
 	bool            ending;   /* nothing is read any more; over when what is to be sent was tried */
 	bool            told;     /* end was called */
 	bool            draining;

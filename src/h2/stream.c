@@ -121,12 +121,21 @@ stream_reset(struct stream *s, uint32_t code)
 
 /* -------- from the peer -------- */
 
+/* Those that say how a response is framed. */
+static enum method_id
+method_of(struct span name)
+{
+	return span_eq(name, SPAN("HEAD")) ? METHOD_HEAD : span_eq(name, SPAN("CONNECT")) ? METHOD_CONNECT : METHOD_OTHER;
+}
+
 bool
 stream_on_head(struct stream *s, bool ends)
 {
 	bool        interim = s->head.is_response && s->head.status < 200;
 	struct span text;
 
+	if (s->in_begun && s->method == METHOD_CONNECT)
+		return false; /* RFC 9113 8.5: nothing but data */
 	if (s->in_begun) { /* trailers */
 		text = h2_head_text(&s->trailer, true);
 		return ends && text.p;
@@ -137,10 +146,12 @@ stream_on_head(struct stream *s, bool ends)
 		return false;
 	s->in_begun = !interim;
 	s->in_chunked = !s->head.has_length && !ends && !s->head.too_large;
+	if (s->is_server)
+		s->method = method_of(span_str(s->head.method));
+	if (s->is_server && s->method == METHOD_CONNECT)
+		s->in_chunked = false;
 	if (s->head.is_response && (s->head.status == 204 || s->head.status == 304 || s->method == METHOD_HEAD))
 		s->in_chunked = false;
-	if (s->is_server)
-		s->method = span_eq(span_str(s->head.method), SPAN("HEAD")) ? METHOD_HEAD : METHOD_OTHER;
 	h2_head_clear(&s->head);
 	stream_wake(s, WATCH_READ);
 	return true;
@@ -149,7 +160,7 @@ stream_on_head(struct stream *s, bool ends)
 bool
 stream_on_data(struct stream *s, struct span data)
 {
-	if (!s->held || s->broken || (s->is_server && s->shut && s->out_state == OUT_WHOLE)) {
+	if (!s->held || s->broken || (s->is_server && !s->is_tunnel && s->shut && s->out_state == OUT_WHOLE)) {
 		consume(s, data.n);
 		return true;
 	}
@@ -306,7 +317,7 @@ stream_read(struct carrier *c, void *buf, size_t n)
 	if (k > 0 || n == 0)
 		return (ssize_t)k;
 	/* a request's session reads the end when it has answered, not before: until then it might take it for a client that left */
-	if (s->is_server ? s->out_state == OUT_WHOLE && (s->in_done || s->shut) : s->in_done)
+	if (s->is_server && !s->is_tunnel ? s->out_state == OUT_WHOLE && (s->in_done || s->shut) : s->in_done)
 		return 0;
 	errno = EAGAIN;
 	return -1;
@@ -342,7 +353,7 @@ stream_shut_write(struct carrier *c)
 
 	s->shut = true;
 	stream_send_end(s);
-	if (s->is_server && s->out_state == OUT_WHOLE)
+	if (s->is_server && !s->is_tunnel && s->out_state == OUT_WHOLE)
 		stream_wake(s, WATCH_READ);
 }
 
@@ -366,7 +377,7 @@ stream_end(struct carrier *c, bool reset)
 		stream_send_end(s);
 	if (!s->is_server || s->broken || s->out_state == OUT_HEAD || (reset && s->out_state == OUT_WHOLE)) {
 		if (!s->broken)
-			stream_reset(s, s->is_server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
+			stream_reset(s, s->is_tunnel ? NGHTTP2_CONNECT_ERROR : s->is_server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
 		stream_free(s);
 		return;
 	}

@@ -109,7 +109,10 @@ on_data_wanted(nghttp2_session *h2, int32_t id, uint8_t *buf, size_t n, uint32_t
 		}
 	} else if (k == 0 && s->cut) {
 		s->link->own_resets++;
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* which is a reset */
+		if (!s->is_tunnel)
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* which is a reset */
+		nghttp2_submit_rst_stream(s->link->h2, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CONNECT_ERROR);
+		return NGHTTP2_ERR_DEFERRED;
 	} else if (k == 0) {
 		s->deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
@@ -152,13 +155,14 @@ static bool
 send_head(struct stream *s, const struct head *h)
 {
 	bool           interim = s->is_server && h->status < 200;
-	enum body_kind kind = s->is_server ? head_response_body(h, s->method) : h->body;
+	bool           tunnel = s->is_server && s->method == METHOD_CONNECT && h->status >= 200 && h->status < 300;
+	enum body_kind kind = tunnel ? BODY_TO_CLOSE : s->is_server ? head_response_body(h, s->method) : h->body;
 	bool           has_body = kind == BODY_CHUNKED || kind == BODY_TO_CLOSE || (kind == BODY_LENGTH && h->length > 0);
 	struct fields  f;
 	bool           ok = fields_init(&f, h->n_fields + 6, h->line.n + h->fields.n + h->host.n + 128);
 
 	if (s->is_server)
-		ok = ok && h->status != 101 && h2_response_fields(h, on_field, &f);
+		ok = ok && h->status != 101 && h2_response_fields(h, s->link->is_proxy, on_field, &f);
 	else
 		ok = ok && h->method_id != METHOD_CONNECT && h2_request_fields(h, SPAN("https"), on_field, &f);
 	ok = ok && submit(s, &f, interim, has_body) == 0;
@@ -168,6 +172,9 @@ send_head(struct stream *s, const struct head *h)
 	if (!s->is_server)
 		s->method = h->method_id;
 	body_init(&s->body, kind, h->length);
+	s->is_tunnel = tunnel;
+	if (tunnel)
+		stream_wake(s, WATCH_READ); /* an end that came with the CONNECT is read now */
 	if (!interim && has_body)
 		s->out_state = OUT_BODY;
 	else if (!interim)

@@ -129,7 +129,7 @@ add_pseudo(struct h2_head *h, struct span name, struct span value)
 	else if (span_eq(name, SPAN(":authority")))
 		keep_once(h, &h->authority, value, is_visible(value));
 	else if (span_eq(name, SPAN(":scheme")))
-		keep_once(h, &h->scheme, value, span_eq_nocase(value, SPAN("https")));
+		keep_once(h, &h->scheme, value, span_eq_nocase(value, SPAN("https")) || (h->is_proxy && span_eq_nocase(value, SPAN("http"))));
 	else
 		h->bad = true;
 }
@@ -260,7 +260,7 @@ framing(const struct h2_head *h, bool ends)
 
 	if (h->is_response && (h->status < 200 || h->status == 204 || h->status == 304))
 		return SPAN("");
-	if (h->has_length)
+	if (h->has_length || span_eq(method, SPAN("CONNECT")))
 		return SPAN("");
 	if (!ends)
 		return SPAN("transfer-encoding: chunked\r\n");
@@ -278,13 +278,41 @@ is_sound(const struct h2_head *h, bool ends)
 		return true;
 	if (h->is_response)
 		return h->status != 0;
-	if (!h->method || !h->path || !h->authority || !h->scheme)
+	if (!h->method || !h->authority)
 		return false;
+	/* RFC 9113 8.5: what follows is no content, and has no length */
 	if (span_eq(span_str(h->method), SPAN("CONNECT")))
+		return h->is_proxy && !h->path && !h->scheme && !h->has_length;
+	if (!h->path || !h->scheme)
 		return false;
 	if (h->path[0] == '*' && !span_eq(span_str(h->method), SPAN("OPTIONS")))
 		return false;
 	return !ends || !h->has_length || h->length_is_zero;
+}
+
+/* RFC 9112 3.2: what the request line names. Bytes written. */
+static size_t
+put_target(const struct h2_head *h, char *p, size_t room)
+{
+	const char *authority = h->authority ? h->authority : "";
+	int         n;
+
+	if (!h->path)
+		n = snprintf(p, room, "%s", authority);
+	else if (!h->is_proxy || !h->scheme || span_eq_nocase(span_str(h->scheme), SPAN("https"))) /* https is asked for by CONNECT: this is for ourselves */
+		n = snprintf(p, room, "%s", h->path);
+	else /* OPTIONS * of a whole server has no path in absolute form (RFC 9112 3.2.4) */
+		n = snprintf(p, room, "%s://%s%s", h->scheme, authority, h->path[0] == '*' ? "" : h->path);
+	return n > 0 && (size_t)n < room ? (size_t)n : 0;
+}
+
+static size_t
+put_request_line(const struct h2_head *h, char *p, size_t room)
+{
+	size_t n = (size_t)snprintf(p, room, "%s ", h->method);
+
+	n += put_target(h, p + n, room - n);
+	return n + (size_t)snprintf(p + n, room - n, " HTTP/1.1\r\nhost: %s\r\n", h->authority ? h->authority : "");
 }
 
 /* Longer than may be, and without an end. */
@@ -304,10 +332,10 @@ h2_head_text(struct h2_head *h, bool ends)
 
 	if (!h->too_large && !is_sound(h, ends))
 		return span_of(NULL, 0);
-	if (h->too_large && (h->is_trailer || (!h->is_response && (!h->method || !h->path))))
+	if (h->too_large && (h->is_trailer || (!h->is_response && (!h->method || !(h->path || (h->is_proxy && h->authority))))))
 		return span_of(NULL, 0);
 	room = h->n + h->n_cookie + tail.n + 128 + (h->method ? strlen(h->method) : 0) + (h->path ? strlen(h->path) : 0) +
-	    (h->authority ? strlen(h->authority) : 0);
+	    2 * (h->authority ? strlen(h->authority) : 0);
 	if (h->too_large)
 		room += h->most;
 	p = malloc(room);
@@ -316,7 +344,7 @@ h2_head_text(struct h2_head *h, bool ends)
 	if (h->is_response && !h->is_trailer)
 		n = (size_t)snprintf(p, room, "HTTP/1.1 %03u \r\n", h->status);
 	else if (!h->is_trailer)
-		n = (size_t)snprintf(p, room, "%s %s HTTP/1.1\r\nhost: %s\r\n", h->method, h->path, h->authority ? h->authority : "");
+		n = put_request_line(h, p, room);
 	if (h->n)
 		memcpy(p + n, h->text, h->n);
 	n += h->n;
@@ -334,14 +362,15 @@ h2_head_text(struct h2_head *h, bool ends)
 
 /* All fields that are not for the next hop only. */
 static bool
-fields_each(const struct head *h, bool response, h2_field_fn *each, void *arg)
+fields_each(const struct head *h, bool response, bool of_proxy, h2_field_fn *each, void *arg)
 {
 	struct field f;
 	size_t       at = 0;
 	char         name[NAME_MAX_OUT];
 
 	while (head_field_next(h, &at, &f)) {
-		if (head_field_is_hop(h, &f) || (f.id == FIELD_HOST && !response) || f.id == FIELD_CONNECTION || f.id == FIELD_UPGRADE)
+		bool challenge = of_proxy && (f.id == FIELD_PROXY_AUTHENTICATE || f.id == FIELD_PROXY_AUTHENTICATION_INFO);
+		if ((!challenge && head_field_is_hop(h, &f)) || (f.id == FIELD_HOST && !response) || f.id == FIELD_CONNECTION || f.id == FIELD_UPGRADE)
 			continue;
 		if (f.name.n > sizeof name)
 			return false;
@@ -357,16 +386,16 @@ bool
 h2_request_fields(const struct head *h, struct span scheme, h2_field_fn *each, void *arg)
 {
 	return each(arg, SPAN(":method"), h->method) && each(arg, SPAN(":scheme"), scheme) && each(arg, SPAN(":authority"), h->host) &&
-	    each(arg, SPAN(":path"), h->target) && fields_each(h, false, each, arg) && (!h->te_trailers || each(arg, SPAN("te"), SPAN("trailers")));
+	    each(arg, SPAN(":path"), h->target) && fields_each(h, false, false, each, arg) && (!h->te_trailers || each(arg, SPAN("te"), SPAN("trailers")));
 }
 
 bool
-h2_response_fields(const struct head *h, h2_field_fn *each, void *arg)
+h2_response_fields(const struct head *h, bool of_proxy, h2_field_fn *each, void *arg)
 {
 	char status[8];
 	int  n = snprintf(status, sizeof status, "%03u", h->status);
 
-	return each(arg, SPAN(":status"), span_of(status, (size_t)n)) && fields_each(h, true, each, arg);
+	return each(arg, SPAN(":status"), span_of(status, (size_t)n)) && fields_each(h, true, of_proxy, each, arg);
 }
 
 bool
@@ -374,5 +403,5 @@ h2_trailer_fields(struct span lines, h2_field_fn *each, void *arg)
 {
 	struct head h = {.fields = lines};
 
-	return fields_each(&h, false, each, arg);
+	return fields_each(&h, false, false, each, arg);
 }

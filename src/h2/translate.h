@@ -22,6 +22,7 @@ struct h2_head {
 	char  *method, *path, *authority, *scheme; /* owned; null: not there */
 	unsigned status;
 	bool   is_response, is_trailer;
+	bool   is_proxy; /* a request to a proxy: scheme http too, CONNECT (RFC 9113 8.5); its text names the target whole. Set after the init */
 	bool   past_pseudo, has_length, length_is_zero, bad, too_large;
 	struct span whole; /* what h2_head_text has made; owned */
 };
@@ -37,7 +38,8 @@ struct span h2_head_text(struct h2_head *h, bool ends);
 /* The other way: calls `each` for every field of HTTP/2 that this head becomes, pseudo-fields first, names in lower case. */
 typedef bool h2_field_fn(void *arg, struct span name, struct span value);
 bool h2_request_fields(const struct head *h, struct span scheme, h2_field_fn *each, void *arg);
-bool h2_response_fields(const struct head *h, h2_field_fn *each, void *arg);
+/* `of_proxy`: to a client that speaks to the proxy itself, which is the next hop that a challenge is for. */
+bool h2_response_fields(const struct head *h, bool of_proxy, h2_field_fn *each, void *arg);
 /* `lines`: the field lines of a chunked body's trailer, without the empty line. */
 bool h2_trailer_fields(struct span lines, h2_field_fn *each, void *arg);
 

@@ -17,16 +17,17 @@ enum message_type {
 	               * it is a new one. Slots that are not named before MSG_SNAPSHOT are closed with MSG_GO. */
 	MSG_SNAPSHOT, /* parent: prepare snapshot `number`; descriptor: the block; to the signer with one byte of data: say no if you cannot serve it */
 	MSG_PREPARED, /* child: snapshot `number` can be used */
-	MSG_REFUSED,  /* child: it cannot; data: why, for a person (signer) */
+	MSG_REFUSED,  /* child: it cannot; data: why, for a person (signer); a worker when it is a listener's key or certificate: data[0..1] that listener, then why */
 	MSG_GO,       /* parent: use snapshot `number` from now on */
 	MSG_FORGET,   /* parent: drop what was prepared */
 	MSG_APPLIED,  /* child: done */
-	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit */
+	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit; with one byte of data: idle connections may still ask once */
 	MSG_PEER,     /* parent: descriptor: the way to auth process `number`, or for PEER_SIGNER to the signer (to a worker), or to worker `number` (to one of these);
 	               * these: the way to worker `number` has ended, another one is needed */
 	MSG_FILE,     /* parent to auth or signer: descriptor: its file of users or keys, newly opened */
 	MSG_ALIVE,    /* parent to auth or signer: is your loop turning? these: it is */
 	MSG_KEY,      /* parent to worker, before MSG_SNAPSHOT: descriptor: the private key of TLS for listener `number` of the snapshot to come */
+	MSG_CREDENTIALS, /* parent to worker, before MSG_SNAPSHOT: descriptor: the file of credentials for [parent] `number` of the snapshot to come */
 	MSG_SESSIONS, /* parent to worker: write what is under way to the memfd (as session/list says), in slices; worker: done, `number` as asked */
 	MSG_END,      /* parent to worker: end the session `number` */
 	MSG_REOPEN    /* parent to logger: open all files anew */

@@ -15,9 +15,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "conf/certificate.h"
 #include "conf/key_uri.h"
 #include "policy/carried.h"
 #include "policy/compile.h"
+#include "policy/outward.h"
 #include "policy/pac.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
@@ -119,8 +121,24 @@ add_networks(struct flat *f, const struct conf_cidrs *list)
 	return set;
 }
 
+/* The certificate that a listener shows, and what leads from it to a root. */
+static struct flat_ref
+add_chain(struct flat *f, const struct conf_listener *l, struct report *r)
+{
+	struct der_list list = {0};
+	struct flat_ref ref = {0};
+	char            why[DER_WHY];
+
+	if (der_list_read(&list, DER_CERTIFICATE, l->tls_cert, why))
+		ref = flat_add_text(f, span_of(list.v, list.n));
+	else if (r->errors == 0) /* else conf has said so */
+		report_error(r, l->tls_cert_at, "tls-cert: %s %s", l->tls_cert, why);
+	der_list_clear(&list);
+	return ref;
+}
+
 static bool
-add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
+add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out, struct report *r)
 {
 	size_t   n = 0;
 	uint32_t off;
@@ -143,6 +161,8 @@ add_listeners(struct flat *f, const struct conf *c, struct flat_ref *out)
 		to.mode = (uint8_t)l->mode;
 		to.tls = l->tls_cert && l->tls_key;
 		to.h2 = l->h2;
+		if (to.tls)
+			to.chain = add_chain(f, l, r);
 		to.greets = to.proxy_from || to.tls || to.mode != LISTENER_EXPLICIT;
 		if (!to.clients || (l->proxy_from.n && !to.proxy_from) || f->failed)
 			return false;
@@ -455,8 +475,9 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.own = add_array(f, in->own, in->n_own, sizeof *in->own);
 	set.local = add_local(f);
 	set.resolvers = add_array(f, g->resolvers.v, g->resolver_system ? 0 : g->resolvers.n, sizeof *g->resolvers.v);
-	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
+	if (!add_listeners(f, c, &set.listeners, r) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
+	set.parents = outward_parents(f, c);
 	fill_auth(f, &set.auth, c, r);
 	fill_inspection(f, &set.inspection, c, in, r);
 	set.pac = pac_compile(c, f, r);
@@ -465,6 +486,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.egress = egress_compile(c, f);
 	set.admin_clients = add_networks(f, &g->admin_clients);
 	set.policy = policy_compile(c, f, r);
+	outward_check_sources(f, c, &set, r);
 	/* last: a refresh cuts the block off before it */
 	if (!set.egress || !set.admin_clients || !set.policy || !carried_add(f, c, &set, r))
 		return false;
@@ -587,6 +609,7 @@ snapshot_unref(struct snapshot *s)
 {
 	if (!s || --s->refs)
 		return;
+	outward_forget(s);
 	policy_close(s->policy);
 	flat_unmap(s->block, s->size);
 	free(s);
@@ -613,6 +636,12 @@ is_local(const struct snapshot *s, const struct addr *a)
 		if (addr_eq(a, &local[i]))
 			return true;
 	return false;
+}
+
+bool
+snapshot_is_local(const struct snapshot *s, const struct addr *a)
+{
+	return is_local(s, a);
 }
 
 static bool

@@ -97,6 +97,11 @@ send_snapshot(struct member *m, int snapshot, uint64_t generation, const struct 
 		bool has = old && old->slot[i].used && old->slot[i].fd[m->index] == p->fd[m->index];
 		ok = member_say(m, MSG_LISTENER, i, &p->index, sizeof p->index, &p->fd[m->index], has ? 0 : 1);
 	}
+	for (uint32_t i = 0; ok && !is_logger(m) && i < ports->secrets->n; i++)
+		if (ports->secrets->fd[i] >= 0)
+			ok = member_say(m, MSG_CREDENTIALS, i, NULL, 0, &ports->secrets->fd[i], 1);
+	for (size_t i = 0; ok && !is_logger(m) && i < ports->keys->n; i++)
+		ok = member_say(m, MSG_KEY, ports->keys->v[i].index, NULL, 0, &ports->keys->v[i].fd, 1);
 	return ok && member_say(m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
 }
 
@@ -173,6 +178,19 @@ crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports
 	admin_go(c->admin);
 }
 
+/* A worker says which listener's TLS is at fault. */
+static void
+note_refusal(struct crew *c, const struct message *msg)
+{
+	size_t n = msg->n - sizeof c->refused_listener;
+
+	if (msg->n <= sizeof c->refused_listener || n >= sizeof c->refusal)
+		return;
+	memcpy(&c->refused_listener, msg->data, sizeof c->refused_listener);
+	memcpy(c->refusal, msg->data + sizeof c->refused_listener, n);
+	c->refusal[n] = '\0';
+}
+
 static void
 heard(struct member *m, const struct message *msg)
 {
@@ -185,6 +203,7 @@ heard(struct member *m, const struct message *msg)
 			member_stays_behind(m);
 		break;
 	case MSG_REFUSED:
+		note_refusal(m->crew, msg);
 		if (msg->number == m->crew->generation) {
 			log_warn("%s (pid %d) cannot use the configuration yet", m->name, (int)m->pid);
 			member_stays_behind(m);
@@ -199,6 +218,10 @@ heard(struct member *m, const struct message *msg)
 			member_tell(m, again_limit, LOG_LEVEL_INFO, "%s (pid %d) is there again", m->name, (int)m->pid);
 		m->state = MEMBER_SERVING;
 		break;
+	case MSG_SESSIONS:
+		if (m->crew->on_listed)
+			m->crew->on_listed(m->crew->arg, m->index, msg->number);
+		return;
 	default:
 		return;
 	}
@@ -237,6 +260,7 @@ crew_prepare(struct crew *c, int snapshot, uint64_t generation, const struct por
 	struct offer o = {snapshot, generation, ports, c->ports};
 
 	c->changing = true;
+	c->refusal[0] = '\0';
 	each(c, offer, &o);
 }
 
@@ -329,12 +353,12 @@ crew_reopen(struct crew *c)
 }
 
 void
-crew_drain_workers(struct crew *c, uint64_t within_ms)
+crew_drain_workers(struct crew *c, uint64_t within_ms, bool gentle)
 {
 	c->leaving = true;
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		timer_clear(&c->worker[i].again);
-		if (c->worker[i].pid && !member_say(&c->worker[i], MSG_DRAIN, within_ms, NULL, 0, NULL, 0))
+		if (c->worker[i].pid && !member_say(&c->worker[i], MSG_DRAIN, within_ms, "gentle", gentle, NULL, 0))
 			member_close(&c->worker[i]);
 	}
 }
@@ -438,6 +462,8 @@ crew_reap(struct crew *c)
 				ended(&c->worker[i], status);
 		bureaus_reap(&c->bureaus, pid, status);
 		admin_reap(c->admin, pid, status);
+		if (c->on_ended)
+			c->on_ended(c->arg, pid, status);
 	}
 	c->on_change(c->arg);
 }

@@ -31,10 +31,14 @@ struct crew {
 	int           snapshot; /* the one in use; -1: none yet */
 	uint64_t      generation;
 	const struct ports *ports;
+	char          refusal[CHANNEL_DATA_MAX]; /* why a worker could not use a snapshot, and which listener of it; "": nobody has said */
+	uint16_t      refused_listener;
 	bool          leaving; /* nobody is started any more */
 	bool          changing; /* between prepare and go or forget: nobody is started until it is clear with what */
 	/* something changed: a child prepared, refused, applied, died */
 	void        (*on_change)(void *arg);
+	void        (*on_listed)(void *arg, uint32_t worker, uint64_t number); /* a worker has listed its sessions; null: nobody asks */
+	void        (*on_ended)(void *arg, pid_t pid, int status); /* any child of this process, also one that the crew did not start; null: nobody wants to know */
 	void         *arg;
 };
 
@@ -54,7 +58,8 @@ bool crew_has_applied(const struct crew *c, uint64_t generation);
 /* End those that live and do not; they are started again. */
 void crew_kill_late(struct crew *c);
 void crew_reopen(struct crew *c);
-void crew_drain_workers(struct crew *c, uint64_t within_ms);
+/* `gentle`: idle connections are not closed, but have the keepalive-timeout to ask once more. */
+void crew_drain_workers(struct crew *c, uint64_t within_ms, bool gentle);
 void crew_end_logger(struct crew *c);
 void crew_kill(struct crew *c);
 uint32_t crew_workers_alive(const struct crew *c);

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,72 +12,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
-
 #include "audit/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/snapshot.h"
 #include "proc/census.h"
-#include "proc/crew.h"
-#include "proc/ports.h"
+#include "proc/parent_inside.h"
+#include "proc/tell.h"
 
 #define RELOAD_WAIT_MS 10000u
 #define LOOK_MS        5000u
-#define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
-
-enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_DRAINING, PARENT_FLUSHING };
-
-struct parent {
-	struct parent_options options;
-	struct loop          *loop;
-	struct crew           crew;
-	struct admin          admin;
-	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
-	int                   shared_fd;
-	enum parent_state     state;
-	struct timer          deadline;
-	struct signal_watch   hup, term, interrupt, usr1, child;
-
-	struct ports *ports; /* in use */
-	int           snapshot;
-	uint64_t      generation;
-	uint64_t      drain_ms;
-	char         *user;
-	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
-	uint32_t      workers; /* as configured, `auto` resolved */
-	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
-
-	uint64_t     tried; /* the last state of the files that a snapshot carries that was taken on, or could not be */
-	struct timer look;  /* at them again */
-
-	struct ports *next_ports; /* while reloading */
-	int           next_snapshot;
-	struct bureau_plan next_plan;
-	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
-	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
-	enum log_level next_level;
-	bool          again; /* a SIGHUP came while reloading */
-	int           code;
-};
-
-static void
-notify(const char *fmt, ...)
-{
-#ifdef HAVE_SYSTEMD
-	char    text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	sd_notify(0, text);
-#else
-	(void)fmt;
-#endif
-}
 
 /* Soft limits up to the hard ones: each connection costs two descriptors. */
 static void
@@ -120,6 +63,14 @@ find_user(const struct conf *c, struct start *start, struct report *r)
 	return true;
 }
 
+static bool
+prepare_control(struct parent *p, const struct conf *c, struct report *r)
+{
+	const char *path = c->gateway.control;
+
+	return commands_prepare(&p->commands, c, r, path ? estate_take(&p->heir.estate, 0, "control %s", path) : -1);
+}
+
 /* Load, open what is new, compile. False: everything wrong is in `r`; nothing changed. */
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
@@ -127,6 +78,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
+	parents_assign(&p->parent_slots, c, p->generation + 1);
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
@@ -135,65 +87,23 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	in.n_own += admin_own(&p->admin, own + in.n_own);
 	census_number(p->shared, c, in.generation);
 	*snapshot = snapshot_build(c, &in, r);
-	if (*snapshot >= 0) {
+	if (*snapshot >= 0 && *ports && prepare_control(p, c, r)) {
 		p->has_next_plan = bureau_plan_init(&p->next_plan, c, *snapshot);
 		if (p->has_next_plan)
 			return true;
 		report_error(r, (struct where){0}, "out of memory");
-		close(*snapshot);
-		*snapshot = -1;
 	}
+	if (*snapshot >= 0)
+		close(*snapshot);
+	*snapshot = -1;
+	commands_forget(&p->commands);
 	admin_forget(&p->admin);
 	ports_free(*ports, p->ports);
 	*ports = NULL;
 	return false;
 }
 
-static bool
-has_place(const struct ports *p, const struct port *at)
-{
-	const struct endpoint *e = &at->bound;
-
-	for (uint32_t i = 0; p && i < LISTENER_SLOTS; i++)
-		if (p->slot[i].used && addr_eq(&p->slot[i].bound.addr, &e->addr) && p->slot[i].bound.port == e->port && p->slot[i].bound.scope == e->scope &&
-		    strcmp(p->slot[i].path, at->path) == 0)
-			return true;
-	return false;
-}
-
-/* Where `p` listens and `other` does not. `c` may be null: without the listeners' names. */
-static void
-say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c)
-{
-	char text[PORT_TEXT_MAX];
-
-	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
-		const struct port          *port = &p->slot[i];
-		const struct conf_listener *l = NULL;
-		uint16_t                    index = 0;
-		if (!port->used || has_place(other, port))
-			continue;
-		port_print(port, text);
-		if (c)
-			TAILQ_FOREACH(l, &c->listeners, link)
-				if (index++ == port->index)
-					break;
-		if (l)
-			log_info("%s %s (%.*s)", what, text, SPAN_ARG(l->name));
-		else
-			log_info("%s %s", what, text);
-	}
-}
-
 /* --- reload --- */
-
-static void
-note_counts(const struct conf *c, char *buf, size_t n)
-{
-	struct conf_counts t = conf_count(c);
-
-	conf_counts_print(&t, buf, n);
-}
 
 static void
 note_key(struct parent *p, const struct conf *c)
@@ -203,8 +113,8 @@ note_key(struct parent *p, const struct conf *c)
 	snprintf(p->key_at, sizeof p->key_at, "%s:%" PRIu32 ": ca-key", at->file < c->n_files ? c->files[at->file].path : "", at->line);
 }
 
-static void
-reload_drop(struct parent *p)
+void
+parent_reload_drop(struct parent *p)
 {
 	ports_free(p->next_ports, p->ports);
 	p->next_ports = NULL;
@@ -215,17 +125,17 @@ reload_drop(struct parent *p)
 	p->has_next_plan = false;
 	admin_forget(&p->admin);
 	p->will_hold[0] = '\0';
+	commands_forget(&p->commands);
 	timer_clear(&p->deadline);
 	p->state = PARENT_SERVING;
 	notify("READY=1");
 }
 
-static void on_hup(void *arg);
-
 static void
 reload_finish(struct parent *p)
 {
 	struct ports *old = p->ports;
+	char          summary[240];
 
 	p->generation++;
 	census_applied(p->shared, p->generation);
@@ -248,13 +158,15 @@ reload_finish(struct parent *p)
 		log_info("reloaded: generation %" PRIu64 " is in use: %s; before: %s", p->generation, p->will_hold, p->holds);
 	else
 		log_info("reloaded: generation %" PRIu64 " is in use: %s", p->generation, p->holds);
+	snprintf(summary, sizeof summary, "generation %" PRIu64 " is in use: %s", p->generation, p->will_hold);
+	commands_reloaded(&p->commands, summary);
 	log_threshold(p->next_level);
 	if (p->will_hold[0])
 		memcpy(p->holds, p->will_hold, sizeof p->holds);
 	p->will_hold[0] = '\0';
 	notify("READY=1");
 	if (p->again)
-		on_hup(p);
+		parent_reload(p);
 }
 
 static void
@@ -263,9 +175,20 @@ reload_abort(struct parent *p, const char *why)
 	log_error("reload failed: %s; generation %" PRIu64 " stays in use", why, p->generation);
 	census_refused(p->shared);
 	crew_forget(&p->crew);
-	reload_drop(p);
+	parent_reload_drop(p);
+	commands_not_reloaded(&p->commands, why);
 	if (p->again)
-		on_hup(p);
+		parent_reload(p);
+}
+
+/* A listener's key or certificate: the only thing that a worker can say more of than want of memory. */
+static void
+refused_by_worker(struct parent *p)
+{
+	char why[sizeof p->crew.refusal + 600];
+
+	snprintf(why, sizeof why, "%s: %s", keys_where(p->next_ports->keys, p->crew.refused_listener), p->crew.refusal);
+	reload_abort(p, p->crew.refusal[0] ? why : "a process could not use the new configuration");
 }
 
 static void
@@ -287,21 +210,29 @@ reload_begin(struct parent *p)
 		bureaus_prepare(&p->crew.bureaus, &p->next_plan, p->next_snapshot, p->generation + 1);
 }
 
-static void
-on_hup(void *arg)
+/* A process that is starting would have to be told of two configurations at once; and what is being handed over must not change. */
+bool
+parent_is_settled(const struct parent *p)
+{
+	return p->state == PARENT_SERVING && !upgrade_is_under_way(&p->upgrade) && crew_has_applied(&p->crew, p->generation);
+}
+
+void
+parent_reload(void *arg)
 {
 	struct parent *p = arg;
+	char           why[300];
 	struct report  r;
 	struct conf   *c;
 
-	/* a process that is starting would have to be told of two configurations at once */
-	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation)) {
+	if (!parent_is_settled(p)) {
 		p->again = p->state < PARENT_DRAINING;
 		if (p->state == PARENT_SERVING)
 			timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
 		return;
 	}
 	p->again = false;
+	commands_reload_begins(&p->commands);
 	timer_clear(&p->deadline);
 	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
 	report_init(&r);
@@ -312,15 +243,20 @@ on_hup(void *arg)
 		if (workers_of(c) != p->workers)
 			report_warn(&r, c->gateway.workers_at, "workers = %" PRIu32 " takes effect at the next start only; there are %" PRIu32 " now",
 			    workers_of(c), p->workers);
-		report_print(&r, c, stderr);
+		if (!p->pid.path != !c->gateway.pid_file || (p->pid.path && strcmp(p->pid.path, c->gateway.pid_file) != 0))
+			report_warn(&r, c->gateway.pid_file_at, "pid-file takes effect at the next start or upgrade only");
+		commands_problems(&p->commands, &r, c);
 		note_counts(c, p->will_hold, sizeof p->will_hold);
 		note_key(p, c);
 		p->next_level = (enum log_level)c->gateway.log_level;
 		p->drain_ms = c->gateway.drain_timeout_ms;
+		p->upgrade_ms = c->gateway.upgrade_timeout_ms;
 		reload_begin(p);
 	} else {
 		census_refused(p->shared);
-		report_print(&r, c, stderr);
+		commands_problems(&p->commands, &r, c);
+		snprintf(why, sizeof why, "%zu error%s in %s", r.errors, r.errors == 1 ? "" : "s", p->options.conf);
+		commands_not_reloaded(&p->commands, why);
 		log_error("reload refused: %zu error%s in %s; generation %" PRIu64 " stays in use", r.errors, r.errors == 1 ? "" : "s", p->options.conf, p->generation);
 		notify("READY=1");
 	}
@@ -354,9 +290,8 @@ on_look(void *arg)
 
 	timer_set(p->loop, &p->look, LOOK_MS);
 	bureaus_look(&p->crew.bureaus);
-	/* as in on_hup; asked again soon */
-	if (p->state != PARENT_SERVING || !crew_has_applied(&p->crew, p->generation))
-		return;
+	if (!parent_is_settled(p))
+		return; /* asked again soon */
 	changed = snapshot_changed(p->snapshot, name, sizeof name);
 	if (!changed || changed == p->tried)
 		return;
@@ -365,7 +300,7 @@ on_look(void *arg)
 	p->next_snapshot = p->next_ports ? refresh(p) : -1;
 	if (p->next_snapshot < 0) {
 		log_warn("%s changed, but could not be taken on: %s", name, strerror(errno));
-		reload_drop(p);
+		parent_reload_drop(p);
 		return;
 	}
 	log_info("%s changed", name);
@@ -374,30 +309,6 @@ on_look(void *arg)
 }
 
 /* --- the end --- */
-
-static void
-on_term(void *arg)
-{
-	struct parent *p = arg;
-
-	if (p->state >= PARENT_DRAINING) {
-		log_warn("told to stop again: the rest is cut off");
-		crew_kill(&p->crew);
-		return;
-	}
-	if (p->state == PARENT_RELOADING)
-		reload_drop(p);
-	notify("STOPPING=1");
-	log_info("told to stop: draining; what is under way gets %" PRIu64 ".%03" PRIu64 " s", p->drain_ms / 1000, p->drain_ms % 1000);
-	p->state = PARENT_DRAINING;
-	census_draining(p->shared, p->drain_ms);
-	timer_set(p->loop, &p->deadline, p->drain_ms + LATE_MS);
-	crew_drain_workers(&p->crew, p->drain_ms);
-	/* new clients are refused at once, not left in a queue that nobody reads */
-	ports_free(p->ports, NULL);
-	p->ports = NULL;
-	crew_reap(&p->crew);
-}
 
 static void
 on_deadline(void *arg)
@@ -418,6 +329,16 @@ on_deadline(void *arg)
 
 /* --- what the crew tells --- */
 
+/* What was configured cannot be served: as if it had been found in the file. */
+static void
+start_refused(struct parent *p)
+{
+	log_error("%s: %s", keys_where(p->ports->keys, p->crew.refused_listener), p->crew.refusal);
+	p->code = 2;
+	crew_kill(&p->crew);
+	loop_stop(p->loop);
+}
+
 static void
 on_change(void *arg)
 {
@@ -425,19 +346,24 @@ on_change(void *arg)
 
 	switch (p->state) {
 	case PARENT_STARTING:
+		if (p->crew.refusal[0]) {
+			start_refused(p);
+			break;
+		}
 		if (!crew_has_applied(&p->crew, p->generation) || crew_workers_alive(&p->crew) == 0)
 			break;
 		p->state = PARENT_SERVING;
 		census_state(p->shared, GATEWAY_SERVING);
 		log_info("ready: generation %" PRIu64 " is in use: %s; workers: %" PRIu32 "%s", p->generation, p->holds, p->workers,
 		    p->options.report_only ? "; --report-only: nothing is denied by a rule" : "");
-		notify("READY=1\nSTATUS=serving");
-		if (p->again)
-			on_hup(p);
+		if (p->heir.channel >= 0)
+			heir_serves(&p->heir, p->loop, parent_take_over, p);
+		else
+			parent_take_over(p);
 		break;
 	case PARENT_RELOADING:
 		if (crew_has_refused(&p->crew))
-			reload_abort(p, "a process could not use the new configuration");
+			refused_by_worker(p);
 		else if (p->crew.bureaus.refusal[0])
 			refused_by_signer(p);
 		else if (crew_is_prepared(&p->crew, p->generation + 1) && bureaus_is_prepared(&p->crew.bureaus, p->generation + 1))
@@ -457,7 +383,7 @@ on_change(void *arg)
 		break;
 	case PARENT_SERVING:
 		if (p->again && crew_has_applied(&p->crew, p->generation))
-			on_hup(p);
+			parent_reload(p);
 		break;
 	}
 }
@@ -492,13 +418,49 @@ parent_share(struct parent *p)
 	return p->shared != NULL;
 }
 
+static void
+on_listed(void *arg, uint32_t worker, uint64_t number)
+{
+	struct parent *p = arg;
+
+	sightings_listed(&p->commands.sightings, worker, number);
+}
+
+static void
+on_ended(void *arg, pid_t pid, int status)
+{
+	struct parent *p = arg;
+
+	upgrade_reaped(&p->upgrade, pid, status);
+}
+
+static const struct command_doings doings = {.reload = parent_reload, .drain = parent_drain, .upgrade = parent_upgrade, .rotate = on_usr1, .look = parent_look};
+
 static bool
 watch_signals(struct parent *p)
 {
 	signal(SIGPIPE, SIG_IGN);
-	return signal_watch_init(&p->hup, p->loop, SIGHUP, on_hup, p) && signal_watch_init(&p->term, p->loop, SIGTERM, on_term, p) &&
-	    signal_watch_init(&p->interrupt, p->loop, SIGINT, on_term, p) && signal_watch_init(&p->usr1, p->loop, SIGUSR1, on_usr1, p) &&
+	return signal_watch_init(&p->hup, p->loop, SIGHUP, parent_reload, p) && signal_watch_init(&p->term, p->loop, SIGTERM, parent_stop, p) &&
+	    signal_watch_init(&p->interrupt, p->loop, SIGINT, parent_stop, p) && signal_watch_init(&p->usr1, p->loop, SIGUSR1, on_usr1, p) &&
+	    signal_watch_init(&p->usr2, p->loop, SIGUSR2, parent_upgrade, p) &&
 	    signal_watch_init(&p->child, p->loop, SIGCHLD, on_child, p);
+}
+
+static bool
+first_build(struct parent *p, struct conf *c, struct report *r)
+{
+	bool ok;
+
+	/* build finds the sockets of an earlier parent as those of a configuration before this one */
+	if (p->heir.workers) {
+		p->ports = ports_adopt(&p->heir.estate, p->workers);
+		admin_adopt(&p->admin, &p->heir.estate);
+	}
+	ok = build(p, c, r, &p->next_ports, &p->snapshot);
+	ports_free(p->ports, p->next_ports);
+	p->ports = p->next_ports;
+	p->next_ports = NULL;
+	return ok;
 }
 
 /* The first configuration. False: the exit code is set. */
@@ -520,8 +482,9 @@ parent_begin(struct parent *p)
 	c = conf_load(p->options.conf, &r);
 	p->code = 2;
 	if (c) {
-		p->workers = workers_of(c);
+		p->workers = p->heir.workers ? p->heir.workers : workers_of(c);
 		p->drain_ms = c->gateway.drain_timeout_ms;
+		p->upgrade_ms = c->gateway.upgrade_timeout_ms;
 		p->user = strdup(c->gateway.user);
 		if (!p->user)
 			report_error(&r, c->gateway.user_at, "out of memory");
@@ -529,9 +492,10 @@ parent_begin(struct parent *p)
 		ok = p->user && find_user(c, &start, &r);
 		ports_take_passed();
 		ports_name_unused(c, &r);
-		ok = parent_share(p) && build(p, c, &r, &p->ports, &p->snapshot) && ok;
+		ok = parent_hold_pid_file(p, c, &r) && ok;
+		ok = parent_share(p) && first_build(p, c, &r) && ok;
 	}
-	report_print(&r, c, stderr);
+	commands_problems(&p->commands, &r, c);
 	if (ok) {
 		p->next_level = (enum log_level)c->gateway.log_level;
 		log_threshold(p->next_level);
@@ -542,7 +506,10 @@ parent_begin(struct parent *p)
 			note_counts(c, p->holds, sizeof p->holds);
 			say_listening(p->ports, NULL, "listening on", c);
 			p->crew.on_change = on_change;
+			p->crew.on_listed = on_listed;
+			p->crew.on_ended = on_ended;
 			p->crew.arg = p;
+			commands_use(&p->commands);
 			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
 			admin_init(&p->admin, &p->crew);
@@ -575,11 +542,22 @@ parent_run(const struct parent_options *o)
 	p->snapshot = p->next_snapshot = p->shared_fd = -1;
 	timer_init(&p->deadline, on_deadline, p);
 	timer_init(&p->look, on_look, p);
+	p->pid.fd = -1;
 	raise_limits();
+	heir_init(&p->heir);
+	commands_init(&p->commands, &p->crew, &doings, p, p->heir.channel >= 0);
+	upgrade_init(&p->upgrade, p->loop, parent_upgraded, p);
 	if (parent_begin(p)) {
 		loop_run(p->loop);
-		census_say_totals(p->shared);
+		say_totals(p->shared);
+		commands_drained(&p->commands);
+	} else {
+		heir_refuses(&p->heir, p->commands.problems ? p->commands.problems : "it could not start");
 	}
+	pid_file_close(&p->pid, p->heir.channel < 0);
+	commands_clear(&p->commands);
+	upgrade_clear(&p->upgrade);
+	heir_clear(&p->heir);
 	code = p->code;
 	timer_clear(&p->deadline);
 	timer_clear(&p->look);
@@ -587,6 +565,7 @@ parent_run(const struct parent_options *o)
 	signal_watch_clear(&p->term);
 	signal_watch_clear(&p->interrupt);
 	signal_watch_clear(&p->usr1);
+	signal_watch_clear(&p->usr2);
 	signal_watch_clear(&p->child);
 	if (p->crew.loop)
 		crew_clear(&p->crew);

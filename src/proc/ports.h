@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ports: the listening sockets, made once by the parent and kept open by it: one for each worker and address (SO_REUSEPORT), so that what is queued
- * survives a worker; of a UNIX socket, and of one that systemd passed, one for all workers. Slots keep their place over reloads.
+ * survives a worker; of a UNIX socket, and of one that systemd passed, one for all workers; beside them the keys of listeners that speak TLS. Slots keep
+ * their place over reloads.
  */
 #ifndef POSTERN_PROC_PORTS_H
 #define POSTERN_PROC_PORTS_H
@@ -13,6 +14,8 @@
 #include "base/addr.h"
 #include "conf/conf.h"
 #include "ipc/shared.h"
+#include "proc/keys.h"
+#include "proc/secrets.h"
 #include "session/gateway.h"
 
 struct port {
@@ -21,13 +24,16 @@ struct port {
 	struct endpoint bound; /* with the port that the kernel chose */
 	char            path[UNIX_PATH_MOST]; /* of a UNIX socket; "": it has an address */
 	uint64_t        dev, ino; /* of that file, which goes with the socket; 0: it is somebody else's */
+	bool            has_file; /* of an earlier parent's UNIX socket: the file becomes ours when that one is gone */
 	uint16_t        index; /* of the listener in the configuration */
 	int             fd[SHARED_WORKERS_MAX]; /* some or all may be the same */
 };
 
 struct ports {
 	uint32_t    n_workers;
+	struct secrets *secrets; /* a reference: files that workers need beside the sockets */
 	struct port slot[LISTENER_SLOTS];
+	struct keys *keys; /* a reference: of listeners that speak TLS */
 };
 
 /* Take over the listening sockets that systemd passed (sd_listen_fds(3)): ports_open uses them where their address is configured. They stay open until the end,

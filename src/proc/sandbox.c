@@ -27,10 +27,10 @@ static const int common[] = {
 	SCMP_SYS(read), SCMP_SYS(recvmsg), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(sched_yield), SCMP_SYS(sendmsg), SCMP_SYS(shutdown), SCMP_SYS(tgkill), SCMP_SYS(time), SCMP_SYS(write), SCMP_SYS(writev),
 };
-/* Sockets and pipes, nothing of the file system. */
+/* Sockets and pipes, nothing of the file system; of a listener's key the file that the parent opened. */
 static const int worker[] = {
 	SCMP_SYS(accept4), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(ioctl),
-	SCMP_SYS(pipe2), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(socket), SCMP_SYS(splice),
+	SCMP_SYS(pipe2), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(socket), SCMP_SYS(splice),
 };
 /* Its files. */
 static const int logger[] = {

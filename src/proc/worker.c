@@ -5,16 +5,20 @@
  * Owns its gateway; needs nobody else for what is under way.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "auth/desk.h"
+#include "auth/parent_secret.h"
 #include "base/log.h"
 #include "proc/child.h"
 #include "proc/roles.h"
 #include "proc/sandbox.h"
 #include "session/gateway.h"
+#include "session/list.h"
 #include "tls/context.h"
 #include "tls/leaf.h"
+#include "tls/server.h"
 
 /* What has been prepared for the snapshot to come. */
 struct pending {
@@ -24,6 +28,9 @@ struct pending {
 		uint16_t index;
 		int      fd; /* -1: the slot keeps its socket */
 	} slot[LISTENER_SLOTS];
+	struct snapshot_secret secret[PARENTS_MAX]; /* n 0: none came */
+	int                key[LISTENER_SLOTS];    /* by listener: its file; -1: none came */
+	struct tls_server *server[LISTENER_SLOTS]; /* references; made of chains and keys */
 };
 
 struct worker {
@@ -34,16 +41,38 @@ struct worker {
 };
 
 static void
+drop_key(struct pending *p, unsigned i)
+{
+	if (p->key[i] >= 0)
+		close(p->key[i]);
+	p->key[i] = -1;
+}
+
+static void
 pending_clear(struct pending *p)
 {
 	snapshot_unref(p->snap);
 	p->snap = NULL;
+	explicit_bzero(p->secret, sizeof p->secret);
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		if (p->slot[i].named && p->slot[i].fd >= 0)
 			close(p->slot[i].fd);
 		p->slot[i].named = false;
 		p->slot[i].fd = -1;
+		drop_key(p, i);
+		tls_server_unref(p->server[i]);
+		p->server[i] = NULL;
 	}
+}
+
+static void
+take_key(struct worker *w, struct message *m)
+{
+	if (m->number >= LISTENER_SLOTS || m->n_fds != 1)
+		return;
+	drop_key(&w->next, (unsigned)m->number);
+	w->next.key[m->number] = m->fd[0];
+	m->n_fds = 0;
 }
 
 static void
@@ -65,11 +94,69 @@ name_slot(struct worker *w, struct message *m)
 	}
 }
 
+/* Traffic does not hang on it: without credentials that parent refuses us, and that is said. */
+static void
+take_credentials(struct worker *w, struct message *m)
+{
+	const char *why;
+
+	if (m->number >= PARENTS_MAX || m->n_fds != 1)
+		return;
+	if (!parent_secret_read(m->fd[0], &w->next.secret[m->number], &why) && w->child.start.index == 0)
+		log_warn("the file of credentials for parent number %u of the configuration %s", (unsigned)m->number + 1, why);
+}
+
+static struct snapshot *
+open_snapshot(struct worker *w, int fd)
+{
+	struct snapshot *s = snapshot_open(fd, true);
+
+	if (s && s->set->parents.n && !snapshot_keep_secrets(s, w->next.secret, s->set->parents.n)) {
+		snapshot_unref(s);
+		s = NULL;
+	}
+	explicit_bzero(w->next.secret, sizeof w->next.secret);
+	return s;
+}
+
+static void
+refuse_listener(uint64_t number, uint16_t index, const char *why)
+{
+	struct message m = {.type = MSG_REFUSED, .number = number, .n = (uint32_t)(sizeof index + strlen(why))};
+
+	memcpy(m.data, &index, sizeof index);
+	memcpy(m.data + sizeof index, why, strlen(why));
+	channel_send(CHILD_CHANNEL, &m);
+}
+
+/* The keys are read here, and their files let go. False: the parent was told which one cannot be used. */
+static bool
+make_servers(struct pending *p, uint64_t number)
+{
+	const struct snapshot_listener *l = snapshot_at(p->snap, p->snap->set->listeners.off);
+	char                            why[TLS_SERVER_WHY];
+
+	for (uint16_t i = 0; i < p->snap->set->listeners.n && i < LISTENER_SLOTS; i++) {
+		if (l[i].tls)
+			p->server[i] = tls_server_new(snapshot_text(p->snap, l[i].chain), p->key[i], snapshot_text(p->snap, l[i].name), why);
+		drop_key(p, i);
+		if (l[i].tls && !p->server[i]) {
+			refuse_listener(number, i, why);
+			return false;
+		}
+	}
+	return true;
+}
+
 static void
 prepare(struct worker *w, struct message *m)
 {
 	snapshot_unref(w->next.snap);
-	w->next.snap = m->n_fds == 1 ? snapshot_open(m->fd[0], true) : NULL;
+	w->next.snap = m->n_fds == 1 ? open_snapshot(w, m->fd[0]) : NULL;
+	if (w->next.snap && !make_servers(&w->next, m->number)) {
+		pending_clear(&w->next);
+		return;
+	}
 	child_say(w->next.snap ? MSG_PREPARED : MSG_REFUSED, m->number);
 	if (!w->next.snap)
 		pending_clear(&w->next);
@@ -105,6 +192,7 @@ apply(struct worker *w, uint64_t number)
 		return;
 	}
 	p->snap = NULL; /* the gateway's now */
+	gateway_use_servers(&w->gw, p->server);
 	note_jit(w);
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		if (!p->slot[i].named) {
@@ -139,6 +227,14 @@ connect_peer(struct worker *w, struct message *m)
 }
 
 static void
+on_listed(void *arg, uint64_t number, bool whole)
+{
+	(void)arg;
+	(void)whole; /* the parent sees by the file how far it goes */
+	child_say(MSG_SESSIONS, number);
+}
+
+static void
 on_message(void *arg, struct message *m)
 {
 	struct worker *w = arg;
@@ -146,6 +242,12 @@ on_message(void *arg, struct message *m)
 	switch ((enum message_type)m->type) {
 	case MSG_LISTENER:
 		name_slot(w, m);
+		break;
+	case MSG_CREDENTIALS:
+		take_credentials(w, m);
+		break;
+	case MSG_KEY:
+		take_key(w, m);
 		break;
 	case MSG_SNAPSHOT:
 		prepare(w, m);
@@ -159,11 +261,17 @@ on_message(void *arg, struct message *m)
 	case MSG_PEER:
 		connect_peer(w, m);
 		break;
+	case MSG_SESSIONS:
+		if (m->n_fds == 1 && w->running) {
+			session_list_begin(&w->gw, m->fd[0], m->number, on_listed, w);
+			m->n_fds = 0;
+		}
+		break;
 	case MSG_DRAIN:
 		if (!w->running)
 			loop_stop(w->child.loop);
-		else if (!w->gw.draining)
-			gateway_drain(&w->gw, m->number);
+		else
+			gateway_drain(&w->gw, m->number, m->n == 1); /* a second one may be in more of a hurry */
 		break;
 	default:
 		break;
@@ -180,7 +288,7 @@ on_orphaned(void *arg)
 	if (!w->running)
 		loop_stop(w->child.loop);
 	else if (!w->gw.draining)
-		gateway_drain(&w->gw, w->gw.snap->set->drain_timeout_ms);
+		gateway_drain(&w->gw, w->gw.snap->set->drain_timeout_ms, false);
 }
 
 static void
@@ -198,8 +306,6 @@ worker_begin(struct worker *w)
 
 	if (!child_begin(c, "worker") || c->start.index >= c->shared->n_workers || c->ring_fd < 0 || !gateway_init(&w->gw, c->loop, c->start.index))
 		return false;
-	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
-		w->next.slot[i].fd = -1;
 	w->gw.desk = desk_new(c->loop);
 	w->gw.leaves = leaf_desk_new(c->loop, 0, gateway_on_tickets, &w->gw);
 	if (!w->gw.desk || !w->gw.leaves) {
@@ -229,6 +335,8 @@ worker_main(void)
 	struct worker *w = calloc(1, sizeof *w);
 	int            rc = 1;
 
+	for (unsigned i = 0; w && i < LISTENER_SLOTS; i++)
+		w->next.slot[i].fd = w->next.key[i] = -1;
 	if (w && worker_begin(w)) {
 		loop_run(w->child.loop);
 		rc = 0;

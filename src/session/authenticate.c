@@ -19,6 +19,7 @@
 #include "auth/spnego.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "session/listener_tls.h"
 #include "session/logon.h"
 #include "session/session.h"
 
@@ -141,6 +142,7 @@ ask(struct session *s, enum back_kind kind, struct ask *a)
 	struct logon   *l = r->logon;
 
 	a->client = s->peer.addr;
+	listener_tls_bind(s, a);
 	a->wants_groups = r->snap->set->auth.wants_groups;
 	a->timeout_ms = (uint32_t)r->snap->set->auth.timeout_ms;
 	l->asked_us = loop_now_us(s->gw->loop);
@@ -457,7 +459,7 @@ void
 authenticate(struct session *s)
 {
 	struct request   *r = s->req;
-	unsigned          offered = challenge_schemes(r->snap, !request_is_relayed(r), false);
+	unsigned          offered = authenticate_schemes(s);
 	struct span       value = r->head.proxy_authorization;
 	struct handshake *before; /* used up by whatever came */
 	struct credential c = {0};

@@ -25,11 +25,23 @@ add(char *out, size_t room, size_t at, const char *text)
 	return at + n;
 }
 
+/* NTLM and Negotiate log on to a connection, and over HTTP/2 there is none that is one user's request after another (RFC 4559 6). Those inside an inspected tunnel are not
+ * asked. */
+unsigned
+authenticate_schemes(const struct session *s)
+{
+	const struct request *r = s->req;
+	unsigned              schemes = challenge_schemes(r->snap, !request_is_relayed(r) && !s->is_stream, s->outer != NULL);
+
+	return s->is_stream ? schemes & BIT(BASIC) : schemes;
+}
+
 /* Every scheme that is open to this client, but for those that just led nowhere, unless nothing else is left. */
 static size_t
-offer(const struct request *r, char *out, size_t room)
+offer(const struct session *s, char *out, size_t room)
 {
-	unsigned offered = challenge_schemes(r->snap, !request_is_relayed(r), false);
+	const struct request *r = s->req;
+	unsigned offered = authenticate_schemes(s);
 	unsigned left = offered & ~(r->logon ? r->logon->withheld : 0);
 	size_t   n;
 
@@ -60,7 +72,7 @@ authenticate_fields(const struct session *s, enum fault fault, char *out, size_t
 	case FAULT_AUTH_FAILED:
 	case FAULT_AUTH_BAD_TOKEN:
 	case FAULT_AUTH_EXPIRED:
-		return offer(r, out, room);
+		return offer(s, out, room);
 	case FAULT_AUTH_CONTINUES:
 		n = challenge_write_token((enum auth_scheme)l->scheme, span_of(l->token, l->n_token), out, room);
 		return add(out, room, n, bound);

@@ -195,6 +195,8 @@ gate_enter(struct session *s)
 	r->listener = gateway_listener(s->gw, s->slot);
 	r->head.upgrade = r->head.upgrade && !names_http(r->head.upgrade_to);
 	s->keep = r->head.keep_alive && !s->gw->draining;
+	if (s->is_stream && r->head.method_id == METHOD_CONNECT)
+		s->keep = false; /* one stream is one request, and a refused tunnel's client may never end it */
 	body_init(&r->body, r->head.body, r->head.length);
 	if (s->inside)
 		s->inside->requests++;

@@ -14,12 +14,15 @@
 #include "net/sock.h"
 #include "session/count.h"
 #include "session/greet.h"
+#include "session/health.h"
+#include "session/list.h"
 #include "session/page.h"
 #include "session/session.h"
 #include "session/unserved.h"
 #include "tls/aia.h"
 #include "tls/leaf.h"
 #include "tls/origin_memory.h"
+#include "tls/server.h"
 
 #define ACCEPTS         32u /* of one listener in one turn */
 #define PAUSE_MS        100u
@@ -60,7 +63,9 @@ gateway_clear(struct gateway *gw)
 		session_finish(s, FAULT_DRAINED);
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
 		gateway_unlisten(gw, i);
+	session_list_free(gw->list);
 	timer_clear(&gw->resume);
+	health_free(gw->health);
 	queue_clear(gw);
 	throttle_clear(gw);
 	origin_pool_clear(&gw->origins);
@@ -71,6 +76,8 @@ gateway_clear(struct gateway *gw)
 	basic_cache_free(gw->basic);
 	origin_memory_free(gw->verified);
 	unserved_free(gw->unserved);
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		tls_server_unref(gw->server[i]);
 	tls_context_unref(gw->tls);
 	explicit_bzero(gw->ticket, sizeof gw->ticket);
 	snapshot_unref(gw->snap);
@@ -133,6 +140,21 @@ gateway_on_tickets(void *arg, const uint8_t key[][TICKET_KEY_SIZE], unsigned n)
 	memcpy(gw->ticket, key, gw->n_tickets * sizeof gw->ticket[0]);
 	if (gw->tls)
 		tls_context_set_tickets(gw->tls, gw->ticket, gw->n_tickets);
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		if (gw->server[i])
+			tls_server_set_tickets(gw->server[i], gw->ticket, gw->n_tickets);
+}
+
+void
+gateway_use_servers(struct gateway *gw, struct tls_server *server[LISTENER_SLOTS])
+{
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
+		tls_server_unref(gw->server[i]);
+		gw->server[i] = server[i];
+		server[i] = NULL;
+		if (gw->server[i] && gw->n_tickets)
+			tls_server_set_tickets(gw->server[i], gw->ticket, gw->n_tickets);
+	}
 }
 
 static bool
@@ -142,6 +164,21 @@ fit_resolver(struct gateway *gw, const struct resolver_config *c)
 		return resolver_reconfigure(gw->resolver, c);
 	gw->resolver = resolver_new(gw->loop, c);
 	return gw->resolver != NULL;
+}
+
+/* Their names, as every worker writes them, and the looks at them. */
+static void
+fit_parents(struct gateway *gw, const struct snapshot *s)
+{
+	const struct snapshot_parent *v = snapshot_at(s, s->set->parents.off);
+
+	for (uint32_t i = 0; i < s->set->parents.n; i++)
+		if (v[i].slot < PARENT_SLOTS)
+			parents_name(&gw->shared->parents, v[i].slot, snapshot_text(s, v[i].name));
+	if (s->set->parents.n && !gw->health)
+		gw->health = health_new(gw);
+	if (gw->health)
+		health_begin(gw->health);
 }
 
 bool
@@ -164,6 +201,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	throttle_use(gw, s);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
+	fit_parents(gw, s);
 	return true;
 }
 
@@ -238,14 +276,16 @@ on_resume(void *arg)
 	}
 }
 
-/* Nothing was asked, so nothing is rendered: a line of text. Its bytes. */
+/* Nothing was asked, so nothing is rendered: a line of text, for who speaks plain HTTP. Bytes. */
 static size_t
-refuse(struct gateway *gw, int fd, enum fault fault)
+refuse(struct gateway *gw, const struct snapshot_listener *l, int fd, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
 	char                    text[2048];
 	int                     n;
 
+	if (!l || l->tls || l->mode != LISTENER_EXPLICIT)
+		return 0;
 	n = snprintf(text, sizeof text,
 	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/plain\r\nContent-Length: %zu\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n"
 	    "Connection: close\r\n\r\n%s\n",
@@ -255,30 +295,20 @@ refuse(struct gateway *gw, int fd, enum fault fault)
 	return (size_t)n;
 }
 
-/* The line of somebody who never got to ask. */
-static void
-tell_log(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+void
+gateway_turn_away(struct gateway *gw, uint16_t slot, int fd, const struct endpoint *peer, enum fault fault)
 {
 	uint64_t second = loop_now_us(gw->loop) / 1000000;
+	size_t   n;
 
+	if (fault == FAULT_NONE)
+		return;
+	n = refuse(gw, gateway_listener_row(gw, slot), fd, fault);
 	if (gw->refused_s != second)
 		gw->refused_n = 0;
 	gw->refused_s = second;
 	if (gw->refused_n++ < REFUSALS_TOLD)
-		record_refusal(gw, slot, peer, fault, bytes_out);
-}
-
-void
-gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault)
-{
-	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
-	size_t                          said = 0;
-
-	if (fault == FAULT_NONE)
-		return;
-	if (l && !l->tls && l->mode == LISTENER_EXPLICIT)
-		said = refuse(gw, fd, fault);
-	tell_log(gw, slot, peer, fault, said);
+		record_refusal(gw, slot, peer, fault, n);
 }
 
 const struct snapshot_listener *
@@ -321,7 +351,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	*greets = l && l->greets;
 	if ((*greets && greet_is_balancer(gw, l, &peer->addr)) || gateway_admits(gw, (uint16_t)(slot - gw->slot), &peer->addr, &fault))
 		return true;
-	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), peer, fd, fault);
+	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), fd, peer, fault);
 	sock_close(fd);
 	return false;
 }
@@ -329,7 +359,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 static void
 on_accept(void *arg, unsigned what)
 {
-	static struct log_limit many, none;
+	static struct log_limit limit;
 	struct slot            *slot = arg;
 	struct gateway         *gw = slot->gw;
 
@@ -340,14 +370,14 @@ on_accept(void *arg, unsigned what)
 		bool            greets;
 
 		if (gw->n_sessions - gw->n_streams >= gw->snap->set->max_connections) {
-			log_write_limited(&many, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
+			log_write_limited(&limit, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
 			gateway_pause(gw);
 			return;
 		}
 		fd = sock_accept(slot->fd, &peer);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-				log_write_limited(&none, LOG_LEVEL_WARN, "cannot accept: out of descriptors or memory: new clients wait");
+				log_write_limited(&limit, LOG_LEVEL_WARN, "cannot accept: out of descriptors or memory: new clients wait");
 				gateway_pause(gw);
 			}
 			return;
@@ -381,6 +411,7 @@ drained(struct gateway *gw)
 void
 gateway_forget(struct gateway *gw, struct session *s)
 {
+	session_list_forget(gw->list, s);
 	TAILQ_REMOVE(&gw->sessions, s, link);
 	gw->n_sessions--;
 	drained(gw);
@@ -397,7 +428,7 @@ on_drain_deadline(void *arg)
 }
 
 void
-gateway_drain(struct gateway *gw, uint64_t within_ms)
+gateway_drain(struct gateway *gw, uint64_t within_ms, bool gentle)
 {
 	struct session *s, *next;
 
@@ -411,7 +442,7 @@ gateway_drain(struct gateway *gw, uint64_t within_ms)
 	drained(gw); /* when nobody is here; else the last one to leave tells */
 	for (s = TAILQ_FIRST(&gw->sessions); s; s = next) {
 		next = TAILQ_NEXT(s, link);
-		session_drain(s);
+		session_drain(s, gentle);
 	}
 }
 

@@ -29,10 +29,13 @@
 struct aia;
 struct basic_cache;
 struct desk;
+struct health;
 struct leaf_desk;
 struct origin_memory;
 struct session;
+struct session_list;
 struct tls_context;
+struct tls_server;
 struct unserved;
 
 /* One listening socket. Slots keep their number over reloads; the snapshot's index may change. */
@@ -62,12 +65,14 @@ struct gateway {
 
 	TAILQ_HEAD(, session) sessions;
 	uint32_t           n_sessions;
-	uint32_t           n_streams; /* of them, streams of others' connections: bounded there, not by max-connections */
+	uint32_t           n_streams; /* of them, streams inside inspected tunnels: bounded there, not by max-connections */
 	uint64_t           next_id;
 
 	struct lane_pool   lanes;
 	struct buf_pool    bufs;
 	struct origin_pool origins;
+	struct health     *health; /* owned; null: no snapshot had a parent yet, or no memory */
+	uint64_t           parent_turn; /* whose turn it is, under round-robin */
 	uint64_t           date_s; /* the second that `date` is of */
 	char               date[40];
 	struct desk        *desk;  /* owned by the worker; null: there is nobody to ask */
@@ -80,8 +85,10 @@ struct gateway {
 	struct unserved      *unserved; /* owned; null: nothing of the kind was met, or no memory */
 	uint8_t               ticket[TICKET_KEYS][TICKET_KEY_SIZE]; /* n_tickets of them: for the context to come */
 	unsigned              n_tickets;
+	struct tls_server    *server[LISTENER_SLOTS]; /* references, by listener of this snapshot; null: that speaks no TLS */
 	char              *compose; /* where heads and pages are put together */
 	size_t             compose_size;
+	struct session_list *list; /* owned: being written for the parent; null: none is */
 	struct throttle    throttle;
 	struct queue       queue;
 	uint64_t           refused_s; /* the second in which refusals were told to the log last, and how many */
@@ -93,6 +100,8 @@ bool gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker);
 void gateway_clear(struct gateway *gw);
 /* Use this snapshot for every request that begins from now on; takes the caller's reference. False: could not (kept the old one). */
 bool gateway_use(struct gateway *gw, struct snapshot *s);
+/* Together with a snapshot: what its listeners speak TLS with; takes the caller's references. */
+void gateway_use_servers(struct gateway *gw, struct tls_server *server[LISTENER_SLOTS]);
 /* The keys of session tickets that all workers share, as a desk of leaves tells them (arg: the gateway). */
 void gateway_on_tickets(void *arg, const uint8_t key[][TICKET_KEY_SIZE], unsigned n);
 /* Accept on fd (owned from now on) for listener `index` of the snapshot. */
@@ -106,8 +115,8 @@ gateway_listener(const struct gateway *gw, uint16_t slot)
 {
 	return slot == SLOT_NONE ? LISTENER_NONE : gw->slot[slot].index;
 }
-/* Take no more; idle connections close now, the rest within the time given; then on_drained. */
-void gateway_drain(struct gateway *gw, uint64_t within_ms);
+/* Take no more; idle connections close now (gentle: after their keepalive-timeout, or one more request), the rest within the time given; then on_drained. */
+void gateway_drain(struct gateway *gw, uint64_t within_ms, bool gentle);
 /* A session ended. */
 void gateway_forget(struct gateway *gw, struct session *s);
 /* A Date field of now, with its CRLF. */
@@ -116,9 +125,8 @@ struct span gateway_date(struct gateway *gw);
 bool gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enum fault *fault);
 /* The listener, in the snapshot in use; null: it is not in the configuration any more. */
 const struct snapshot_listener *gateway_listener_row(const struct gateway *gw, uint16_t slot);
-/* Somebody may not use a listener: the access log is told, and they too, if the listener speaks plain HTTP. FAULT_NONE: nobody is. Leaves closing to the
- * caller. */
-void gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault);
+/* Tell the log that somebody may not use a listener, and him why, if he speaks plain HTTP; FAULT_NONE: nobody. Leaves closing to the caller. */
+void gateway_turn_away(struct gateway *gw, uint16_t slot, int fd, const struct endpoint *peer, enum fault fault);
 /* Out of descriptors: stop accepting for a moment rather than spin. */
 void gateway_pause(struct gateway *gw);
 

@@ -14,6 +14,7 @@
 #include "parse/hello.h"
 #include "parse/proxy_header.h"
 #include "session/inspect.h"
+#include "session/listener_tls.h"
 #include "session/session.h"
 
 #define SNIFF_MAX     (HELLO_MAX * 2) /* with record headers */
@@ -302,13 +303,13 @@ refuse_header(struct session *s, const char *what)
 static bool
 admit(struct session *s)
 {
-	enum fault                      fault;
+	enum fault fault;
 
 	if (gateway_admits(s->gw, s->slot, &s->peer.addr, &fault)) {
 		session_tally(s);
 		return true;
 	}
-	gateway_turn_away(s->gw, s->slot, &s->peer, s->client.fd, fault);
+	gateway_turn_away(s->gw, s->slot, s->client.fd, &s->peer, fault);
 	session_finish(s, FAULT_NONE);
 	return false;
 }
@@ -404,10 +405,4 @@ greet_on_timeout(struct session *s)
 		refuse_header(s, buf_size(&s->in) ? "did not come to the end of it in time" : "said nothing");
 	else
 		sniff_on_timeout(s);
-}
-
-void
-listener_tls_begin(struct session *s)
-{
-	end_recorded(s, FAULT_LISTENER_TLS);
 }

@@ -23,7 +23,4 @@ void greet_on_timeout(struct session *s);
 /* The client is known and may come. On to what the listener wants next; what is read already stands in s->in. */
 void greet_done(struct session *s);
 
-/* TLS to the proxy itself begins; bytes of the ClientHello may stand in s->in. */
-void listener_tls_begin(struct session *s);
-
 #endif

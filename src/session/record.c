@@ -9,8 +9,10 @@
 #include "base/clock.h"
 #include "session/count.h"
 #include "session/inside.h"
+#include "session/listener_tls.h"
 #include "session/logon.h"
 #include "session/session.h"
+#include "session/way.h"
 
 #define URL_MAX   8000u
 #define ENTRY_MAX 512u
@@ -76,7 +78,8 @@ fill_tls(const struct inside *in, struct span text[RT_COUNT], struct scratch_tex
 {
 	const struct profile *p = in->profile;
 
-	text[RT_TLS_CLIENT] = span_str(in->tls_client);
+	if (in->tls_client[0])
+		text[RT_TLS_CLIENT] = span_str(in->tls_client);
 	text[RT_TLS_DETAIL] = span_str(in->detail);
 	if (!p)
 		return;
@@ -108,6 +111,8 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 	text[RT_SNI] = span_str(r->sni);
 	text[RT_ALPN] = span_str(r->alpn);
 	text[RT_URL] = url_text(r, t->url, sizeof t->url);
+	if (s->outer)
+		text[RT_TLS_CLIENT] = span_str(s->outer->tls);
 	if (s->inside)
 		fill_tls(s->inside, text, t);
 	if (r->tls_detail)
@@ -117,6 +122,8 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 		if (snap->set->log_entry) /* they are many: only for a log that may tell them */
 			text[RT_GROUPS] = identity_groups(r->identity);
 	}
+	if (r->parent)
+		text[RT_PARENT] = snapshot_text(snap, way_parent(r)->name);
 	if (r->logon && r->logon->detail)
 		text[RT_AUTH_DETAIL] = span_str(r->logon->detail);
 	if (r->has_target)
@@ -150,12 +157,12 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.has_action = r->has_verdict,
 		.ech = r->ech,
 		.is_inner = in != NULL,
-		.hier = !r->has_to ? HIER_NONE : r->to_original || (in && in->is_original) ? HIER_ORIGINAL_DST : HIER_DIRECT,
+		.hier = r->snap ? way_hier(r, in && in->is_original) : HIER_NONE,
 		.scheme = (uint8_t)(r->has_target ? r->url.scheme : SCHEME_NONE),
 		.action = (uint8_t)(r->reported_only ? ACTION_TUNNEL : r->verdict.action),
 		.guard = (uint8_t)r->guard,
 		.auth_way = (uint8_t)(r->identity ? identity_way(r->identity) : r->logon ? r->logon->way : AUTH_WAY_NONE),
-		.minor = (uint8_t)(!r->snap ? 255 : in && in->h2 ? RECORD_HTTP2 : r->head.minor),
+		.minor = (uint8_t)(!r->snap ? 255 : (in ? in->h2 : s->is_stream) ? RECORD_HTTP2 : r->head.minor),
 		.fault = (uint16_t)r->fault,
 		.status = r->status,
 		.port = r->has_target ? r->at.port : 0,
@@ -217,7 +224,7 @@ record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, e
 		.client = *peer,
 		.minor = 255,
 		.fault = (uint16_t)fault,
-		.status = fault_row(fault)->status,
+		.status = bytes_out ? fault_row(fault)->status : 0,
 		.worker = (uint16_t)gw->worker,
 		.resolve_ms = MS_NONE,
 		.connect_ms = MS_NONE,
@@ -276,15 +283,24 @@ memo_start_us(const struct memo *m)
 }
 
 void
-memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail)
+memo_look(const struct memo *m, const struct record **rec, struct span text[RT_COUNT])
 {
-	struct span text[RT_COUNT];
-	size_t      n = 0;
+	size_t n = 0;
 
 	for (unsigned i = 0; i < RT_COUNT; i++) {
 		text[i] = span_of(m->text + n, m->rec.len[i]);
 		n += m->rec.len[i];
 	}
+	*rec = &m->rec;
+}
+
+void
+memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail)
+{
+	const struct record *rec;
+	struct span          text[RT_COUNT];
+
+	memo_look(m, &rec, text);
 	if (detail.n)
 		text[RT_TLS_DETAIL] = detail;
 	m->rec.fault = (uint16_t)fault;

@@ -10,6 +10,7 @@
 #include "session/count.h"
 #include "session/greet.h"
 #include "session/inspect.h"
+#include "session/listener_tls.h"
 #include "session/logon.h"
 
 #define LINGER_MS 2000u
@@ -27,8 +28,8 @@ static const uint32_t edges[SESSION_STATES] = {
 	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LINGER) | TO(DONE),
 	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_QUEUE] = TO(GATE) | TO(LOOKUP) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(LEAF) | TO(DONE),
-	[SESSION_DIAL] = TO(DIAL) | TO(PARENT) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
-	[SESSION_PARENT] = TO(DIAL) | TO(AUTH) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(LINGER) | TO(DONE),
+	[SESSION_DIAL] = TO(GATE) | TO(DIAL) | TO(PARENT) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
+	[SESSION_PARENT] = TO(GATE) | TO(DIAL) | TO(AUTH) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(LINGER) | TO(DONE),
 	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
 	[SESSION_DRAIN] = TO(HEAD) | TO(LINGER) | TO(DONE),
 	[SESSION_REPLY] = TO(HEAD) | TO(DRAIN) | TO(PEEK) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
@@ -248,23 +249,45 @@ session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpo
 	session_move(s, SESSION_HEAD);
 }
 
+/* A stream in the open may be a tunnel, for hours: it counts as the connection that HTTP/1.1 would take for it. */
+static bool
+may_stream(struct gateway *gw, const struct session *parent)
+{
+	const struct settings *set = gw->snap->set;
+
+	if (parent->inside)
+		return true;
+	if (gw->n_sessions - gw->n_streams >= set->max_connections)
+		return false;
+	if (!set->max_connections_per_client || tally_count(gw->shared, &parent->peer.addr) < set->max_connections_per_client)
+		return true;
+	gw->count->refused_limit++;
+	return false;
+}
+
 bool
 session_open_stream(struct session *parent, struct carrier *stream)
 {
-	struct session *s = calloc(1, sizeof *s);
+	struct gateway *gw = parent->gw;
+	struct session *s = may_stream(gw, parent) ? calloc(1, sizeof *s) : NULL;
 
 	if (!s)
 		return false;
 	s->is_stream = true;
 	s->id = parent->id;
+	s->inside = parent->inside ? inside_ref(parent->inside) : NULL;
+	s->outer = outer_ref(parent->outer);
 	s->counted_at = parent->counted_at;
-	s->inside = inside_ref(parent->inside);
 	s->client.fd = -1;
-	watch_init_idle(&s->client.watch, parent->gw->loop, on_client, s);
+	watch_init_idle(&s->client.watch, gw->loop, on_client, s);
 	side_carry(&s->client, stream);
-	enlist(s, parent->gw, &parent->peer, parent->slot);
+	enlist(s, gw, &parent->peer, parent->slot);
 	session_move(s, SESSION_HEAD);
-	parent->gw->n_streams++;
+	s->is_bounded = s->inside != NULL;
+	if (s->is_bounded)
+		gw->n_streams++;
+	else
+		session_tally(s);
 	watch_again(&s->client.watch, WATCH_READ);
 	return true;
 }
@@ -301,6 +324,8 @@ session_finish(struct session *s, enum fault fault)
 
 	if (s->state == SESSION_DONE)
 		return;
+	if (s->state == SESSION_CLIENT_TLS && !s->req)
+		listener_tls_end(s);
 	session_move(s, SESSION_DONE);
 	tell_log(s, fault);
 	streams_end(s);
@@ -313,11 +338,13 @@ session_finish(struct session *s, enum fault fault)
 	s->origin = NULL;
 	inside_unref(s->inside);
 	s->inside = NULL;
-	if (s->is_stream) {
+	outer_unref(s->outer);
+	s->outer = NULL;
+	if (s->is_bounded)
 		gw->n_streams--;
-	} else {
-		if (s->tallied)
-			tally_remove(gw->shared, gw->worker, &s->peer.addr);
+	if (s->tallied)
+		tally_remove(gw->shared, gw->worker, &s->peer.addr);
+	if (!s->is_stream) {
 		gw->count->open--;
 		if (count_of_listener(gw, s->counted_at)->open)
 			count_of_listener(gw, s->counted_at)->open--;
@@ -373,7 +400,7 @@ on_client(void *arg, unsigned what)
 		peek_pump(s);
 		break;
 	case SESSION_CLIENT_TLS:
-		inspect_on_client(s);
+		(s->req ? inspect_on_client : listener_tls_on_client)(s);
 		break;
 	case SESSION_FRONT:
 		streams_on_event(s);
@@ -418,6 +445,9 @@ session_on_origin(struct session *s, unsigned what)
 	case SESSION_DIAL:
 		reach_on_origin(s, what);
 		break;
+	case SESSION_PARENT:
+		parent_on_origin(s);
+		break;
 	case SESSION_FORWARD:
 		forward_on_origin(s);
 		break;
@@ -456,7 +486,11 @@ on_deadline(void *arg)
 			session_finish(s, FAULT_NONE);
 		break;
 	case SESSION_LOOKUP:
-		reply_fault(s, FAULT_DNS_TIMEOUT);
+	case SESSION_DIAL:
+		reach_on_timeout(s);
+		break;
+	case SESSION_PARENT:
+		parent_on_timeout(s);
 		break;
 	case SESSION_AUTH:
 		logon_explain(s->req->logon, "no answer");
@@ -464,9 +498,6 @@ on_deadline(void *arg)
 		break;
 	case SESSION_QUEUE:
 		queue_on_timeout(s);
-		break;
-	case SESSION_DIAL:
-		reply_fault(s, FAULT_CONNECT_TIMEOUT);
 		break;
 	case SESSION_FORWARD:
 		forward_on_timeout(s);
@@ -477,8 +508,10 @@ on_deadline(void *arg)
 	case SESSION_ORIGIN_TLS:
 		origin_tls_on_timeout(s);
 		break;
-	case SESSION_LEAF:
 	case SESSION_CLIENT_TLS:
+		(s->req ? inspect_on_timeout : listener_tls_on_timeout)(s);
+		break;
+	case SESSION_LEAF:
 		inspect_on_timeout(s);
 		break;
 	case SESSION_FRONT:
@@ -497,11 +530,11 @@ on_deadline(void *arg)
 }
 
 void
-session_drain(struct session *s)
+session_drain(struct session *s, bool gentle)
 {
 	s->keep = false;
 	if (s->state == SESSION_FRONT)
 		streams_drain(s);
-	else if ((s->state == SESSION_HEAD || s->state == SESSION_GREET) && !s->req)
+	else if ((s->state == SESSION_HEAD || s->state == SESSION_GREET) && !s->req && !gentle)
 		session_finish(s, FAULT_NONE);
 }

@@ -60,6 +60,8 @@ enum session_state {
 /* Of an inspected CONNECT, while its tunnel is not taken up yet (inspect.h). */
 struct inspection;
 struct front;
+/* TLS to the proxy itself (listener_tls.h). */
+struct outer;
 
 /* What a URL says beside its authority; spans point into the head. */
 struct target {
@@ -101,9 +103,15 @@ struct request {
 	struct resolve_job *job;
 	struct resolved    *resolved; /* a reference */
 	struct dial        *dial;
-	struct addr         addr[TARGET_ADDRS]; /* judged and found good */
+	struct addr         addr[TARGET_ADDRS]; /* judged and found good; of the parent, where it goes through one */
 	unsigned            n_addr;
 	uint64_t            errand_us; /* when the errand began */
+
+	/* the way out (way.h) */
+	uint16_t            parent;    /* through the snapshot's parent of this index, less one; 0: none */
+	uint8_t             parent_at; /* its place among the rule's */
+	uint8_t             tried;     /* bit for each of the rule's that could not be reached */
+	bool                straight;  /* all are down, and it goes to the origin itself */
 
 	/* TLS with the origin, then, of an inspected CONNECT, with the client */
 	struct tls_end     *shake;    /* owned: a handshake, until the side that it is for carries it; null: none */
@@ -184,7 +192,8 @@ struct session {
 	struct memo         *memo;     /* owned; tunnels only */
 	struct inside       *inside;   /* a reference: what came before this connection's requests; null: they come in the open. A CONNECT has it from its verdict on */
 	struct memo         *connect;  /* owned: the CONNECT's line, once its requests come; null: none, or it is another session's (HTTP/2) */
-	struct tls_end      *client_tls; /* what carries the client's side; null: nothing, or a stream */
+	struct outer        *outer;    /* a reference: TLS to the proxy itself, below all that is said; null: the client speaks to us in the clear */
+	struct tls_end      *client_tls; /* what carries the client's side, the innermost (owned by the session while it shakes hands with a listener); null: nothing, or a stream */
 	struct front        *front;    /* owned; HTTP/2: the connection whose streams are sessions */
 	struct identity     *identity; /* a reference: who logged on to this connection (NTLM); null: nobody */
 	uint64_t             ground;    /* what that rests on */
@@ -205,7 +214,8 @@ struct session {
 	bool                 tallied;    /* it counts as one of its client's */
 	bool                 keep;       /* the client's connection stays after this request */
 	bool                 eof;        /* the client will send no more */
-	bool                 is_stream;  /* of another session's HTTP/2: no socket, not in the tally */
+	bool                 is_stream;  /* of another session's HTTP/2: no socket */
+	bool                 is_bounded; /* there, and inside an inspected tunnel: in no tally, and not under max-connections */
 	bool                 settled;    /* tunnel: keepalive is on */
 	uint64_t             lingered;   /* bytes read in vain */
 };
@@ -215,7 +225,8 @@ struct session {
 void session_accept(struct gateway *gw, struct slot *slot, int fd, const struct endpoint *peer, bool greets);
 /* From now on it counts as one of its client's. */
 void session_tally(struct session *s);
-/* One stream of an inspected client's HTTP/2, which the carrier is; on behalf of `parent`. False: no memory, the carrier stays the caller's. */
+/* One stream of a client's HTTP/2, which the carrier is; on behalf of `parent`: inside its tunnel, or, in the open, as a connection of its own would be.
+ * False: no memory, or too many; the carrier stays the caller's. */
 bool session_open_stream(struct session *parent, struct carrier *stream);
 /* Go to `next`: checks the edge, arms the deadline. */
 void session_move(struct session *s, enum session_state next);
@@ -226,8 +237,8 @@ void session_finish(struct session *s, enum fault fault);
 void session_on_origin(struct session *s, unsigned what);
 /* It waited for bandwidth, and has some now. */
 void session_go_on(struct session *s);
-/* Drain: idle connections go at once. */
-void session_drain(struct session *s);
+/* Drain: idle connections go at once, or with `gentle` in their own time. */
+void session_drain(struct session *s, bool gentle);
 struct request *request_new(struct session *s);
 void request_free(struct session *s);
 void session_cancel_errands(struct session *s);
@@ -254,6 +265,13 @@ void reach_resume(struct session *s); /* reach.c: it has its place in front of a
 void reach_lookup(struct session *s); /* reach.c: for gate: the addresses are needed */
 void authenticate(struct session *s); /* authenticate.c: for gate: the user is needed */
 void reach_on_origin(struct session *s, unsigned what);
+void reach_on_timeout(struct session *s);                    /* of the look-up or the dial */
+void reach_connected(struct session *s);                     /* reach.c: to the origin, by a parent's tunnel or straight */
+void reach_parent_failed(struct session *s, enum fault fault); /* reach.c: it cannot be reached: the next one */
+void parent_connect(struct session *s);                      /* parent.c: it is connected, and is to tunnel */
+void parent_on_origin(struct session *s);
+void parent_on_timeout(struct session *s);
+void parent_say_refused(const struct session *s);            /* for the operations log: our credentials are no good there */
 /* Where the deciding rule has a transparent request go, whatever its name resolves to; null: where the name says. */
 const struct addr *reach_original(const struct session *s);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */
@@ -319,6 +337,8 @@ void authenticate_break_off(struct session *s);
 void authenticate_forget(struct session *s);
 /* The fields that an answer of ours with this fault carries for it; bytes written. */
 size_t authenticate_fields(const struct session *s, enum fault fault, char *out, size_t room);
+/* The schemes that this client may log on by: bit 1 << enum auth_scheme. */
+unsigned authenticate_schemes(const struct session *s);
 /* Proxy-Authentication-Info for the answer of what was let through, if there is one. */
 size_t authenticate_info(const struct request *r, char *out, size_t room);
 
@@ -331,6 +351,8 @@ struct memo *memo_new(struct session *s);                 /* of s->req, at the s
 void memo_record(struct session *s, struct memo *m, enum fault fault, struct span detail);
 void memo_free(struct memo *m);
 uint64_t memo_start_us(const struct memo *m);
+/* Its line as far as it is known; the texts live as long as the memo. */
+void memo_look(const struct memo *m, const struct record **rec, struct span text[RT_COUNT]);
 
 
 #endif

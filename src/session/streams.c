@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * streams: an inspected client that speaks HTTP/2: the connection's session only carries, each of its streams is a session of its own.
+ * streams: a client that speaks HTTP/2, inside an inspected tunnel or to the proxy itself: the connection's session only carries, each of its streams is a session of its
+ * own.
  */
 #include "h2/front.h"
 #include "session/inspect.h"
 
 #define STREAMS_MOST 100u /* open at once, of one client's connection (RFC 9113 6.5.2: not below 100) */
+#define TUNNELS_MOST 256u /* of one that speaks to the proxy itself: a browser has all of its tunnels there, each for as long as it lives */
 
 static bool
 on_stream(void *arg, struct carrier *stream)
@@ -25,9 +27,12 @@ on_end(void *arg, enum fault fault)
 void
 streams_begin(struct session *s)
 {
-	struct front_limits limits = {.streams = STREAMS_MOST, .max_head = (uint32_t)s->gw->snap->set->max_head};
+	bool                proxy = s->inside == NULL;
+	struct front_limits limits = {.streams = proxy ? TUNNELS_MOST : STREAMS_MOST, .max_head = (uint32_t)s->gw->snap->set->max_head, .proxy = proxy};
 
 	session_move(s, SESSION_FRONT);
+	if (!s->id)
+		s->id = s->gw->next_id++;
 	s->active_us = loop_now_us(s->gw->loop);
 	s->front = front_new(s->gw->loop, &s->client, &limits, on_stream, on_end, s);
 	if (!s->front) {

@@ -20,8 +20,6 @@ static const char signatures[] = "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:
 
 /* What an origin may send as its chain. Real chains stay below 16 KiB. */
 #define CHAIN_MAX (100 * 1024)
-/* How long a ticket of ours is good; the keys live a little longer. */
-#define TICKET_S 7200
 
 bool
 tls_library_begin(void)
@@ -35,8 +33,8 @@ tls_library_begin(void)
 }
 
 /* What both directions have in common. */
-static SSL_CTX *
-ctx_new(const SSL_METHOD *method, uint16_t min_version)
+SSL_CTX *
+context_new(const SSL_METHOD *method, uint16_t min_version)
 {
 	SSL_CTX *ctx = SSL_CTX_new(method);
 
@@ -72,8 +70,8 @@ accept_any(X509_STORE_CTX *chain, void *arg)
 static bool
 make_contexts(struct tls_context *c)
 {
-	c->client = ctx_new(TLS_client_method(), c->min_version);
-	c->server = ctx_new(TLS_server_method(), c->min_version);
+	c->client = context_new(TLS_client_method(), c->min_version);
+	c->server = context_new(TLS_server_method(), c->min_version);
 	c->store = X509_STORE_new();
 	c->own = sk_X509_new_null();
 	c->resume = resume_new();

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "tls/end_parts.h"
 #include "tls/leaf_inside.h"
+#include "tls/server_inside.h"
 
 #define GROUND_SIZE 32
 
@@ -114,8 +115,9 @@ end_new(struct tls_context *c, struct side *side, SSL_CTX *ctx, struct span host
 	if (!t)
 		return NULL;
 	t->carrier = (struct carrier){.ops = &end_ops, .side = side};
-	t->context = tls_context_ref(c);
+	t->context = c ? tls_context_ref(c) : NULL;
 	t->side = side;
+	t->under = side->carrier;
 	t->alert = NO_ALERT;
 	t->host_n = (uint8_t)host.n;
 	if (host.n > 0)
@@ -227,6 +229,24 @@ fail:
 	return NULL;
 }
 
+struct tls_end *
+tls_welcome(struct tls_server *server, struct side *side, struct span hello, bool h2)
+{
+	struct tls_end *t = end_new(NULL, side, server->ctx, (struct span){0});
+
+	if (!server->shared_tickets)
+		tickets_renew(&server->tickets, clock_mono_us());
+	if (!t || !keep_hello(t, hello)) {
+		ERR_clear_error();
+		tls_end_free(t);
+		return NULL;
+	}
+	t->h2_wanted = h2;
+	t->h11_wanted = true;
+	SSL_set_accept_state(t->ssl);
+	return t;
+}
+
 static void
 keep_fresh(struct tls_end *t)
 {
@@ -328,6 +348,18 @@ tls_print(const struct tls_end *t, char *buf, size_t n)
 	int               w = snprintf(buf, n, "%s/%s", SSL_get_version(t->ssl), name ? name : "-");
 
 	return w > 0 && (size_t)w < n ? (size_t)w : 0;
+}
+
+bool
+tls_is_plain_http(const struct tls_end *t)
+{
+	return t->plain_http;
+}
+
+bool
+tls_is_unbegun(const struct tls_end *t)
+{
+	return (t->eof || t->reset) && SSL_get_state(t->ssl) == TLS_ST_BEFORE;
 }
 
 struct carrier *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * end: one TLS connection over a side's socket. Shakes hands in steps, as events come; after that it is the side's carrier.
+ * end: one TLS connection over a side's socket, or over what carries the side already. Shakes hands in steps, as events come; after that it is the side's carrier.
  * Does not judge certificates (verify does) and sends nothing before it is asked to.
  * Always true: TLS 1.2 or 1.3, no renegotiation, no compression; an end without close_notify reads as ECONNRESET; idle, it holds no buffers.
  */
@@ -16,6 +16,7 @@
 #include "tls/context.h"
 #include "tls/leaf.h"
 #include "tls/profile.h"
+#include "tls/server.h"
 
 struct tls_end;
 
@@ -44,6 +45,9 @@ struct tls_offer {
 };
 struct tls_end *tls_answer(struct tls_context *c, struct side *side, struct span hello, const struct tls_offer *offer);
 
+/* Towards a client of a listener that speaks TLS itself. `hello` as above, nothing as a rule; `h2`: may be chosen beside http/1.1. */
+struct tls_end *tls_welcome(struct tls_server *server, struct side *side, struct span hello, bool h2);
+
 enum tls_step tls_shake(struct tls_end *t);
 
 /* After TLS_BROKE: FAULT_ORIGIN_TLS_FAILED, _WEAK, FAULT_ORIGIN_WANTS_CERTIFICATE, FAULT_CLIENT_REJECTED_CERTIFICATE, FAULT_CLIENT_TLS_FAILED; *detail: what exactly (an alert by
@@ -52,6 +56,10 @@ enum fault tls_why(const struct tls_end *t, const char **detail);
 /* The same for an end whose carrier failed later: an alert that came, or the client that left right after our certificate (TLS 1.3 tells then).
  * FAULT_ORIGIN_CLOSED: an origin ended without a close_notify. FAULT_NONE: nothing to tell. */
 enum fault tls_late_why(const struct tls_end *t, const char **detail);
+
+/* After TLS_BROKE of tls_welcome: it spoke HTTP in the clear; it left before its ClientHello was there. */
+bool tls_is_plain_http(const struct tls_end *t);
+bool tls_is_unbegun(const struct tls_end *t);
 
 /* After TLS_SHAKEN. */
 bool tls_is_h2(const struct tls_end *t);

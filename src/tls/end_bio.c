@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * end_bio: OpenSSL's way to the socket. Gives it first what was read before it was there.
+ * end_bio: OpenSSL's way to the socket, or to what carries the side below. Gives it first what was read before it was there.
  * Always true: after a read that came up short without a FIN on its way the socket is not asked again before its watch speaks (as side_read does).
  */
 #include <errno.h>
@@ -21,11 +21,19 @@ can_wait(const struct tls_end *t)
 	return !t->to_origin && SSL_get_state(t->ssl) == TLS_ST_SW_SESSION_TICKET && SSL_version(t->ssl) == TLS1_3_VERSION;
 }
 
+static ssize_t
+put(struct tls_end *t, struct span bytes)
+{
+	if (t->under)
+		return t->under->ops->write(t->under, bytes, (struct span){0});
+	return (can_wait(t) ? sock_write_more : sock_write)(t->side->fd, bytes);
+}
+
 static int
 on_write(BIO *bio, const char *buf, size_t n, size_t *done)
 {
 	struct tls_end *t = BIO_get_data(bio);
-	ssize_t         w = (can_wait(t) ? sock_write_more : sock_write)(t->side->fd, span_of(buf, n));
+	ssize_t         w = put(t, span_of(buf, n));
 
 	BIO_clear_retry_flags(bio);
 	*done = w > 0 ? (size_t)w : 0;
@@ -54,6 +62,16 @@ read_hello(struct tls_end *t, char *buf, size_t n)
 	return n;
 }
 
+/* One carrier below says by itself when it is dry. */
+static ssize_t
+take(struct tls_end *t, char *buf, size_t n)
+{
+	ssize_t r = t->under ? t->under->ops->read(t->under, buf, n) : sock_read(t->side->fd, buf, n);
+
+	t->dry = r < 0 ? errno == EAGAIN : !t->under && r > 0 && (size_t)r < n && !t->side->closed;
+	return r;
+}
+
 static int
 on_read(BIO *bio, char *buf, size_t n, size_t *done)
 {
@@ -67,8 +85,7 @@ on_read(BIO *bio, char *buf, size_t n, size_t *done)
 		return 1;
 	}
 	if (!t->dry) {
-		r = sock_read(t->side->fd, buf, n);
-		t->dry = r < 0 ? errno == EAGAIN : r > 0 && (size_t)r < n && !t->side->closed;
+		r = take(t, buf, n);
 		t->eof = r == 0;
 		t->reset = t->reset || (r < 0 && !t->dry);
 	}

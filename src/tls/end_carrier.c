@@ -50,7 +50,11 @@ shut_write(struct carrier *c)
 	struct tls_end *t = of_carrier(c);
 
 	say_goodbye(t);
-	if (!t->bye_due)
+	if (t->bye_due)
+		return;
+	if (t->under)
+		t->under->ops->shut_write(t->under);
+	else
 		sock_shut_write(t->side->fd);
 }
 
@@ -104,6 +108,9 @@ end_read(struct carrier *c, void *buf, size_t n)
 			t->side->readable = false;
 		break;
 	}
+	/* what carries this one may have run dry while this one holds more */
+	if (t->under && done > 0 && SSL_has_pending(t->ssl))
+		t->side->readable = true;
 	/* tickets that came swell the buffer for writing too; empty ones are freed */
 	SSL_free_buffers(t->ssl);
 	return done > 0 ? (ssize_t)done : nothing_read(t);
@@ -197,17 +204,20 @@ has_failed(struct carrier *c)
 {
 	struct tls_end *t = of_carrier(c);
 
-	return t->failed || t->mute || sock_failed(t->side->fd);
+	return t->failed || t->mute || (t->under ? t->under->ops->failed(t->under) : sock_failed(t->side->fd));
 }
 
 static void
 finish(struct carrier *c, bool reset)
 {
 	struct tls_end *t = of_carrier(c);
+	struct carrier *under = t->under;
 
 	if (!reset)
 		say_goodbye(t);
 	tls_end_free(t);
+	if (under)
+		under->ops->end(under, reset);
 }
 
 const struct carrier_ops end_ops = {.read = end_read, .write = end_write, .shut_write = shut_write, .failed = has_failed, .end = finish};

@@ -32,6 +32,11 @@ struct tls_context {
 	void           (*verify_free)(void *verify);
 };
 
+/* A context with our own settings and none of the system's (context.c): versions, ciphers, groups, signatures, no renegotiation. NULL: no memory. */
+SSL_CTX *context_new(const SSL_METHOD *method, uint16_t min_version);
+/* How long a ticket of ours is good; the keys live a little longer. */
+#define TICKET_S 7200
+
 /* The connection itself: for its chain, its staple, its cipher. */
 SSL *tls_end_ssl(const struct tls_end *t);
 

@@ -20,6 +20,7 @@ struct tls_end {
 	struct tls_context *context; /* a reference */
 	SSL                *ssl;
 	struct side        *side; /* borrowed; outlives the end */
+	struct carrier     *under; /* what carried the side before, and carries this: TLS to the proxy, a stream of HTTP/2; null: the socket. Owned once this is the side's carrier */
 	char               *hello; /* bytes that were read before there was an end; freed when OpenSSL has them */
 	size_t              hello_n, hello_at;
 	char               *text; /* tls_end_keep_text */
@@ -36,6 +37,7 @@ struct tls_end {
 	uint16_t            port;
 	bool                to_origin;
 	bool                h2_wanted, h11_wanted;
+	bool                plain_http; /* what came instead of a ClientHello */
 	bool                asked;  /* the origin wants a certificate of us */
 	bool                showed; /* our certificate was sent */
 	bool                heard;  /* bytes of the application came */

@@ -138,7 +138,10 @@ end_note(struct tls_end *t, int error)
 	t->failed = error != SSL_ERROR_ZERO_RETURN;
 	if (t->to_origin && speaks_no_tls(ERR_GET_REASON(e)))
 		t->detail = "what the server sends is not TLS";
-	else if (t->eof)
+	else if (!t->to_origin && !t->shaken_us && speaks_no_tls(ERR_GET_REASON(e))) {
+		t->plain_http = ERR_GET_REASON(e) != SSL_R_WRONG_VERSION_NUMBER;
+		t->detail = t->plain_http ? "plain HTTP came" : "what came is not TLS";
+	} else if (t->eof)
 		t->detail = "closed without close_notify";
 	else if (t->reset)
 		t->detail = "reset";

@@ -13,6 +13,7 @@
 #define AES_AT    NAME_SIZE
 #define MAC_AT    (AES_AT + 32)
 #define MAC_SIZE  32
+#define RENEW_US  (UINT64_C(3600) * 1000000)
 
 bool
 tickets_init(struct tickets *t)
@@ -28,6 +29,22 @@ tickets_set(struct tickets *t, const uint8_t key[][TICKET_KEY_SIZE], unsigned n)
 	OPENSSL_cleanse(t->key, sizeof t->key);
 	memcpy(t->key, key, (size_t)n * TICKET_KEY_SIZE);
 	t->n = n;
+}
+
+void
+tickets_renew(struct tickets *t, uint64_t now_us)
+{
+	uint8_t fresh[TICKET_KEY_SIZE];
+
+	if (!t->made_us)
+		t->made_us = now_us;
+	if (now_us - t->made_us < RENEW_US || RAND_bytes(fresh, sizeof fresh) != 1)
+		return;
+	t->made_us = now_us;
+	t->n = t->n < TICKET_KEYS ? t->n + 1 : TICKET_KEYS;
+	memmove(t->key[1], t->key[0], (size_t)(t->n - 1) * TICKET_KEY_SIZE);
+	memcpy(t->key[0], fresh, sizeof fresh);
+	OPENSSL_cleanse(fresh, sizeof fresh);
 }
 
 void

@@ -26,7 +26,7 @@ def missing():
 class Browser:
     """One Chromium with a home of its own; `cas` are certificates that it trusts. `pac`: the URL that says where its proxies are."""
 
-    def __init__(self, gw, *cas, pac=None, words=()):
+    def __init__(self, gw, *cas, pac=None, words=(), scheme="http"):
         self.home = Path(tempfile.mkdtemp(prefix="postern-browser-"))
         nss = self.home / ".pki" / "nssdb"
         nss.mkdir(parents=True)
@@ -42,7 +42,7 @@ class Browser:
             os.dup2(low[1], 4)
 
         self.downloads = self.home / "downloads"
-        self.child = subprocess.Popen(["chromium", *FLAGS, *words, f"--user-data-dir={self.home}/profile", f"--proxy-pac-url={pac}" if pac else f"--proxy-server={gw.address[0]}:{gw.port}", "about:blank"],
+        self.child = subprocess.Popen(["chromium", *FLAGS, *words, f"--user-data-dir={self.home}/profile", f"--proxy-pac-url={pac}" if pac else f"--proxy-server={scheme}://{gw.address[0]}:{gw.port}", "about:blank"],
                                       env={**os.environ, "HOME": str(self.home)}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                       close_fds=False, preexec_fn=descriptors)
         os.close(asks)

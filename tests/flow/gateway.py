@@ -39,9 +39,10 @@ class Gateway:
     """One running `postern run`. `rules` is ini text; `options` go to [gateway] (head_timeout="1s" is head-timeout = 1s)."""
 
     def __init__(self, folder, rules=LET_ALL, clients="0.0.0.0/0 ::/0", address=None, words=(), log_file=None, env=None, start=True, more="",
-                 rlimit=None, port=None, before=(), listener="", **options):
+                 rlimit=None, port=None, before=(), listener="", program=PROGRAM, **options):
         self.folder = Path(folder)
         self.rlimit = rlimit
+        self.program = program
         self.before = list(before)  # words that bring it somewhere else; they must exec it
         user = pwd.getpwnam(options.get("user", "nobody"))
         os.chown(self.folder, user.pw_uid, user.pw_gid)
@@ -71,7 +72,7 @@ class Gateway:
         self.file.chmod(0o644)
 
     def start(self, file=None):
-        command = [str(PROGRAM), "run", "-c", str(file or self.file), *self.words]
+        command = [str(self.program), "run", "-c", str(file or self.file), *self.words]
         self.patience = 1
         if {**os.environ, **(self.env or {})}.get("POSTERN_VALGRIND") == "1":
             self.patience = 3
@@ -191,6 +192,15 @@ class Gateway:
                     total += int(line.split()[1]) * 1024
         return total
 
+    def control(self, *words, **more):
+        """`postern WORD...` to this gateway's control socket; what it said, with its exit code."""
+        return command(words[0], "--control", self.options["control"], *words[1:], **more)
+
+    def follow(self, pid):
+        """An upgrade has made this the gateway."""
+        self.child.wait(wire.PATIENCE)
+        self.child = Heir(pid)
+
     def stop(self, expect=0):
         """SIGTERM; a clean end, no report of a sanitizer."""
         if self.child is None:
@@ -207,6 +217,31 @@ class Gateway:
         text = self.said()
         assert not REPORTS.search(text), text[-20000:]
         assert code == expect, f"exit code {code}\n{text[-5000:]}"
+
+
+class Heir:
+    """A gateway that is no child of ours: what an upgrade started. Like subprocess.Popen, but nobody knows its exit code."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+
+    def poll(self):
+        try:
+            if state(self.pid) not in "ZX":
+                return None
+        except OSError:
+            pass
+        self.returncode = 0
+        return 0
+
+    def wait(self, timeout):
+        wire.wait_until(lambda: self.poll() is not None, f"the end of {self.pid}", timeout)
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
 
 def owner(pid):

@@ -4,7 +4,7 @@
 
 /* What is read as sound must be sound to the parser of HTTP/1.1, unless its target or host is not: those are judged there. */
 static void
-check(struct span in, bool is_response, bool is_trailer, bool ends)
+check(struct span in, bool is_response, bool is_trailer, bool ends, bool is_proxy)
 {
 	struct h2_head h;
 	struct span    text;
@@ -13,6 +13,7 @@ check(struct span in, bool is_response, bool is_trailer, bool ends)
 	enum fault     fault = FAULT_NONE;
 
 	h2_head_init(&h, is_response, is_trailer, 1000);
+	h.is_proxy = is_proxy;
 	while (in.n > 0) {
 		const char *end = memchr(in.p, '\n', in.n), *eq;
 		size_t      n = end ? (size_t)(end - in.p) : in.n;
@@ -49,6 +50,6 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	if (n > 0)
-		check(fuzz_input(data + 1, n - 1), data[0] & 1, data[0] & 2, data[0] & 4);
+		check(fuzz_input(data + 1, n - 1), data[0] & 1, data[0] & 2, data[0] & 4, data[0] & 8);
 	return 0;
 }

@@ -350,6 +350,20 @@ sock_read(int fd, void *buf, size_t n)
 	return r;
 }
 
+ssize_t
+sock_peek(int fd, void *buf, size_t n)
+{
+	struct fake_sock *s = sock_open(fd, "looking");
+	ssize_t           r;
+
+	if (!s)
+		return -1;
+	r = readable(s, n);
+	if (r > 0)
+		memcpy(buf, bytes_left(&s->in).p, (size_t)r);
+	return r;
+}
+
 /* How many of n bytes may be written; -1 with errno. */
 static ssize_t
 writable(struct fake_sock *s, size_t n)
@@ -491,11 +505,12 @@ keepalive_set(int fd)
 /* --- net/dial.h: one address --- */
 
 int
-dial_now(const struct endpoint *to, enum fault *fault)
+dial_now(const struct endpoint *to, const struct dial_source *from, enum fault *fault)
 {
 	char              text[ENDPOINT_TEXT_MAX];
 	struct fake_sock *s;
 
+	(void)from;
 	endpoint_print(to, text);
 	fake_errand("dial %s", text);
 	*fault = fake.dial_fault;

@@ -19,6 +19,7 @@
 #include "tls/aia.h"
 #include "tls/end.h"
 #include "tls/mint.h"
+#include "tls/server.h"
 #include "tls/verify.h"
 
 struct tls_context {
@@ -236,6 +237,63 @@ tls_shake(struct tls_end *t)
 	if (t->h2 && !t->offers_h2)
 		fake_wrong("h2 is spoken where it was not offered");
 	return TLS_SHAKEN;
+}
+
+/* --- listeners of scenes speak in the clear --- */
+
+struct tls_end *
+tls_welcome(struct tls_server *server, struct side *side, struct span hello, bool h2)
+{
+	(void)server, (void)side, (void)hello, (void)h2;
+	return NULL;
+}
+
+bool
+tls_is_plain_http(const struct tls_end *t)
+{
+	(void)t;
+	return false;
+}
+
+bool
+tls_is_unbegun(const struct tls_end *t)
+{
+	(void)t;
+	return false;
+}
+
+struct tls_server *
+tls_server_ref(struct tls_server *s)
+{
+	return s;
+}
+
+void
+tls_server_unref(struct tls_server *s)
+{
+	(void)s;
+}
+
+void
+tls_server_set_tickets(struct tls_server *s, const uint8_t key[][TICKET_KEY_SIZE], unsigned n)
+{
+	(void)s, (void)key, (void)n;
+}
+
+struct span
+tls_server_end_point(const struct tls_server *s)
+{
+	(void)s;
+	return SPAN("");
+}
+
+const uint8_t *
+tls_server_binding(const struct tls_server *s)
+{
+	static const uint8_t none[16];
+
+	(void)s;
+	return none;
 }
 
 enum fault

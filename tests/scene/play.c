@@ -379,7 +379,7 @@ gateway_step(struct play *p, const struct step *l)
 	if (strcmp(step_word(l, 1), "uses") == 0)
 		use(p, step_word(l, 2));
 	else if (strcmp(step_word(l, 1), "drains") == 0 && clock_read(step_word(l, 3), &ms))
-		gateway_drain(&p->gw, ms);
+		gateway_drain(&p->gw, ms, false);
 	else if (strcmp(step_word(l, 1), "changes") == 0) {
 		p->shared->auth.epoch[BACK_NTLM_FILE]++;
 		p->shared->auth.epoch[BACK_BASIC_FILE]++;
@@ -477,7 +477,7 @@ play_mishap(struct play *p, unsigned kind)
 	if (kind < 6)
 		befall(kind % 2 ? FAKE_ORIGIN : FAKE_CLIENT, does[kind / 2]);
 	else if (kind == 6)
-		gateway_drain(&p->gw, 1);
+		gateway_drain(&p->gw, 1, false);
 	else if (kind == 7)
 		use(p, p->config[p->n_configs - 1].name);
 	else

@@ -1,5 +1,5 @@
 # unit tests of conf/
-check_PROGRAMS += test_conf test_conf_key_uri test_conf_line test_conf_list test_conf_memory test_conf_option test_conf_value
+check_PROGRAMS += test_conf test_conf_key_uri test_conf_line test_conf_list test_conf_memory test_conf_option test_conf_value test_outline
 test_conf_SOURCES = tests/unit/test_conf.c tests/unit/cert_files.h tests/unit/conf_dir.h
 test_conf_CFLAGS = $(UNIT_CFLAGS)
 test_conf_LDADD = $(UNIT_LDADD)
@@ -19,6 +19,9 @@ test_conf_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 test_conf_option_SOURCES = tests/unit/test_conf_option.c
 test_conf_option_CFLAGS = $(UNIT_CFLAGS)
 test_conf_option_LDADD = $(UNIT_LDADD)
+test_outline_SOURCES = tests/unit/test_outline.c
+test_outline_CFLAGS = $(UNIT_CFLAGS)
+test_outline_LDADD = $(UNIT_LDADD)
 test_conf_value_SOURCES = tests/unit/test_conf_value.c
 test_conf_value_CFLAGS = $(UNIT_CFLAGS)
 test_conf_value_LDADD = $(UNIT_LDADD)

@@ -71,6 +71,18 @@ static const struct {
 	{'q', GET "|keep-alive=x", true, NULL},
 	{'q', GET "|transfer-encoding=chunked", false, NULL},
 	{'q', GET "|proxy-connection=x", true, NULL},
+	/* to the proxy itself */
+	{'p', ":method=CONNECT|:authority=a:443", false, "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n"},
+	{'p', ":method=CONNECT|:authority=a:443|x=y", true, "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\nx: y\r\n\r\n"},
+	{'p', ":method=CONNECT|:scheme=https|:path=/|:authority=a:443", false, NULL},
+	{'p', ":method=CONNECT|:authority=a:443|content-length=3", false, NULL},
+	{'p', ":method=CONNECT", false, NULL},
+	{'q', ":method=CONNECT|:authority=a:443", false, NULL},
+	{'p', ":method=GET|:scheme=http|:authority=a|:path=/x?y", true, "GET http://a/x?y HTTP/1.1\r\nhost: a\r\n\r\n"},
+	{'p', ":method=OPTIONS|:scheme=http|:authority=a|:path=*", true, "OPTIONS http://a HTTP/1.1\r\nhost: a\r\n\r\n"},
+	{'p', ":method=GET|:scheme=https|:authority=a|:path=/x", true, "GET /x HTTP/1.1\r\nhost: a\r\n\r\n"},
+	{'p', ":method=GET|:scheme=ftp|:authority=a|:path=/x", true, NULL},
+	{'q', ":method=GET|:scheme=http|:authority=a|:path=/x", true, NULL},
 	{'r', ":status=200|a=b", false, "HTTP/1.1 200 \r\na: b\r\ntransfer-encoding: chunked\r\n\r\n"},
 	{'r', ":status=200|set-cookie=a|set-cookie=b", true, "HTTP/1.1 200 \r\nset-cookie: a\r\nset-cookie: b\r\ncontent-length: 0\r\n\r\n"},
 	{'r', ":status=204", true, "HTTP/1.1 204 \r\n\r\n"},
@@ -100,6 +112,7 @@ test_heads_become_text(void **state)
 		struct h2_head h;
 		struct span    t;
 		h2_head_init(&h, heads[i].kind == 'r', heads[i].kind == 't', 1000);
+		h.is_proxy = heads[i].kind == 'p';
 		add_all(&h, heads[i].fields);
 		t = h2_head_text(&h, heads[i].ends);
 		if (!t.p != !heads[i].text || (t.p && !span_eq(t, span_str(heads[i].text))))
@@ -169,7 +182,7 @@ test_text_becomes_fields(void **state)
 		enum fault  fault;
 		struct span in = span_str(texts[i].text);
 		assert_int_equal((texts[i].response ? head_parse_response : head_parse_request)(in, 0, &h, &used, &fault), PARSE_OK);
-		assert_true(texts[i].response ? h2_response_fields(&h, on_field, got) : h2_request_fields(&h, SPAN("https"), on_field, got));
+		assert_true(texts[i].response ? h2_response_fields(&h, false, on_field, got) : h2_request_fields(&h, SPAN("https"), on_field, got));
 		assert_string_equal(got, texts[i].fields);
 	}
 }

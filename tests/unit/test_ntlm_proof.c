@@ -194,16 +194,14 @@ test_channel_binding_is_checked_when_asked_for(void **state)
 	exchange_init(&e, &recorded[ROWS(recorded) - 1]);
 	assert_true(exchange_holds(&e, RECORDED_PASSWORD, right, &why));
 	assert_false(exchange_holds(&e, RECORDED_PASSWORD, zeros, &why));
-	assert_string_equal(why, "wrong channel binding");
+	assert_non_null(strstr(why, "wrong channel binding"));
 	exchange_clear(&e);
-	/* curl sends none, Chromium one of zeros: its connection was plain */
+	/* curl sends none, Chromium one of zeros: these know of no bindings */
 	exchange_init(&e, &recorded[0]);
-	assert_false(exchange_holds(&e, RECORDED_PASSWORD, right, &why));
-	assert_string_equal(why, "no channel binding");
+	assert_true(exchange_holds(&e, RECORDED_PASSWORD, right, &why));
 	exchange_clear(&e);
 	exchange_init(&e, &recorded[3]);
-	assert_false(exchange_holds(&e, RECORDED_PASSWORD, right, &why));
-	assert_string_equal(why, "wrong channel binding");
+	assert_true(exchange_holds(&e, RECORDED_PASSWORD, right, &why));
 	exchange_clear(&e);
 }
 

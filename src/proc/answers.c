@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* answers: status, rules and lists, as text and as JSON, from the counters in shared memory. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "proc/commands.h"
+
+static const char *const action_word[] = {[ACTION_DENY] = "deny", [ACTION_BYPASS] = "bypass", [ACTION_TUNNEL] = "tunnel", [ACTION_INSPECT] = "inspect"};
+
+const char *
+age_print(uint64_t ms, char *buf, size_t n)
+{
+	uint64_t s = ms / 1000;
+
+	if (s < 60)
+		snprintf(buf, n, "%" PRIu64 ".%" PRIu64 "s", s, ms % 1000 / 100);
+	else if (s < 3600)
+		snprintf(buf, n, "%" PRIu64 "m%02" PRIu64 "s", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(buf, n, "%" PRIu64 "h%02" PRIu64 "m", s / 3600, s % 3600 / 60);
+	else
+		snprintf(buf, n, "%" PRIu64 "d%02" PRIu64 "h", s / 86400, s % 86400 / 3600);
+	return buf;
+}
+
+const char *
+size_print(uint64_t bytes, char *buf, size_t n)
+{
+	static const char unit[] = " kMGTPE";
+	unsigned          u = 0;
+	uint64_t          v = bytes, rest = 0;
+
+	while (v >= 1024 && u + 2 < sizeof unit) {
+		rest = v % 1024;
+		v /= 1024;
+		u++;
+	}
+	if (u)
+		snprintf(buf, n, "%" PRIu64 ".%" PRIu64 "%c", v, rest * 10 / 1024, unit[u]);
+	else
+		snprintf(buf, n, "%" PRIu64, v);
+	return buf;
+}
+
+/* --- totals --- */
+
+struct totals {
+	struct worker_counters sum;
+	uint64_t               tunnels_open, requests_open; /* by the rules' counters */
+};
+
+static void
+gather(const struct commands *m, struct totals *t)
+{
+	*t = (struct totals){0};
+	for (uint32_t i = 0; m->shared && i < m->shared->n_workers; i++) {
+		const struct worker_counters *c = &m->shared->worker[i].counters;
+		t->sum.accepted += c->accepted;
+		t->sum.refused_unread += c->refused_unread;
+		t->sum.refused_limit += c->refused_limit;
+		t->sum.requests += c->requests;
+		t->sum.tunnels += c->tunnels;
+		t->sum.bytes_in += c->bytes_in;
+		t->sum.bytes_out += c->bytes_out;
+		t->sum.guard_closed += c->guard_closed;
+		t->sum.guard_reported += c->guard_reported;
+		t->sum.accept_pauses += c->accept_pauses;
+		t->sum.open += m->crew->worker[i].pid ? c->open : 0;
+		t->sum.inspected += c->inspected;
+		for (unsigned a = 0; a < 4; a++)
+			t->sum.by_action[a] += c->by_action[a];
+		for (unsigned f = 0; f < FAULT_COUNT; f++)
+			t->sum.by_fault[f] += c->by_fault[f];
+		for (uint32_t r = 0; r < RULE_SLOTS; r++)
+			t->requests_open += m->shared->worker[i].rule[r].open;
+	}
+}
+
+void
+answer_sample(struct commands *m, struct command_sample *out)
+{
+	*out = (struct command_sample){.at_us = clock_mono_us()};
+	for (uint32_t i = 0; m->shared && i < m->shared->n_workers; i++) {
+		const struct worker_counters *c = &m->shared->worker[i].counters;
+		out->requests += c->requests;
+		out->bytes_in += c->bytes_in;
+		out->bytes_out += c->bytes_out;
+		for (unsigned a = 0; a < 4; a++)
+			out->by_action[a] += c->by_action[a];
+	}
+}
+
+/* Tenths a second over the last seconds. */
+static uint64_t
+rate(uint64_t now, uint64_t before, uint64_t us)
+{
+	return us && now > before ? (now - before) * 10000000 / us : 0;
+}
+
+/* --- status --- */
+
+struct status {
+	struct command_view   view;
+	struct totals         t;
+	struct command_sample now;
+	uint64_t              span_us;
+	uint64_t              up_ms;
+};
+
+static void
+each_process(const struct commands *m, void (*fn)(FILE *f, const struct member *p, size_t i), FILE *f)
+{
+	size_t n = 0;
+
+	fn(f, &m->crew->logger, n++);
+	for (uint32_t i = 0; i < m->crew->n_workers; i++)
+		fn(f, &m->crew->worker[i], n++);
+}
+
+static void
+process_json(FILE *f, const struct member *p, size_t i)
+{
+	fprintf(f, "%s{\"name\":\"%s\",\"pid\":%d,\"starts\":%u,\"generation\":%" PRIu64 ",\"up_ms\":%" PRIu64 "}", i ? "," : "", p->name, (int)p->pid, p->starts,
+	    p->applied, p->pid ? (clock_mono_us() - p->since_us) / 1000 : 0);
+}
+
+static void
+process_text(FILE *f, const struct member *p, size_t i)
+{
+	char age[24];
+
+	(void)i;
+	if (p->pid)
+		fprintf(f, "  %-14s pid %-8d up %-8s generation %" PRIu64, p->name, (int)p->pid, age_print((clock_mono_us() - p->since_us) / 1000, age, sizeof age), p->applied);
+	else
+		fprintf(f, "  %-14s is not there", p->name);
+	if (p->starts > 1)
+		fprintf(f, ", started %u times", p->starts);
+	putc('\n', f);
+}
+
+static void
+status_json(const struct commands *m, const struct status *s, FILE *f)
+{
+	const struct worker_counters *c = &s->t.sum;
+	char                          holds[400];
+	bool                          first = true;
+
+	fprintf(f, "{\"version\":\"" PACKAGE_VERSION "\",\"state\":\"%s\",\"pid\":%d,\"up_ms\":%" PRIu64 ",\"generation\":%" PRIu64 ",\"configuration\":%s,", s->view.state,
+	    (int)getpid(), s->up_ms, s->view.generation, control_escape_json(span_str(s->view.holds), holds, sizeof holds));
+	fprintf(f, "\"connections\":%" PRIu64 ",\"under_way\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"refused_unread\":%" PRIu64 ",\"refused_limit\":%" PRIu64
+	           ",\"requests\":%" PRIu64 ",\"tunnels\":%" PRIu64 ",\"inspected\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
+	           ",\"guard_closed\":%" PRIu64 ",\"guard_reported\":%" PRIu64 ",\n\"actions\":{",
+	    c->open, s->t.requests_open, c->accepted, c->refused_unread, c->refused_limit, c->requests, c->tunnels, c->inspected, c->bytes_in, c->bytes_out,
+	    c->guard_closed, c->guard_reported);
+	for (unsigned a = 0; a < 4; a++)
+		fprintf(f, "%s\"%s\":%" PRIu64, a ? "," : "", action_word[a], c->by_action[a]);
+	fprintf(f, "},\"rates\":{\"requests\":%.1f", (double)rate(s->now.requests, m->sample[0].requests, s->span_us) / 10);
+	for (unsigned a = 0; a < 4; a++)
+		fprintf(f, ",\"%s\":%.1f", action_word[a], (double)rate(s->now.by_action[a], m->sample[0].by_action[a], s->span_us) / 10);
+	fprintf(f, "},\n\"faults\":{");
+	for (unsigned i = 1; i < FAULT_COUNT; i++)
+		if (c->by_fault[i]) {
+			fprintf(f, "%s\"%s\":%" PRIu64, first ? "" : ",", fault_row((enum fault)i)->word, c->by_fault[i]);
+			first = false;
+		}
+	fprintf(f, "},\n\"log\":{\"lines\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"errors\":%" PRIu64 "},\n\"processes\":[", m->shared ? m->shared->logger.lines : 0,
+	    m->shared ? m->shared->logger.dropped + m->shared->logger.ring_dropped : 0, m->shared ? m->shared->logger.errors : 0);
+	each_process(m, process_json, f);
+	fprintf(f, "]}\n");
+}
+
+static void
+status_text(const struct commands *m, const struct status *s, FILE *f)
+{
+	const struct worker_counters *c = &s->t.sum;
+	char                          up[24], in[24], out[24];
+	uint64_t                      per_s = rate(s->now.requests, m->sample[0].requests, s->span_us);
+	bool                          any = false;
+
+	fprintf(f, "postern " PACKAGE_VERSION ", pid %d: %s, up %s, generation %" PRIu64 ": %s\n", (int)getpid(), s->view.state, age_print(s->up_ms, up, sizeof up),
+	    s->view.generation, s->view.holds);
+	if (s->view.left_ms)
+		fprintf(f, "draining: the rest is cut off in %" PRIu64 " s\n", (s->view.left_ms + 999) / 1000);
+	fprintf(f, "connections   %" PRIu64 " open, %" PRIu64 " in all; closed unread %" PRIu64 ", over their limit %" PRIu64 "\n", c->open, c->accepted,
+	    c->refused_unread, c->refused_limit);
+	fprintf(f, "requests      %" PRIu64 " ended, %" PRIu64 ".%" PRIu64 " a second; tunnels among them %" PRIu64 ", inspected %" PRIu64 "; guard closed %" PRIu64
+	           ", reported %" PRIu64 "\n",
+	    c->requests, per_s / 10, per_s % 10, c->tunnels, c->inspected, c->guard_closed, c->guard_reported);
+	fprintf(f, "bytes         %s from clients, %s to them\n", size_print(c->bytes_in, in, sizeof in), size_print(c->bytes_out, out, sizeof out));
+	fprintf(f, "decided      ");
+	for (unsigned a = 0; a < 4; a++) {
+		uint64_t r = rate(s->now.by_action[a], m->sample[0].by_action[a], s->span_us);
+		fprintf(f, " %s %" PRIu64 " (%" PRIu64 ".%" PRIu64 "/s)%s", action_word[a], c->by_action[a], r / 10, r % 10, a < 3 ? "," : "\n");
+	}
+	fprintf(f, "faults       ");
+	for (unsigned i = 1; i < FAULT_COUNT; i++)
+		if (c->by_fault[i]) {
+			fprintf(f, "%s %s %" PRIu64, any ? "," : "", fault_row((enum fault)i)->word, c->by_fault[i]);
+			any = true;
+		}
+	fprintf(f, any ? "\n" : " none\n");
+	if (m->shared)
+		fprintf(f, "access logs   %" PRIu64 " lines; lost %" PRIu64 ", errors %" PRIu64 "\n", m->shared->logger.lines,
+		    m->shared->logger.dropped + m->shared->logger.ring_dropped, m->shared->logger.errors);
+	fprintf(f, "processes\n");
+	each_process(m, process_text, f);
+}
+
+/* `fill` writes a text; all of it is the answer. */
+static void
+answer_with(struct commands *m, struct control_client *c, void (*fill)(const struct commands *m, const void *what, FILE *f), const void *what)
+{
+	char  *text = NULL;
+	size_t n = 0;
+	FILE  *f = open_memstream(&text, &n);
+
+	if (f) {
+		fill(m, what, f);
+		if (fclose(f) == 0)
+			control_lines(c, '.', text, n);
+		else
+			f = NULL;
+	}
+	free(text);
+	if (!f)
+		control_say(c, 'e', "out of memory");
+	control_end(c, f ? 0 : 1);
+}
+
+static void
+fill_status_text(const struct commands *m, const void *what, FILE *f)
+{
+	status_text(m, what, f);
+}
+
+static void
+fill_status_json(const struct commands *m, const void *what, FILE *f)
+{
+	status_json(m, what, f);
+}
+
+void
+answer_status(struct commands *m, struct control_client *c)
+{
+	struct status s = {.up_ms = (clock_mono_us() - m->started_us) / 1000};
+
+	m->doings->look(m->parent, &s.view);
+	gather(m, &s.t);
+	answer_sample(m, &s.now);
+	s.span_us = m->sample[0].at_us ? s.now.at_us - m->sample[0].at_us : 0;
+	answer_with(m, c, c->json ? fill_status_json : fill_status_text, &s);
+}
+
+/* --- rules --- */
+
+static void
+rule_sum(const struct commands *m, uint32_t slot, struct rule_counters *sum)
+{
+	*sum = (struct rule_counters){0};
+	for (uint32_t i = 0; m->shared && slot && slot < RULE_SLOTS && i < m->shared->n_workers; i++) {
+		const struct rule_counters *r = &m->shared->worker[i].rule[slot];
+		sum->requests += r->requests;
+		sum->open += m->crew->worker[i].pid ? r->open : 0;
+		sum->bytes_in += r->bytes_in;
+		sum->bytes_out += r->bytes_out;
+		if (r->last_real_us > sum->last_real_us)
+			sum->last_real_us = r->last_real_us;
+	}
+}
+
+static void
+fill_rules(const struct commands *m, const void *what, FILE *f)
+{
+	const bool         *json = what;
+	struct outline_rule r;
+	struct rule_counters n;
+	char                name[1600], where[1600], age[24], in[24], out[24];
+	uint64_t            now = clock_real_us();
+
+	if (!*json)
+		fprintf(f, "%-24s %-8s %10s %8s %9s %9s %10s  %s\n", "RULE", "ACTION", "HITS", "OPEN", "IN", "OUT", "LAST HIT", "WHERE");
+	for (size_t i = 0; outline_rule_at(m->outline, i, &r); i++) {
+		rule_sum(m, r.slot, &n);
+		if (*json) {
+			fprintf(f, "%c{\"rule\":%s,\"where\":%s,\"action\":\"%s\",\"hits\":%" PRIu64 ",\"open\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
+			           ",\"last_hit_ms\":%" PRIu64 "}\n",
+			    i ? ',' : '[', control_escape_json(r.name, name, sizeof name), control_escape_json(span_str(r.where), where, sizeof where),
+			    action_word[r.action], n.requests, n.open, n.bytes_in, n.bytes_out, n.last_real_us / 1000);
+			continue;
+		}
+		if (n.last_real_us && now > n.last_real_us)
+			age_print((now - n.last_real_us) / 1000, age, sizeof age);
+		else
+			snprintf(age, sizeof age, "%s", n.last_real_us ? "now" : "never");
+		fprintf(f, "%-24s %-8s %10" PRIu64 " %8" PRIu64 " %9s %9s %10s  %s\n", control_escape(r.name, name, sizeof name), action_word[r.action], n.requests, n.open,
+		    size_print(n.bytes_in, in, sizeof in), size_print(n.bytes_out, out, sizeof out), age, control_escape(span_str(r.where), where, sizeof where));
+	}
+	if (*json)
+		fprintf(f, "%s]\n", outline_rule_at(m->outline, 0, &r) ? "" : "[");
+}
+
+void
+answer_rules(struct commands *m, struct control_client *c)
+{
+	answer_with(m, c, fill_rules, &c->json);
+}
+
+/* --- lists --- */
+
+static void
+fill_lists(const struct commands *m, const void *what, FILE *f)
+{
+	const bool         *json = what;
+	struct outline_list l;
+	char                name[1600], where[1600];
+
+	if (!*json)
+		fprintf(f, "%-28s %10s %10s  %s\n", "LIST", "HOSTS", "ADDRESSES", "WHERE");
+	for (size_t i = 0; outline_list_at(m->outline, i, &l); i++) {
+		if (*json)
+			fprintf(f, "%c{\"list\":%s,\"where\":%s,\"hosts\":%zu,\"addresses\":%zu}\n", i ? ',' : '[', control_escape_json(l.name, name, sizeof name),
+			    control_escape_json(span_str(l.where), where, sizeof where), l.hosts, l.addresses);
+		else
+			fprintf(f, "%-28s %10zu %10zu  %s\n", control_escape(l.name, name, sizeof name), l.hosts, l.addresses,
+			    control_escape(span_str(l.where), where, sizeof where));
+	}
+	if (*json)
+		fprintf(f, "%s]\n", outline_list_at(m->outline, 0, &l) ? "" : "[");
+}
+
+void
+answer_lists(struct commands *m, struct control_client *c)
+{
+	answer_with(m, c, fill_lists, &c->json);
+}

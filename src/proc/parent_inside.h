@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * parent_inside: what the files of the parent share: parent (start, reload, what children tell) and hand_over (the end, upgrade, what is asked at the control socket).
+ */
+#ifndef POSTERN_PROC_PARENT_INSIDE_H
+#define POSTERN_PROC_PARENT_INSIDE_H
+
+#include "base/log.h"
+#include "policy/snapshot.h"
+#include "proc/admin.h"
+#include "proc/commands.h"
+#include "proc/crew.h"
+#include "proc/parent.h"
+#include "proc/pid_file.h"
+#include "proc/ports.h"
+#include "proc/upgrade.h"
+
+enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_DRAINING, PARENT_FLUSHING };
+
+struct parent {
+	struct parent_options options;
+	struct loop          *loop;
+	struct crew           crew;
+	struct admin          admin;
+	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
+	int                   shared_fd;
+	enum parent_state     state;
+	struct timer          deadline;
+	struct signal_watch   hup, term, interrupt, usr1, usr2, child;
+	struct commands       commands;
+	struct upgrade        upgrade;
+	struct heir           heir; /* what an earlier parent handed over */
+	struct pid_file       pid;
+
+	struct ports *ports; /* in use */
+	int           snapshot;
+	uint64_t      generation;
+	uint64_t      drain_ms, upgrade_ms;
+	uint64_t      cut_at_us; /* draining: when the rest is cut off */
+	bool          gentle;    /* draining after an upgrade */
+	char         *user;
+	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
+	uint32_t      workers; /* as configured, `auto` resolved */
+	struct parent_slots parent_slots; /* of the proxies behind us */
+	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
+
+	uint64_t     tried; /* the last state of the files that a snapshot carries that was taken on, or could not be */
+	struct timer look;  /* at them again */
+
+	struct ports *next_ports; /* while reloading */
+	int           next_snapshot;
+	struct bureau_plan next_plan;
+	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
+	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
+	enum log_level next_level;
+	bool          again; /* a SIGHUP came while reloading */
+	int           code;
+};
+
+/* --- parent.c --- */
+void parent_reload(void *parent);
+/* Of a reload under way nothing is left. */
+void parent_reload_drop(struct parent *p);
+/* Every process uses the one configuration, and nothing is being handed over. */
+bool parent_is_settled(const struct parent *p);
+
+/* --- hand_over.c --- */
+void parent_stop(void *parent); /* drain and end; a second time: at once */
+void parent_drain(void *parent, uint64_t within_ms);
+void parent_upgrade(void *parent);
+/* The program that was started in our place serves, or is gone. */
+void parent_upgraded(void *parent, bool serves, const char *how);
+/* We serve, and nobody was there before us, or is any more: what only one can have is ours. */
+void parent_take_over(void *parent);
+bool parent_hold_pid_file(struct parent *p, const struct conf *c, struct report *r);
+void parent_look(void *parent, struct command_view *v);
+
+#endif

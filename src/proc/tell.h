@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tell: what the parent says of itself: to the service manager and in the operations log.
+ */
+#ifndef POSTERN_PROC_TELL_H
+#define POSTERN_PROC_TELL_H
+
+#include "conf/conf.h"
+#include "ipc/shared.h"
+#include "proc/ports.h"
+
+/* sd_notify(3); nothing without systemd. */
+void notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Where `p` listens and `other` does not. `c` may be null: without the listeners' names. */
+void say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c);
+/* What the configuration consists of, in words. */
+void note_counts(const struct conf *c, char *buf, size_t n);
+/* What was done in all. */
+void say_totals(const struct shared *s);
+
+#endif

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""The control socket: commands that tell how they went, questions, and what strangers and the clumsy get."""
+
+import grp
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+
+import pytest
+
+import gateway as g
+import origin as origins
+import wire
+import world as w
+
+RULES = """
+[list some]
+host = a.example.org b.example.org
+
+[rule closed]
+hosts = @some
+action = deny
+
+[rule all]
+action = tunnel
+auth = none
+"""
+
+
+@pytest.fixture
+def controlled(gateway, folder):
+    """controlled(...) starts a gateway with a control socket and a pid file."""
+
+    def start(**more):
+        return gateway(rules=more.pop("rules", RULES), control=folder / "control.sock", pid_file=folder / "postern.pid", **more)
+
+    return start
+
+
+def raw(path, data=b"", shut=True):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(wire.PATIENCE)
+        s.connect(str(path))
+        try:
+            s.sendall(data)
+            if shut:
+                s.shutdown(socket.SHUT_WR)
+            parts = []
+            while part := s.recv(65536):
+                parts.append(part)
+        except OSError:  # closed before all was sent
+            pass
+        return b"".join(parts).decode()
+
+
+def test_questions_are_answered_as_text_and_as_json(controlled, serve, folder):
+    serve(origins.Echo, w.ORIGIN, 443)
+    gw = controlled()
+    assert stat.S_IMODE((folder / "control.sock").stat().st_mode) == 0o600
+    assert int((folder / "postern.pid").read_text()) == gw.child.pid
+    with gw.tunnel("origin.example.net:443") as t:
+        t.send("hello").exactly(5)
+        status = json.loads(gw.control("status", "--json").stdout)
+        assert (status["state"], status["generation"], status["pid"], status["connections"]) == ("serving", 1, gw.child.pid, 1)
+        assert [one["name"] for one in status["processes"]][:2] == ["the logger", "worker 0"]
+        assert "serving" in gw.control("status").stdout
+        one, = json.loads(gw.control("sessions", "--json").stdout)
+        assert (one["host"], one["port"], one["rule"], one["action"], one["state"], one["listener"]) == ("origin.example.net", 443, "all", "tunnel", "tunnel", "edge")
+        assert one["client"].startswith("127.0.0.1:") and one["bytes_in"] > 5 and one["bytes_out"] > 5
+        assert "origin.example.net:443" in gw.control("sessions", "--host", "ORIGIN").stdout
+        assert "nothing is under way that fits" in gw.control("sessions", "--rule", "closed").stdout
+        assert json.loads(gw.control("sessions", "--client", "192.0.2.1", "--json").stdout) == []
+    gw.record(method="CONNECT", id=one["id"])
+    assert gw.get("http://a.example.org/").status == 403
+    gw.record(rule="closed")
+    rules = {one["rule"]: one for one in json.loads(gw.control("rules", "--json").stdout)}
+    assert list(rules) == ["closed", "all"] and rules["closed"]["hits"] == rules["all"]["hits"] == 1 and rules["closed"]["last_hit_ms"] > 0
+    assert json.loads(gw.control("lists", "--json").stdout)[0]["hosts"] == 2
+    assert "origin" not in gw.control("top").stdout
+
+
+def test_hundreds_of_sessions_are_all_told(controlled, serve):
+    serve(origins.Echo, w.ORIGIN, 443)
+    gw = controlled(workers=2, max_connections_per_client=0)
+    tunnels = [gw.tunnel("origin.example.net:443") for _ in range(700)]
+    for t in tunnels:
+        t.send("x").exactly(1)
+    told = json.loads(gw.control("sessions", "--json").stdout)
+    assert len({one["id"] for one in told}) == len(told) == 700
+    assert raw(gw.options["control"], b"sessions top=3 --json\n").count('"id"') == 3
+    for t in tunnels:
+        t.close()
+
+
+def test_reload_tells_what_changed(controlled):
+    gw = controlled()
+    said = gw.control("reload")
+    assert said.returncode == 0 and "nothing changed" in said.stdout
+    gw.write(RULES.replace("b.example.org", "c.example.org d.example.org").replace("action = deny", "action = deny\nreason = no")
+             .replace("[rule all]", "[rule more]\nhosts = e.example.org\naction = deny\n\n[rule all]"), head_timeout="9s")
+    said = gw.control("reload")
+    assert said.returncode == 0 and said.stderr == ""
+    lines = said.stdout.split("\n")
+    assert lines[0].startswith("reloaded: generation 3 is in use") and lines[0].endswith("; 4 changes")
+    assert lines[1:3] == ["[gateway]: head-timeout changed", "list some: 2 entries added, 1 removed"]
+    assert lines[3] == "rule closed: reason changed"
+    assert lines[4].startswith("rule more added after closed (") and lines[4].endswith("postern.ini:23)")
+    gw.says("reload: rule more added after closed")
+    assert "rule more removed" in (gw.write(RULES), gw.control("reload", "--json"))[1].stdout
+    gw.write(RULES + "".join(f"[rule r{i}]\nhosts = h{i}.example.org\naction = deny\n" for i in range(50)))
+    assert gw.control("reload").stdout.count("added after") == 50
+    gw.says("reload: 30 more changes")
+
+
+def test_a_broken_reload_tells_each_error_by_file_and_line(controlled):
+    gw = controlled()
+    gw.write("[rule broken]\nhost = x\naction = frobnicate\n")
+    said = gw.control("reload")
+    assert said.returncode == 1 and said.stdout == ""
+    assert "postern.ini:14: " in said.stderr and "frobnicate" in said.stderr and "generation 1 stays in use" in said.stderr
+    answer = json.loads(gw.control("reload", "--json").stdout)
+    assert answer["result"] == "refused" and any("frobnicate" in line for line in answer["problems"])
+    gw.write(RULES)
+    assert gw.control("reload").returncode == 0
+
+
+def test_reloads_at_once_each_get_their_own_answer(controlled):
+    gw = controlled()
+    asked = [subprocess.Popen([str(g.PROGRAM), "reload", "--control", str(gw.options["control"])], stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    for one in asked:
+        out, _ = one.communicate(timeout=wire.PATIENCE)
+        assert one.returncode == 0 and out.startswith("reloaded: generation ")
+
+
+def test_the_socket_moves_by_a_reload(controlled, folder):
+    gw = controlled()
+    old, new = folder / "control.sock", folder / "other.sock"
+    gw.write(RULES, control=new)
+    assert g.command("reload", "--control", old).returncode == 0
+    assert not old.exists() and gw.control("status").returncode == 0
+    gw.write(RULES, control=folder / "missing" / "deep" / "control.sock")
+    said = g.command("reload", "--control", new)
+    assert said.returncode == 1 and "control = " in said.stderr and "No such file" in said.stderr
+    assert g.command("status", "--control", new).returncode == 0
+
+
+def test_drain_tells_how_it_goes_and_ends_in_time(controlled, serve, folder):
+    serve(origins.Echo, w.ORIGIN, 443)
+    gw = controlled(drain_timeout="1h")
+    with gw.tunnel("origin.example.net:443") as t:
+        t.send("hello").exactly(5)
+        said = gw.control("drain", "--timeout", "1500ms")
+        assert said.returncode == 0
+        assert "draining: 1 connections left, 2 s left" in said.stdout and "1 requests or tunnels were cut off" in said.stdout
+    assert gw.child.wait(wire.PATIENCE) == 0
+    assert not (folder / "control.sock").exists() and not (folder / "postern.pid").exists()
+    assert gw.control("status").returncode == 3
+
+
+def test_rotate_opens_the_access_logs_anew(controlled, origin):
+    gw = controlled()
+    gw.get("http://origin.example.net/")
+    gw.record(status=200)
+    gw.access.rename(gw.access.with_suffix(".1"))
+    assert gw.control("rotate").returncode == 0
+    wire.wait_until(gw.access.exists, "the new file")
+
+
+def test_a_second_instance_is_refused_and_the_first_goes_on(controlled, folder):
+    gw = controlled()
+    other = (gw.folder / "other.ini")
+    text = gw.file.read_text().replace(f":{gw.port}", ":0")
+    other.write_text(text)
+    said = g.command("run", "-c", other)
+    assert said.returncode == 2 and f"pid-file = {folder}/postern.pid: another instance (pid {gw.child.pid}) holds it" in said.stderr
+    other.write_text(text.replace("pid-file", ";pid-file"))
+    said = g.command("run", "-c", other)
+    assert said.returncode == 2 and f"control = {folder}/control.sock: another instance (pid {gw.child.pid}) answers there" in said.stderr
+    assert gw.control("status").returncode == 0 and int((folder / "postern.pid").read_text()) == gw.child.pid
+
+
+def test_what_a_dead_instance_left_is_taken_over(controlled, folder):
+    gw = controlled()
+    gw.child.kill()
+    gw.child.wait()
+    assert (folder / "control.sock").exists() and (folder / "postern.pid").exists()
+    wire.wait_until(lambda: not gw.processes(), "its children's end")
+    again = controlled()
+    assert again.control("status").returncode == 0 and int((folder / "postern.pid").read_text()) == again.child.pid
+    gw.child = None
+
+
+def test_no_other_file_is_taken_for_a_socket(gateway, folder):
+    (folder / "control.sock").write_text("mine")
+    gw = gateway(start=False, control=folder / "control.sock")
+    said = g.command("run", "-c", gw.file)
+    assert said.returncode == 2 and "a file is there that is no socket" in said.stderr and (folder / "control.sock").read_text() == "mine"
+
+
+def test_members_of_the_group_may_ask_but_not_command(controlled, folder):
+    gw = controlled(control_group="daemon")
+    path, gid = folder / "control.sock", grp.getgrnam("daemon").gr_gid
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660 and path.stat().st_gid == gid
+
+    def ask(word, *groups):
+        return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", *groups, str(g.PROGRAM), word, "--control", str(path)], capture_output=True, text=True)
+
+    # run from a folder that this user reaches
+    assert ask("status", "--clear-groups").returncode == 3
+    assert ask("status", f"--groups={gid}").returncode == 0
+    said = ask("drain", f"--groups={gid}")
+    assert said.returncode == 1 and "not command" in said.stderr
+    assert gw.control("status").returncode == 0
+
+
+def test_nonsense_is_refused_and_costs_nothing(controlled):
+    gw = controlled()
+    path = gw.options["control"]
+    assert "no such request" in raw(path, b"frobnicate\n")
+    assert "bytes that are no text" in raw(path, bytes(range(1, 10)) + b"\n")
+    assert "longer than 1024" in raw(path, b"x" * 5000)
+    assert "more than one line" in raw(path, b"status\nstatus\n")
+    assert "too many words" in raw(path, b"status" + b" x" * 20 + b"\n")
+    assert "empty request" in raw(path, b"\n")
+    assert raw(path, b"stat") == ""  # and away
+    assert "want drain" in raw(path, b"drain soon\n") and "want sessions" in raw(path, b"sessions what=ever\n")
+    assert raw(path, b"status\n").endswith("x 0\n")  # half-closed: the answer comes all the same
+    for _ in range(10000):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(path))
+    # eight who do not ask: the ninth hears so, and those are dropped in time
+    silent = []
+
+    def full():
+        silent.append(socket.socket(socket.AF_UNIX))
+        silent[-1].connect(str(path))
+        return "try again" in raw(path, b"status\n")
+
+    wire.wait_until(full, "a full house")
+    wire.wait_until(lambda: gw.control("status").returncode == 0, "the end of their patience", 10)
+    for s in silent:
+        assert s.recv(10) in (b"", b"e the gate")  # some of the ten thousand may still have been there
+        s.close()
+    assert len([line for line in gw.said().split("\n") if "is refused" in line]) == 1
+    assert len([line for line in gw.said().split("\n") if "did not ask within" in line]) <= 1
+
+
+def test_who_does_not_read_the_answer_hinders_nobody(controlled, serve):
+    serve(origins.Echo, w.ORIGIN, 443)
+    gw = controlled(max_connections_per_client=0)
+    tunnels = [gw.tunnel("origin.example.net:443") for _ in range(600)]
+    deaf = socket.socket(socket.AF_UNIX)
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.connect(str(gw.options["control"]))
+    deaf.sendall(b"sessions --json\n")
+    assert len(json.loads(gw.control("sessions", "--json").stdout)) == 600
+    deaf.close()
+    for t in tunnels:
+        t.close()
+
+
+def test_nothing_from_outside_reaches_the_terminal_raw(controlled):
+    gw = controlled(rules="[rule odd\x1b[31m]\naction = tunnel\nauth = none\n") if False else controlled()
+    with gw.connect() as c:
+        c.send(b"\x1b[31m / HTTP/1.1\r\n")
+        for word in ("sessions", "status"):
+            assert "\x1b" not in gw.control(word).stdout
+    assert gw.child.poll() is None
+    os.kill(gw.child.pid, signal.SIGHUP)
+    gw.says("reloaded")
