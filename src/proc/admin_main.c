@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "policy/pac.h"
 #include "proc/admin_http.h"
 #include "proc/child.h"
 #include "proc/metrics_text.h"
@@ -72,22 +73,24 @@ healthz(void *arg, struct text *out)
 	return 200;
 }
 
+/* As the listeners serve it (session/pac.c). */
 static unsigned
 pac(void *arg, struct text *out)
 {
-	const struct snapshot *s = ((struct admin_main *)arg)->snap;
+	const struct admin_main *a = arg;
+	struct span              text = a->snap ? snapshot_text(a->snap, a->snap->set->pac) : SPAN("");
 
-	if (!s || !s->set->pac.n)
+	if (!text.n)
 		return 404;
-	text_add(out, snapshot_text(s, s->set->pac));
+	text_add(out, text);
 	return 200;
 }
 
 static const struct admin_resource resources[] = {
 	{"/healthz", "text/plain; charset=utf-8", healthz, false},
 	{"/metrics", METRICS_TYPE, metrics, false},
-	{"/proxy.pac", "application/x-ns-proxy-autoconfig", pac, true},
-	{"/wpad.dat", "application/x-ns-proxy-autoconfig", pac, true},
+	{"/proxy.pac", PAC_TYPE, pac, true},
+	{"/wpad.dat", PAC_TYPE, pac, true},
 };
 
 /* --- what the parent says --- */
