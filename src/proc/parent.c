@@ -18,7 +18,6 @@
 #endif
 
 #include "audit/check.h"
-#include "auth/back.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/snapshot.h"
@@ -50,6 +49,7 @@ struct parent {
 	char         *user;
 	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
 	uint32_t      workers; /* as configured, `auto` resolved */
+	struct parent_slots parent_slots; /* of the proxies behind us */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
 	uint64_t     tried; /* the last state of the files that a snapshot carries that was taken on, or could not be */
@@ -128,6 +128,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
+	parents_assign(&p->parent_slots, c, p->generation + 1);
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
@@ -411,37 +412,6 @@ on_term(void *arg)
 }
 
 static void
-say_totals(const struct parent *p)
-{
-	const struct shared *s = p->shared;
-	uint64_t       requests = 0, tunnels = 0, inspected = 0, unread = 0, limit = 0, guard = 0, full = 0;
-
-	for (uint32_t i = 0; i < s->n_workers; i++) {
-		const struct worker_counters *c = &s->worker[i].counters;
-		requests += c->requests;
-		tunnels += c->tunnels;
-		inspected += c->inspected;
-		unread += c->refused_unread;
-		limit += c->refused_limit;
-		guard += c->guard_closed;
-	}
-	for (unsigned k = 0; k < BACK_KINDS; k++) {
-		const struct auth_stats *a = &s->auth.stats[k];
-		if (a->asked)
-			log_info("auth %s was asked %" PRIu64 " times: good %" PRIu64 ", refused %" PRIu64 ", unreadable %" PRIu64 ", limited %" PRIu64
-			         ", unanswered %" PRIu64,
-			    back_word((enum back_kind)k), a->asked, a->ok, a->refused, a->bad, a->limited, a->unavailable);
-	}
-	if (s->signer.asked)
-		log_info("the signer was asked for %" PRIu64 " leaves: made %" PRIu64 ", had %" PRIu64 " already, refused %" PRIu64, s->signer.asked, s->signer.minted,
-		    s->signer.cached, s->signer.refused);
-	full = s->logger.dropped + s->logger.ring_dropped;
-	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", inspected %" PRIu64 ", tunnels that the guard closed %" PRIu64
-	         ", clients closed unread %" PRIu64 ", clients over their limit %" PRIu64 ", log lines lost %" PRIu64,
-	    requests, tunnels, inspected, guard, unread, limit, full);
-}
-
-static void
 on_deadline(void *arg)
 {
 	struct parent *p = arg;
@@ -634,7 +604,7 @@ parent_run(const struct parent_options *o)
 	raise_limits();
 	if (parent_begin(p)) {
 		loop_run(p->loop);
-		say_totals(p);
+		census_say_totals(p->shared);
 	}
 	code = p->code;
 	timer_clear(&p->deadline);

@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "ipc/shared.h"
 #include "proc/keys.h"
+#include "proc/secrets.h"
 #include "session/gateway.h"
 
 struct port {
@@ -29,6 +30,7 @@ struct port {
 
 struct ports {
 	uint32_t    n_workers;
+	struct secrets *secrets; /* a reference: files that workers need beside the sockets */
 	struct port slot[LISTENER_SLOTS];
 	struct keys *keys; /* a reference: of listeners that speak TLS */
 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "auth/desk.h"
+#include "auth/parent_secret.h"
 #include "base/log.h"
 #include "proc/child.h"
 #include "proc/roles.h"
@@ -28,6 +29,7 @@ struct pending {
 	} slot[LISTENER_SLOTS];
 	int                key[LISTENER_SLOTS];    /* by listener: its file; -1: none came */
 	struct tls_server *server[LISTENER_SLOTS]; /* references; made of chains and keys */
+	struct snapshot_secret secret[PARENTS_MAX]; /* n 0: none came */
 };
 
 struct worker {
@@ -50,6 +52,7 @@ pending_clear(struct pending *p)
 {
 	snapshot_unref(p->snap);
 	p->snap = NULL;
+	explicit_bzero(p->secret, sizeof p->secret);
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		if (p->slot[i].named && p->slot[i].fd >= 0)
 			close(p->slot[i].fd);
@@ -90,6 +93,31 @@ name_slot(struct worker *w, struct message *m)
 	}
 }
 
+/* Traffic does not hang on it: without credentials that parent refuses us, and that is said. */
+static void
+take_credentials(struct worker *w, struct message *m)
+{
+	const char *why;
+
+	if (m->number >= PARENTS_MAX || m->n_fds != 1)
+		return;
+	if (!parent_secret_read(m->fd[0], &w->next.secret[m->number], &why) && w->child.start.index == 0)
+		log_warn("the file of credentials for parent number %u of the configuration %s", (unsigned)m->number + 1, why);
+}
+
+static struct snapshot *
+open_snapshot(struct worker *w, int fd)
+{
+	struct snapshot *s = snapshot_open(fd, true);
+
+	if (s && s->set->parents.n && !snapshot_keep_secrets(s, w->next.secret, s->set->parents.n)) {
+		snapshot_unref(s);
+		s = NULL;
+	}
+	explicit_bzero(w->next.secret, sizeof w->next.secret);
+	return s;
+}
+
 static void
 refuse_listener(uint64_t number, uint16_t index, const char *why)
 {
@@ -123,7 +151,7 @@ static void
 prepare(struct worker *w, struct message *m)
 {
 	snapshot_unref(w->next.snap);
-	w->next.snap = m->n_fds == 1 ? snapshot_open(m->fd[0], true) : NULL;
+	w->next.snap = m->n_fds == 1 ? open_snapshot(w, m->fd[0]) : NULL;
 	if (w->next.snap && !make_servers(&w->next, m->number)) {
 		pending_clear(&w->next);
 		return;
@@ -208,6 +236,9 @@ on_message(void *arg, struct message *m)
 		break;
 	case MSG_KEY:
 		take_key(w, m);
+		break;
+	case MSG_CREDENTIALS:
+		take_credentials(w, m);
 		break;
 	case MSG_SNAPSHOT:
 		prepare(w, m);
