@@ -20,7 +20,6 @@
 #include "proc/parent_inside.h"
 #include "proc/tell.h"
 
-#define RELOAD_WAIT_MS 10000u
 #define LOOK_MS        5000u
 
 /* Soft limits up to the hard ones: each connection costs two descriptors. */
@@ -130,6 +129,15 @@ parent_reload_drop(struct parent *p)
 	notify("READY=1");
 }
 
+void
+parent_go_on(struct parent *p)
+{
+	if (p->again)
+		parent_reload(p);
+	else if (p->upgrade_next)
+		parent_upgrade(p);
+}
+
 static void
 reload_finish(struct parent *p)
 {
@@ -164,8 +172,7 @@ reload_finish(struct parent *p)
 		memcpy(p->holds, p->will_hold, sizeof p->holds);
 	p->will_hold[0] = '\0';
 	notify("READY=1");
-	if (p->again)
-		parent_reload(p);
+	parent_go_on(p);
 }
 
 static void
@@ -176,8 +183,7 @@ reload_abort(struct parent *p, const char *why)
 	crew_forget(&p->crew);
 	parent_reload_drop(p);
 	commands_not_reloaded(&p->commands, why);
-	if (p->again)
-		parent_reload(p);
+	parent_go_on(p);
 }
 
 static void
@@ -357,8 +363,8 @@ on_change(void *arg)
 			loop_stop(p->loop);
 		break;
 	case PARENT_SERVING:
-		if (p->again && crew_has_applied(&p->crew, p->generation))
-			parent_reload(p);
+		if (crew_has_applied(&p->crew, p->generation))
+			parent_go_on(p);
 		break;
 	}
 }
