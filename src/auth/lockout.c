@@ -158,6 +158,8 @@ is_about_the_account(const char *detail)
 	return false;
 }
 
+#define TOLD_A_MINUTE 20u
+
 static uint32_t
 window_s(const struct conf_rate *rate)
 {
@@ -166,10 +168,22 @@ window_s(const struct conf_rate *rate)
 	return s == 0 ? 1 : s > 86400u * 30 ? 86400u * 30 : (uint32_t)s;
 }
 
+/* Each user's name is worth a line, but somebody who tries a thousand names is not worth a thousand. */
 static void
-say_limit(const struct lockout *l, const char *from, unsigned n, uint32_t for_s)
+say_limit(const struct lockout *l, const char *from, unsigned n, uint32_t for_s, uint32_t now_s)
 {
-	log_info("user %s%s: %u log-ons failed; no more of them are asked for %u minutes", l->name, from, n, (unsigned)((for_s + 59) / 60));
+	static struct log_limit limit;
+	static uint32_t         minute;
+	static unsigned         told; /* in that minute */
+
+	if (now_s / 60 != minute) {
+		minute = now_s / 60;
+		told = 0;
+	}
+	if (told++ < TOLD_A_MINUTE)
+		log_info("user %s%s: %u log-ons failed; no more of them are asked for %u minutes", l->name, from, n, (unsigned)((for_s + 59) / 60));
+	else
+		log_write_limited(&limit, LOG_LEVEL_INFO, "user %s%s: %u log-ons failed, as those of many others in this minute", l->name, from, n);
 }
 
 void
@@ -187,9 +201,9 @@ lockout_note(struct shared_auth *s, const struct auth_settings *set, const struc
 		failures_add(&s->refused, l->secret, now_s, LOCKOUT_REFUSED_S);
 	if (set->max_failures.count && failures_add(&s->failed, l->pair, now_s, window_s(&set->max_failures)) == set->max_failures.count) {
 		addr_print(client, from + strlen(from));
-		say_limit(l, from, set->max_failures.count, window_s(&set->max_failures));
+		say_limit(l, from, set->max_failures.count, window_s(&set->max_failures), now_s);
 	}
 	if (set->max_failures_user.count &&
 	    failures_add(&s->failed, l->user, now_s, window_s(&set->max_failures_user)) == set->max_failures_user.count)
-		say_limit(l, "", set->max_failures_user.count, window_s(&set->max_failures_user));
+		say_limit(l, "", set->max_failures_user.count, window_s(&set->max_failures_user), now_s);
 }

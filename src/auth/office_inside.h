@@ -61,7 +61,7 @@ struct office {
 	struct work_list     queue, held;
 	unsigned             n_queue, n_held;
 	size_t               bytes;
-	struct log_limit     trouble, full;
+	struct log_limit     trouble, full, down, back;
 	struct pool         *pool;
 	bool                 counts; /* failed log-ons are counted: of directories, which lock accounts, and of files, at which one could guess for ever */
 };

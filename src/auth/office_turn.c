@@ -14,7 +14,7 @@ go_down(struct office *o, const char *why)
 {
 	snprintf(o->why, sizeof o->why, "%s", why[0] ? why : "it says not why");
 	o->c.shared->stats[o->c.kind].is_down = 1;
-	log_warn("this back end is down: %s; whoever needs it is refused (503) until it is back", o->why);
+	log_write_limited(&o->down, LOG_LEVEL_WARN, "this back end is down: %s; whoever needs it is refused (503) until it is back", o->why);
 }
 
 /* Without a ping the next ask after the pause is the probe. */
@@ -39,7 +39,7 @@ office_note_health(struct office *o, bool good, const char *why)
 			go_down(o, why);
 		} else {
 			o->c.shared->stats[o->c.kind].is_down = 0;
-			log_info("this back end is back, after %" PRIu64 " s", (now_us - o->breaker.since_us) / 1000000);
+			log_write_limited(&o->back, LOG_LEVEL_INFO, "this back end is back, after %" PRIu64 " s", (now_us - o->breaker.since_us) / 1000000);
 		}
 	}
 	arm_probe(o);

@@ -22,6 +22,7 @@ libpostern_a_SOURCES += \
 	src/auth/ntlm_proof.c src/auth/ntlm_proof.h \
 	src/auth/ntlm_text.c src/auth/ntlm_text.h \
 	src/auth/office.c src/auth/office.h src/auth/office_inside.h src/auth/office_turn.c src/auth/office_work.c \
+	src/auth/parent_secret.c src/auth/parent_secret.h \
 	src/auth/pool.c src/auth/pool.h \
 	src/auth/principal.c src/auth/principal.h \
 	src/auth/sid_names.c src/auth/sid_names.h \

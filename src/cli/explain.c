@@ -251,7 +251,7 @@ ask(struct question *q, const struct conf *c, const struct snapshot *s)
 {
 	const struct conf_listener *l = listener_find(c, q);
 	const struct egress        *egress = egress_at(s->block, s->set->egress);
-	struct answer               a = {.q = q, .policy = s->policy, .auth = &s->set->auth};
+	struct answer               a = {.q = q, .policy = s->policy, .auth = &s->set->auth, .snap = s};
 	uint64_t                   *row = NULL;
 	int                         code;
 

@@ -46,6 +46,7 @@ struct answer {
 	bool                   is_self;
 	bool                   inside; /* a request in an inspected tunnel */
 	const struct auth_settings *auth;
+	const struct snapshot *snap;
 	struct {
 		uint32_t    rule;
 		enum action action;

@@ -269,6 +269,59 @@ waits_print(const struct answer *a)
 	putchar('\n');
 }
 
+/* Where what is let through goes: by which parents, from which addresses. */
+static void
+way_print(const struct answer *a)
+{
+	const struct rule_way        *way = policy_rule_way(a->policy, a->verdict.rule);
+	const struct snapshot_parent *v = snapshot_at(a->snap, a->snap->set->parents.off);
+	char                          text[ADDR_TEXT_MAX];
+
+	if (a->verdict.action == ACTION_DENY)
+		return;
+	for (unsigned i = 0; i < way->n_parents; i++) {
+		fputs(i ? ", " : "through parent ", stdout);
+		cli_print(stdout, snapshot_text(a->snap, v[way->parent[i]].name));
+		printf(" (%.*s:%u)", SPAN_ARG(snapshot_text(a->snap, v[way->parent[i]].host)), v[way->parent[i]].port);
+	}
+	if (way->n_parents)
+		puts(a->snap->set->parents_down == PARENTS_DOWN_DIRECT ? "; to the origin itself when none serves" : "");
+	for (unsigned i = 0, n = 0; i < 2; i++) {
+		if (!way->has_source[i])
+			continue;
+		addr_print(&way->source[i], text);
+		printf(n++ ? ", %s" : "from %s", text);
+	}
+	if (way->has_source[0] || way->has_source[1])
+		putchar('\n');
+}
+
+static void
+way_print_json(const struct answer *a)
+{
+	const struct rule_way        *way = policy_rule_way(a->policy, a->verdict.rule);
+	const struct snapshot_parent *v = snapshot_at(a->snap, a->snap->set->parents.off);
+	char                          text[ADDR_TEXT_MAX];
+	const char                   *sep = "";
+
+	if (a->verdict.action == ACTION_DENY)
+		return;
+	fputs(",\"parents\":[", stdout);
+	for (unsigned i = 0; i < way->n_parents; i++) {
+		fputs(i ? "," : "", stdout);
+		cli_print_json(stdout, snapshot_text(a->snap, v[way->parent[i]].name));
+	}
+	fputs("],\"source\":[", stdout);
+	for (unsigned i = 0; i < 2; i++) {
+		if (!way->has_source[i])
+			continue;
+		addr_print(&way->source[i], text);
+		printf("%s\"%s\"", sep, text);
+		sep = ",";
+	}
+	putchar(']');
+}
+
 static void
 end_print_json(const struct answer *a)
 {
@@ -296,6 +349,7 @@ end_print_json(const struct answer *a)
 		cli_print_json(stdout, policy_rule_reason(a->policy, a->verdict.rule));
 		printf(",\"guard\":\"%s\",\"auth\":\"%s\"", guard_name(a->verdict.guard), a->verdict.auth == AUTH_REQUIRED ? "required" : "none");
 		effects_print_json(a);
+		way_print_json(a);
 	}
 	printf(",\"client_allowed\":%s,\"port_allowed\":%s", a->client_allowed ? "true" : "false", a->port_allowed ? "true" : "false");
 	if (a->address) {
@@ -348,6 +402,7 @@ verdict_print(const struct answer *a)
 	}
 	putchar('\n');
 	effects_print(a);
+	way_print(a);
 }
 
 static void
@@ -367,6 +422,8 @@ end_print_text(const struct answer *a)
 	} else if (a->address && !a->address_allowed) {
 		addr_print(a->address, text);
 		printf("but address %s is forbidden by egress-deny: refused (fault egress-denied)\n", text);
+	} else if (!a->address && !a->inside && answer_is_allowed(a) && policy_rule_way(a->policy, a->verdict.rule)->n_parents) {
+		puts("the parent looks the name up: no address of it is judged here");
 	} else if (!a->address && !a->inside && answer_is_allowed(a)) {
 		puts("each address of the name is judged by egress-deny before it is connected to; see with --address");
 	}

@@ -39,10 +39,14 @@ check_rule(struct load *l, const struct section *s)
 void
 check_section(struct load *l, const struct section *s)
 {
+	check_rates(l, s);
 	switch (s->kind) {
 	case SECTION_LISTENER:
 		if (!is_given(s, "address"))
 			report_error(l->r, s->at, "[listener %.*s] has no address; want address = ADDRESS:PORT such as 127.0.0.1:3128", SHOW(s->name));
+		break;
+	case SECTION_PARENT:
+		check_parent(l, s->base);
 		break;
 	case SECTION_LIST:
 		if (!is_given(s, "file") && !is_given(s, "host") && !is_given(s, "address"))
@@ -228,11 +232,13 @@ check_whole(struct load *l)
 	if (TAILQ_EMPTY(&c->logs))
 		report_warn(l->r, whole, "there is no [log NAME], so no access log is written");
 	CHECK_NAMES(l, conf_listener, &l->c->listeners, "listener");
+	CHECK_NAMES(l, conf_parent, &l->c->parents, "parent");
 	CHECK_NAMES(l, conf_list, &l->c->lists, "list");
 	CHECK_NAMES(l, conf_rule, &l->c->rules, "rule");
 	CHECK_NAMES(l, conf_log, &l->c->logs, "log");
 	check_addresses(l);
 	check_control(l);
+	check_parents(l);
 	check_auth(l);
 	check_inspection(l);
 	check_log_lines(l);

@@ -209,6 +209,9 @@ struct conf_listener {
 	struct conf_cidrs     proxy_from; /* who may, and must, begin with a PROXY header */
 };
 
+#define PARENTS_MAX     64u
+#define PARENT_NAME_MAX 72u /* with its NUL */
+
 enum parent_auth { PARENT_AUTH_NONE, PARENT_AUTH_BASIC, PARENT_AUTH_NEGOTIATE };
 
 /* A proxy that requests are sent through. */
@@ -224,7 +227,10 @@ struct conf_parent {
 	char            *credentials; /* file: one line user:password */
 	char            *keytab, *principal; /* to log on with */
 	uint64_t         health_interval_ms; /* 0: only traffic tells */
-	char            *health_target; /* HOST:PORT that a check asks it to CONNECT to; null: that it can be connected to is enough */
+	char            *health_target; /* HOST:PORT that a check asks it to CONNECT to; null or "": that it can be connected to is enough */
+	char            *health_host;   /* the same, read; null: none */
+	uint16_t         health_port;
+	uint32_t         slot;          /* it counts under this number (ipc/parents); 0 until the parent process gives it one */
 	uint32_t         fail_after; /* failures in a row until it counts as down */
 	uint64_t         connect_timeout_ms;
 	struct where     address_at, credentials_at, keytab_at, auth_at;

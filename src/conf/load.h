@@ -87,11 +87,16 @@ void check_whole(struct load *l);
  * what to do about it. False: reported. */
 bool check_file(struct load *l, struct where at, const char *key, const char *path, unsigned closed, const char *why);
 /* --- auth: what [auth] needs, and what rules need of it --- */
+void check_rates(struct load *l, const struct section *s); /* limits.c: of bandwidth and connections */
 void check_auth(struct load *l);
 /* --- log_lines: which lines go to a log, and what of them --- */
 void check_log_lines(struct load *l);
 /* --- inspection: the same of [inspection] --- */
 void check_inspection(struct load *l);
+
+/* --- parent: one [parent], and all of them together with the rules --- */
+void check_parent(struct load *l, struct conf_parent *p);
+void check_parents(struct load *l);
 
 /* Text of others in a message: not the whole of it. */
 #define SHOW(s) (int)((s).n > 80 ? 80 : (s).n), (s).p

@@ -9,6 +9,7 @@
 #define DAY_MS    (24 * HOUR_MS)
 #define KIB       UINT64_C(1024)
 #define MIB       (KIB * KIB)
+#define BANDWIDTH_MOST (16 * KIB * MIB) /* as ipc/limits counts */
 
 #define G(field) offsetof(struct conf_gateway, field)
 #define L(field) offsetof(struct conf_listener, field)
@@ -171,7 +172,7 @@ static const struct option options[] = {
 	LIST(SECTION_GATEWAY, "parent", OPTION_ITEMS, G(parent), NULL, OPTION_EMPTY_OK),
 	WORD(SECTION_GATEWAY, "parent-balance", G(parent_balance), 0, "first", balance_words),
 	WORD(SECTION_GATEWAY, "parents-down", G(parents_down), 0, "refuse", down_words),
-	SIZE("bandwidth-per-client", bandwidth_per_client, 0, UINT64_MAX, "0"),
+	SIZE("bandwidth-per-client", bandwidth_per_client, 0, BANDWIDTH_MOST, "0"),
 	{SECTION_GATEWAY, "queue-timeout", OPTION_TIME, G(queue_timeout_ms), 0, 0, HOUR_MS, "10s", NULL, NULL, 0},
 	WORD(SECTION_GATEWAY, "regex-jit", G(regex_jit), 0, "auto", tristate_words),
 
@@ -265,8 +266,8 @@ static const struct option options[] = {
 	LIST(SECTION_RULE, "parent", OPTION_ITEMS, R(parent), NULL, 0),
 	LIST(SECTION_RULE, "source", OPTION_ITEMS, R(source), NULL, 0),
 	YESNO(SECTION_RULE, "original-address", R(original), "no"),
-	{SECTION_RULE, "bandwidth", OPTION_SIZE, R(bandwidth), 0, 0, UINT64_MAX, "0", NULL, NULL, 0},
-	{SECTION_RULE, "bandwidth-per-client", OPTION_SIZE, R(bandwidth_per_client), 0, 0, UINT64_MAX, "0", NULL, NULL, 0},
+	{SECTION_RULE, "bandwidth", OPTION_SIZE, R(bandwidth), 0, 0, BANDWIDTH_MOST, "0", NULL, NULL, 0},
+	{SECTION_RULE, "bandwidth-per-client", OPTION_SIZE, R(bandwidth_per_client), 0, 0, BANDWIDTH_MOST, "0", NULL, NULL, 0},
 	{SECTION_RULE, "max-connections", OPTION_NUMBER, R(max_connections), 0, 0, 10000000, "0", NULL, NULL, 0},
 	YESNO(SECTION_RULE, "report", R(report), "no"),
 	YESNO(SECTION_RULE, "force", R(force), "no"),

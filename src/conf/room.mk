@@ -9,12 +9,14 @@ libpostern_a_SOURCES += \
 	src/conf/inspection.c \
 	src/conf/key_uri.c src/conf/key_uri.h \
 	src/conf/line.c src/conf/line.h \
+	src/conf/limits.c \
 	src/conf/list.c \
 	src/conf/load.c src/conf/load.h \
 	src/conf/log_lines.c \
 	src/conf/option.c src/conf/option.h \
 	src/conf/outline.c src/conf/outline.h \
 	src/conf/outline_diff.c src/conf/outline_lines.h \
+	src/conf/parent.c \
 	src/conf/report.c \
 	src/conf/set.c \
 	src/conf/store.c src/conf/store.h \

@@ -101,10 +101,13 @@ lists_clear(struct conf *c)
 	struct conf_listener *l;
 	struct conf_list     *s;
 	struct conf_rule     *r;
+	struct conf_log      *a;
 
 	TAILQ_FOREACH(l, &c->listeners, link) {
 		free(l->address.v);
+		free(l->paths.v);
 		free(l->clients.v);
+		free(l->proxy_from.v);
 	}
 	TAILQ_FOREACH(s, &c->lists, link) {
 		free(s->hosts.v);
@@ -114,9 +117,14 @@ lists_clear(struct conf *c)
 	TAILQ_FOREACH(r, &c->rules, link) {
 		struct conf_items *const all[] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times,
 			&r->users, &r->groups, &r->url, &r->headers, &r->content_types, &r->origin_tls, &r->origin_strength, &r->set_request_header,
-			&r->remove_request_header, &r->set_response_header, &r->remove_response_header};
+			&r->remove_request_header, &r->set_response_header, &r->remove_response_header, &r->parent, &r->source};
 		for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 			free(all[i]->v);
+	}
+	TAILQ_FOREACH(a, &c->logs, link) {
+		free(a->rules.v);
+		free(a->actions.v);
+		free(a->anonymise.v);
 	}
 }
 
@@ -131,6 +139,11 @@ conf_free(struct conf *c)
 	free(c->gateway.egress_deny.v);
 	free(c->gateway.egress_allow.v);
 	free(c->gateway.resolvers.v);
+	free(c->gateway.admin.v);
+	free(c->gateway.admin_clients.v);
+	free(c->gateway.parent.v);
+	free(c->pac.proxy.v);
+	free(c->pac.direct.v);
 	free(c->inspection.ca_pin);
 	free(c->inspection.ca_module);
 	free(c->inspection.trust.v);

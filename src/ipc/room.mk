@@ -2,6 +2,7 @@ libpostern_a_SOURCES += \
 	src/ipc/channel.c src/ipc/channel.h \
 	src/ipc/failures.c src/ipc/failures.h \
 	src/ipc/names.c src/ipc/names.h \
+	src/ipc/parents.c src/ipc/parents.h \
 	src/ipc/ring.c src/ipc/ring.h \
 	src/ipc/census.h \
 	src/ipc/limits.c src/ipc/limits.h \

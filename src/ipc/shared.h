@@ -18,6 +18,7 @@
 #include "ipc/limits.h"
 #include "ipc/metrics.h"
 #include "ipc/names.h"
+#include "ipc/parents.h"
 #include "ipc/slots.h"
 
 #define SHARED_WORKERS_MAX 128
@@ -97,6 +98,7 @@ struct shared {
 	_Alignas(64) struct signer_stats signer;
 	_Alignas(64) struct census census;
 	_Alignas(64) struct slots slots;
+	_Alignas(64) struct parents parents;
 	_Alignas(64) struct limits limits;
 	_Alignas(64) struct shared_auth auth;
 	struct shared_worker worker[];

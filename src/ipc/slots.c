@@ -80,6 +80,12 @@ give(struct giving *g, struct span name)
 	return best;
 }
 
+static bool
+is_limited(const struct conf_rule *r)
+{
+	return r->bandwidth || r->bandwidth_per_client || r->max_connections;
+}
+
 void
 slots_assign(struct slots *s, struct conf *c, uint64_t generation, void (*freed)(void *arg, bool listener, uint32_t slot), void *arg)
 {
@@ -95,6 +101,10 @@ slots_assign(struct slots *s, struct conf *c, uint64_t generation, void (*freed)
 		r->slot = known(&rules, r->name);
 	TAILQ_FOREACH (l, &c->listeners, link)
 		l->slot = known(&listeners, l->name);
+	/* a limit needs a number; counting can do without */
+	TAILQ_FOREACH (r, &c->rules, link)
+		if (!r->slot && is_limited(r))
+			r->slot = give(&rules, r->name);
 	TAILQ_FOREACH (r, &c->rules, link)
 		if (!r->slot)
 			r->slot = give(&rules, r->name);

@@ -22,6 +22,7 @@ struct dial {
 	struct loop       *loop;
 	dial_fn           *done;
 	void              *arg;
+	struct dial_source from;
 	struct timer       timer; /* the next attempt, or the deadline, or (all failed) the callback */
 	uint64_t           deadline_us;
 	enum fault         worst[2]; /* most telling fault of the first family, of the other; NONE: not failed */
@@ -55,8 +56,23 @@ errno_fault(int e)
 	}
 }
 
+/* The port is chosen when it connects, so that two connections to different places may have the same one. */
+static bool
+bind_source(int fd, const struct dial_source *from, bool v4)
+{
+	struct sockaddr_storage sa;
+	int                     on = 1;
+	socklen_t               n;
+
+	if (!from || !from->has[!v4])
+		return true;
+	n = endpoint_to_sockaddr(&(struct endpoint){.addr = from->addr[!v4]}, &sa);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+	return bind(fd, (const struct sockaddr *)&sa, n) == 0;
+}
+
 int
-dial_now(const struct endpoint *to, enum fault *fault)
+dial_now(const struct endpoint *to, const struct dial_source *from, enum fault *fault)
 {
 	struct sockaddr_storage sa;
 	socklen_t               n = endpoint_to_sockaddr(to, &sa);
@@ -65,6 +81,11 @@ dial_now(const struct endpoint *to, enum fault *fault)
 	*fault = FAULT_NONE;
 	if (fd >= 0) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		if (!bind_source(fd, from, addr_is_v4(&to->addr))) {
+			*fault = FAULT_CONNECT_FAILED;
+			close(fd);
+			return -1;
+		}
 		if (connect(fd, (const struct sockaddr *)&sa, n) == 0 || errno == EINPROGRESS)
 			return fd;
 	}
@@ -155,7 +176,7 @@ dial_next(struct dial *d)
 		struct attempt *a = &d->attempt[d->begun++];
 		enum fault      fault;
 
-		a->fd = dial_now(&(struct endpoint){.addr = a->to, .port = d->port}, &fault);
+		a->fd = dial_now(&(struct endpoint){.addr = a->to, .port = d->port}, &d->from, &fault);
 		if (a->fd < 0) {
 			attempt_failed(a, fault);
 			continue;
@@ -248,7 +269,7 @@ interleave(const struct addr *from, unsigned n, struct attempt *to, unsigned mos
 }
 
 struct dial *
-dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, uint64_t timeout_ms, dial_fn *done, void *arg)
+dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, const struct dial_source *from, uint64_t timeout_ms, dial_fn *done, void *arg)
 {
 	unsigned     most = n < DIAL_ADDRS_MAX ? n : DIAL_ADDRS_MAX;
 	struct dial *d = calloc(1, sizeof *d + most * sizeof *d->attempt);
@@ -260,6 +281,8 @@ dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, 
 	d->done = done;
 	d->arg = arg;
 	d->port = port;
+	if (from)
+		d->from = *from;
 	d->deadline_us = loop_now_us(l) + timeout_ms * 1000;
 	d->n = interleave(addrs, n, d->attempt, most);
 	for (unsigned i = 0; i < d->n; i++) {

@@ -39,15 +39,27 @@ sock_original(int fd, struct endpoint *local, struct endpoint *original)
 	return true;
 }
 
-ssize_t
-sock_read(int fd, void *buf, size_t n)
+static ssize_t
+receive(int fd, void *buf, size_t n, int flags)
 {
 	ssize_t r;
 
 	do
-		r = recv(fd, buf, n, 0);
+		r = recv(fd, buf, n, flags);
 	while (r < 0 && errno == EINTR);
 	return r;
+}
+
+ssize_t
+sock_read(int fd, void *buf, size_t n)
+{
+	return receive(fd, buf, n, 0);
+}
+
+ssize_t
+sock_peek(int fd, void *buf, size_t n)
+{
+	return receive(fd, buf, n, MSG_PEEK);
 }
 
 static ssize_t

@@ -21,6 +21,8 @@ int sock_accept(int listener, struct endpoint *peer);
 bool sock_original(int fd, struct endpoint *local, struct endpoint *original);
 /* As recv and send: bytes moved, 0 at end (read), -1 with errno. No SIGPIPE. */
 ssize_t sock_read(int fd, void *buf, size_t n);
+/* Look at what has come and leave it there. */
+ssize_t sock_peek(int fd, void *buf, size_t n);
 ssize_t sock_write(int fd, struct span a);
 /* The same for what can wait: it goes with the next bytes or the FIN, or alone 200 ms later. */
 ssize_t sock_write_more(int fd, struct span a);

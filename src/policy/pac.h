@@ -13,6 +13,8 @@
 #include "conf/conf.h"
 #include "match/host_spec.h"
 
+#define PAC_TYPE "application/x-ns-proxy-autoconfig"
+
 /* For which URLs a host goes direct. */
 #define PAC_HTTP  1u /* http, port 80 */
 #define PAC_HTTPS 2u /* https, port 443 */

@@ -11,6 +11,7 @@ libpostern_a_SOURCES += \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
+	src/policy/outward.c src/policy/outward.h \
 	src/policy/pac.c src/policy/pac.h \
 	src/policy/pac_hosts.c \
 	src/policy/people.c \

@@ -18,6 +18,7 @@
 #include "conf/key_uri.h"
 #include "policy/carried.h"
 #include "policy/compile.h"
+#include "policy/outward.h"
 #include "policy/pac.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
@@ -457,6 +458,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.resolvers = add_array(f, g->resolvers.v, g->resolver_system ? 0 : g->resolvers.n, sizeof *g->resolvers.v);
 	if (!add_listeners(f, c, &set.listeners) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
+	set.parents = outward_parents(f, c);
 	fill_auth(f, &set.auth, c, r);
 	fill_inspection(f, &set.inspection, c, in, r);
 	set.pac = pac_compile(c, f, r);
@@ -465,6 +467,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.egress = egress_compile(c, f);
 	set.admin_clients = add_networks(f, &g->admin_clients);
 	set.policy = policy_compile(c, f, r);
+	outward_check_sources(f, c, &set, r);
 	/* last: a refresh cuts the block off before it */
 	if (!set.egress || !set.admin_clients || !set.policy || !carried_add(f, c, &set, r))
 		return false;
@@ -587,6 +590,7 @@ snapshot_unref(struct snapshot *s)
 {
 	if (!s || --s->refs)
 		return;
+	outward_forget(s);
 	policy_close(s->policy);
 	flat_unmap(s->block, s->size);
 	free(s);
@@ -613,6 +617,12 @@ is_local(const struct snapshot *s, const struct addr *a)
 		if (addr_eq(a, &local[i]))
 			return true;
 	return false;
+}
+
+bool
+snapshot_is_local(const struct snapshot *s, const struct addr *a)
+{
+	return is_local(s, a);
 }
 
 static bool

@@ -27,6 +27,26 @@ struct snapshot_listener {
 	struct flat_ref chain;   /* tls: its certificate first, then those that lead to a root; DER, as inspection_settings.ca has them */
 };
 
+/* A proxy that requests are sent through. Its credentials are not here: every process maps this. */
+struct snapshot_parent {
+	struct flat_ref name;
+	struct flat_ref host;          /* a canonical name, or the text of an address */
+	struct flat_ref health_host;   /* what a check asks it to CONNECT to; empty: that it can be connected to is enough */
+	uint16_t        port, health_port;
+	uint32_t        weight;        /* 0: only when none with a weight serves */
+	uint32_t        auth;          /* enum parent_auth */
+	uint32_t        slot;          /* of its state (ipc/parents) */
+	uint32_t        fail_after;
+	uint64_t        health_interval_ms, connect_timeout_ms;
+};
+
+/* What a process that talks to parents is told beside the block, by parent: the value of a Proxy-Authorization field; wiped with the snapshot. */
+#define PARENT_SECRET_MAX 512u
+struct snapshot_secret {
+	uint32_t n; /* 0: none */
+	char     text[PARENT_SECRET_MAX];
+};
+
 struct snapshot_log {
 	struct flat_ref name, file, custom;
 	uint32_t        format; /* enum log_format_kind */
@@ -113,6 +133,7 @@ struct settings {
 	uint64_t        pac_max_age_s;
 	struct flat_ref proxy_status; /* visible_name as RFC 9209 spells it: a token or a quoted string */
 	struct flat_ref listeners;    /* struct snapshot_listener */
+	struct flat_ref parents;      /* struct snapshot_parent, in the order of the configuration */
 	struct flat_ref logs;         /* struct snapshot_log */
 	struct flat_ref pages;        /* struct snapshot_page */
 	struct flat_ref own;          /* struct endpoint: where this gateway itself listens; an unspecified address means every local one */
@@ -134,6 +155,7 @@ struct snapshot {
 	size_t                 size;
 	const struct settings *set; /* its head */
 	struct policy         *policy;
+	struct snapshot_secret *secrets; /* owned: by parent; null: none were given */
 };
 
 /* What the parent adds to the configuration. */
@@ -174,6 +196,13 @@ snapshot_text(const struct snapshot *s, struct flat_ref r)
 	return (struct span){(const char *)s->block + r.off, r.n};
 }
 
+/* Its parents' secrets (snapshot_parent.n of them, copied). False: no memory. */
+bool snapshot_keep_secrets(struct snapshot *s, const struct snapshot_secret *secret, uint32_t n);
+/* The value of a Proxy-Authorization field for a parent; empty: none. */
+struct span snapshot_secret_of(const struct snapshot *s, uint32_t parent);
+
+/* Is it one of the addresses that this machine had when the snapshot was built? */
+bool snapshot_is_local(const struct snapshot *s, const struct addr *a);
 /* Would a connection to this place come back to ourselves? */
 bool snapshot_is_self(const struct snapshot *s, const struct addr *a, uint16_t port);
 

@@ -170,9 +170,9 @@ host_is_ours(const struct conn *c, const struct host *host)
 	return false;
 }
 
-/* Which host and path a request means (RFC 9112 3.2). False: refused. */
+/* Which path a request means (RFC 9112 3.2), and whether under a name that is ours. False: no such URL. */
 static bool
-read_target(const struct conn *c, const struct head *head, struct span *path)
+read_target(const struct conn *c, const struct head *head, struct span *path, bool *ours)
 {
 	struct url       url;
 	struct authority at;
@@ -182,12 +182,14 @@ read_target(const struct conn *c, const struct head *head, struct span *path)
 			return false;
 		*path = url.path;
 		/* HTTP/1.0 may come without; browsers do not speak it */
-		return (!head->host.n && head->minor == 0) || (authority_parse(head->host, &at) && host_is_ours(c, &at.host));
+		*ours = (!head->host.n && head->minor == 0) || (authority_parse(head->host, &at) && host_is_ours(c, &at.host));
+		return true;
 	}
 	if (!url_parse(head->target, &url) || url.scheme != SCHEME_HTTP)
 		return false;
 	*path = url.path.n ? url.path : SPAN("/");
-	return host_is_ours(c, &url.at.host);
+	*ours = host_is_ours(c, &url.at.host);
+	return true;
 }
 
 static void
@@ -196,7 +198,10 @@ serve(struct conn *c, const struct head *head)
 	const struct admin_http *h = c->h;
 	bool                     head_only = head->method_id == METHOD_HEAD;
 	struct text              body = {0};
+	const struct admin_resource *found = NULL;
 	struct span              path;
+	bool                     ours;
+	unsigned                 status;
 
 	c->close = !head->keep_alive || head->body != BODY_NONE;
 	if (head->method_id != METHOD_GET && !head_only) {
@@ -204,19 +209,26 @@ serve(struct conn *c, const struct head *head)
 		refuse(c, 405, "Only GET and HEAD are served here.", false);
 		return;
 	}
-	if (!read_target(c, head, &path)) {
+	if (!read_target(c, head, &path, &ours)) {
+		c->close = true;
+		refuse(c, 400, fault_row(FAULT_BAD_TARGET)->sentence, head_only);
+		return;
+	}
+	for (size_t i = 0; i < h->n_table; i++)
+		if (span_eq(path, span_str(h->table[i].path)))
+			found = &h->table[i];
+	if (!ours && !(found && found->open)) {
 		c->close = true;
 		refuse(c, 421, "This server does not go by that name; ask by its address, localhost or visible-name.", head_only);
 		return;
 	}
-	for (size_t i = 0; i < h->n_table; i++) {
-		if (!span_eq(path, span_str(h->table[i].path)))
-			continue;
-		unsigned status = h->table[i].write(h->arg, &body);
-		answer(c, status, h->table[i].type, &body, head_only);
+	status = found ? found->write(h->arg, &body) : 404;
+	if (status == 404) {
+		text_clear(&body);
+		refuse(c, 404, "There is no such page here.", head_only);
 		return;
 	}
-	refuse(c, 404, "There is no such page here.", head_only);
+	answer(c, status, found->type, &body, head_only);
 }
 
 /* The next request, if it is all there. False: more bytes are needed. */

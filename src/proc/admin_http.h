@@ -17,7 +17,8 @@
 struct admin_resource {
 	const char *path;
 	const char *type;                             /* of the body */
-	unsigned  (*write)(void *arg, struct text *out); /* the body; answers with the status */
+	unsigned  (*write)(void *arg, struct text *out); /* the body; answers with the status, 404: there is none now */
+	bool        open; /* holds nothing that the pages of others may not see: answered under any Host */
 };
 
 struct admin_http;

@@ -72,9 +72,22 @@ healthz(void *arg, struct text *out)
 	return 200;
 }
 
+static unsigned
+pac(void *arg, struct text *out)
+{
+	const struct snapshot *s = ((struct admin_main *)arg)->snap;
+
+	if (!s || !s->set->pac.n)
+		return 404;
+	text_add(out, snapshot_text(s, s->set->pac));
+	return 200;
+}
+
 static const struct admin_resource resources[] = {
-	{"/healthz", "text/plain; charset=utf-8", healthz},
-	{"/metrics", METRICS_TYPE, metrics},
+	{"/healthz", "text/plain; charset=utf-8", healthz, false},
+	{"/metrics", METRICS_TYPE, metrics, false},
+	{"/proxy.pac", "application/x-ns-proxy-autoconfig", pac, true},
+	{"/wpad.dat", "application/x-ns-proxy-autoconfig", pac, true},
 };
 
 /* --- what the parent says --- */

@@ -358,12 +358,12 @@ heard(struct member *m, const struct message *msg)
 		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
-		m->census->generation = msg->number;
+		census_uses(m, msg->number);
 		if (msg->number != m->crew->generation)
 			break;
 		timer_clear(&b->follow);
 		if (m->state != MEMBER_SERVING && m->starts > 1)
-			log_info("%s (pid %d) is there again", m->name, (int)m->pid);
+			member_tell(m, again_limit, LOG_LEVEL_INFO, "%s (pid %d) is there again", m->name, (int)m->pid);
 		m->state = MEMBER_SERVING;
 		break;
 	default:
@@ -534,7 +534,7 @@ bureaus_reap(struct bureaus *a, pid_t pid, int status)
 		census_ended(&b->m);
 		if (!a->crew->leaving && is_wanted(b)) {
 			member_died(&b->m);
-			log_warn("%s (pid %d) %s; another one starts in %llu ms", b->m.name, (int)pid, member_end_text(status, how, sizeof how),
+			member_tell(&b->m, died_limit, LOG_LEVEL_WARN, "%s (pid %d) %s; another one starts in %llu ms", b->m.name, (int)pid, member_end_text(status, how, sizeof how),
 			    (unsigned long long)member_pause_ms(&b->m));
 			timer_set(a->crew->loop, &b->m.again, member_pause_ms(&b->m));
 		}

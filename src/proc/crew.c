@@ -97,6 +97,9 @@ send_snapshot(struct member *m, int snapshot, uint64_t generation, const struct 
 		bool has = old && old->slot[i].used && old->slot[i].fd[m->index] == p->fd[m->index];
 		ok = member_say(m, MSG_LISTENER, i, &p->index, sizeof p->index, &p->fd[m->index], has ? 0 : 1);
 	}
+	for (uint32_t i = 0; ok && !is_logger(m) && i < ports->secrets->n; i++)
+		if (ports->secrets->fd[i] >= 0)
+			ok = member_say(m, MSG_CREDENTIALS, i, NULL, 0, &ports->secrets->fd[i], 1);
 	return ok && member_say(m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
 }
 
@@ -194,9 +197,9 @@ heard(struct member *m, const struct message *msg)
 		break;
 	case MSG_APPLIED:
 		m->applied = msg->number;
-		m->census->generation = msg->number;
+		census_uses(m, msg->number);
 		if (m->state != MEMBER_SERVING && m->starts > 1)
-			log_info("%s (pid %d) is there again", m->name, (int)m->pid);
+			member_tell(m, again_limit, LOG_LEVEL_INFO, "%s (pid %d) is there again", m->name, (int)m->pid);
 		m->state = MEMBER_SERVING;
 		break;
 	case MSG_SESSIONS:
@@ -422,7 +425,7 @@ ended(struct member *m, int status)
 	member_died(m);
 	if (member_pause_ms(m))
 		snprintf(when, sizeof when, "in %llu ms", (unsigned long long)member_pause_ms(m));
-	log_warn("%s (pid %d) %s%s; another one starts %s", m->name, (int)m->pid, how, lost, when);
+	member_tell(m, died_limit, LOG_LEVEL_WARN, "%s (pid %d) %s%s; another one starts %s", m->name, (int)m->pid, how, lost, when);
 	m->pid = 0;
 	member_close(m);
 	timer_set(c->loop, &m->again, member_pause_ms(m));

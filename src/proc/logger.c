@@ -98,6 +98,7 @@ put(struct out *o, const struct record *r, const struct span text[RT_COUNT])
 		r = &masked;
 		text = masked_text;
 	}
+	sink_says(o->sink, r, text); /* the hidden ones: what tells more than the line must not tell more of them */
 	sink_took(o->sink, log_format_line(o->format, r, text, line));
 }
 

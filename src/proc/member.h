@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/log.h"
 #include "ipc/channel.h"
 #include "net/loop.h"
 
@@ -33,6 +34,7 @@ struct member {
 	enum member_state state;
 	uint64_t          prepared, applied; /* generations */
 	bool              refused;
+	struct log_limit  died_limit, again_limit; /* of one that keeps dying */
 	struct census_process *census; /* its row; null: none */
 	void            (*heard)(struct member *m, const struct message *msg);
 };
@@ -43,6 +45,10 @@ bool member_spawn(struct member *m, struct loop *loop, int exe);
 bool member_say(struct member *m, enum message_type type, uint64_t number, const void *data, uint32_t n, const int *fd, unsigned n_fds);
 /* For a child that still lives this is the order to drain and end. */
 void member_close(struct member *m);
+/* What is said of one that ended or is there again: each time at first, once a minute when it keeps dying. `limit` is one of its two. */
+#define MEMBER_TOLD 5u
+#define member_tell(m, limit, level, ...) \
+	((m)->deaths <= MEMBER_TOLD ? log_write(level, __VA_ARGS__) : log_write_limited(&(m)->limit, level, __VA_ARGS__))
 /* It has ended: counts deaths that come soon after the start. */
 void member_died(struct member *m);
 /* Until the next try at it. */

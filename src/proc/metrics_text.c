@@ -106,6 +106,9 @@ totals(struct text *t, const struct shared *s)
 		{"postern_requests_total", "counter", "Requests that ended, tunnels among them.", COUNTER(requests)},
 		{"postern_tunnels_total", "counter", "Tunnels that began.", COUNTER(tunnels)},
 		{"postern_tunnels_open", "gauge", "Tunnels now.", COUNTER(tunnels_open)},
+		{"postern_requests_queued", "gauge", "Requests that wait in front of a limit now.", COUNTER(queued)},
+		{"postern_queued_total", "counter", "Requests that had to wait in front of a limit.", COUNTER(queued_total)},
+		{"postern_queue_timeouts_total", "counter", "Those of them that were refused in the end.", COUNTER(queue_timeouts)},
 		{"postern_received_bytes_total", "counter", "Bytes from clients, of what has ended.", COUNTER(bytes_in)},
 		{"postern_sent_bytes_total", "counter", "Bytes to clients, of what has ended.", COUNTER(bytes_out)},
 		{"postern_guard_closed_total", "counter", "Tunnels that the guard closed.", COUNTER(guard_closed)},
@@ -120,6 +123,9 @@ totals(struct text *t, const struct shared *s)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		one(t, rows[i].name, rows[i].type, rows[i].help, sum(s, rows[i].at));
+	family(t, "postern_throttled_seconds_total", "counter", "Time that connections waited for bandwidth, all together.");
+	series(t, "postern_throttled_seconds_total", NULL, SPAN(""));
+	seconds(t, sum(s, COUNTER(throttled_us)));
 }
 
 static void

@@ -77,6 +77,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
+	parents_assign(&p->parent_slots, c, p->generation + 1);
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
@@ -530,7 +531,7 @@ parent_run(const struct parent_options *o)
 	upgrade_init(&p->upgrade, p->loop, parent_upgraded, p);
 	if (parent_begin(p)) {
 		loop_run(p->loop);
-		say_totals(p->shared);
+		census_say_totals(p->shared);
 		commands_drained(&p->commands);
 	} else {
 		heir_refuses(&p->heir, p->commands.problems ? p->commands.problems : "it could not start");

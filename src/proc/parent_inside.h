@@ -43,6 +43,7 @@ struct parent {
 	char         *user;
 	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
 	uint32_t      workers; /* as configured, `auto` resolved */
+	struct parent_slots parent_slots; /* of the proxies behind us */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
 	uint64_t     tried; /* the last state of the files that a snapshot carries that was taken on, or could not be */

@@ -371,6 +371,7 @@ ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, st
 		return NULL;
 	}
 	p->n_workers = n_workers;
+	p->secrets = secrets_open(c, r);
 	TAILQ_FOREACH(l, &c->listeners, link)
 		listener_places(&o, l, index++);
 	if (r->errors == errors)
@@ -384,8 +385,10 @@ ports_again(const struct ports *p)
 {
 	struct ports *q = malloc(sizeof *q);
 
-	if (q)
-		*q = *p;
+	if (!q)
+		return NULL;
+	*q = *p;
+	secrets_ref(q->secrets);
 	return q;
 }
 
@@ -394,6 +397,7 @@ ports_free(struct ports *p, const struct ports *kept)
 {
 	if (!p)
 		return;
+	secrets_unref(p->secrets);
 	for (uint32_t i = 0; i < LISTENER_SLOTS; i++) {
 		bool shared = kept && kept->slot[i].used && kept->slot[i].fd[0] == p->slot[i].fd[0];
 		if (p->slot[i].used && !shared)

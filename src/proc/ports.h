@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "conf/conf.h"
 #include "ipc/shared.h"
+#include "proc/secrets.h"
 #include "session/gateway.h"
 
 struct port {
@@ -28,6 +29,7 @@ struct port {
 
 struct ports {
 	uint32_t    n_workers;
+	struct secrets *secrets; /* a reference: files that workers need beside the sockets */
 	struct port slot[LISTENER_SLOTS];
 };
 

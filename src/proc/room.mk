@@ -22,6 +22,7 @@ libpostern_a_SOURCES += \
 	src/proc/ports.c src/proc/ports.h \
 	src/proc/roles.c src/proc/roles.h \
 	src/proc/sandbox.c src/proc/sandbox.h \
+	src/proc/secrets.c src/proc/secrets.h \
 	src/proc/signer.c \
 	src/proc/signer_ca.c src/proc/signer_ca.h \
 	src/proc/signer_peers.c src/proc/signer_peers.h \

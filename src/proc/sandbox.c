@@ -30,7 +30,7 @@ static const int common[] = {
 /* Sockets and pipes, nothing of the file system. */
 static const int worker[] = {
 	SCMP_SYS(accept4), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(ioctl),
-	SCMP_SYS(pipe2), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(socket), SCMP_SYS(splice),
+	SCMP_SYS(pipe2), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(socket), SCMP_SYS(splice),
 };
 /* Its files. */
 static const int logger[] = {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "auth/desk.h"
+#include "auth/parent_secret.h"
 #include "base/log.h"
 #include "proc/child.h"
 #include "proc/roles.h"
@@ -25,6 +26,7 @@ struct pending {
 		uint16_t index;
 		int      fd; /* -1: the slot keeps its socket */
 	} slot[LISTENER_SLOTS];
+	struct snapshot_secret secret[PARENTS_MAX]; /* n 0: none came */
 };
 
 struct worker {
@@ -39,6 +41,7 @@ pending_clear(struct pending *p)
 {
 	snapshot_unref(p->snap);
 	p->snap = NULL;
+	explicit_bzero(p->secret, sizeof p->secret);
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		if (p->slot[i].named && p->slot[i].fd >= 0)
 			close(p->slot[i].fd);
@@ -66,11 +69,36 @@ name_slot(struct worker *w, struct message *m)
 	}
 }
 
+/* Traffic does not hang on it: without credentials that parent refuses us, and that is said. */
+static void
+take_credentials(struct worker *w, struct message *m)
+{
+	const char *why;
+
+	if (m->number >= PARENTS_MAX || m->n_fds != 1)
+		return;
+	if (!parent_secret_read(m->fd[0], &w->next.secret[m->number], &why) && w->child.start.index == 0)
+		log_warn("the file of credentials for parent number %u of the configuration %s", (unsigned)m->number + 1, why);
+}
+
+static struct snapshot *
+open_snapshot(struct worker *w, int fd)
+{
+	struct snapshot *s = snapshot_open(fd, true);
+
+	if (s && s->set->parents.n && !snapshot_keep_secrets(s, w->next.secret, s->set->parents.n)) {
+		snapshot_unref(s);
+		s = NULL;
+	}
+	explicit_bzero(w->next.secret, sizeof w->next.secret);
+	return s;
+}
+
 static void
 prepare(struct worker *w, struct message *m)
 {
 	snapshot_unref(w->next.snap);
-	w->next.snap = m->n_fds == 1 ? snapshot_open(m->fd[0], true) : NULL;
+	w->next.snap = m->n_fds == 1 ? open_snapshot(w, m->fd[0]) : NULL;
 	child_say(w->next.snap ? MSG_PREPARED : MSG_REFUSED, m->number);
 	if (!w->next.snap)
 		pending_clear(&w->next);
@@ -155,6 +183,9 @@ on_message(void *arg, struct message *m)
 	switch ((enum message_type)m->type) {
 	case MSG_LISTENER:
 		name_slot(w, m);
+		break;
+	case MSG_CREDENTIALS:
+		take_credentials(w, m);
 		break;
 	case MSG_SNAPSHOT:
 		prepare(w, m);

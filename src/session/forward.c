@@ -13,14 +13,22 @@
 #include "session/consent.h"
 #include "session/effects.h"
 #include "session/session.h"
+#include "session/way.h"
 
 #define READS 16 /* in one turn, before others get theirs */
 
 static void
-put_target(struct compose *o, const struct request *r)
+put_target(struct compose *o, const struct session *s, const struct request *r)
 {
-	/* RFC 9112 3.2.4: OPTIONS for the server as a whole */
-	if (r->head.method_id == METHOD_OPTIONS && r->url.path.n == 0 && !r->url.has_query) {
+	/* RFC 9112 3.2.4: OPTIONS for the server as a whole; a parent gets the URL without a path */
+	bool server = r->head.method_id == METHOD_OPTIONS && r->url.path.n == 0 && !r->url.has_query;
+
+	if (way_is_relayed(s)) { /* RFC 9112 3.2.2 */
+		put(o, SPAN("http://"));
+		put_authority(o, &r->at, 80);
+		if (server)
+			return;
+	} else if (server) {
 		put(o, SPAN("*"));
 		return;
 	}
@@ -109,11 +117,13 @@ compose_head(const struct session *s, const struct request *r)
 	effects_of(r, &effects);
 	put(&o, r->head.method);
 	put(&o, SPAN(" "));
-	put_target(&o, r);
+	put_target(&o, s, r);
 	put(&o, SPAN(" HTTP/1.1\r\nHost: "));
 	put_authority(&o, &r->at, r->url.scheme == SCHEME_HTTPS ? 443 : 80);
 	put(&o, SPAN("\r\n"));
 	put_fields(&o, s, r, &effects);
+	if (way_is_relayed(s))
+		way_put_authorization(&o, r->snap, r->parent - 1u);
 	if (r->head.body == BODY_CHUNKED)
 		put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
 	if (r->snap->set->via) {
@@ -390,10 +400,10 @@ forward_done(struct session *s)
 	if (whole && r->back_keep) {
 		s->origin->bound |= r->pinned;
 		if (s->origin->bound) {
-			if (!s->keep || !origin_label(s->origin, host_span(&r->at.host), r->snap->set->generation))
+			if (!s->keep || !origin_label(s->origin, way_host(s), r->snap->set->generation))
 				session_drop_origin(s);
 		} else {
-			origin_give(s->origin, host_span(&r->at.host), r->snap->set->generation);
+			origin_give(s->origin, way_host(s), r->snap->set->generation);
 			s->origin = NULL;
 		}
 	} else {

@@ -14,6 +14,7 @@
 #include "net/sock.h"
 #include "session/count.h"
 #include "session/greet.h"
+#include "session/health.h"
 #include "session/list.h"
 #include "session/page.h"
 #include "session/session.h"
@@ -63,6 +64,7 @@ gateway_clear(struct gateway *gw)
 		gateway_unlisten(gw, i);
 	session_list_free(gw->list);
 	timer_clear(&gw->resume);
+	health_free(gw->health);
 	queue_clear(gw);
 	throttle_clear(gw);
 	origin_pool_clear(&gw->origins);
@@ -146,6 +148,21 @@ fit_resolver(struct gateway *gw, const struct resolver_config *c)
 	return gw->resolver != NULL;
 }
 
+/* Their names, as every worker writes them, and the looks at them. */
+static void
+fit_parents(struct gateway *gw, const struct snapshot *s)
+{
+	const struct snapshot_parent *v = snapshot_at(s, s->set->parents.off);
+
+	for (uint32_t i = 0; i < s->set->parents.n; i++)
+		if (v[i].slot < PARENT_SLOTS)
+			parents_name(&gw->shared->parents, v[i].slot, snapshot_text(s, v[i].name));
+	if (s->set->parents.n && !gw->health)
+		gw->health = health_new(gw);
+	if (gw->health)
+		health_begin(gw->health);
+}
+
 bool
 gateway_use(struct gateway *gw, struct snapshot *s)
 {
@@ -166,6 +183,7 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	throttle_use(gw, s);
 	snapshot_unref(gw->snap);
 	gw->snap = s;
+	fit_parents(gw, s);
 	return true;
 }
 
@@ -240,14 +258,16 @@ on_resume(void *arg)
 	}
 }
 
-/* Nothing was asked, so nothing is rendered: a line of text. Its bytes. */
+/* Nothing was asked, so nothing is rendered: a line of text, for who speaks plain HTTP. Bytes. */
 static size_t
-refuse(struct gateway *gw, int fd, enum fault fault)
+refuse(struct gateway *gw, const struct snapshot_listener *l, int fd, enum fault fault)
 {
 	const struct fault_row *row = fault_row(fault);
 	char                    text[2048];
 	int                     n;
 
+	if (!l || l->tls || l->mode != LISTENER_EXPLICIT)
+		return 0;
 	n = snprintf(text, sizeof text,
 	    "HTTP/1.1 %u %s\r\n%.*sContent-Type: text/plain\r\nContent-Length: %zu\r\nProxy-Status: %.*s; error=%s; details=\"%s\"\r\n"
 	    "Connection: close\r\n\r\n%s\n",
@@ -257,30 +277,20 @@ refuse(struct gateway *gw, int fd, enum fault fault)
 	return (size_t)n;
 }
 
-/* The line of somebody who never got to ask. */
-static void
-tell_log(struct gateway *gw, uint16_t slot, const struct endpoint *peer, enum fault fault, size_t bytes_out)
+void
+gateway_turn_away(struct gateway *gw, uint16_t slot, int fd, const struct endpoint *peer, enum fault fault)
 {
 	uint64_t second = loop_now_us(gw->loop) / 1000000;
+	size_t   n;
 
+	if (fault == FAULT_NONE)
+		return;
+	n = refuse(gw, gateway_listener_row(gw, slot), fd, fault);
 	if (gw->refused_s != second)
 		gw->refused_n = 0;
 	gw->refused_s = second;
 	if (gw->refused_n++ < REFUSALS_TOLD)
-		record_refusal(gw, slot, peer, fault, bytes_out);
-}
-
-void
-gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault)
-{
-	const struct snapshot_listener *l = gateway_listener_row(gw, slot);
-	size_t                          said = 0;
-
-	if (fault == FAULT_NONE)
-		return;
-	if (l && !l->tls && l->mode == LISTENER_EXPLICIT)
-		said = refuse(gw, fd, fault);
-	tell_log(gw, slot, peer, fault, said);
+		record_refusal(gw, slot, peer, fault, n);
 }
 
 const struct snapshot_listener *
@@ -323,7 +333,7 @@ may_come(struct gateway *gw, const struct slot *slot, int fd, const struct endpo
 	*greets = l && l->greets;
 	if ((*greets && greet_is_balancer(gw, l, &peer->addr)) || gateway_admits(gw, (uint16_t)(slot - gw->slot), &peer->addr, &fault))
 		return true;
-	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), peer, fd, fault);
+	gateway_turn_away(gw, (uint16_t)(slot - gw->slot), fd, peer, fault);
 	sock_close(fd);
 	return false;
 }

@@ -29,6 +29,7 @@
 struct aia;
 struct basic_cache;
 struct desk;
+struct health;
 struct leaf_desk;
 struct origin_memory;
 struct session;
@@ -69,6 +70,8 @@ struct gateway {
 	struct lane_pool   lanes;
 	struct buf_pool    bufs;
 	struct origin_pool origins;
+	struct health     *health; /* owned; null: no snapshot had a parent yet, or no memory */
+	uint64_t           parent_turn; /* whose turn it is, under round-robin */
 	uint64_t           date_s; /* the second that `date` is of */
 	char               date[40];
 	struct desk        *desk;  /* owned by the worker; null: there is nobody to ask */
@@ -118,9 +121,8 @@ struct span gateway_date(struct gateway *gw);
 bool gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client, enum fault *fault);
 /* The listener, in the snapshot in use; null: it is not in the configuration any more. */
 const struct snapshot_listener *gateway_listener_row(const struct gateway *gw, uint16_t slot);
-/* Somebody may not use a listener: the access log is told, and they too, if the listener speaks plain HTTP. FAULT_NONE: nobody is. Leaves closing to the
- * caller. */
-void gateway_turn_away(struct gateway *gw, uint16_t slot, const struct endpoint *peer, int fd, enum fault fault);
+/* Tell the log that somebody may not use a listener, and him why, if he speaks plain HTTP; FAULT_NONE: nobody. Leaves closing to the caller. */
+void gateway_turn_away(struct gateway *gw, uint16_t slot, int fd, const struct endpoint *peer, enum fault fault);
 /* Out of descriptors: stop accepting for a moment rather than spin. */
 void gateway_pause(struct gateway *gw);
 

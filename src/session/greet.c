@@ -302,13 +302,13 @@ refuse_header(struct session *s, const char *what)
 static bool
 admit(struct session *s)
 {
-	enum fault                      fault;
+	enum fault fault;
 
 	if (gateway_admits(s->gw, s->slot, &s->peer.addr, &fault)) {
 		session_tally(s);
 		return true;
 	}
-	gateway_turn_away(s->gw, s->slot, &s->peer, s->client.fd, fault);
+	gateway_turn_away(s->gw, s->slot, s->client.fd, &s->peer, fault);
 	session_finish(s, FAULT_NONE);
 	return false;
 }

@@ -220,6 +220,7 @@ branch_new(struct origin *trunk, struct session *user)
 	o->user = user;
 	o->addr = trunk->addr;
 	o->port = trunk->port;
+	o->way = trunk->way;
 	o->ground = trunk->ground;
 	o->reused = true; /* the trunk may have died in its sleep */
 	o->side.fd = -1;
@@ -240,7 +241,7 @@ find(struct origin_pool *p, const struct origin_want *w, uint64_t ground, bool u
 	TAILQ_FOREACH(e, &p->bucket[bucket_of(p, w->host, w->port)], in_bucket)
 	{
 		const struct origin *o = e->origin;
-		if (!is_for(e, w->host, w->port) || e->generation != w->generation || o->ground != ground)
+		if (!is_for(e, w->host, w->port) || e->generation != w->generation || o->ground != ground || o->way != w->way)
 			continue;
 		if (w->min_version && o->tls && tls_version(o->tls) < w->min_version)
 			continue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * origin: connections to servers, and the pool of those that wait for their next request.
- * A pooled connection serves any client, but only for the same host, port, snapshot and ground, and never once connection-bound authentication was
+ * A pooled connection serves any client, but only for the same host, port, way, snapshot and ground, and never once connection-bound authentication was
  * seen on it (RFC 4559 section 6). Inside inspected tunnels one that carried any authentication is of its client's own ground.
  */
 #ifndef POSTERN_SESSION_ORIGIN_H
@@ -30,6 +30,7 @@ struct origin {
 	struct addr     addr;
 	uint16_t        port;
 	struct tls_end *tls;    /* its side's carrier; null: bare, or a branch */
+	uint64_t        way;    /* how it goes there (way.h); 0: straight */
 	uint64_t        ground; /* of an inspected tunnel (inside.h) whose requests may use it; 0: in the open */
 	bool            reused; /* has served a request before */
 	bool            bound;  /* connection-bound authentication was seen: what a server takes it for hangs on what it carried before */
@@ -74,6 +75,7 @@ bool origin_was_asked(const struct origin *o);
 struct origin_want {
 	struct span host;
 	uint16_t    port;
+	uint64_t    way;
 	uint64_t    generation;  /* of the snapshot that it was opened under */
 	uint64_t    ground;
 	uint64_t    own;         /* 0: any of this ground will do; else one of this ground, or one that serves nobody and becomes of it for good */

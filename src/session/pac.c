@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "policy/pac.h"
 #include "session/compose.h"
 #include "session/session.h"
 
@@ -85,7 +86,7 @@ pac_serve(struct session *s)
 	put(&o, span_of(line, (size_t)snprintf(line, sizeof line, "\r\nCache-Control: max-age=%llu\r\n", (unsigned long long)snap->set->pac_max_age_s)));
 	if (!known)
 		put(&o, span_of(line, (size_t)snprintf(line, sizeof line,
-		    "Content-Type: application/x-ns-proxy-autoconfig\r\nContent-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n", text.n)));
+		    "Content-Type: " PAC_TYPE "\r\nContent-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n", text.n)));
 	reply_own(s, known ? 304 : 200, &o, known || r->head.method_id == METHOD_HEAD ? SPAN("") : text);
 	return true;
 }

@@ -5,17 +5,20 @@
  * Always true: no address is connected to that egress (and, where a rule asks for addresses, policy) has not judged; a name that policy denies is never
  * looked up unless a rule asks for its address.
  */
+#include <stdio.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "net/sock.h"
 #include "session/count.h"
 #include "session/inspect.h"
+#include "session/way.h"
 
 /* A pooled connection that idled longer may be closing right now: fine for a request that can be repeated, not for one that cannot. */
 #define FRESH_MS 1000u
 
 static void on_resolved(void *arg, enum fault fault, struct resolved *res);
+static void reach_straight(struct session *s);
 static void on_dialled(void *arg, enum fault fault, int fd, const struct addr *to);
 
 static uint32_t
@@ -128,10 +131,10 @@ has_kept(const struct session *s)
 	const struct request *r = s->req;
 	bool                  of_ground;
 
-	if (!s->origin || r->is_connect || s->origin->port != r->at.port)
+	if (!s->origin || r->is_connect || s->origin->way != way_key(s) || s->origin->port != way_port(s))
 		return false;
 	of_ground = s->origin->ground == ground(s) || (is_inner(s) && s->origin->ground == inside_own_ground(s->inside));
-	return of_ground && origin_is_for(s->origin, host_span(&r->at.host), r->snap->set->generation);
+	return of_ground && origin_is_for(s->origin, way_host(s), r->snap->set->generation);
 }
 
 /* Another request's connection. False: there is none. */
@@ -140,8 +143,9 @@ take_pooled(struct session *s)
 {
 	const struct request    *r = s->req;
 	const struct origin_want want = {
-		.host = host_span(&r->at.host),
-		.port = r->at.port,
+		.host = way_host(s),
+		.port = way_port(s),
+		.way = way_key(s),
 		.generation = r->snap->set->generation,
 		.ground = ground(s),
 		.own = own_ground(s),
@@ -154,13 +158,42 @@ take_pooled(struct session *s)
 	return s->origin != NULL;
 }
 
+/* The place that was dialled, the parent or the origin, cannot be reached. */
+static void
+dial_failed(struct session *s, enum fault fault)
+{
+	struct request    *r = s->req;
+	struct dial_source from;
+	char               text[ADDR_TEXT_MAX], detail[ADDR_TEXT_MAX + 80];
+
+	session_drop_origin(s);
+	if (fault == FAULT_CONNECT_FAILED && way_source(r, &from)) {
+		const struct addr *a = &from.addr[!addr_is_v4(&r->to)];
+		addr_print(a, text);
+		snprintf(detail, sizeof detail, "from source %s%s", text, snapshot_is_local(r->snap, a) ? "" : ", which is no address of this machine");
+		request_note_tls(r, detail);
+	}
+	if (r->parent)
+		reach_parent_failed(s, fault);
+	else
+		reply_fault(s, fault);
+}
+
+/* The port to dial, which with a parent is not what the connection is found by. */
+static uint16_t
+dial_port(const struct request *r)
+{
+	return r->parent ? way_parent(r)->port : r->at.port;
+}
+
 /* False: no memory. */
 static bool
 have_origin(struct session *s, int fd, const struct addr *to)
 {
-	s->origin = origin_new(s->gw, s, fd, to, s->req->at.port);
+	s->origin = origin_new(s->gw, s, fd, to, way_port(s));
 	if (!s->origin)
 		return false;
+	s->origin->way = way_key(s);
 	if (s->original && !s->req->is_connect && !is_inner(s))
 		s->origin->ground = ground(s);
 	return true;
@@ -169,38 +202,45 @@ have_origin(struct session *s, int fd, const struct addr *to)
 static void
 start_dial(struct session *s)
 {
-	struct request *r = s->req;
-	enum fault      fault = FAULT_NONE;
-	int             fd;
+	struct request           *r = s->req;
+	struct dial_source        room;
+	const struct dial_source *from = way_source(r, &room);
+	uint64_t                  most = r->parent ? way_parent(r)->connect_timeout_ms : r->snap->set->connect_timeout_ms;
+	enum fault                fault = FAULT_NONE;
+	int                       fd;
 
 	session_move(s, SESSION_DIAL);
+	session_deadline(s, most);
 	r->errand_us = loop_now_us(s->gw->loop);
 	r->has_to = true;
 	r->to = r->addr[0];
+	if (!way_fit_addresses(r)) {
+		request_note_tls(r, "it has no address of the family that source has");
+		dial_failed(s, FAULT_CONNECT_UNREACHABLE);
+		return;
+	}
+	r->to = r->addr[0];
 	r->to_original = reach_original(s) != NULL;
 	if (r->n_addr > 1) {
-		r->dial = dial_start(s->gw->loop, r->addr, r->n_addr, r->at.port, r->snap->set->connect_timeout_ms, on_dialled, s);
+		r->dial = dial_start(s->gw->loop, r->addr, r->n_addr, dial_port(r), from, most, on_dialled, s);
 		if (!r->dial)
 			reply_fault(s, FAULT_NO_MEMORY);
 		return;
 	}
-	fd = dial_now(&(struct endpoint){.addr = r->addr[0], .port = r->at.port}, &fault);
-	if (fd < 0) {
-		reply_fault(s, fault);
-		return;
-	}
-	if (!have_origin(s, fd, &r->addr[0]))
+	fd = dial_now(&(struct endpoint){.addr = r->addr[0], .port = dial_port(r)}, from, &fault);
+	if (fd < 0)
+		dial_failed(s, fault);
+	else if (!have_origin(s, fd, &r->addr[0]))
 		reply_fault(s, FAULT_NO_MEMORY);
 }
 
-static void
-connected(struct session *s)
+void
+reach_connected(struct session *s)
 {
 	struct request *r = s->req;
 
 	r->connect_ms = since_ms(s, r->errand_us);
 	count_time(s->gw, HISTOGRAM_CONNECT, loop_now_us(s->gw->loop) - r->errand_us);
-	s->origin->side.writable = true;
 	if (r->is_connect && r->status == 200)
 		inspect_connected(s);
 	else if (r->is_connect && s->inside)
@@ -211,6 +251,105 @@ connected(struct session *s)
 		origin_tls_begin(s);
 	else
 		forward_begin(s);
+}
+
+static void
+connected(struct session *s)
+{
+	s->origin->side.writable = true;
+	if (s->req->parent)
+		way_worked(s, loop_now_us(s->gw->loop) - s->req->errand_us);
+	if (s->req->parent && !way_is_relayed(s))
+		parent_connect(s);
+	else
+		reach_connected(s);
+}
+
+/* --- a parent --- */
+
+/* Its addresses: whatever egress says of them, but not ourselves. */
+static void
+dial_parent(struct session *s, const struct addr *a, unsigned n)
+{
+	struct request *r = s->req;
+
+	r->n_addr = 0;
+	for (unsigned i = 0; i < n && r->n_addr < TARGET_ADDRS; i++)
+		if (!snapshot_is_self(r->snap, &a[i], way_parent(r)->port))
+			r->addr[r->n_addr++] = a[i];
+	if (r->n_addr)
+		start_dial(s);
+	else
+		reach_parent_failed(s, FAULT_SELF_TARGET);
+}
+
+static void
+on_parent_resolved(void *arg, enum fault fault, struct resolved *res)
+{
+	struct session *s = arg;
+	struct request *r = s->req;
+
+	r->job = NULL;
+	r->resolve_ms = since_ms(s, r->errand_us);
+	session_move(s, SESSION_GATE);
+	if (fault != FAULT_NONE)
+		reach_parent_failed(s, fault);
+	else
+		dial_parent(s, res->addr, res->n);
+	resolved_unref(res);
+}
+
+/* To the parent that was chosen. */
+static void
+reach_parent(struct session *s)
+{
+	struct request  *r = s->req;
+	struct span      host = snapshot_text(r->snap, way_parent(r)->host);
+	enum fault       fault = FAULT_NONE;
+	struct resolved *known;
+	struct addr      a;
+
+	if (addr_parse(host, &a)) {
+		dial_parent(s, &a, 1);
+	} else if ((known = resolver_cached(s->gw->resolver, host, &fault))) {
+		dial_parent(s, known->addr, known->n);
+		resolved_unref(known);
+	} else if (fault != FAULT_NONE) {
+		reach_parent_failed(s, fault);
+	} else {
+		session_move(s, SESSION_LOOKUP);
+		r->errand_us = loop_now_us(s->gw->loop);
+		r->job = resolver_start(s->gw->resolver, host, on_parent_resolved, s);
+		if (!r->job)
+			reply_fault(s, FAULT_NO_MEMORY);
+	}
+}
+
+/* Where the way that is chosen leads; the addresses of the target are there, if it is to be reached itself. */
+static void
+go_out(struct session *s)
+{
+	if (s->req->parent)
+		reach_parent(s);
+	else
+		start_dial(s);
+}
+
+void
+reach_parent_failed(struct session *s, enum fault fault)
+{
+	struct request *r = s->req;
+
+	way_failed(s, fault);
+	r->has_to = false;
+	if (s->state != SESSION_GATE)
+		session_move(s, SESSION_GATE);
+	if (!way_choose(s))
+		return;
+	if (r->parent)
+		reach_parent(s);
+	else
+		reach_straight(s);
 }
 
 /* Over the connection that is there. */
@@ -264,12 +403,10 @@ reach_on_origin(struct session *s, unsigned what)
 	enum fault fault;
 
 	fault = dial_outcome(s->origin->side.fd, what);
-	if (fault != FAULT_NONE) {
-		session_drop_origin(s);
-		reply_fault(s, fault);
-		return;
-	}
-	connected(s);
+	if (fault != FAULT_NONE)
+		dial_failed(s, fault);
+	else
+		connected(s);
 }
 
 static void
@@ -281,15 +418,12 @@ on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
 	r->dial = NULL;
 	if (to)
 		r->to = *to;
-	if (fault != FAULT_NONE) {
-		reply_fault(s, fault);
-		return;
-	}
-	if (!have_origin(s, fd, to)) {
+	if (fault != FAULT_NONE)
+		dial_failed(s, fault);
+	else if (!have_origin(s, fd, to))
 		reply_fault(s, FAULT_NO_MEMORY);
-		return;
-	}
-	connected(s);
+	else
+		connected(s);
 }
 
 /* The addresses are known: judge them, by the rules as well when these asked for them. False: answered. */
@@ -355,8 +489,8 @@ original_passes(struct session *s)
 static void
 have_addresses(struct session *s, const struct resolved *res)
 {
-	if (addresses_pass(s, res->addr, res->n) && original_passes(s) && wants_connection(s))
-		start_dial(s);
+	if (addresses_pass(s, res->addr, res->n) && original_passes(s) && wants_connection(s) && way_choose(s))
+		go_out(s);
 }
 
 static void
@@ -385,14 +519,21 @@ reach_lookup(struct session *s)
 
 	if (has_kept(s)) { /* its address is the one that matters */
 		r->pinned = s->origin->bound;
-		if (addresses_pass(s, &s->origin->addr, 1))
+		if (!addresses_pass(s, &s->origin->addr, 1) || !way_choose(s))
+			return;
+		if (has_kept(s)) { /* the rule that decided now goes the same way */
 			use_origin(s);
+			return;
+		}
+		r->pinned = false;
+		session_drop_origin(s);
+		go_out(s);
 		return;
 	}
 	session_drop_origin(s);
 	if (is_inner(s) && s->inside->is_fixed) {
-		if (addresses_pass(s, &s->inside->fixed, 1) && wants_connection(s))
-			start_dial(s);
+		if (addresses_pass(s, &s->inside->fixed, 1) && wants_connection(s) && way_choose(s))
+			go_out(s);
 		return;
 	}
 	if (!r->resolved && (r->resolved = resolver_cached(s->gw->resolver, name, &fault)))
@@ -412,15 +553,35 @@ reach_lookup(struct session *s)
 		reply_fault(s, FAULT_NO_MEMORY);
 }
 
+/* To the origin itself, or, an address that the client named being judged here too, to the parent. */
+static void
+reach_straight(struct session *s)
+{
+	struct request    *r = s->req;
+	const struct addr *original = reach_original(s);
+	bool               is_name = r->at.host.kind == HOST_NAME && !original && !(is_inner(s) && s->inside->is_fixed), needs_user;
+	enum fault         fault;
+
+	if (is_name) {
+		if (r->parent) /* which looks it up */
+			go_out(s);
+		else
+			reach_lookup(s);
+		return;
+	}
+	fault = judge_addresses(r, is_inner(s) ? &s->inside->fixed : original ? original : &r->at.host.addr, 1, false, &needs_user);
+	if (fault != FAULT_NONE)
+		reply_fault(s, fault);
+	else
+		go_out(s);
+}
+
 void
 reach_begin(struct session *s)
 {
-	struct request    *r = s->req;
-	const struct addr *original;
-	enum fault         fault;
-	bool               needs_user;
+	struct request *r = s->req;
 
-	if (!wants_connection(s))
+	if (!wants_connection(s) || !way_choose(s))
 		return;
 	if (has_kept(s)) {
 		r->pinned = s->origin->bound;
@@ -428,20 +589,30 @@ reach_begin(struct session *s)
 		return;
 	}
 	session_drop_origin(s);
-	if (!r->is_connect && !r->retried && take_pooled(s)) {
+	if (!r->is_connect && !r->retried && take_pooled(s))
 		use_origin(s);
-		return;
-	}
-	original = reach_original(s);
-	if (r->at.host.kind == HOST_NAME && !original && !(is_inner(s) && s->inside->is_fixed)) {
-		reach_lookup(s);
-		return;
-	}
-	fault = judge_addresses(r, is_inner(s) ? &s->inside->fixed : original ? original : &r->at.host.addr, 1, false, &needs_user);
-	if (fault != FAULT_NONE)
-		reply_fault(s, fault);
 	else
-		start_dial(s);
+		reach_straight(s);
+}
+
+void
+reach_on_timeout(struct session *s)
+{
+	struct request *r = s->req;
+	enum fault      fault = s->state == SESSION_LOOKUP ? FAULT_DNS_TIMEOUT : FAULT_CONNECT_TIMEOUT;
+
+	if (!r->parent) {
+		reply_fault(s, fault);
+		return;
+	}
+	if (r->job)
+		resolve_job_cancel(r->job);
+	r->job = NULL;
+	if (r->dial)
+		dial_cancel(r->dial);
+	r->dial = NULL;
+	session_drop_origin(s);
+	reach_parent_failed(s, fault);
 }
 
 /* The addresses that the rule was found to hold for, if it asked for them, are those that count. */

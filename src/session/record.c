@@ -11,6 +11,7 @@
 #include "session/inside.h"
 #include "session/logon.h"
 #include "session/session.h"
+#include "session/way.h"
 
 #define URL_MAX   8000u
 #define ENTRY_MAX 512u
@@ -117,6 +118,8 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 		if (snap->set->log_entry) /* they are many: only for a log that may tell them */
 			text[RT_GROUPS] = identity_groups(r->identity);
 	}
+	if (r->parent)
+		text[RT_PARENT] = snapshot_text(snap, way_parent(r)->name);
 	if (r->logon && r->logon->detail)
 		text[RT_AUTH_DETAIL] = span_str(r->logon->detail);
 	if (r->has_target)
@@ -150,7 +153,7 @@ fill(const struct session *s, const struct request *r, struct record *rec)
 		.has_action = r->has_verdict,
 		.ech = r->ech,
 		.is_inner = in != NULL,
-		.hier = !r->has_to ? HIER_NONE : r->to_original || (in && in->is_original) ? HIER_ORIGINAL_DST : HIER_DIRECT,
+		.hier = r->snap ? way_hier(r, in && in->is_original) : HIER_NONE,
 		.scheme = (uint8_t)(r->has_target ? r->url.scheme : SCHEME_NONE),
 		.action = (uint8_t)(r->reported_only ? ACTION_TUNNEL : r->verdict.action),
 		.guard = (uint8_t)r->guard,
@@ -217,7 +220,7 @@ record_refusal(struct gateway *gw, uint16_t slot, const struct endpoint *peer, e
 		.client = *peer,
 		.minor = 255,
 		.fault = (uint16_t)fault,
-		.status = fault_row(fault)->status,
+		.status = bytes_out ? fault_row(fault)->status : 0,
 		.worker = (uint16_t)gw->worker,
 		.resolve_ms = MS_NONE,
 		.connect_ms = MS_NONE,

@@ -10,6 +10,7 @@
 #include "session/compose.h"
 #include "session/effects.h"
 #include "session/inspect.h"
+#include "session/way.h"
 
 #define READS 8 /* in one turn, before others get theirs */
 
@@ -189,7 +190,9 @@ pass_head(struct session *s, const struct head *h)
 		return r->head.minor == 0 || (head.p && send_down(s, head, SPAN("")));
 	}
 	if (h->status == 407) { /* RFC 9110 15.5.8: ours to say, and what it asks for would be sent to us */
-		forward_origin_failed(s, FAULT_ORIGIN_407);
+		if (way_is_relayed(s))
+			parent_say_refused(s);
+		forward_origin_failed(s, way_is_relayed(s) ? FAULT_PARENT_AUTH : FAULT_ORIGIN_407);
 		return false;
 	}
 	if (r->needs_response) {

@@ -12,6 +12,7 @@ libpostern_a_SOURCES += \
 	src/session/gateway.c src/session/gateway.h \
 	src/session/greet.c src/session/greet.h \
 	src/session/head.c \
+	src/session/health.c src/session/health.h \
 	src/session/inside.c src/session/inside.h \
 	src/session/inspect.c src/session/inspect.h \
 	src/session/list.c src/session/list.h \
@@ -21,6 +22,7 @@ libpostern_a_SOURCES += \
 	src/session/origin_tls.c \
 	src/session/pac.c \
 	src/session/page.c src/session/page.h \
+	src/session/parent.c \
 	src/session/peek.c \
 	src/session/reach.c \
 	src/session/queue.c src/session/queue.h \
@@ -32,4 +34,5 @@ libpostern_a_SOURCES += \
 	src/session/streams.c \
 	src/session/throttle.c src/session/throttle.h \
 	src/session/tunnel.c \
-	src/session/unserved.c src/session/unserved.h
+	src/session/unserved.c src/session/unserved.h \
+	src/session/way.c src/session/way.h

@@ -27,8 +27,8 @@ static const uint32_t edges[SESSION_STATES] = {
 	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LINGER) | TO(DONE),
 	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_QUEUE] = TO(GATE) | TO(LOOKUP) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(LEAF) | TO(DONE),
-	[SESSION_DIAL] = TO(DIAL) | TO(PARENT) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
-	[SESSION_PARENT] = TO(DIAL) | TO(AUTH) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(LINGER) | TO(DONE),
+	[SESSION_DIAL] = TO(GATE) | TO(DIAL) | TO(PARENT) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(DONE),
+	[SESSION_PARENT] = TO(GATE) | TO(DIAL) | TO(AUTH) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LEAF) | TO(LINGER) | TO(DONE),
 	[SESSION_FORWARD] = TO(HEAD) | TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
 	[SESSION_DRAIN] = TO(HEAD) | TO(LINGER) | TO(DONE),
 	[SESSION_REPLY] = TO(HEAD) | TO(DRAIN) | TO(PEEK) | TO(TUNNEL) | TO(LINGER) | TO(DONE),
@@ -418,6 +418,9 @@ session_on_origin(struct session *s, unsigned what)
 	case SESSION_DIAL:
 		reach_on_origin(s, what);
 		break;
+	case SESSION_PARENT:
+		parent_on_origin(s);
+		break;
 	case SESSION_FORWARD:
 		forward_on_origin(s);
 		break;
@@ -456,7 +459,11 @@ on_deadline(void *arg)
 			session_finish(s, FAULT_NONE);
 		break;
 	case SESSION_LOOKUP:
-		reply_fault(s, FAULT_DNS_TIMEOUT);
+	case SESSION_DIAL:
+		reach_on_timeout(s);
+		break;
+	case SESSION_PARENT:
+		parent_on_timeout(s);
 		break;
 	case SESSION_AUTH:
 		logon_explain(s->req->logon, "no answer");
@@ -464,9 +471,6 @@ on_deadline(void *arg)
 		break;
 	case SESSION_QUEUE:
 		queue_on_timeout(s);
-		break;
-	case SESSION_DIAL:
-		reply_fault(s, FAULT_CONNECT_TIMEOUT);
 		break;
 	case SESSION_FORWARD:
 		forward_on_timeout(s);

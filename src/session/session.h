@@ -101,9 +101,15 @@ struct request {
 	struct resolve_job *job;
 	struct resolved    *resolved; /* a reference */
 	struct dial        *dial;
-	struct addr         addr[TARGET_ADDRS]; /* judged and found good */
+	struct addr         addr[TARGET_ADDRS]; /* judged and found good; of the parent, where it goes through one */
 	unsigned            n_addr;
 	uint64_t            errand_us; /* when the errand began */
+
+	/* the way out (way.h) */
+	uint16_t            parent;    /* through the snapshot's parent of this index, less one; 0: none */
+	uint8_t             parent_at; /* its place among the rule's */
+	uint8_t             tried;     /* bit for each of the rule's that could not be reached */
+	bool                straight;  /* all are down, and it goes to the origin itself */
 
 	/* TLS with the origin, then, of an inspected CONNECT, with the client */
 	struct tls_end     *shake;    /* owned: a handshake, until the side that it is for carries it; null: none */
@@ -254,6 +260,13 @@ void reach_resume(struct session *s); /* reach.c: it has its place in front of a
 void reach_lookup(struct session *s); /* reach.c: for gate: the addresses are needed */
 void authenticate(struct session *s); /* authenticate.c: for gate: the user is needed */
 void reach_on_origin(struct session *s, unsigned what);
+void reach_on_timeout(struct session *s);                    /* of the look-up or the dial */
+void reach_connected(struct session *s);                     /* reach.c: to the origin, by a parent's tunnel or straight */
+void reach_parent_failed(struct session *s, enum fault fault); /* reach.c: it cannot be reached: the next one */
+void parent_connect(struct session *s);                      /* parent.c: it is connected, and is to tunnel */
+void parent_on_origin(struct session *s);
+void parent_on_timeout(struct session *s);
+void parent_say_refused(const struct session *s);            /* for the operations log: our credentials are no good there */
 /* Where the deciding rule has a transparent request go, whatever its name resolves to; null: where the name says. */
 const struct addr *reach_original(const struct session *s);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */

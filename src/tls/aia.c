@@ -256,7 +256,7 @@ fetch_dial(struct fetch *f, const struct addr *a, unsigned n)
 		if (egress_allows_errand(egress, &a[i]) && !snapshot_is_self(f->snap, &a[i], PORT))
 			f->addr[f->n_addr++] = a[i];
 	if (f->n_addr > 0 && egress_port_allowed(egress, false, PORT))
-		f->dialling = dial_start(f->aia->loop, f->addr, f->n_addr, PORT, TIMEOUT_MS, on_dialled, f);
+		f->dialling = dial_start(f->aia->loop, f->addr, f->n_addr, PORT, NULL, TIMEOUT_MS, on_dialled, f);
 	return f->dialling != NULL;
 }
 

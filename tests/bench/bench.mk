@@ -52,3 +52,9 @@ bench: bench-inspect
 bench-inspect: inspect_load$(EXEEXT) postern$(EXEEXT)
 	@echo "== bench_inspect"; $(srcdir)/tests/bench/bench_inspect.sh .
 .PHONY: bench-inspect
+
+# What limits cost those who have none.
+bench: bench-limits
+bench-limits: postern$(EXEEXT)
+	@echo "== bench_limits"; $(srcdir)/tests/bench/bench_limits.sh .
+.PHONY: bench-limits

@@ -39,7 +39,7 @@ class Gateway:
     """One running `postern run`. `rules` is ini text; `options` go to [gateway] (head_timeout="1s" is head-timeout = 1s)."""
 
     def __init__(self, folder, rules=LET_ALL, clients="0.0.0.0/0 ::/0", address=None, words=(), log_file=None, env=None, start=True, more="",
-                 rlimit=None, port=None, before=(), program=PROGRAM, **options):
+                 rlimit=None, port=None, before=(), program=PROGRAM, listener="", **options):
         self.folder = Path(folder)
         self.rlimit = rlimit
         self.program = program
@@ -52,10 +52,11 @@ class Gateway:
         self.file = self.folder / "postern.ini"
         self.access = Path(log_file) if log_file else self.folder / "access.json"
         self.native = self.folder / "access.log"
-        self.clients, self.more = clients, more
+        self.clients, self.more, self.listener = clients, more, listener  # `listener`: further lines of its section, of the first configuration
         self.options = {"workers": 1, "user": "nobody", "visible-name": "gw.example.net", "resolver": world.RESOLVER, "drain-timeout": "5s",
                         **{key.replace("_", "-"): value for key, value in options.items()}}
         self.write(rules)
+        self.listener = ""
         self.words, self.env = list(words), env
         self.stderr = self.folder / "stderr"
         self.child = None
@@ -66,7 +67,7 @@ class Gateway:
         """The ini, anew."""
         self.options.update({key.replace("_", "-"): value for key, value in options.items()})
         lines = "\n".join(f"{key} = {value}" for key, value in self.options.items())
-        self.file.write_text(f"[gateway]\n{lines}\n\n[listener edge]\naddress = {self.listens}\nclients = {self.clients}\n{rules}\n"
+        self.file.write_text(f"[gateway]\n{lines}\n\n[listener edge]\naddress = {self.listens}\nclients = {self.clients}\n{self.listener}\n{rules}\n"
                              f"[log access]\nfile = {self.access}\nformat = json\n\n[log native]\nfile = {self.native}\nformat = squid\n{self.more}")
         self.file.chmod(0o644)
 
@@ -81,7 +82,8 @@ class Gateway:
         command = self.before + command
         out = open(self.stderr, "ab")
         limits = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.rlimit, self.rlimit))) if self.rlimit else None
-        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(self.env or {})}, preexec_fn=limits)
+        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(self.env or {})}, preexec_fn=limits,
+                                      pass_fds=getattr(self, "pass_fds", ()))
         out.close()
         self.says(r"postern.*: ready")
         return self

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """routed: clients that know of no proxy. They live in a network namespace of their own, behind a wire to the gateway's machine, which is their router."""
 
+import re
 import subprocess
 
 import world as w
+from gateway import SOURCE
 
 WIRE, NS = "g0", "routed"
 ROUTER, CLIENT = "10.66.0.1", "10.66.0.2"
@@ -39,24 +41,21 @@ def nft(text):
     subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
 
 
-def redirect(port, what="80, 443, 8080"):
-    """nftables' REDIRECT, as the manual has it."""
-    nft(f"""table inet redirecting {{
-  chain prerouting {{
-    type nat hook prerouting priority dstnat
-    iifname "{WIRE}" tcp dport {{ {what} }} redirect to :{port}
-  }}
-}}""")
+def shipped(name, port, web):
+    """The rules of contrib/transparent, with this network's names."""
+    text = (SOURCE / "contrib" / "transparent" / name).read_text()
+    for key, value in (("inside", f'"{WIRE}"'), ("gateway_port", port), ("web", "{ %s }" % web)):
+        text, found = re.subn(rf"(?m)^define {key} = .*$", f"define {key} = {value}", text)
+        assert found == 1, key
+    nft(text)
 
 
-def tproxy(port, what="80, 443, 8080"):
-    """nftables' TPROXY, as the manual has it."""
-    nft(f"""table inet tproxying {{
-  chain prerouting {{
-    type filter hook prerouting priority mangle
-    iifname "{WIRE}" meta l4proto tcp tcp dport {{ {what} }} meta mark set 1 tproxy to :{port} accept
-  }}
-}}""")
+def redirect(port, web):
+    shipped("redirect.nft", port, web)
+
+
+def tproxy(port, web):
+    shipped("tproxy.nft", port, web)
     for family, everything in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
         ip(family, "rule", "add", "fwmark", "1", "lookup", "100")
         ip(family, "route", "add", "local", everything, "dev", "lo", "table", "100")

@@ -235,6 +235,19 @@ def test_a_name_that_is_not_ours_is_refused(shared):
     assert admin.ask("/healthz", host="", version="1.0").status == 200
 
 
+def test_what_pac_publishes_is_there_too(admin_of):
+    gw, admin = admin_of(RULES + "[pac]\nproxy = gw.example.net:3128\n")
+    for path in ("/proxy.pac", "/wpad.dat"):
+        for host in ("localhost", "wpad.corp.example"):
+            answer = admin.ask(path, host=host)
+            assert (answer.status, answer["content-type"]) == (200, "application/x-ns-proxy-autoconfig"), host
+            assert answer.body == gw.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").body
+    gw.write(RULES)
+    gw.reload()
+    wire.wait_until(lambda: admin.ask("/proxy.pac").status == 404, "the reload")
+    assert admin.ask("/proxy.pac", host="wpad.corp.example").status == 404
+
+
 def test_strangers_are_closed_unread(admin_of):
     gw, admin = admin_of(admin_clients="127.0.0.1/32")
     assert admin.health() == (200, "ready")

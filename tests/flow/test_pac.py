@@ -86,6 +86,14 @@ def test_it_holds_no_denied_name_and_no_rule(here):
     assert "bad.manage" not in text and "denied" not in text and "192.0.2" not in text and "no.data" not in text
 
 
+def test_the_admin_address_serves_it_too(gateway):
+    port = g.free_port()
+    one = gateway(rules="[pac]\n" + g.LET_ALL, admin=f"127.0.0.1:{port}")
+    with wire.connect(("127.0.0.1", port)) as c:
+        answer = c.send("GET /wpad.dat HTTP/1.1\r\nHost: localhost\r\n\r\n").response()
+    assert answer.status == 200 and answer["content-type"] == MEDIA and answer.body == fetch(one, "/wpad.dat").body
+
+
 def test_without_a_section_there_is_none(gateway):
     assert fetch(gateway(), "/proxy.pac").status == 400
 

@@ -45,7 +45,7 @@ def test_no_child_leaves_a_descriptor_to_what_it_may_start(gateway, folder):
     path.write_text("# nobody\n")
     path.chmod(0o600)
     gw = gateway(f"[auth]\nschemes = basic\nbasic-file = {path}\nbasic-without-tls = yes\n[rule all]\naction = tunnel\n")
-    wire.wait_until(lambda: gw.pids("--child auth"), "an auth process")
+    wire.wait_until(lambda: gw.pids("postern-auth "), "an auth process that has begun")
     for pid in gw.processes():
         kept = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2 and not closes_on_exec(pid, fd)]
         assert kept == [], (status(pid)["Name"], kept)

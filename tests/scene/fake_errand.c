@@ -212,13 +212,13 @@ dial_tell(void *arg)
 }
 
 struct dial *
-dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, uint64_t timeout_ms, dial_fn *done, void *arg)
+dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, const struct dial_source *from, uint64_t timeout_ms, dial_fn *done, void *arg)
 {
 	struct dial *d = calloc(1, sizeof *d);
 	char         text[DIAL_ADDRS_MAX * ADDR_TEXT_MAX] = "", one[ADDR_TEXT_MAX];
 	size_t       at = 0;
 
-	(void)l, (void)timeout_ms; /* the session's own deadline is as long */
+	(void)l, (void)from, (void)timeout_ms; /* the session's own deadline is as long */
 	if (!d)
 		return NULL;
 	d->event = (struct happening){.fn = dial_tell, .arg = d};

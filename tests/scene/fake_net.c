@@ -322,14 +322,16 @@ was_read(struct fake_sock *s, size_t n)
 		s->in.at = s->in.n = 0;
 }
 
-/* Scenes play explicit listeners. */
 bool
 sock_original(int fd, struct endpoint *local, struct endpoint *original)
 {
-	(void)fd;
-	(void)local;
-	(void)original;
-	return false;
+	struct fake_sock *s = sock_open(fd, "asking where it was going");
+
+	if (!s || !s->original.port)
+		return false;
+	*local = (struct endpoint){.addr = addr_from_v4(INADDR_LOOPBACK), .port = 3128};
+	*original = s->original;
+	return true;
 }
 
 ssize_t
@@ -345,6 +347,20 @@ sock_read(int fd, void *buf, size_t n)
 		memcpy(buf, bytes_left(&s->in).p, (size_t)r);
 		was_read(s, (size_t)r);
 	}
+	return r;
+}
+
+ssize_t
+sock_peek(int fd, void *buf, size_t n)
+{
+	struct fake_sock *s = sock_open(fd, "looking");
+	ssize_t           r;
+
+	if (!s)
+		return -1;
+	r = readable(s, n);
+	if (r > 0)
+		memcpy(buf, bytes_left(&s->in).p, (size_t)r);
 	return r;
 }
 
@@ -489,11 +505,12 @@ keepalive_set(int fd)
 /* --- net/dial.h: one address --- */
 
 int
-dial_now(const struct endpoint *to, enum fault *fault)
+dial_now(const struct endpoint *to, const struct dial_source *from, enum fault *fault)
 {
 	char              text[ENDPOINT_TEXT_MAX];
 	struct fake_sock *s;
 
+	(void)from;
 	endpoint_print(to, text);
 	fake_errand("dial %s", text);
 	*fault = fake.dial_fault;

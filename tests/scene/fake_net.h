@@ -49,6 +49,7 @@ struct fake_sock {
 	char             name[16];
 	int              fd;
 	struct endpoint  peer;
+	struct endpoint  original; /* where a transparent client was going; port 0: nobody can tell */
 	struct watch    *watch; /* the gateway's; null: none */
 	struct inside   *inside; /* owned until it is accepted: the tunnel in which the client is; null: none */
 	bool             level;

@@ -191,6 +191,11 @@ opens(struct play *p, const struct step *l)
 		if (strcmp(step_word(l, at), "inside") == 0) {
 			s->inside = inside_read(p, l, at + 1);
 			break;
+		} else if (strcmp(step_word(l, at), "to") == 0) {
+			struct authority to;
+			if (!authority_parse_connect(span_str(step_word(l, at + 1)), &to) || to.host.kind != HOST_ADDR)
+				play_fail(p, "`%s` is no address and port", step_word(l, at + 1));
+			s->original = (struct endpoint){.addr = to.host.addr, .port = to.port};
 		}
 }
 

@@ -19,3 +19,7 @@ check_PROGRAMS += test_office
 test_office_SOURCES = tests/unit/test_office.c
 test_office_CFLAGS = $(UNIT_CFLAGS)
 test_office_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_parents
+test_parents_SOURCES = tests/unit/test_parents.c
+test_parents_CFLAGS = $(UNIT_CFLAGS)
+test_parents_LDADD = $(UNIT_LDADD)

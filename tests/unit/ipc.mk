@@ -10,3 +10,7 @@ check_PROGRAMS += test_failures
 test_failures_SOURCES = tests/unit/test_failures.c
 test_failures_CFLAGS = $(UNIT_CFLAGS)
 test_failures_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_limits
+test_limits_SOURCES = tests/unit/test_limits.c
+test_limits_CFLAGS = $(UNIT_CFLAGS)
+test_limits_LDADD = $(UNIT_LDADD)

@@ -20,3 +20,7 @@ check_PROGRAMS += test_request
 test_request_SOURCES = tests/unit/test_request.c
 test_request_CFLAGS = $(UNIT_CFLAGS)
 test_request_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_pac
+test_pac_SOURCES = tests/unit/test_pac.c
+test_pac_CFLAGS = $(UNIT_CFLAGS)
+test_pac_LDADD = $(UNIT_LDADD)

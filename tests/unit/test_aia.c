@@ -24,14 +24,14 @@ static atomic_uint asked;
 static pthread_t   server;
 static char        seen[2048]; /* the last request */
 
-struct dial *__real_dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, uint64_t timeout_ms, dial_fn *done, void *arg);
-struct dial *__wrap_dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, uint64_t timeout_ms, dial_fn *done, void *arg);
+struct dial *__real_dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, const struct dial_source *from, uint64_t timeout_ms, dial_fn *done, void *arg);
+struct dial *__wrap_dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, const struct dial_source *from, uint64_t timeout_ms, dial_fn *done, void *arg);
 
 struct dial *
-__wrap_dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, uint64_t timeout_ms, dial_fn *done, void *arg)
+__wrap_dial_start(struct loop *l, const struct addr *addrs, unsigned n, uint16_t port, const struct dial_source *from, uint64_t timeout_ms, dial_fn *done, void *arg)
 {
 	assert_int_equal(port, 80);
-	return __real_dial_start(l, addrs, n, server_port, timeout_ms, done, arg);
+	return __real_dial_start(l, addrs, n, server_port, from, timeout_ms, done, arg);
 }
 
 static void

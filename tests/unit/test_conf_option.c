@@ -51,6 +51,7 @@ static const struct {
 	{SECTION_INSPECTION, "\n.Sh INSPECTION\n", "\n;[inspection]\n"},
 	{SECTION_LISTENER, "\n.Sh LISTENERS\n", "\n[listener "},
 	{SECTION_LIST, "\n.Sh LISTS\n", NULL},
+	{SECTION_PARENT, "\n.Sh PARENTS\n", "\n;[parent "},
 	{SECTION_RULE, "\n.Sh RULES\n", NULL},
 	{SECTION_LOG, "\n.Sh LOGS\n", "\n[log "},
 };
@@ -118,6 +119,8 @@ test_the_examples_of_the_manual_are_accepted(void **state)
 			snprintf(ini, sizeof ini, "[%s%s]\n%.*s\n%s%s%s%s[listener zz]\naddress = 127.0.0.1:0\n", section_row(places[p].kind)->word,
 			    section_row(places[p].kind)->named ? " x" : "", (int)len, line,
 			    places[p].kind == SECTION_LISTENER && strncmp(line, "address", 7) != 0 ? "address = 127.0.0.1:9\n" :
+			    places[p].kind == SECTION_PARENT ? strncmp(line, "address", 7) == 0 ? "" : strncmp(line, "auth", 4) == 0 ?
+			        "address = a:1\ncredentials = c\n" : "address = a:1\n" :
 			    places[p].kind == SECTION_LOG && strncmp(line, "file", 4) != 0         ? "file = -\n" :
 			    places[p].kind == SECTION_RULE && strncmp(line, "action", 6) != 0      ? "action = deny\n" : "",
 			    places[p].kind != SECTION_AUTH || (strncmp(line, "domain", 6) != 0 && strncmp(line, "ntlm-file", 9) != 0) ? "[auth]\ndomain = winbind\n" : "",

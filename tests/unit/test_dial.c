@@ -161,7 +161,7 @@ blackhole(struct bench *b, const char *at, uint16_t *port)
 	assert_int_equal(listen(bound(b, at, port), 0), 0);
 	for (int i = 0; i < 2; i++) {
 		enum fault fault;
-		own(b, dial_now(&(struct endpoint){.addr = addr(at), .port = *port}, &fault));
+		own(b, dial_now(&(struct endpoint){.addr = addr(at), .port = *port}, NULL, &fault));
 	}
 }
 
@@ -173,7 +173,7 @@ start(struct bench *b, const char *const *texts, uint16_t port, uint64_t timeout
 
 	for (; texts[n]; n++)
 		a[n] = addr(texts[n]);
-	assert_non_null(dial_start(b->loop, a, n, port, timeout_ms, on_dialled, b));
+	assert_non_null(dial_start(b->loop, a, n, port, NULL, timeout_ms, on_dialled, b));
 	memset(a, 0xff, sizeof a); /* copied */
 	assert_int_equal(b->calls, 0);
 }
@@ -233,7 +233,7 @@ test_one_address_needs_no_dial_but_the_callers_own_watch(void **state)
 	listening(b, "127.0.0.1", &good);
 	bound(b, "127.0.0.1", &bad);
 	for (int refused = 0; refused < 2; refused++) {
-		s.fd = dial_now(&(struct endpoint){.addr = addr("127.0.0.1"), .port = refused ? bad : good}, &b->fault);
+		s.fd = dial_now(&(struct endpoint){.addr = addr("127.0.0.1"), .port = refused ? bad : good}, NULL, &b->fault);
 		assert_true(s.fd >= 0);
 		assert_true(watch_init(&s.watch, b->loop, s.fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_single, &s));
 		bench_run(b);
@@ -291,7 +291,7 @@ test_no_descriptor_left_is_told_as_such(void **state)
 	none = (struct rlimit){.rlim_cur = (rlim_t)lowest_fd(), .rlim_max = old.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	start(b, ADDRS("127.0.0.1", "::1"), 9, 5000);
-	assert_int_equal(dial_now(&(struct endpoint){.addr = addr("127.0.0.1"), .port = 9}, &fault), -1);
+	assert_int_equal(dial_now(&(struct endpoint){.addr = addr("127.0.0.1"), .port = 9}, NULL, &fault), -1);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	assert_int_equal(fault, FAULT_NO_SOCKET);
 	bench_run(b);
@@ -420,7 +420,7 @@ test_a_cancelled_dial_is_never_called_and_leaves_nothing(void **state)
 	/* at once; with one attempt under way; with two */
 	static const uint64_t stages_ms[] = {0, 50, 300};
 	for (size_t i = 0; i < 3; i++) {
-		struct dial *d = dial_start(b->loop, a, 2, port, 5000, on_dialled, b);
+		struct dial *d = dial_start(b->loop, a, 2, port, NULL, 5000, on_dialled, b);
 		assert_non_null(d);
 		if (stages_ms[i]) {
 			timer_set(b->loop, &later, stages_ms[i]);
@@ -429,8 +429,8 @@ test_a_cancelled_dial_is_never_called_and_leaves_nothing(void **state)
 		dial_cancel(d);
 	}
 	/* connected, but not told yet; failed, but not told yet */
-	dial_cancel(dial_start(b->loop, a, 1, good, 5000, on_dialled, b));
-	dial_cancel(dial_start(b->loop, &nowhere, 1, good, 5000, on_dialled, b));
+	dial_cancel(dial_start(b->loop, a, 1, good, NULL, 5000, on_dialled, b));
+	dial_cancel(dial_start(b->loop, &nowhere, 1, good, NULL, 5000, on_dialled, b));
 	dial_cancel(NULL);
 	timer_set(b->loop, &later, 300);
 	bench_run(b);

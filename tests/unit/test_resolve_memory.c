@@ -226,7 +226,7 @@ test_each_call_of_a_dial_that_fails_ends_in_an_answer(void **state)
 		calls = 0;
 		armed = true;
 		/* port 0: nobody listens there */
-		if (dial_start(loop, a, 3, 0, 1000, on_dialled, loop))
+		if (dial_start(loop, a, 3, 0, NULL, 1000, on_dialled, loop))
 			loop_run(loop);
 		armed = false;
 		loop_free(loop);

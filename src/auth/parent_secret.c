@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/parent_secret.h"
+
+#include <assert.h>
+#include <nettle/base64.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MOST 256u /* bytes of user:password */
+
+static_assert(sizeof "Basic " + BASE64_ENCODE_RAW_LENGTH(LINE_MOST) <= PARENT_SECRET_MAX, "it must fit");
+
+/* The one line, without its end. Empty: *why. */
+static struct span
+line_of(const char *text, size_t n, const char **why)
+{
+	const char *end = memchr(text, '\n', n);
+	size_t      len = end ? (size_t)(end - text) : n;
+
+	*why = NULL;
+	if (end && len + 1 != n)
+		*why = "has more than one line; want user:password alone";
+	if (len && text[len - 1] == '\r')
+		len--;
+	if (len > LINE_MOST)
+		*why = "is longer than 256 bytes; want one line user:password";
+	else if (len == 0 || text[0] == ':' || !memchr(text, ':', len))
+		*why = "has no user and colon; want one line user:password";
+	for (size_t i = 0; i < len && !*why; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) /* RFC 7617 2 */
+			*why = "has control bytes; want one line user:password";
+	return span_of(text, *why ? 0 : len);
+}
+
+bool
+parent_secret_read(int fd, struct snapshot_secret *out, const char **why)
+{
+	char        text[LINE_MOST + 4];
+	ssize_t     n = pread(fd, text, sizeof text, 0);
+	struct span line;
+
+	out->n = 0;
+	*why = "cannot be read";
+	if (n < 0)
+		return false;
+	line = line_of(text, (size_t)n, why);
+	if (line.n) {
+		memcpy(out->text, "Basic ", 6);
+		base64_encode_raw(out->text + 6, line.n, (const uint8_t *)line.p);
+		out->n = (uint32_t)(6 + BASE64_ENCODE_RAW_LENGTH(line.n));
+	}
+	explicit_bzero(text, sizeof text);
+	return line.n > 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * parent_secret: what we say to a proxy behind us that wants Basic (RFC 7617): one line user:password of a file, as a field's value.
+ * Always true: nothing of it stays in memory but in `out`, which its owner wipes.
+ */
+#ifndef POSTERN_AUTH_PARENT_SECRET_H
+#define POSTERN_AUTH_PARENT_SECRET_H
+
+#include <stdbool.h>
+
+#include "policy/snapshot.h"
+
+/* The file is read from its beginning, whoever read it before. False: `*why` (static text) says what is wrong with it. */
+bool parent_secret_read(int fd, struct snapshot_secret *out, const char **why);
+
+#endif

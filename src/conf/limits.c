@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * limits: are bandwidth and max-connections such as the gateway can keep?
+ */
+#include "conf/load.h"
+
+#define BANDWIDTH_LEAST 1024u /* bytes a second */
+
+/* Where the key stands in the section; line 0: nowhere. */
+static struct where
+place(const struct section *s, const char *key)
+{
+	size_t               n;
+	const struct option *table = option_table(&n), *o = option_find(s->kind, span_str(key));
+
+	return s->seen[o - table];
+}
+
+static void
+check_bandwidth(struct load *l, const struct section *s, const char *key, uint64_t rate)
+{
+	if (rate && rate < BANDWIDTH_LEAST)
+		report_error(l->r, place(s, key), "%s = %llu: want at least 1k, in bytes a second, or 0 for no limit", key, (unsigned long long)rate);
+}
+
+static void
+check_denied(struct load *l, const struct section *s, const char *key)
+{
+	struct where at = place(s, key);
+
+	if (at.line)
+		report_warn(l->r, at, "%s means nothing in a rule that denies", key);
+}
+
+void
+check_rates(struct load *l, const struct section *s)
+{
+	const struct conf_gateway *g = s->base;
+	const struct conf_rule    *rule = s->base;
+
+	if (s->kind == SECTION_GATEWAY)
+		check_bandwidth(l, s, "bandwidth-per-client", g->bandwidth_per_client);
+	if (s->kind != SECTION_RULE)
+		return;
+	check_bandwidth(l, s, "bandwidth", rule->bandwidth);
+	check_bandwidth(l, s, "bandwidth-per-client", rule->bandwidth_per_client);
+	if (!rule->has_action || rule->action != ACTION_DENY)
+		return;
+	check_denied(l, s, "bandwidth");
+	check_denied(l, s, "bandwidth-per-client");
+	check_denied(l, s, "max-connections");
+}

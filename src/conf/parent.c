@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * parent: what a [parent NAME] needs to be whole, and what parents and the rules that name them need together.
+ * Looks at files of credentials (there, plain, readable, closed to others) and reads none of them. Which names rules give is policy/ways's.
+ */
+#include "conf/load.h"
+#include "parse/authority.h"
+
+/* HOST:PORT in its canonical spelling; `host` lives as long as the configuration. False: reported. */
+static bool
+place_read(struct load *l, struct where at, const char *key, const char *text, char **host, uint16_t *port)
+{
+	struct authority a;
+
+	if (!authority_parse_connect(span_str(text), &a)) {
+		report_error(l->r, at, "%s = %.*s: want HOST:PORT such as proxy.example.net:3128 or [2001:db8::1]:3128", key, SHOW(span_str(text)));
+		return false;
+	}
+	if (!(*host = conf_keep(l->c, host_span(&a.host)))) {
+		load_no_memory(l);
+		return false;
+	}
+	*port = a.port;
+	return true;
+}
+
+static void
+check_log_on(struct load *l, const struct conf_parent *p)
+{
+	switch (p->auth) {
+	case PARENT_AUTH_NONE:
+		if (p->credentials)
+			report_warn(l->r, p->credentials_at, "[parent %.*s]: credentials are not used; say auth = basic", SHOW(p->name));
+		break;
+	case PARENT_AUTH_BASIC:
+		if (!p->credentials)
+			report_error(l->r, p->auth_at, "[parent %.*s]: auth = basic wants credentials = FILE with one line user:password", SHOW(p->name));
+		break;
+	case PARENT_AUTH_NEGOTIATE:
+		report_error(l->r, p->auth_at, "[parent %.*s]: auth = negotiate is not in this version; want basic or none", SHOW(p->name));
+		break;
+	}
+	if (p->auth != PARENT_AUTH_NEGOTIATE && (p->keytab || p->principal))
+		report_warn(l->r, p->keytab ? p->keytab_at : p->at, "[parent %.*s]: keytab and principal are for auth = negotiate only", SHOW(p->name));
+	check_file(l, p->credentials_at, "credentials", p->credentials, 0077, "so that others can read or change a password; set it to 0600");
+}
+
+void
+check_parent(struct load *l, struct conf_parent *p)
+{
+	if (p->name.n >= PARENT_NAME_MAX)
+		report_error(l->r, p->at, "[parent %.*s]: the name is longer than %u bytes; shorten it", SHOW(p->name), PARENT_NAME_MAX - 1);
+	if (!p->address)
+		report_error(l->r, p->at, "[parent %.*s] has no address; want address = HOST:PORT such as proxy.example.net:3128", SHOW(p->name));
+	else
+		place_read(l, p->address_at, "address", p->address, &p->host, &p->port);
+	if (p->health_target && *p->health_target)
+		place_read(l, p->at, "health-target", p->health_target, &p->health_host, &p->health_port);
+	if (p->health_host && !p->health_interval_ms)
+		report_warn(l->r, p->at, "[parent %.*s]: health-target is not used with health-interval = 0; want an interval such as 10s", SHOW(p->name));
+	check_log_on(l, p);
+}
+
+static bool
+names_parent(const struct conf_items *items, struct span name)
+{
+	for (size_t i = 0; i < items->n; i++)
+		if (span_eq(items->v[i].text, name))
+			return true;
+	return false;
+}
+
+static bool
+is_direct(const struct conf_items *items)
+{
+	return items->n == 1 && !items->v[0].quoted && span_eq(items->v[0].text, SPAN("none"));
+}
+
+/* Where the parent resolves, nobody here knows which address it takes. */
+static void
+check_judging(struct load *l, const struct conf_rule *rule)
+{
+	const struct conf_items *items = rule->parent.n ? &rule->parent : &l->c->gateway.parent;
+
+	if (rule->action == ACTION_DENY || !items->n || is_direct(items) || !rule->addresses.n)
+		return;
+	report_warn(l->r, rule->at, "[rule %.*s] looks at addresses and sends through a parent, which looks names up itself: the address that was judged may not be the one that it connects to",
+	    SHOW(rule->name));
+}
+
+void
+check_parents(struct load *l)
+{
+	const struct conf_parent *p;
+	const struct conf_rule   *rule;
+	const struct conf_gateway *g = &l->c->gateway;
+	size_t                    n = 0, rows;
+
+	TAILQ_FOREACH (p, &l->c->parents, link) {
+		bool used = names_parent(&g->parent, p->name);
+		TAILQ_FOREACH (rule, &l->c->rules, link)
+			used |= names_parent(&rule->parent, p->name);
+		if (!used)
+			report_warn(l->r, p->at, "[parent %.*s] is named by no rule and not by [gateway] parent, so nothing goes through it", SHOW(p->name));
+		if (span_eq(p->name, SPAN("none")))
+			report_error(l->r, p->at, "[parent none]: `none` stands for no parent; use another name");
+		if (++n == PARENTS_MAX + 1)
+			report_error(l->r, p->at, "more than %u parents; remove some", PARENTS_MAX);
+	}
+	TAILQ_FOREACH (rule, &l->c->rules, link)
+		check_judging(l, rule);
+	if (g->parent.n && !is_direct(&g->parent) && l->gateway_seen[option_find(SECTION_GATEWAY, SPAN("egress-deny")) - option_table(&rows)].line)
+		report_warn(l->r, g->parent.v[0].at, "where a parent resolves, egress-deny and egress-allow judge only targets that are addresses; the parent has to judge the rest");
+}
