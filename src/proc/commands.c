@@ -80,6 +80,16 @@ static const struct {
 	{"sessions", false, ask_sessions},
 };
 
+/* Where the gateway was started without privileges, its workers have its user; traffic must not command it, whatever it did to a worker. */
+static bool
+is_child(const struct commands *m, pid_t pid)
+{
+	for (uint32_t i = 0; i < m->crew->n_workers; i++)
+		if (m->crew->worker[i].pid == pid)
+			return true;
+	return m->crew->logger.pid == pid || (m->crew->admin && m->crew->admin->m.pid == pid);
+}
+
 static void
 on_request(void *arg, struct control_client *c)
 {
@@ -89,7 +99,7 @@ on_request(void *arg, struct control_client *c)
 	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
 		if (strcmp(c->word[0], requests[i].word) != 0)
 			continue;
-		if (requests[i].commands && !c->may_command) {
+		if (requests[i].commands && (!c->may_command || is_child(m, c->pid))) {
 			log_info("control: uid %u (pid %d) may ask, but not command: %s", (unsigned)c->uid, (int)c->pid, requests[i].word);
 			control_say(c, 'e', "you may ask this gateway, but not command it");
 			control_end(c, 1);

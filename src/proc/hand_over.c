@@ -63,8 +63,7 @@ parent_upgraded(void *arg, bool serves, const char *how)
 		log_error("upgrade failed: %s; this program goes on", how);
 		snprintf(text, sizeof text, "not upgraded: %s; the old one goes on", how);
 		commands_upgraded(&p->commands, false, text);
-		if (p->again)
-			parent_reload(p);
+		parent_go_on(p);
 		return;
 	}
 	log_info("upgraded: %s; here, what is under way may end", how);
@@ -101,10 +100,13 @@ parent_upgrade(void *arg)
 		return;
 	}
 	if (!parent_is_settled(p)) {
-		log_warn("told to upgrade while starting, reloading or stopping: not done");
-		commands_upgraded(&p->commands, false, "not upgraded: the gateway starts, reloads or stops at the moment; try again");
+		p->upgrade_next = p->state < PARENT_DRAINING;
+		if (p->state == PARENT_SERVING)
+			timer_set(p->loop, &p->deadline, RELOAD_WAIT_MS);
 		return;
 	}
+	p->upgrade_next = false;
+	timer_clear(&p->deadline);
 	log_info("told to upgrade: %s is started", p->upgrade.program);
 	if (!bequeath(p, &e))
 		parent_upgraded(p, false, "out of memory");
@@ -125,8 +127,7 @@ parent_take_over(void *arg)
 	ports_own_files(p->ports);
 	commands_start(&p->commands, p->shared);
 	notify("READY=1\nSTATUS=serving");
-	if (p->again)
-		parent_reload(p);
+	parent_go_on(p);
 }
 
 /* --- what is asked of us at the control socket --- */

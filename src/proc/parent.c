@@ -20,7 +20,6 @@
 #include "proc/parent_inside.h"
 #include "proc/tell.h"
 
-#define RELOAD_WAIT_MS 10000u
 #define LOOK_MS        5000u
 
 /* Soft limits up to the hard ones: each connection costs two descriptors. */
@@ -131,6 +130,15 @@ parent_reload_drop(struct parent *p)
 	notify("READY=1");
 }
 
+void
+parent_go_on(struct parent *p)
+{
+	if (p->again)
+		parent_reload(p);
+	else if (p->upgrade_next)
+		parent_upgrade(p);
+}
+
 static void
 reload_finish(struct parent *p)
 {
@@ -165,8 +173,7 @@ reload_finish(struct parent *p)
 		memcpy(p->holds, p->will_hold, sizeof p->holds);
 	p->will_hold[0] = '\0';
 	notify("READY=1");
-	if (p->again)
-		parent_reload(p);
+	parent_go_on(p);
 }
 
 static void
@@ -177,8 +184,7 @@ reload_abort(struct parent *p, const char *why)
 	crew_forget(&p->crew);
 	parent_reload_drop(p);
 	commands_not_reloaded(&p->commands, why);
-	if (p->again)
-		parent_reload(p);
+	parent_go_on(p);
 }
 
 /* A listener's key or certificate: the only thing that a worker can say more of than want of memory. */
@@ -382,8 +388,8 @@ on_change(void *arg)
 			loop_stop(p->loop);
 		break;
 	case PARENT_SERVING:
-		if (p->again && crew_has_applied(&p->crew, p->generation))
-			parent_reload(p);
+		if (crew_has_applied(&p->crew, p->generation))
+			parent_go_on(p);
 		break;
 	}
 }
@@ -549,7 +555,7 @@ parent_run(const struct parent_options *o)
 	upgrade_init(&p->upgrade, p->loop, parent_upgraded, p);
 	if (parent_begin(p)) {
 		loop_run(p->loop);
-		say_totals(p->shared);
+		census_say_totals(p->shared);
 		commands_drained(&p->commands);
 	} else {
 		heir_refuses(&p->heir, p->commands.problems ? p->commands.problems : "it could not start");

@@ -15,6 +15,8 @@
 #include "proc/ports.h"
 #include "proc/upgrade.h"
 
+#define RELOAD_WAIT_MS 10000u
+
 enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_DRAINING, PARENT_FLUSHING };
 
 struct parent {
@@ -54,6 +56,7 @@ struct parent {
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
 	enum log_level next_level;
 	bool          again; /* a SIGHUP came while reloading */
+	bool          upgrade_next; /* a SIGUSR2 came when nothing could be handed over yet */
 	int           code;
 };
 
@@ -61,6 +64,8 @@ struct parent {
 void parent_reload(void *parent);
 /* Of a reload under way nothing is left. */
 void parent_reload_drop(struct parent *p);
+/* What came meanwhile: its turn. */
+void parent_go_on(struct parent *p);
 /* Every process uses the one configuration, and nothing is being handed over. */
 bool parent_is_settled(const struct parent *p);
 

@@ -15,7 +15,5 @@ void notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c);
 /* What the configuration consists of, in words. */
 void note_counts(const struct conf *c, char *buf, size_t n);
-/* What was done in all. */
-void say_totals(const struct shared *s);
 
 #endif

@@ -107,7 +107,7 @@ def test_reload_tells_what_changed(controlled):
     assert lines[0].startswith("reloaded: generation 3 is in use") and lines[0].endswith("; 4 changes")
     assert lines[1:3] == ["[gateway]: head-timeout changed", "list some: 2 entries added, 1 removed"]
     assert lines[3] == "rule closed: reason changed"
-    assert lines[4].startswith("rule more added after closed (") and lines[4].endswith("postern.ini:23)")
+    assert lines[4].startswith("rule more added after closed (") and lines[4].endswith("postern.ini:24)")
     gw.says("reload: rule more added after closed")
     assert "rule more removed" in (gw.write(RULES), gw.control("reload", "--json"))[1].stdout
     gw.write(RULES + "".join(f"[rule r{i}]\nhosts = h{i}.example.org\naction = deny\n" for i in range(50)))
@@ -120,7 +120,7 @@ def test_a_broken_reload_tells_each_error_by_file_and_line(controlled):
     gw.write("[rule broken]\nhost = x\naction = frobnicate\n")
     said = gw.control("reload")
     assert said.returncode == 1 and said.stdout == ""
-    assert "postern.ini:14: " in said.stderr and "frobnicate" in said.stderr and "generation 1 stays in use" in said.stderr
+    assert "postern.ini:15: " in said.stderr and "frobnicate" in said.stderr and "generation 1 stays in use" in said.stderr
     answer = json.loads(gw.control("reload", "--json").stdout)
     assert answer["result"] == "refused" and any("frobnicate" in line for line in answer["problems"])
     gw.write(RULES)
