@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "proc/census.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/back.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "proc/member.h"
 
 void
@@ -102,4 +105,34 @@ census_ended(struct member *m)
 		return;
 	m->census->pid = 0;
 	m->census->deaths++;
+}
+
+void
+census_say_totals(const struct shared *s)
+{
+	uint64_t requests = 0, tunnels = 0, inspected = 0, unread = 0, limit = 0, guard = 0, full = 0;
+
+	for (uint32_t i = 0; i < s->n_workers; i++) {
+		const struct worker_counters *c = &s->worker[i].counters;
+		requests += c->requests;
+		tunnels += c->tunnels;
+		inspected += c->inspected;
+		unread += c->refused_unread;
+		limit += c->refused_limit;
+		guard += c->guard_closed;
+	}
+	for (unsigned k = 0; k < BACK_KINDS; k++) {
+		const struct auth_stats *a = &s->auth.stats[k];
+		if (a->asked)
+			log_info("auth %s was asked %" PRIu64 " times: good %" PRIu64 ", refused %" PRIu64 ", unreadable %" PRIu64 ", limited %" PRIu64
+			         ", unanswered %" PRIu64,
+			    back_word((enum back_kind)k), a->asked, a->ok, a->refused, a->bad, a->limited, a->unavailable);
+	}
+	if (s->signer.asked)
+		log_info("the signer was asked for %" PRIu64 " leaves: made %" PRIu64 ", had %" PRIu64 " already, refused %" PRIu64, s->signer.asked, s->signer.minted,
+		    s->signer.cached, s->signer.refused);
+	full = s->logger.dropped + s->logger.ring_dropped;
+	log_info("stopped. In all: requests %" PRIu64 ", tunnels among them %" PRIu64 ", inspected %" PRIu64 ", tunnels that the guard closed %" PRIu64
+	         ", clients closed unread %" PRIu64 ", clients over their limit %" PRIu64 ", log lines lost %" PRIu64,
+	    requests, tunnels, inspected, guard, unread, limit, full);
 }

@@ -23,6 +23,9 @@ void census_refused(struct shared *s);
 /* Give the rules and listeners of `c` the numbers that they count under, from `generation` on; what was counted under one that changes hands is gone. */
 void census_number(struct shared *s, struct conf *c, uint64_t generation);
 
+/* What was counted in all, to the operations log. */
+void census_say_totals(const struct shared *s);
+
 /* Give this process a row of its own, under its name; without one it is not shown. */
 void census_enlist(struct shared *s, struct member *m);
 void census_started(struct member *m);
