@@ -20,6 +20,7 @@
 #include "ipc/names.h"
 #include "ipc/parents.h"
 #include "ipc/slots.h"
+#include "ipc/top.h"
 
 #define SHARED_WORKERS_MAX 128
 #define TALLY_SLOTS        8192u /* for each of the two hashes; power of two */
@@ -102,6 +103,8 @@ struct shared {
 	_Alignas(64) struct parents parents;
 	_Alignas(64) struct limits limits;
 	_Alignas(64) struct shared_auth auth;
+	_Alignas(64) struct shared_top hosts; /* the logger's */
+	_Alignas(64) struct shared_top clients; /* likewise */
 	struct shared_worker worker[];
 };
 

@@ -31,6 +31,7 @@ stand_set(struct stand *t, const char *ini)
 	struct parent_slots    slots = {0};
 	struct report          r;
 	struct conf           *c;
+	struct slots          *numbers;
 
 	*t = (struct stand){.fd = shared_create(2)};
 	t->shared = shared_open(t->fd);
@@ -39,7 +40,10 @@ stand_set(struct stand *t, const char *ini)
 	c = conf_load_memory("test", span_str(ini), &r);
 	assert_non_null(c);
 	census_begin(t->shared);
-	census_number(t->shared, c, 1);
+	numbers = census_number(t->shared, c, 1);
+	assert_non_null(numbers);
+	census_renumber(t->shared, numbers);
+	free(numbers);
 	parents_assign(&slots, c, 1);
 	t->block = snapshot_build(c, &in, &r);
 	if (t->block < 0)
@@ -336,6 +340,7 @@ test_numbers_follow_names(void **state)
 	struct stand  t;
 	struct report r;
 	struct conf  *c;
+	struct slots *numbers;
 	uint32_t      b;
 
 	(void)state;
@@ -345,10 +350,18 @@ test_numbers_follow_names(void **state)
 	report_init(&r);
 	c = conf_load_memory("test", SPAN(TOP "[rule new]\naction = deny\nhosts = c.example\n[rule b]\naction = deny\nhosts = b.example\n"), &r);
 	assert_non_null(c);
-	census_number(t.shared, c, 2);
+	numbers = census_number(t.shared, c, 2);
+	assert_non_null(numbers);
 	assert_int_equal(TAILQ_NEXT(TAILQ_FIRST(&c->rules), link)->slot, b);
 	assert_int_not_equal(TAILQ_FIRST(&c->rules)->slot, b);
+	census_renumber(t.shared, numbers);
 	assert_int_equal(t.shared->worker[1].rule[b].requests, 5);
+	/* another name has the number, but counts under it only when its configuration is in use */
+	strcpy(numbers->rule[b].name, "another");
+	assert_int_equal(t.shared->worker[1].rule[b].requests, 5);
+	census_renumber(t.shared, numbers);
+	assert_int_equal(t.shared->worker[1].rule[b].requests, 0);
+	free(numbers);
 	conf_free(c);
 	report_clear(&r);
 	stand_clear(&t);
