@@ -255,6 +255,7 @@ parent_reload(void *arg)
 		note_counts(c, p->will_hold, sizeof p->will_hold);
 		note_key(p, c);
 		p->next_level = (enum log_level)c->gateway.log_level;
+		p->delay_ms = c->gateway.drain_delay_ms;
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		p->upgrade_ms = c->gateway.upgrade_timeout_ms;
 		reload_begin(p);
@@ -329,6 +330,10 @@ on_deadline(void *arg)
 		crew_kill_late(&p->crew);
 		return;
 	}
+	if (p->state == PARENT_LEAVING) {
+		parent_leave(p);
+		return;
+	}
 	log_warn("draining took too long: the rest is cut off");
 	crew_kill(&p->crew);
 }
@@ -390,6 +395,8 @@ on_change(void *arg)
 	case PARENT_SERVING:
 		if (crew_has_applied(&p->crew, p->generation))
 			parent_go_on(p);
+		break;
+	case PARENT_LEAVING: /* a worker that died is replaced, as before */
 		break;
 	}
 }
@@ -489,6 +496,7 @@ parent_begin(struct parent *p)
 	p->code = 2;
 	if (c) {
 		p->workers = p->heir.workers ? p->heir.workers : workers_of(c);
+		p->delay_ms = c->gateway.drain_delay_ms;
 		p->drain_ms = c->gateway.drain_timeout_ms;
 		p->upgrade_ms = c->gateway.upgrade_timeout_ms;
 		p->user = strdup(c->gateway.user);
