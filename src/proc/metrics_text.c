@@ -405,6 +405,6 @@ metrics_write(struct text *out, const struct metrics_view *v)
 	rules(out, v);
 	listeners(out, v);
 	histograms(out, v->shared);
-	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds : 0);
+	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds | (snapshot_negotiates(v->snap) ? 1u << BACK_INITIATOR : 0) : 0);
 	log_and_signer(out, v->shared);
 }

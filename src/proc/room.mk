@@ -14,6 +14,7 @@ libpostern_a_SOURCES += \
 	src/proc/hand_over.c \
 	src/proc/heir.c \
 	src/proc/keys.c src/proc/keys.h \
+	src/proc/keytabs.c src/proc/keytabs.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \
