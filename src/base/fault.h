@@ -156,4 +156,10 @@ struct fault_row {
 
 const struct fault_row *fault_row(enum fault f);
 
+/* Where what failed lies, for those who watch: faults that are neither the client's nor the policy's. */
+enum failure { FAILURE_NONE, FAILURE_NAME, FAILURE_DNS, FAILURE_CONNECT, FAILURE_PARENT, FAILURE_ORIGIN, FAILURE_AUTH, FAILURE_GATEWAY, FAILURE_KINDS };
+
+enum failure fault_failure(enum fault f);
+const char  *failure_word(enum failure k);
+
 #endif
