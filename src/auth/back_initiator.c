@@ -71,6 +71,7 @@ door_fetch(struct door *d, struct pass_trouble *out)
 	if (t) {
 		d->ticket = pass_ticket_ref(t);
 		d->again_us = 0;
+		log_debug("parent %s: a ticket of %s for %llu s", d->name, d->principal, (unsigned long long)((pass_ticket_end(t) - pass_ticket_since(t)) / 1000000));
 	} else {
 		d->trouble = *out;
 		d->again_us = now_us + (holds(was, now_us) ? RENEW_AGAIN_US : AGAIN_US);
