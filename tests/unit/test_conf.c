@@ -314,7 +314,7 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[parent up]\naddress = a:1\nauth = basic\n", {"3: [parent up]: auth = basic wants credentials = FILE with one line user:password"}},
 		{"[parent up]\naddress = a:1\nauth = basic\ncredentials = nothing\n", {"4: credentials: nothing cannot be read: No such file"}},
 		{"[parent up]\naddress = a:1\nauth = basic\ncredentials = postern.ini\n", {"4: credentials: postern.ini has mode 0644, so that others can read or change a password; set it to 0600"}},
-		{"[parent up]\naddress = a:1\nauth = negotiate\n", {"3: [parent up]: auth = negotiate is not in this version; want basic or none"}},
+		{"[parent up]\naddress = a:1\nauth = negotiate\n", {"3: [parent up]: auth = negotiate wants keytab = FILE"}},
 		{"[parent none]\naddress = a:1\n", {"1: [parent none]: `none` stands for no parent; use another name"}},
 		{"[parent up]\naddress = a:1\n[parent up]\naddress = b:1\n", {"3: [parent up] is given twice"}},
 		{"[gateway]\nparent-balance = random\nparents-down = wait\n", {"2: want first, round-robin, client", "3: want refuse, direct"}},
