@@ -116,6 +116,7 @@ enum back_kind {
 	BACK_WINBIND,    /* Samba's winbindd: NTLM, Basic, and what a ticket's PAC says */
 	BACK_LDAP,       /* simple bind */
 	BACK_PAM,
+	BACK_INITIATOR,  /* asks the other way round: logs us on to proxies behind us, by Kerberos */
 	BACK_KINDS       /* none */
 };
 
@@ -233,7 +234,7 @@ struct conf_parent {
 	uint32_t         slot;          /* it counts under this number (ipc/parents); 0 until the parent process gives it one */
 	uint32_t         fail_after; /* failures in a row until it counts as down */
 	uint64_t         connect_timeout_ms;
-	struct where     address_at, credentials_at, keytab_at, auth_at;
+	struct where     address_at, credentials_at, keytab_at, principal_at, auth_at;
 };
 
 enum pac_bypass { PAC_BYPASS_PROXY, PAC_BYPASS_DIRECT };

@@ -227,7 +227,7 @@ static const struct option options[] = {
 	WORD(SECTION_PARENT, "auth", P(auth), P(auth_at), "none", parent_auth_words),
 	TEXT(SECTION_PARENT, "credentials", OPTION_PATH, P(credentials), P(credentials_at), NULL, 0),
 	TEXT(SECTION_PARENT, "keytab", OPTION_PATH, P(keytab), P(keytab_at), NULL, 0),
-	TEXT(SECTION_PARENT, "principal", OPTION_TEXT, P(principal), 0, NULL, 0),
+	TEXT(SECTION_PARENT, "principal", OPTION_TEXT, P(principal), P(principal_at), NULL, 0),
 	{SECTION_PARENT, "health-interval", OPTION_TIME, P(health_interval_ms), 0, 0, DAY_MS, "10s", NULL, NULL, 0},
 	TEXT(SECTION_PARENT, "health-target", OPTION_TEXT, P(health_target), 0, NULL, OPTION_EMPTY_OK),
 	{SECTION_PARENT, "fail-after", OPTION_NUMBER, P(fail_after), 0, 1, 1000, "3", NULL, NULL, 0},

@@ -141,6 +141,7 @@ parent_take_over(void *arg)
 		log_warn("pid-file %s cannot be written: %s", p->pid.path, strerror(errno));
 	heir_clear(&p->heir);
 	ports_own_files(p->ports);
+	ports_use(p->ports);
 	commands_start(&p->commands, p->shared);
 	notify("READY=1\nSTATUS=serving");
 	parent_go_on(p);

@@ -44,7 +44,7 @@ struct parent {
 	char         *user;
 	uint8_t       log_key[LOG_KEY_BYTES]; /* made when the gateway starts, kept nowhere else */
 	uint32_t      workers; /* as configured, `auto` resolved */
-	struct parent_slots parent_slots; /* of the proxies behind us */
+	struct parent_slots parent_slots, next_parent_slots; /* of the proxies behind us */
 	char          holds[160], will_hold[160]; /* what the configurations in use and to come consist of, in words */
 
 	uint64_t     tried; /* the last state of the files that a snapshot carries that was taken on, or could not be */
@@ -52,6 +52,8 @@ struct parent {
 
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
+	struct slots *next_numbers; /* owned; null: they stay */
+	uint64_t      next_delay_ms, next_drain_ms, next_upgrade_ms;
 	struct bureau_plan next_plan;
 	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
