@@ -71,7 +71,7 @@ struct conf_gateway {
 	char    *pages; /* directory, or null */
 	uint32_t max_connections; /* 0: auto */
 	uint32_t max_connections_per_client;
-	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms;
+	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms, drain_delay_ms;
 	uint64_t response_timeout_ms; /* head of the origin's answer */
 	uint64_t keepalive_timeout_ms; /* idle persistent connections, both sides */
 	uint64_t max_head;         /* bytes of a request or response head */

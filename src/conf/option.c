@@ -147,6 +147,7 @@ static const struct option options[] = {
 	TIME("keepalive-timeout", keepalive_timeout_ms, DAY_MS, "60s"),
 	TIME("idle-timeout", idle_timeout_ms, 30 * DAY_MS, "1h"),
 	TIME("drain-timeout", drain_timeout_ms, DAY_MS, "30s"),
+	{SECTION_GATEWAY, "drain-delay", OPTION_TIME, G(drain_delay_ms), 0, 0, 3600 * SECOND_MS, "0s", NULL, NULL, 0},
 	SIZE("max-head", max_head, 4 * KIB, MIB, "64k"),
 	SIZE("max-request-body", max_request_body, 0, UINT64_MAX, "0"),
 	SIZE("tunnel-buffer", tunnel_buffer, 4 * KIB, 16 * MIB, "256k"),
