@@ -141,7 +141,6 @@ conf_free(struct conf *c)
 	free(c->gateway.admin_clients.v);
 	free(c->gateway.resolvers.v);
 	free(c->gateway.admin.v);
-	free(c->gateway.admin_clients.v);
 	free(c->gateway.parent.v);
 	free(c->pac.proxy.v);
 	free(c->pac.direct.v);
