@@ -11,9 +11,7 @@ struct giving {
 	struct slot_name *v;
 	uint32_t          n;
 	uint64_t          generation;
-	bool              listener, full;
-	void            (*freed)(void *arg, bool listener, uint32_t slot);
-	void             *arg;
+	bool              full;
 	uint16_t          index[INDEX_MOST]; /* by hash of the name, probed one by one; 0: none */
 };
 
@@ -72,8 +70,6 @@ give(struct giving *g, struct span name)
 	g->full = !best;
 	if (!best)
 		return 0;
-	if (g->v[best].generation)
-		g->freed(g->arg, g->listener, best);
 	memcpy(g->v[best].name, name.p, name.n);
 	g->v[best].name[name.n] = '\0';
 	g->v[best].generation = g->generation;
@@ -87,10 +83,10 @@ is_limited(const struct conf_rule *r)
 }
 
 void
-slots_assign(struct slots *s, struct conf *c, uint64_t generation, void (*freed)(void *arg, bool listener, uint32_t slot), void *arg)
+slots_assign(struct slots *s, struct conf *c, uint64_t generation)
 {
-	struct giving         rules = {.v = s->rule, .n = RULE_SLOTS, .generation = generation, .freed = freed, .arg = arg};
-	struct giving         listeners = {.v = s->listener, .n = LISTENER_COUNTS, .generation = generation, .listener = true, .freed = freed, .arg = arg};
+	struct giving         rules = {.v = s->rule, .n = RULE_SLOTS, .generation = generation};
+	struct giving         listeners = {.v = s->listener, .n = LISTENER_COUNTS, .generation = generation};
 	struct conf_rule     *r;
 	struct conf_listener *l;
 

@@ -25,7 +25,7 @@ struct slots {
 };
 
 /* Give each rule and listener of `c` its number (conf_rule.slot, conf_listener.slot): its own of before, else one that was never used, else the one that is
- * unused for longest; `freed` is then called, so that counting begins anew (listener: of listener numbers). */
-void slots_assign(struct slots *s, struct conf *c, uint64_t generation, void (*freed)(void *arg, bool listener, uint32_t slot), void *arg);
+ * unused for longest, which then has another name. */
+void slots_assign(struct slots *s, struct conf *c, uint64_t generation);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,23 +50,35 @@ census_refused(struct shared *s)
 	s->census.reload_failed = true;
 }
 
-/* Workers may be counting there this very moment: then one of their stores comes after ours, and the newcomer begins with it. */
-static void
-on_freed(void *arg, bool listener, uint32_t slot)
+struct slots *
+census_number(const struct shared *s, struct conf *c, uint64_t generation)
 {
-	struct shared *s = arg;
+	struct slots *numbers = malloc(sizeof *numbers);
 
-	for (uint32_t w = 0; w < s->n_workers; w++)
-		if (listener)
-			memset(&s->worker[w].listener[slot], 0, sizeof s->worker[w].listener[slot]);
-		else
-			memset(&s->worker[w].rule[slot], 0, sizeof s->worker[w].rule[slot]);
+	if (!numbers)
+		return NULL;
+	*numbers = s->slots;
+	slots_assign(numbers, c, generation);
+	return numbers;
 }
 
-void
-census_number(struct shared *s, struct conf *c, uint64_t generation)
+static bool
+changes_hands(const struct slot_name *from, const struct slot_name *to)
 {
-	slots_assign(&s->slots, c, generation, on_freed, s);
+	return from->name[0] && strcmp(from->name, to->name) != 0;
+}
+
+/* Workers may be counting there this very moment: then one of their stores comes after ours, and the newcomer begins with it. */
+void
+census_renumber(struct shared *s, const struct slots *numbers)
+{
+	for (uint32_t i = 1; i < RULE_SLOTS; i++)
+		for (uint32_t w = 0; changes_hands(&s->slots.rule[i], &numbers->rule[i]) && w < s->n_workers; w++)
+			memset(&s->worker[w].rule[i], 0, sizeof s->worker[w].rule[i]);
+	for (uint32_t i = 1; i < LISTENER_COUNTS; i++)
+		for (uint32_t w = 0; changes_hands(&s->slots.listener[i], &numbers->listener[i]) && w < s->n_workers; w++)
+			memset(&s->worker[w].listener[i], 0, sizeof s->worker[w].listener[i]);
+	s->slots = *numbers;
 }
 
 void

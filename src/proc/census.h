@@ -20,8 +20,10 @@ void census_draining(struct shared *s, uint64_t within_ms);
 void census_applied(struct shared *s, uint64_t generation);
 /* A reload changed nothing: its files are wrong, or a process could not use it. */
 void census_refused(struct shared *s);
-/* Give the rules and listeners of `c` the numbers that they count under, from `generation` on; what was counted under one that changes hands is gone. */
-void census_number(struct shared *s, struct conf *c, uint64_t generation);
+/* Give the rules and listeners of `c` the numbers that they count under. The caller frees what it gets; null: out of memory. Nothing has changed until that is
+ * handed to census_renumber, when `generation` comes into use; what was counted under a number that changes hands is gone then. */
+struct slots *census_number(const struct shared *s, struct conf *c, uint64_t generation);
+void census_renumber(struct shared *s, const struct slots *numbers);
 
 /* What was counted in all, to the operations log. */
 void census_say_totals(const struct shared *s);

@@ -2,6 +2,7 @@
 #include "proc/commands.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -347,7 +348,13 @@ commands_drained(struct commands *m)
 static bool
 is_same_place(const struct control_place *p, const struct conf_gateway *g)
 {
-	return p ? g->control && strcmp(p->path, g->control) == 0 && p->has_group == (g->control_group != NULL) : !g->control;
+	const struct group *group = g->control_group ? getgrnam(g->control_group) : NULL;
+
+	if (!p || !g->control)
+		return !p && !g->control;
+	if (strcmp(p->path, g->control) != 0 || p->has_group != (g->control_group != NULL))
+		return false;
+	return !p->has_group || (group && group->gr_gid == p->group);
 }
 
 bool
@@ -399,6 +406,8 @@ commands_use(struct commands *m)
 	m->place = m->next_place;
 	m->next_place = NULL;
 	if (old != m->place) {
+		if (m->place && !m->borrowed)
+			control_place_use(m->place);
 		control_listen(m->control, m->place);
 		control_place_free(old, !m->place || !old || strcmp(old->path, m->place->path) != 0);
 	}
@@ -434,6 +443,8 @@ commands_start(struct commands *m, const struct shared *shared)
 	else
 		control_on_gone(m->control, on_gone);
 	sightings_init(&m->sightings, m->crew, m->control);
+	if (m->place)
+		control_place_use(m->place);
 	control_listen(m->control, m->place);
 	on_tick(m);
 }

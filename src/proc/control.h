@@ -33,6 +33,8 @@ struct control_place {
 struct control_place *control_place_open(const char *path, const char *group, char *why, size_t why_n);
 /* One that an earlier parent had opened; owns fd whatever happens. */
 struct control_place *control_place_adopt(int fd, const char *path, const char *group, char *why, size_t why_n);
+/* It is in use: its file gets owner and mode. Until then only its owner may connect. */
+void control_place_use(const struct control_place *p);
 /* Closes; with `gone` the file goes too. */
 void control_place_free(struct control_place *p, bool gone);
 

@@ -92,12 +92,12 @@ place_new(int fd, const char *path, const char *group, char *why, size_t n)
 		snprintf(why, n, "group %s does not exist", group);
 	else if (!p || !(p->path = strdup(path)))
 		snprintf(why, n, "out of memory");
-	else if (chown(path, (uid_t)-1, g ? g->gr_gid : getegid()) != 0 || chmod(path, g ? 0660 : 0600) != 0 || listen(fd, 16) != 0)
+	else if (listen(fd, 16) != 0)
 		snprintf(why, n, "%s", strerror(errno));
 	else {
 		p->fd = fd;
 		p->has_group = g != NULL;
-		p->group = g ? g->gr_gid : 0;
+		p->group = g ? g->gr_gid : getegid();
 		return p;
 	}
 	if (p)
@@ -140,6 +140,13 @@ struct control_place *
 control_place_adopt(int fd, const char *path, const char *group, char *why, size_t why_n)
 {
 	return place_new(fd, path, group, why, why_n);
+}
+
+void
+control_place_use(const struct control_place *p)
+{
+	if (chown(p->path, (uid_t)-1, p->group) != 0 || chmod(p->path, p->has_group ? 0660 : 0600) != 0)
+		log_warn("control: the mode of %s cannot be set: %s", p->path, strerror(errno));
 }
 
 void

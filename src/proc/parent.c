@@ -70,6 +70,28 @@ prepare_control(struct parent *p, const struct conf *c, struct report *r)
 	return commands_prepare(&p->commands, c, r, path ? estate_take(&p->heir.estate, 0, "control %s", path) : -1);
 }
 
+static void
+forget_numbers(struct parent *p)
+{
+	free(p->next_numbers);
+	p->next_numbers = NULL;
+}
+
+/* What the configuration that was built counts under, and its plain values, are in use. A refresh of files has none: all of that stays. */
+static void
+take_on(struct parent *p)
+{
+	if (!p->next_numbers)
+		return;
+	ports_use(p->ports);
+	census_renumber(p->shared, p->next_numbers);
+	forget_numbers(p);
+	p->parent_slots = p->next_parent_slots;
+	p->delay_ms = p->next_delay_ms;
+	p->drain_ms = p->next_drain_ms;
+	p->upgrade_ms = p->next_upgrade_ms;
+}
+
 /* Load, open what is new, compile. False: everything wrong is in `r`; nothing changed. */
 static bool
 build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot)
@@ -77,15 +99,21 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	struct endpoint        own[LISTENER_SLOTS + ADMIN_PORTS];
 	struct snapshot_inputs in = {.generation = p->generation + 1, .report_only = p->options.report_only, .workers = p->workers, .own = own, .log_key = p->log_key};
 
-	parents_assign(&p->parent_slots, c, p->generation + 1);
+	p->next_parent_slots = p->parent_slots;
+	parents_assign(&p->next_parent_slots, c, p->generation + 1);
+	p->next_delay_ms = c->gateway.drain_delay_ms;
+	p->next_drain_ms = c->gateway.drain_timeout_ms;
+	p->next_upgrade_ms = c->gateway.upgrade_timeout_ms;
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);
 	if (*ports && admin_prepare(&p->admin, c, r))
 		in.n_own = ports_own(*ports, own);
 	in.n_own += admin_own(&p->admin, own + in.n_own);
-	census_number(p->shared, c, in.generation);
-	*snapshot = snapshot_build(c, &in, r);
+	p->next_numbers = census_number(p->shared, c, in.generation);
+	if (!p->next_numbers)
+		report_error(r, (struct where){0}, "out of memory");
+	*snapshot = p->next_numbers ? snapshot_build(c, &in, r) : -1;
 	if (*snapshot >= 0 && *ports && prepare_control(p, c, r)) {
 		p->has_next_plan = bureau_plan_init(&p->next_plan, c, *snapshot);
 		if (p->has_next_plan)
@@ -95,6 +123,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	if (*snapshot >= 0)
 		close(*snapshot);
 	*snapshot = -1;
+	forget_numbers(p);
 	commands_forget(&p->commands);
 	admin_forget(&p->admin);
 	ports_free(*ports, p->ports);
@@ -122,6 +151,7 @@ parent_reload_drop(struct parent *p)
 	p->next_snapshot = -1;
 	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
+	forget_numbers(p);
 	admin_forget(&p->admin);
 	p->will_hold[0] = '\0';
 	commands_forget(&p->commands);
@@ -149,6 +179,7 @@ reload_finish(struct parent *p)
 	census_applied(p->shared, p->generation);
 	p->ports = p->next_ports;
 	p->next_ports = NULL;
+	take_on(p);
 	if (p->has_next_plan)
 		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
@@ -255,8 +286,6 @@ parent_reload(void *arg)
 		note_counts(c, p->will_hold, sizeof p->will_hold);
 		note_key(p, c);
 		p->next_level = (enum log_level)c->gateway.log_level;
-		p->drain_ms = c->gateway.drain_timeout_ms;
-		p->upgrade_ms = c->gateway.upgrade_timeout_ms;
 		reload_begin(p);
 	} else {
 		census_refused(p->shared);
@@ -329,6 +358,10 @@ on_deadline(void *arg)
 		crew_kill_late(&p->crew);
 		return;
 	}
+	if (p->state == PARENT_LEAVING) {
+		parent_leave(p);
+		return;
+	}
 	log_warn("draining took too long: the rest is cut off");
 	crew_kill(&p->crew);
 }
@@ -390,6 +423,8 @@ on_change(void *arg)
 	case PARENT_SERVING:
 		if (crew_has_applied(&p->crew, p->generation))
 			parent_go_on(p);
+		break;
+	case PARENT_LEAVING: /* a worker that died is replaced, as before */
 		break;
 	}
 }
@@ -489,8 +524,6 @@ parent_begin(struct parent *p)
 	p->code = 2;
 	if (c) {
 		p->workers = p->heir.workers ? p->heir.workers : workers_of(c);
-		p->drain_ms = c->gateway.drain_timeout_ms;
-		p->upgrade_ms = c->gateway.upgrade_timeout_ms;
 		p->user = strdup(c->gateway.user);
 		if (!p->user)
 			report_error(&r, c->gateway.user_at, "out of memory");
@@ -521,6 +554,7 @@ parent_begin(struct parent *p)
 			admin_init(&p->admin, &p->crew);
 			admin_take(&p->admin);
 			census_applied(p->shared, p->generation);
+			take_on(p);
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
 			p->code = 0;
@@ -583,6 +617,7 @@ parent_run(const struct parent_options *o)
 	if (p->snapshot >= 0)
 		close(p->snapshot);
 	bureau_plan_clear(&p->next_plan);
+	forget_numbers(p);
 	loop_free(p->loop);
 	free(p->user);
 	free(p);

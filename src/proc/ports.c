@@ -329,8 +329,6 @@ place_open(const struct opening *o, const struct conf_listener *l, uint16_t inde
 	if (was && !find(o->to, w)) {
 		slot = &o->to->slot[was - o->old->slot];
 		*slot = *was;
-		if (slot->ino)
-			chmod(slot->path, l->socket_mode);
 	} else if (passed_covers(w)) {
 		return;
 	} else if (!(slot = spare_slot(o->to, o->old))) {
@@ -341,6 +339,7 @@ place_open(const struct opening *o, const struct conf_listener *l, uint16_t inde
 		return;
 	}
 	slot->index = index;
+	slot->mode = l->socket_mode;
 	if (l->mode == LISTENER_TRANSPARENT)
 		make_transparent(o, slot, l);
 }
@@ -391,6 +390,14 @@ ports_again(const struct ports *p)
 	secrets_ref(q->secrets);
 	keys_ref(q->keys);
 	return q;
+}
+
+void
+ports_use(const struct ports *p)
+{
+	for (uint32_t i = 0; i < LISTENER_SLOTS; i++)
+		if (p->slot[i].used && p->slot[i].ino && chmod(p->slot[i].path, p->slot[i].mode) != 0)
+			log_warn("the mode of %s cannot be set: %s", p->slot[i].path, strerror(errno));
 }
 
 void

@@ -24,6 +24,7 @@ struct port {
 	struct endpoint bound; /* with the port that the kernel chose */
 	char            path[UNIX_PATH_MOST]; /* of a UNIX socket; "": it has an address */
 	uint64_t        dev, ino; /* of that file, which goes with the socket; 0: it is somebody else's */
+	uint32_t        mode; /* of that file */
 	bool            has_file; /* of an earlier parent's UNIX socket: the file becomes ours when that one is gone */
 	uint16_t        index; /* of the listener in the configuration */
 	int             fd[SHARED_WORKERS_MAX]; /* some or all may be the same */
@@ -49,6 +50,8 @@ void port_print(const struct port *p, char text[PORT_TEXT_MAX]);
 struct ports *ports_open(const struct conf *c, const struct ports *old, uint32_t n_workers, struct report *r);
 /* The same sockets once more, shared with `p`. NULL: out of memory. */
 struct ports *ports_again(const struct ports *p);
+/* They are in use: files of UNIX sockets that are ours get their modes. */
+void ports_use(const struct ports *p);
 /* Close those that `kept` (null: none) does not share, and free. */
 void ports_free(struct ports *p, const struct ports *kept);
 /* All bound addresses, without UNIX sockets; returns how many were written, at most LISTENER_SLOTS. */

@@ -112,6 +112,10 @@ struct request {
 	uint8_t             parent_at; /* its place among the rule's */
 	uint8_t             tried;     /* bit for each of the rule's that could not be reached */
 	bool                straight;  /* all are down, and it goes to the origin itself */
+	bool                no_pass;   /* one of them wanted a token that could not be had */
+	uint32_t            n_pass;
+	char               *pass;      /* owned: what that parent is shown next (pass.h); null: nothing, or what stands in a file */
+	struct desk_job    *pass_job;
 
 	/* TLS with the origin, then, of an inspected CONNECT, with the client */
 	struct tls_end     *shake;    /* owned: a handshake, until the side that it is for carries it; null: none */
@@ -267,11 +271,11 @@ void authenticate(struct session *s); /* authenticate.c: for gate: the user is n
 void reach_on_origin(struct session *s, unsigned what);
 void reach_on_timeout(struct session *s);                    /* of the look-up or the dial */
 void reach_connected(struct session *s);                     /* reach.c: to the origin, by a parent's tunnel or straight */
-void reach_parent_failed(struct session *s, enum fault fault); /* reach.c: it cannot be reached: the next one */
+void reach_parent_failed(struct session *s, enum fault fault); /* reach_parent.c: it cannot be reached: the next one */
+void reach_with_pass(struct session *s);                     /* reach_parent.c: there is something to show to it */
 void parent_connect(struct session *s);                      /* parent.c: it is connected, and is to tunnel */
 void parent_on_origin(struct session *s);
 void parent_on_timeout(struct session *s);
-void parent_say_refused(const struct session *s);            /* for the operations log: our credentials are no good there */
 /* Where the deciding rule has a transparent request go, whatever its name resolves to; null: where the name says. */
 const struct addr *reach_original(const struct session *s);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */

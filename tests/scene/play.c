@@ -68,12 +68,6 @@ fault_find(const char *word)
 
 /* --- configurations --- */
 
-static void
-on_freed(void *arg, bool listener, uint32_t slot)
-{
-	(void)arg, (void)listener, (void)slot;
-}
-
 /* Compile it, once; false when it is wrong. Each has a generation of its own. */
 static bool
 config_build(struct play *p, struct config *c)
@@ -90,7 +84,7 @@ config_build(struct play *p, struct config *c)
 	report_init(&r);
 	conf = conf_load_memory(p->file, bytes_left(&c->ini), &r);
 	if (conf && r.errors == 0)
-		slots_assign(&slots, conf, in.generation, on_freed, NULL);
+		slots_assign(&slots, conf, in.generation);
 	if (conf && r.errors == 0)
 		c->block = snapshot_build(conf, &in, &r);
 	if (c->block < 0)
