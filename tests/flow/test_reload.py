@@ -35,7 +35,7 @@ def test_a_bad_file_changes_nothing_and_says_why(gateway, origin):
     assert "postern.ini:" in said and "frobnicate" in said and "host" in said
     assert gw.get(URL).status == 200
     gw.write(DENY + "[log half]\nformat = json\n")
-    assert "no file" in gw.reload(ok=False)
+    assert "goes nowhere" in gw.reload(ok=False)
     assert gw.get(URL).status == 200
     gw.file.unlink()
     gw.reload(ok=False)
