@@ -32,6 +32,7 @@ stand_set(struct stand *t, const char *ini)
 	struct snapshot_inputs in = {.generation = 1, .workers = 2};
 	struct report          r;
 	struct conf           *c;
+	struct slots          *numbers;
 
 	memset(t, 0, sizeof *t);
 	t->fd = shared_create(2);
@@ -41,7 +42,10 @@ stand_set(struct stand *t, const char *ini)
 	c = conf_load_memory("test", span_str(ini), &r);
 	assert_non_null(c);
 	census_begin(t->shared);
-	census_number(t->shared, c, 1);
+	numbers = census_number(t->shared, c, 1);
+	assert_non_null(numbers);
+	census_renumber(t->shared, numbers);
+	free(numbers);
 	t->block = snapshot_build(c, &in, &r);
 	if (t->block < 0)
 		report_print(&r, c, stderr);
