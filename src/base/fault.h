@@ -132,7 +132,6 @@ enum fault_tag {
 	/* how a session may end later */ \
 	X(CLIENT_ABORTED, "client-aborted", 0, "", TAG_ABORTED, "") \
 	X(IDLE_TIMEOUT, "idle-timeout", 0, "", TAG_TIMEDOUT, "") \
-	X(KILLED, "killed", 0, "", TAG_ABORTED, "") \
 	X(DRAINED, "drained", 503, "http_request_denied", TAG_ABORTED, "This gateway is being shut down.") \
 	/* ourselves */ \
 	X(NO_MEMORY, "no-memory", 503, "proxy_internal_error", TAG_NONE, "The gateway is out of memory.") \

@@ -449,6 +449,6 @@ metrics_write(struct text *out, const struct metrics_view *v)
 	listeners(out, v);
 	parents(out, v);
 	histograms(out, v->shared);
-	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds : 0);
+	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds | (snapshot_negotiates(v->snap) ? 1u << BACK_INITIATOR : 0) : 0);
 	log_and_signer(out, v->shared);
 }

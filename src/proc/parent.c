@@ -87,6 +87,7 @@ take_on(struct parent *p)
 	census_renumber(p->shared, p->next_numbers);
 	forget_numbers(p);
 	p->parent_slots = p->next_parent_slots;
+	p->delay_ms = p->next_delay_ms;
 	p->drain_ms = p->next_drain_ms;
 	p->upgrade_ms = p->next_upgrade_ms;
 }
@@ -100,6 +101,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 
 	p->next_parent_slots = p->parent_slots;
 	parents_assign(&p->next_parent_slots, c, p->generation + 1);
+	p->next_delay_ms = c->gateway.drain_delay_ms;
 	p->next_drain_ms = c->gateway.drain_timeout_ms;
 	p->next_upgrade_ms = c->gateway.upgrade_timeout_ms;
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
@@ -344,16 +346,31 @@ on_look(void *arg)
 /* --- the end --- */
 
 static void
+late_to_prepare(struct parent *p)
+{
+	const struct member *m = crew_unprepared(&p->crew, p->generation + 1);
+	char                 why[120];
+
+	/* else the signer, which has a deadline of its own */
+	snprintf(why, sizeof why, "%s (pid %d) did not prepare the new configuration in time", m ? m->name : "a process", m ? (int)m->pid : 0);
+	reload_abort(p, why);
+}
+
+static void
 on_deadline(void *arg)
 {
 	struct parent *p = arg;
 
 	if (p->state == PARENT_RELOADING) {
-		reload_abort(p, "a process did not prepare the new configuration in time");
+		late_to_prepare(p);
 		return;
 	}
 	if (p->state == PARENT_SERVING) {
 		crew_kill_late(&p->crew);
+		return;
+	}
+	if (p->state == PARENT_LEAVING) {
+		parent_leave(p);
 		return;
 	}
 	log_warn("draining took too long: the rest is cut off");
@@ -406,6 +423,8 @@ on_change(void *arg)
 		if (crew_workers_alive(&p->crew))
 			break;
 		p->state = PARENT_FLUSHING; /* the logger goes last: it has lines to write */
+		if (p->gentle) /* what was under way had a day; lines have not */
+			timer_set(p->loop, &p->deadline, p->drain_ms + LATE_MS);
 		crew_end_logger(&p->crew);
 		if (p->crew.logger.pid)
 			break;
@@ -417,6 +436,8 @@ on_change(void *arg)
 	case PARENT_SERVING:
 		if (crew_has_applied(&p->crew, p->generation))
 			parent_go_on(p);
+		break;
+	case PARENT_LEAVING: /* a worker that died is replaced, as before */
 		break;
 	}
 }

@@ -15,6 +15,7 @@ libpostern_a_SOURCES += \
 	src/proc/heir.c \
 	src/proc/history.c src/proc/history.h \
 	src/proc/keys.c src/proc/keys.h \
+	src/proc/keytabs.c src/proc/keytabs.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \
