@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "conf/load.h"
+#include "cost.h"
 #include "proc/census.h"
 #include "proc/status.h"
 
@@ -298,8 +299,10 @@ test_quantiles_lie_between_their_bounds(void **state)
 static void
 test_the_past_is_bounded(void **state)
 {
+	struct text  text = {0};
 	struct stand t;
 	struct point p;
+	uint64_t     began;
 
 	(void)state;
 	stand_set(&t, TOP "[rule first]\naction = deny\n");
@@ -310,6 +313,11 @@ test_the_past_is_bounded(void **state)
 	}
 	assert_true(history_point(t.past, 0, &p));
 	assert_int_equal(p.v[POINT_TUNNELS], 50000);
+	began = cpu_ns();
+	history_json(&text, t.past);
+	assert_true(cpu_ns() - began < 20000000); /* far less without sanitizers */
+	assert_false(text.failed);
+	text_clear(&text);
 	assert_true(history_point(t.past, HISTORY_POINTS - 1, &p));
 	assert_int_equal(p.v[POINT_TUNNELS], (HISTORY_POINTS + 49) * 1000);
 	assert_int_equal(p.v[POINT_TUNNEL], 5000);
