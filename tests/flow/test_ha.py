@@ -153,10 +153,14 @@ def test_one_killed_costs_its_own_tunnels_only(pair, site):
 def test_one_drained_costs_nothing(pair, site):
     one, two = pair(first={"drain_delay": "3s", "drain_timeout": "60s"})
     tunnels = Tunnels(60)
+    early = [wire.connect(FRONT, client) for client in ha.CLIENTS]  # as browsers do, who have yet to say what they want
     with Coming() as running:
         running.passes(60)
         asked = subprocess.Popen([g.PROGRAM, "drain", "--control", one.options["control"]], stdout=subprocess.PIPE, text=True)
         site.become("DOWN", "UP")
+        for c in early:
+            assert c.send(wire.get(URL, fields="Connection: close\r\n")).response().status == 200
+            c.close()
         assert one.said().count("no more connections are taken") == 0, "HAProxy knows before"
         one.says("no more connections are taken")
         running.passes(100)
