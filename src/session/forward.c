@@ -250,7 +250,7 @@ forward_begin(struct session *s)
 	r->used_body = body.n > 0;
 	buf_use(&s->in, body.n);
 	r->bytes_in += body.n;
-	if (s->gw->throttle.on)
+	if (throttle_holds(s))
 		throttle_charge(s, head.n + body.n);
 	send_up(s, head, body);
 	if (way_is_relayed(s))

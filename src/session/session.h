@@ -314,21 +314,36 @@ void tunnel_on_origin(struct session *s, unsigned what);
 void tunnel_on_timeout(struct session *s);
 
 /* --- throttle.c: what each read asks --- */
+/* Is what it moves limited? A reload may change it at any time, so it is looked up, in one line of a table. */
+static inline bool
+throttle_holds(const struct session *s)
+{
+	const struct throttle *t = &s->gw->throttle;
+
+	return t->on && (t->client || t->rule[s->limited_by].all || t->rule[s->limited_by].client);
+}
 /* Of `want` bytes, how many may be read now; 0: none, and session_go_on will call. */
 static inline size_t
 throttle_take(struct session *s, size_t want)
 {
-	return s->gw->throttle.on ? throttle_take_some(s, want) : want;
+	return throttle_holds(s) ? throttle_take_some(s, want) : want;
 }
 /* Of `taken` bytes it turned out to be n (less than 0: none). */
 static inline void
 throttle_settle(struct session *s, size_t taken, ssize_t n)
 {
-	if (s->gw->throttle.on)
+	if (throttle_holds(s))
 		throttle_give_back(s, taken - (n > 0 ? (size_t)n : 0));
 }
 /* lane_pump, for as much as may move now. */
-enum lane_answer throttle_pump(struct session *s, struct lane *l, struct side *from, struct side *to);
+enum lane_answer throttle_pump_some(struct session *s, struct lane *l, struct side *from, struct side *to);
+static inline enum lane_answer
+throttle_pump(struct session *s, struct lane *l, struct side *from, struct side *to)
+{
+	size_t may = SIZE_MAX;
+
+	return throttle_holds(s) ? throttle_pump_some(s, l, from, to) : lane_pump(l, from, to, &s->gw->lanes, &may);
+}
 
 /* --- authenticate.c, logon.c: what others need of it --- */
 /* Is this connection somebody's already? Then policy is told at once. False: no memory (answered). */
