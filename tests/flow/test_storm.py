@@ -227,3 +227,15 @@ def test_every_way_in_survives_upgrades_good_and_bad(upgradable, serve, origin, 
         gw.child.wait(wire.PATIENCE)
     assert "told to upgrade" not in gw.said()[since:]
     assert not (folder / "proxy.sock").exists() and not (folder / "control.sock").exists() and not (folder / "postern.pid").exists()
+
+
+def test_a_spool_that_the_one_before_still_has_is_told_once(upgradable, serve, folder):
+    serve(origins.Echo, w.ORIGIN, 443)
+    gw = upgradable(more=f"[log far]\nsyslog = tcp:127.0.0.1:{g.free_port()}\nspool = {folder}/gateway0/far.spool\n", drain_timeout="1s")
+    with gw.tunnel("origin.example.net:443") as t:
+        assert gw.control("upgrade").returncode == 0
+        gw.says("cannot use spool .*far.spool: another process has it")
+        time.sleep(2.5)  # it is tried each second
+        assert t.send("still").exactly(5) == b"still"
+    gw.follow(pid_of(folder))
+    assert gw.said().count("another process has it") == 1
