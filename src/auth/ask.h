@@ -17,11 +17,14 @@ enum ask_op {
 	ASK_KERBEROS, /* part: token, binding ("tls-server-end-point:...", whole, when has_binding); handle: 0, or of the answer that said to continue */
 	ASK_BASIC,    /* part: user, password */
 	ASK_PAC,      /* part: the PAC of a ticket that Kerberos found good: who is that, in which groups? */
+	ASK_INITIATE, /* part: the name of a [parent], its host; handle: 0, or 1 when it refused what it got, so that new tickets may be due. token: the field's value */
 	ASK_OPS
 };
 
 #define ASK_PARTS     5
 #define ASK_TOKEN_MAX 65536u /* a credential that is longer, decoded, is refused unasked */
+
+#define PASS_MAX      60000u /* bytes of what a parent is shown (ASK_INITIATE), as text */
 
 struct ask {
 	enum ask_op    op;

@@ -13,8 +13,10 @@ static const struct {
 	[BACK_BASIC_FILE] = {"basic-file", &back_basic_file_ops},
 #ifdef HAVE_KERBEROS
 	[BACK_KERBEROS] = {"kerberos", &back_kerberos_ops},
+	[BACK_INITIATOR] = {"initiator", &back_initiator_ops},
 #else
 	[BACK_KERBEROS] = {"kerberos", NULL},
+	[BACK_INITIATOR] = {"initiator", NULL},
 #endif
 #ifdef HAVE_WINBIND
 	[BACK_WINBIND] = {"winbind", &back_winbind_ops},

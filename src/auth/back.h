@@ -18,7 +18,7 @@ struct back; /* one opened back end */
 
 /* How one kind behaves. The table is back_ops. */
 struct back_ops {
-	const char *word;    /* "ntlm-file", "basic-file", "kerberos", "winbind", "ldap", "pam" */
+	const char *word;    /* "ntlm-file", "basic-file", "kerberos", "winbind", "ldap", "pam", "initiator" */
 	unsigned    threads; /* that call check at once; 0: a check takes microseconds and is made in the process's own thread */
 	bool        may_repeat; /* asking the same again after the process died harms nobody (Kerberos: the replay cache would refuse it) */
 	bool        counts;     /* failed log-ons may lock an account: they are counted (max-failures) before the back end is asked */

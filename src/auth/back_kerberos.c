@@ -437,7 +437,7 @@ kerberos_open(const struct snapshot *snap, int fd, char why[BACK_WHY_MAX])
 		snprintf(why, BACK_WHY_MAX, "no memory");
 		return NULL;
 	}
-	b->keys = keyring_new(fd, why);
+	b->keys = keyring_new(fd, true, why);
 	if (!b->keys) {
 		free(b);
 		return NULL;

@@ -13,5 +13,6 @@ extern const struct back_ops back_kerberos_ops;
 extern const struct back_ops back_winbind_ops;
 extern const struct back_ops back_ldap_ops;
 extern const struct back_ops back_pam_ops;
+extern const struct back_ops back_initiator_ops;
 
 #endif

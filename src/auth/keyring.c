@@ -188,7 +188,7 @@ credentials_acquire(struct keyring *r, char why[BACK_WHY_MAX])
 }
 
 struct keyring *
-keyring_new(int fd, char why[BACK_WHY_MAX])
+keyring_new(int fd, bool accepts, char why[BACK_WHY_MAX])
 {
 	static _Atomic unsigned made;
 	struct keyring         *r = calloc(1, sizeof *r);
@@ -214,7 +214,7 @@ keyring_new(int fd, char why[BACK_WHY_MAX])
 		goto out;
 	}
 	copy = file_copy(fd, why);
-	ok = copy >= 0 && keys_read(r, copy, why) && keys_are_fit(r, why) && credentials_acquire(r, why);
+	ok = copy >= 0 && keys_read(r, copy, why) && keys_are_fit(r, why) && (!accepts || credentials_acquire(r, why));
 out:
 	if (copy >= 0)
 		file_wipe(copy);

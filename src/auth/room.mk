@@ -8,6 +8,7 @@ libpostern_a_SOURCES += \
 	src/auth/back_ntlm_file.c \
 	src/auth/basic_cache.c src/auth/basic_cache.h \
 	src/auth/breaker.c src/auth/breaker.h \
+	src/auth/bundle.c src/auth/bundle.h \
 	src/auth/challenge.c src/auth/challenge.h \
 	src/auth/contexts.c src/auth/contexts.h \
 	src/auth/credential.c src/auth/credential.h \
@@ -31,7 +32,7 @@ libpostern_a_SOURCES += \
 	src/auth/wire.c src/auth/wire.h
 # those that configure found libraries for
 if HAVE_KERBEROS
-libpostern_a_SOURCES += src/auth/back_kerberos.c src/auth/keyring.c src/auth/keyring.h
+libpostern_a_SOURCES += src/auth/back_initiator.c src/auth/back_kerberos.c src/auth/keyring.c src/auth/keyring.h src/auth/pass_ticket.c src/auth/pass_ticket.h
 endif
 if HAVE_WINBIND
 libpostern_a_SOURCES += src/auth/back_winbind.c

@@ -132,7 +132,6 @@ enum fault_tag {
 	/* how a session may end later */ \
 	X(CLIENT_ABORTED, "client-aborted", 0, "", TAG_ABORTED, "") \
 	X(IDLE_TIMEOUT, "idle-timeout", 0, "", TAG_TIMEDOUT, "") \
-	X(KILLED, "killed", 0, "", TAG_ABORTED, "") \
 	X(DRAINED, "drained", 503, "http_request_denied", TAG_ABORTED, "This gateway is being shut down.") \
 	/* ourselves */ \
 	X(NO_MEMORY, "no-memory", 503, "proxy_internal_error", TAG_NONE, "The gateway is out of memory.") \
@@ -155,5 +154,11 @@ struct fault_row {
 };
 
 const struct fault_row *fault_row(enum fault f);
+
+/* Where what failed lies, for those who watch: faults that are neither the client's nor the policy's. */
+enum failure { FAILURE_NONE, FAILURE_NAME, FAILURE_DNS, FAILURE_CONNECT, FAILURE_PARENT, FAILURE_ORIGIN, FAILURE_AUTH, FAILURE_GATEWAY, FAILURE_KINDS };
+
+enum failure fault_failure(enum fault f);
+const char  *failure_word(enum failure k);
 
 #endif

@@ -189,8 +189,6 @@ check_listener(struct load *l, const struct conf_listener *e)
 	if (e->paths.n)
 		report_error(l->r, e->paths.v[0].at, "address = unix:%.*s in a transparent listener: nothing can be redirected to a UNIX socket; give it a listener of its own with mode = explicit",
 		    SHOW(e->paths.v[0].text));
-	if (e->tls_cert || e->tls_key)
-		report_error(l->r, e->mode_at, "mode = transparent and tls-cert exclude each other: transparent clients do not know of the proxy; remove one of them");
 }
 
 static void

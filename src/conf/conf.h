@@ -71,7 +71,7 @@ struct conf_gateway {
 	char    *pages; /* directory, or null */
 	uint32_t max_connections; /* 0: auto */
 	uint32_t max_connections_per_client;
-	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms;
+	uint64_t head_timeout_ms, connect_timeout_ms, idle_timeout_ms, drain_timeout_ms, drain_delay_ms;
 	uint64_t response_timeout_ms; /* head of the origin's answer */
 	uint64_t keepalive_timeout_ms; /* idle persistent connections, both sides */
 	uint64_t max_head;         /* bytes of a request or response head */
@@ -116,6 +116,7 @@ enum back_kind {
 	BACK_WINBIND,    /* Samba's winbindd: NTLM, Basic, and what a ticket's PAC says */
 	BACK_LDAP,       /* simple bind */
 	BACK_PAM,
+	BACK_INITIATOR,  /* asks the other way round: logs us on to proxies behind us, by Kerberos */
 	BACK_KINDS       /* none */
 };
 
@@ -233,7 +234,7 @@ struct conf_parent {
 	uint32_t         slot;          /* it counts under this number (ipc/parents); 0 until the parent process gives it one */
 	uint32_t         fail_after; /* failures in a row until it counts as down */
 	uint64_t         connect_timeout_ms;
-	struct where     address_at, credentials_at, keytab_at, auth_at;
+	struct where     address_at, credentials_at, keytab_at, principal_at, auth_at;
 };
 
 enum pac_bypass { PAC_BYPASS_PROXY, PAC_BYPASS_DIRECT };

@@ -59,15 +59,17 @@ check_one(struct load *l, const struct conf_listener *at)
 {
 	if (!at->tls_cert && !at->tls_key)
 		return;
+	if (at->mode == LISTENER_TRANSPARENT) {
+		report_error(l->r, at->tls_cert ? at->tls_cert_at : at->tls_key_at,
+		    "[listener %.*s] is transparent and has %s: its clients do not know that they speak to a proxy; remove tls-cert and tls-key, or use another listener",
+		    SHOW(at->name), at->tls_cert ? "tls-cert" : "tls-key");
+		return;
+	}
 	if (!at->tls_cert || !at->tls_key) {
 		report_error(l->r, at->tls_cert ? at->tls_cert_at : at->tls_key_at, "[listener %.*s] has %s but no %s; want both, or neither", SHOW(at->name),
 		    at->tls_cert ? "tls-cert" : "tls-key", at->tls_cert ? "tls-key" : "tls-cert");
 		return;
 	}
-	if (at->mode == LISTENER_TRANSPARENT)
-		report_error(l->r, at->tls_cert_at,
-		    "[listener %.*s] is transparent and has tls-cert: its clients do not know that they speak to a proxy; remove tls-cert and tls-key, or use another listener",
-		    SHOW(at->name));
 	check_cert(l, at);
 	check_file(l, at->tls_key_at, "tls-key", at->tls_key, CA_KEY_CLOSED, "so that others can read or change the key; set it to 0600");
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * parent: what a [parent NAME] needs to be whole, and what parents and the rules that name them need together.
- * Looks at files of credentials (there, plain, readable, closed to others) and reads none of them. Which names rules give is policy/ways's.
+ * Looks at files of credentials and keys (there, plain, readable, closed to others) and reads none of them. Which names rules give is policy/ways's.
  */
+#include <string.h>
+
 #include "conf/load.h"
 #include "parse/authority.h"
 
@@ -24,6 +26,24 @@ place_read(struct load *l, struct where at, const char *key, const char *text, c
 	return true;
 }
 
+/* After the address. */
+static void
+check_negotiate(struct load *l, const struct conf_parent *p)
+{
+	struct addr a;
+
+#ifndef HAVE_KERBEROS
+	report_error(l->r, p->auth_at, "auth = negotiate: this postern was built without Kerberos; use another, or build it --with-kerberos");
+#endif
+	if (!p->keytab)
+		report_error(l->r, p->auth_at, "[parent %.*s]: auth = negotiate wants keytab = FILE with the key of the account to log on with", SHOW(p->name));
+	check_file(l, p->keytab_at, "keytab", p->keytab, back_file_closed(BACK_INITIATOR), "so that others can read or change its keys; set it to 0640 or 0600");
+	if (p->host && addr_parse(span_str(p->host), &a))
+		report_warn(l->r, p->address_at, "auth = negotiate asks for a ticket for HTTP/%s: domains know proxies by name; want address = NAME:PORT", p->host);
+	if (p->principal && (!*p->principal || strpbrk(p->principal, " \t")))
+		report_error(l->r, p->principal_at, "principal = %s: want a name such as postern@EXAMPLE.COM, one that the keytab has a key of", p->principal);
+}
+
 static void
 check_log_on(struct load *l, const struct conf_parent *p)
 {
@@ -37,11 +57,13 @@ check_log_on(struct load *l, const struct conf_parent *p)
 			report_error(l->r, p->auth_at, "[parent %.*s]: auth = basic wants credentials = FILE with one line user:password", SHOW(p->name));
 		break;
 	case PARENT_AUTH_NEGOTIATE:
-		report_error(l->r, p->auth_at, "[parent %.*s]: auth = negotiate is not in this version; want basic or none", SHOW(p->name));
+		check_negotiate(l, p);
+		if (p->credentials)
+			report_warn(l->r, p->credentials_at, "[parent %.*s]: credentials are for auth = basic only", SHOW(p->name));
 		break;
 	}
 	if (p->auth != PARENT_AUTH_NEGOTIATE && (p->keytab || p->principal))
-		report_warn(l->r, p->keytab ? p->keytab_at : p->at, "[parent %.*s]: keytab and principal are for auth = negotiate only", SHOW(p->name));
+		report_warn(l->r, p->keytab ? p->keytab_at : p->principal_at, "[parent %.*s]: keytab and principal are for auth = negotiate only", SHOW(p->name));
 	check_file(l, p->credentials_at, "credentials", p->credentials, 0077, "so that others can read or change a password; set it to 0600");
 }
 

@@ -29,7 +29,6 @@ enum message_type {
 	MSG_KEY,      /* parent to worker, before MSG_SNAPSHOT: descriptor: the private key of TLS for listener `number` of the snapshot to come */
 	MSG_CREDENTIALS, /* parent to worker, before MSG_SNAPSHOT: descriptor: the file of credentials for [parent] `number` of the snapshot to come */
 	MSG_SESSIONS, /* parent to worker: write what is under way to the memfd (as session/list says), in slices; worker: done, `number` as asked */
-	MSG_END,      /* parent to worker: end the session `number` */
 	MSG_REOPEN    /* parent to logger: open all files anew */
 };
 

@@ -16,6 +16,7 @@ struct ring; /* a mapping; one for each process and side */
 
 #define RING_BYTES_MIN 4096u
 #define RING_BYTES_MAX ((size_t)1 << 30)
+#define RING_BYTES     ((size_t)4 << 20) /* of a worker's */
 
 /* Make the memfd of a ring with room for `bytes` (rounded up to a power of two); -1 with errno. Called by the parent. */
 int ring_create(size_t bytes, const char *name);

@@ -8,4 +8,5 @@ libpostern_a_SOURCES += \
 	src/ipc/limits.c src/ipc/limits.h \
 	src/ipc/metrics.c src/ipc/metrics.h \
 	src/ipc/shared.c src/ipc/shared.h \
-	src/ipc/slots.c src/ipc/slots.h
+	src/ipc/slots.c src/ipc/slots.h \
+	src/ipc/top.c src/ipc/top.h

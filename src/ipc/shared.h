@@ -20,6 +20,7 @@
 #include "ipc/names.h"
 #include "ipc/parents.h"
 #include "ipc/slots.h"
+#include "ipc/top.h"
 
 #define SHARED_WORKERS_MAX 128
 #define TALLY_SLOTS        8192u /* for each of the two hashes; power of two */
@@ -38,6 +39,7 @@ struct worker_counters {
 	uint64_t ring_written;   /* bytes of log records handed to the ring, in all; see logger_stats.ring_taken */
 	uint64_t by_action[4];   /* enum action */
 	uint64_t by_fault[FAULT_COUNT];
+	uint64_t failed[4][FAILURE_KINDS]; /* requests that were decided, by enum action, and ended in one of these */
 	uint64_t auth_asked, auth_cached; /* errands to auth processes; Basic passwords known already */
 	uint64_t inspected, leaves_asked, leaves_cached, origins_remembered; /* tunnels whose TLS was taken up; leaves had of the signer, and of the cache; tunnels answered before their origin */
 	uint64_t queued;         /* requests that wait for their turn now */
@@ -101,6 +103,8 @@ struct shared {
 	_Alignas(64) struct parents parents;
 	_Alignas(64) struct limits limits;
 	_Alignas(64) struct shared_auth auth;
+	_Alignas(64) struct shared_top hosts; /* the logger's */
+	_Alignas(64) struct shared_top clients; /* likewise */
 	struct shared_worker worker[];
 };
 

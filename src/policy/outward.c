@@ -21,6 +21,7 @@ outward_parents(struct flat *f, const struct conf *c)
 		memset(&to, 0, sizeof to); /* padding too */
 		to.name = flat_add_text(f, p->name);
 		to.host = flat_add_text(f, span_str(p->host));
+		to.principal = flat_add_text(f, span_str(p->principal));
 		to.health_host = flat_add_text(f, span_str(p->health_host));
 		to.port = p->port;
 		to.health_port = p->health_port;
@@ -52,6 +53,17 @@ outward_check_sources(struct flat *f, const struct conf *c, const struct setting
 				report_warn(r, rule->source.v[i].at, "source = %.*s is no address of this machine at the moment: what this rule lets through cannot connect",
 				    SPAN_ARG(rule->source.v[i].text));
 		}
+}
+
+bool
+snapshot_negotiates(const struct snapshot *s)
+{
+	const struct snapshot_parent *v = snapshot_at(s, s->set->parents.off);
+
+	for (uint32_t i = 0; i < s->set->parents.n; i++)
+		if (v[i].auth == PARENT_AUTH_NEGOTIATE)
+			return true;
+	return false;
 }
 
 bool

@@ -31,6 +31,7 @@ struct snapshot_listener {
 struct snapshot_parent {
 	struct flat_ref name;
 	struct flat_ref host;          /* a canonical name, or the text of an address */
+	struct flat_ref principal;     /* auth negotiate: whose ticket; empty: the first of its keytab */
 	struct flat_ref health_host;   /* what a check asks it to CONNECT to; empty: that it can be connected to is enough */
 	uint16_t        port, health_port;
 	uint32_t        weight;        /* 0: only when none with a weight serves */
@@ -127,7 +128,7 @@ struct settings {
 	uint32_t host_mismatch, x_forwarded_for, log_level, parent_balance, parents_down; /* enums of conf.h */
 	bool     via, jit, report_only;
 	bool     log_entry; /* some log wants the list entry that matched */
-	bool     log_any;
+	bool     records; /* some log wants what ends, or the status page, which names those that come most often */
 	bool     log_referer; /* some log wants the Referer */
 
 	struct auth_settings auth;
@@ -206,6 +207,9 @@ snapshot_text(const struct snapshot *s, struct flat_ref r)
 bool snapshot_keep_secrets(struct snapshot *s, const struct snapshot_secret *secret, uint32_t n);
 /* The value of a Proxy-Authorization field for a parent; empty: none. */
 struct span snapshot_secret_of(const struct snapshot *s, uint32_t parent);
+
+/* Is there a parent that we log on to by Negotiate? */
+bool snapshot_negotiates(const struct snapshot *s);
 
 /* Is it one of the addresses that this machine had when the snapshot was built? */
 bool snapshot_is_local(const struct snapshot *s, const struct addr *a);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin_main: the admin process: metrics and health, read from what the others count. Has no file, no key and no traffic; traffic does not need it.
+ * admin_main: the admin process: the status page, metrics and health, read from what the others count. Has no file, no key and no traffic; traffic does not need it.
  * When the parent is gone it says so for as long as the workers may drain.
  */
 #include <openssl/err.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "policy/pac.h"
 #include "proc/admin_http.h"
@@ -16,6 +17,8 @@
 #include "proc/metrics_text.h"
 #include "proc/roles.h"
 #include "proc/sandbox.h"
+#include "proc/status.h"
+#include "proc/status_assets.h"
 #include "tls/context.h"
 #include "tls/findings.h"
 
@@ -24,10 +27,11 @@ struct admin_main {
 	struct admin_http  *http;
 	struct snapshot    *snap;
 	struct metrics_view view;
+	struct history      history;
+	struct timer        sample;
 	int                 next[ADMIN_LISTENERS]; /* sockets of the snapshot to come */
 	unsigned            n_next;
 	struct timer        last; /* orphaned: the end */
-	bool                orphaned;
 };
 
 /* --- resources --- */
@@ -61,7 +65,7 @@ healthz(void *arg, struct text *out)
 	const struct admin_main *a = arg;
 	const struct census     *c = &a->child.shared->census;
 
-	if (a->orphaned || c->state == GATEWAY_DRAINING) {
+	if (a->view.orphaned || c->state == GATEWAY_DRAINING) {
 		text_str(out, "draining\n");
 		return 503;
 	}
@@ -86,7 +90,91 @@ pac(void *arg, struct text *out)
 	return 200;
 }
 
+/* The figures, as one of its writers shows them. */
+static unsigned
+show(const struct admin_main *a, uint32_t most_rules, void (*writer)(struct text *out, const struct status *s), struct text *out)
+{
+	struct status *s = malloc(sizeof *s);
+
+	if (s) {
+		status_gather(s, &a->view, &a->history, most_rules);
+		if (s->failed)
+			out->failed = true;
+		else
+			writer(out, s);
+		status_clear(s);
+	} else {
+		out->failed = true;
+	}
+	free(s);
+	return 200;
+}
+
+static unsigned
+page(void *arg, struct text *out)
+{
+	return show(arg, STATUS_RULES, status_page, out);
+}
+
+static unsigned
+rules_page(void *arg, struct text *out)
+{
+	return show(arg, UINT32_MAX, status_rules_page, out);
+}
+
+static unsigned
+json(void *arg, struct text *out)
+{
+	return show(arg, STATUS_RULES, status_json, out);
+}
+
+static unsigned
+past(void *arg, struct text *out)
+{
+	const struct admin_main *a = arg;
+
+	history_json(out, &a->history);
+	return 200;
+}
+
+static unsigned
+asset(struct text *out, struct span s)
+{
+	text_add(out, s);
+	return 200;
+}
+
+static unsigned
+css(void *arg, struct text *out)
+{
+	(void)arg;
+	return asset(out, status_css);
+}
+
+static unsigned
+script(void *arg, struct text *out)
+{
+	(void)arg;
+	return asset(out, status_js);
+}
+
+static unsigned
+icon(void *arg, struct text *out)
+{
+	(void)arg;
+	return asset(out, status_svg);
+}
+
+#define JSON_TYPE "application/json"
+
 static const struct admin_resource resources[] = {
+	{"/", "text/html; charset=utf-8", page, false},
+	{"/rules", "text/html; charset=utf-8", rules_page, false},
+	{"/status.json", JSON_TYPE, json, false},
+	{"/history.json", JSON_TYPE, past, false},
+	{"/status.css", "text/css; charset=utf-8", css, false},
+	{"/status.js", "text/javascript; charset=utf-8", script, false},
+	{"/status.svg", "image/svg+xml", icon, false},
 	{"/healthz", "text/plain; charset=utf-8", healthz, false},
 	{"/metrics", METRICS_TYPE, metrics, false},
 	{"/proxy.pac", PAC_TYPE, pac, true},
@@ -173,6 +261,15 @@ on_message(void *arg, struct message *m)
 }
 
 static void
+on_sample(void *arg)
+{
+	struct admin_main *a = arg;
+
+	history_add(&a->history, a->child.shared, clock_mono_us());
+	timer_set(a->child.loop, &a->sample, HISTORY_EVERY_MS);
+}
+
+static void
 on_last(void *arg)
 {
 	struct admin_main *a = arg;
@@ -185,7 +282,7 @@ on_orphaned(void *arg)
 {
 	struct admin_main *a = arg;
 
-	a->orphaned = true;
+	a->view.orphaned = true;
 	timer_set(a->child.loop, &a->last, (a->snap ? a->snap->set->drain_timeout_ms : 0) + 1000);
 }
 
@@ -197,6 +294,7 @@ admin_begin(struct admin_main *a)
 	if (!child_begin(c, "admin"))
 		return false;
 	timer_init(&a->last, on_last, a);
+	timer_init(&a->sample, on_sample, a);
 	c->on_message = on_message;
 	c->on_orphaned = on_orphaned;
 	c->arg = a;
@@ -209,6 +307,7 @@ admin_begin(struct admin_main *a)
 	/* to read certificates' dates */
 	if (!tls_library_begin() || (c->start.drop_user && !sandbox_drop_user(c->start.uid, c->start.gid)))
 		return false;
+	on_sample(a);
 	return sandbox_enter(ROLE_ADMIN, false) && child_listen(c);
 }
 
@@ -227,8 +326,10 @@ admin_main(void)
 		snapshot_unref(a->snap);
 		for (unsigned i = 0; i < a->n_next; i++)
 			close(a->next[i]);
-		if (a->child.loop)
+		if (a->child.loop) {
 			timer_clear(&a->last);
+			timer_clear(&a->sample);
+		}
 		child_end(&a->child);
 	}
 	free(a);

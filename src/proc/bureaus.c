@@ -43,11 +43,14 @@ bureau_plan_init(struct bureau_plan *p, const struct conf *c, int snapshot)
 
 	*p = (struct bureau_plan){0};
 	if (s)
-		p->wanted = (s->set->auth.kinds & ((1u << BACK_KINDS) - 1)) | (s->set->inspection.present ? 1u << PEER_SIGNER : 0);
+		p->wanted = (s->set->auth.kinds & ((1u << BACK_KINDS) - 1)) | (s->set->inspection.present ? 1u << PEER_SIGNER : 0) |
+		    (snapshot_negotiates(s) ? 1u << BACK_INITIATOR : 0);
 	snapshot_unref(s);
 	for (unsigned k = 0; k < BUREAUS; k++)
 		if (p->wanted & 1u << k && files[k])
 			ok &= (p->file[k] = strdup(files[k])) != NULL;
+	if (p->wanted & 1u << BACK_INITIATOR)
+		ok &= keytabs_init(&p->keytabs, c);
 	if (p->wanted & 1u << PEER_SIGNER && in_token)
 		ok &= (p->module = strdup(i->ca_module ? i->ca_module : "")) != NULL;
 	if (!ok)
@@ -61,6 +64,7 @@ bureau_plan_clear(struct bureau_plan *p)
 	for (unsigned k = 0; k < BUREAUS; k++)
 		free(p->file[k]);
 	free(p->module);
+	keytabs_clear(&p->keytabs);
 	*p = (struct bureau_plan){0};
 }
 
@@ -71,13 +75,6 @@ is_wanted(const struct bureau *b)
 }
 
 /* --- files --- */
-
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_mode == b->st_mode && a->st_uid == b->st_uid;
-}
 
 static void
 look_at(const char *path, struct stat *st)
@@ -140,9 +137,24 @@ bureau_kill(struct bureau *b)
 		kill(b->m.pid, SIGKILL);
 }
 
+/* The keytabs of parents, all anew when one of them has changed. */
+static void
+look_keytabs(struct bureau *b)
+{
+	struct keytabs *k = &b->all->plan.keytabs;
+	int             fd;
+
+	if (b->m.channel < 0 || !keytabs_differ(k) || (fd = keytabs_open(k)) < 0)
+		return;
+	if (!member_say(&b->m, MSG_FILE, 0, NULL, 0, &fd, 1))
+		bureau_kill(b);
+	close(fd);
+}
+
 void
 bureaus_look(struct bureaus *a)
 {
+	look_keytabs(&a->bureau[BACK_INITIATOR]);
 	for (unsigned k = 0; k < BUREAUS; k++) {
 		struct bureau *b = &a->bureau[k];
 		struct stat    now;
@@ -150,7 +162,7 @@ bureaus_look(struct bureaus *a)
 		if (!a->plan.file[k] || b->m.channel < 0 || b->offered > a->crew->generation)
 			continue; /* while another one is offered: later */
 		look_at(a->plan.file[k], &now);
-		if (same_file(&now, &b->seen))
+		if (keytabs_same_file(&now, &b->seen))
 			continue;
 		fd = file_open(b, a->plan.file[k], "what was read of it before stays in use");
 		if (fd >= 0 && !member_say(&b->m, MSG_FILE, 0, NULL, 0, &fd, 1))
@@ -247,7 +259,7 @@ without_file(const struct bureau *b)
 static bool
 send_snapshot(struct bureau *b, const char *path, int snapshot, uint64_t generation, bool may_refuse)
 {
-	int  fd = path ? file_open(b, path, without_file(b)) : -1;
+	int  fd = b->number == BACK_INITIATOR ? keytabs_open(&b->all->plan.keytabs) : path ? file_open(b, path, without_file(b)) : -1;
 	bool ok = member_say(&b->m, MSG_FILE, generation, NULL, 0, &fd, fd >= 0) && member_say(&b->m, MSG_SNAPSHOT, generation, "?", may_refuse, &snapshot, 1);
 
 	if (fd >= 0)

@@ -12,6 +12,7 @@
 
 #include "conf/conf.h"
 #include "ipc/shared.h"
+#include "proc/keytabs.h"
 #include "proc/member.h"
 
 /* By their number, which is what a worker knows them by (MSG_PEER): enum back_kind, then PEER_SIGNER. */
@@ -21,6 +22,7 @@
 struct bureau_plan {
 	uint32_t wanted;        /* bit 1 << number */
 	char    *file[BUREAUS]; /* owned; null: has none */
+	struct keytabs keytabs; /* of parents that want Negotiate: the file of BACK_INITIATOR is their bundle */
 	char    *module;        /* owned; of the signer's token, "": the usual one; null: its key is a file */
 };
 /* By the configuration and its snapshot. False: no memory. */

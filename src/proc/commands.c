@@ -206,7 +206,7 @@ reply(struct commands *m, unsigned waits, bool well, const char *result, const c
 			if (m->problems)
 				control_lines(c, 'e', m->problems, strlen(m->problems));
 			control_say(c, well ? '.' : 'e', "%s", said);
-			if (text)
+			if (text && text != said)
 				control_lines(c, '.', text, strlen(text));
 		}
 		control_end(c, well ? 0 : 1);

@@ -16,7 +16,6 @@
 #include "ipc/ring.h"
 #include "proc/census.h"
 
-#define RING_BYTES     ((size_t)4 << 20)
 #define CHANGE_MS      100u /* while the configuration changes */
 #define BEHIND_MS      1000u /* until one that could not follow a reload is asked again */
 

@@ -34,8 +34,9 @@ parent_stop(void *arg)
 {
 	struct parent *p = arg;
 
-	if (p->state >= PARENT_DRAINING && !p->gentle) {
+	if (p->state >= PARENT_LEAVING && !p->gentle) {
 		log_warn("told to stop again: the rest is cut off");
+		p->state = PARENT_DRAINING;
 		crew_kill(&p->crew);
 		return;
 	}
@@ -45,8 +46,23 @@ parent_stop(void *arg)
 	if (!p->gentle)
 		notify("STOPPING=1");
 	log_info("told to stop: draining; what is under way gets %" PRIu64 ".%03" PRIu64 " s", p->drain_ms / 1000, p->drain_ms % 1000);
-	leave(p, p->drain_ms, false);
+	if (p->delay_ms && p->state < PARENT_LEAVING) {
+		log_info("new connections are taken for %" PRIu64 ".%03" PRIu64 " s more", p->delay_ms / 1000, p->delay_ms % 1000);
+		p->state = PARENT_LEAVING;
+		p->cut_at_us = clock_mono_us() + (p->delay_ms + p->drain_ms) * 1000;
+		census_draining(p->shared, p->delay_ms + p->drain_ms);
+		timer_set(p->loop, &p->deadline, p->delay_ms);
+	} else {
+		leave(p, p->drain_ms, false);
+	}
 	commands_draining(&p->commands);
+}
+
+void
+parent_leave(struct parent *p)
+{
+	log_info("no more connections are taken");
+	leave(p, p->drain_ms, false);
 }
 
 /* --- upgrade --- */
@@ -145,14 +161,14 @@ parent_drain(void *parent, uint64_t within_ms)
 void
 parent_look(void *parent, struct command_view *v)
 {
-	static const char *const word[] = {[PARENT_STARTING] = "starting", [PARENT_SERVING] = "serving", [PARENT_RELOADING] = "reloading", [PARENT_DRAINING] = "draining",
-		[PARENT_FLUSHING] = "draining"};
+	static const char *const word[] = {[PARENT_STARTING] = "starting", [PARENT_SERVING] = "serving", [PARENT_RELOADING] = "reloading", [PARENT_LEAVING] = "draining",
+		[PARENT_DRAINING] = "draining", [PARENT_FLUSHING] = "draining"};
 	const struct parent     *p = parent;
 	uint64_t                 now = clock_mono_us();
 
 	*v = (struct command_view){.state = upgrade_is_under_way(&p->upgrade) && p->state == PARENT_SERVING ? "upgrading" : word[p->state],
 		.generation = p->generation, .holds = p->holds};
-	if (p->state >= PARENT_DRAINING && p->cut_at_us > now)
+	if (p->state >= PARENT_LEAVING && p->cut_at_us > now)
 		v->left_ms = (p->cut_at_us - now) / 1000;
 }
 

@@ -23,6 +23,7 @@
 #define HURRY_MS     16u /* when a ring was more than a quarter full */
 #define BATCH        1024u /* records between two writes */
 #define BATCHES_MAX  32u /* in one turn, so that control messages are heard */
+#define TOPS_US      1000000u /* between two lists of who comes most often */
 
 /* One worker's ring. */
 struct lane {
@@ -50,6 +51,10 @@ struct logger {
 	struct out   *outs; /* owned */
 	unsigned      n_outs;
 	struct logger_stats *stats;
+	struct shared *shared;
+	struct top    *hosts, *clients; /* owned; null: nobody asks */
+	uint64_t      tops_us; /* when they were published last */
+	bool          tops_new; /* there was something since */
 	uint64_t      bad; /* records that made no sense, since the last count */
 	struct log_limit bad_limit, full_limit;
 	char          record[]; /* RECORD_MAX: a copy of the one being read, which its writer cannot change */
@@ -104,6 +109,35 @@ put(struct out *o, const struct record *r, const struct span text[RT_COUNT])
 	sink_took(o->sink, log_format_line(o->format, r, text, line));
 }
 
+/* --- who comes most often --- */
+
+static void
+tops_add(struct logger *l, const struct record *r, const struct span text[RT_COUNT])
+{
+	bool     denied = r->has_action && r->action == ACTION_DENY;
+	uint64_t now = loop_now_us(l->loop), bytes = r->bytes_in + r->bytes_out;
+	char     client[ADDR_TEXT_MAX];
+
+	top_add(l->hosts, text[RT_HOST], denied, bytes, now);
+	top_add(l->clients, span_of(client, addr_print(&r->client.addr, client)), denied, bytes, now);
+	l->tops_new = true;
+}
+
+static void
+tops_publish(struct logger *l)
+{
+	struct top_list list;
+
+	top_make(l->hosts, loop_now_us(l->loop), &list);
+	top_publish(&l->shared->hosts, &list);
+	top_make(l->clients, loop_now_us(l->loop), &list);
+	top_publish(&l->shared->clients, &list);
+	l->tops_us = loop_now_us(l->loop);
+	l->tops_new = false;
+}
+
+/* --- records --- */
+
 static void
 take(struct logger *l, struct lane *a)
 {
@@ -119,6 +153,8 @@ take(struct logger *l, struct lane *a)
 		l->bad++;
 		return;
 	}
+	if (l->shared)
+		tops_add(l, &r, text);
 	for (unsigned i = 0; i < l->n_outs; i++)
 		if (log_filter_takes(l->outs[i].filter, &r, text))
 			put(&l->outs[i], &r, text);
@@ -216,6 +252,8 @@ turn(struct logger *l)
 	unsigned taken = drain(l, &more);
 	uint64_t after_ms = 0;
 
+	if (l->tops_new && (!taken || loop_now_us(l->loop) - l->tops_us >= TOPS_US))
+		tops_publish(l);
 	for (unsigned i = 0; i < l->n_outs; i++)
 		if (!sink_flush(l->outs[i].sink, loop_now_us(l->loop))) {
 			uint64_t retry_ms = sink_retry_ms(l->outs[i].sink);
@@ -463,6 +501,13 @@ logger_new(struct loop *loop, const struct logger_config *c)
 	l->wake_fd = c->wake_fd;
 	l->stats = c->stats;
 	timer_init(&l->poll, on_poll, l);
+	if (c->shared) {
+		l->shared = c->shared;
+		l->hosts = top_new(c->shared->tally_key);
+		l->clients = top_new(c->shared->tally_key);
+		if (!l->hosts || !l->clients)
+			goto fail;
+	}
 	if (!logger_reconfigure(l, c->logs, c->n_logs))
 		goto fail;
 	for (unsigned i = 0; i < c->n_rings; i++)
@@ -493,5 +538,7 @@ logger_free(struct logger *l)
 	for (unsigned i = 0; i < l->n_lanes; i++)
 		ring_close(l->lanes[i].ring);
 	free(l->lanes);
+	top_free(l->hosts);
+	top_free(l->clients);
 	free(l);
 }

@@ -47,6 +47,7 @@ struct logger_config {
 	const struct logger_log *logs;
 	unsigned                 n_logs;
 	struct logger_stats     *stats; /* borrowed; null: nobody counts */
+	struct shared           *shared; /* borrowed: where it publishes which hosts and clients come most often; null: nowhere */
 };
 
 /* Starts at once with what is in the rings. NULL: out of memory, a descriptor that is no ring, or a bad custom format (said in the operations log). */

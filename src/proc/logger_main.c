@@ -117,6 +117,7 @@ use(struct logging *l, const struct snapshot *s)
 			.logs = logs,
 			.n_logs = s->set->logs.n,
 			.stats = &l->child.shared->logger,
+			.shared = l->child.shared,
 		};
 		l->logger = logger_new(l->child.loop, &c);
 		ok = l->logger != NULL;

@@ -5,6 +5,7 @@
 
 #include "auth/back.h"
 #include "base/fault.h"
+#include "ipc/ring.h"
 
 /* --- lines --- */
 
@@ -128,14 +129,25 @@ totals(struct text *t, const struct shared *s)
 	seconds(t, sum(s, COUNTER(throttled_us)));
 }
 
+static const char *const action_words[] = {[ACTION_BYPASS] = "bypass", [ACTION_TUNNEL] = "tunnel", [ACTION_INSPECT] = "inspect", [ACTION_DENY] = "deny"};
+
+/* All are there from the beginning, at 0: a rate is wrong for a series that begins at 1. */
+static void
+failures(struct text *t, const struct shared *s)
+{
+	family(t, "postern_failures_total", "counter", "Requests that failed through no fault of the client's or the policy's, by action and by where it lies.");
+	for (unsigned i = 0; i < sizeof action_words / sizeof *action_words; i++)
+		for (unsigned k = FAILURE_NONE + 1; k < FAILURE_KINDS; k++)
+			text_printf(t, "postern_failures_total{action=\"%s\",kind=\"%s\"} %llu\n", action_words[i], failure_word((enum failure)k),
+			    (unsigned long long)sum(s, COUNTER(failed) + (i * FAILURE_KINDS + k) * sizeof(uint64_t)));
+}
+
 static void
 actions(struct text *t, const struct shared *s)
 {
-	static const char *const words[] = {[ACTION_BYPASS] = "bypass", [ACTION_TUNNEL] = "tunnel", [ACTION_INSPECT] = "inspect", [ACTION_DENY] = "deny"};
-
 	family(t, "postern_decisions_total", "counter", "Requests decided, by action.");
-	for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
-		sample(t, "postern_decisions_total", "action", span_str(words[i]), sum(s, COUNTER(by_action) + i * sizeof(uint64_t)));
+	for (unsigned i = 0; i < sizeof action_words / sizeof *action_words; i++)
+		sample(t, "postern_decisions_total", "action", span_str(action_words[i]), sum(s, COUNTER(by_action) + i * sizeof(uint64_t)));
 	family(t, "postern_faults_total", "counter", "Requests that ended otherwise than well, by fault as the access log names it.");
 	for (unsigned f = FAULT_NONE + 1; f < FAULT_COUNT; f++)
 		sample(t, "postern_faults_total", "fault", span_str(fault_row((enum fault)f)->word), sum(s, COUNTER(by_fault) + f * sizeof(uint64_t)));
@@ -246,6 +258,35 @@ listeners(struct text *t, const struct metrics_view *v)
 			sample(t, "postern_listener_certificate_expiry_timestamp_seconds", "listener", snapshot_text(v->snap, l[i].name), (uint64_t)v->listener_until[i]);
 }
 
+/* --- by parent --- */
+
+static void
+parents(struct text *t, const struct metrics_view *v)
+{
+	static const struct {
+		const char *name, *type, *help;
+	} rows[] = {
+		{"postern_parent_up", "gauge", "1: requests go to this parent proxy; 0: it is known to be down."},
+		{"postern_parent_connections_total", "counter", "Connections for requests that the parent proxy took."},
+		{"postern_parent_failures_total", "counter", "Connections and looks at the parent proxy that failed."},
+		{"postern_parent_latency_seconds", "gauge", "What the last connection or look at the parent proxy that worked took; 0: none yet."},
+	};
+	const struct snapshot_parent *p = v->snap ? snapshot_at(v->snap, v->snap->set->parents.off) : NULL;
+	uint32_t                      n = v->snap ? v->snap->set->parents.n : 0;
+
+	for (unsigned r = 0; r < sizeof rows / sizeof *rows; r++) {
+		family(t, rows[r].name, rows[r].type, rows[r].help);
+		for (uint32_t i = 0; i < n; i++) {
+			const struct parent_health *h = &v->shared->parents.v[p[i].slot % PARENT_SLOTS];
+			series(t, rows[r].name, "parent", snapshot_text(v->snap, p[i].name));
+			if (r == 3)
+				seconds(t, h->latency_us);
+			else
+				text_printf(t, "%llu\n", (unsigned long long)(r == 0 ? !h->down : r == 1 ? h->used : h->failed));
+		}
+	}
+}
+
 /* --- times --- */
 
 static void
@@ -329,6 +370,7 @@ log_and_signer(struct text *t, const struct shared *s)
 	one(t, "postern_log_dropped_total", "counter", "Lines that a log in trouble had no memory for.", s->logger.dropped);
 	one(t, "postern_log_ring_dropped_total", "counter", "Lines that the logger was too slow to take.", s->logger.ring_dropped);
 	one(t, "postern_log_errors_total", "counter", "Opens and writes of access logs that failed.", s->logger.errors);
+	one(t, "postern_log_ring_size_bytes", "gauge", "What can wait for the logger, for each worker.", RING_BYTES);
 	family(t, "postern_log_ring_bytes", "gauge", "What waits for the logger, by worker.");
 	for (uint32_t w = 0; w < s->n_workers; w++) {
 		uint64_t taken = s->logger.ring_taken[w], written = s->worker[w].counters.ring_written;
@@ -402,9 +444,11 @@ metrics_write(struct text *out, const struct metrics_view *v)
 	gateway(out, v);
 	totals(out, v->shared);
 	actions(out, v->shared);
+	failures(out, v->shared);
 	rules(out, v);
 	listeners(out, v);
+	parents(out, v);
 	histograms(out, v->shared);
-	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds : 0);
+	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds | (snapshot_negotiates(v->snap) ? 1u << BACK_INITIATOR : 0) : 0);
 	log_and_signer(out, v->shared);
 }

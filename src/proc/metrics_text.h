@@ -19,6 +19,7 @@ struct metrics_view {
 	const struct snapshot *snap;     /* in use; null: none yet */
 	int64_t                ca_until; /* seconds since the epoch; 0: no CA, or not known */
 	int64_t                listener_until[METRICS_LISTENERS]; /* likewise, of each listener's certificate */
+	bool                   orphaned; /* the parent is gone: what it wrote down of the state no longer holds */
 	uint64_t               strangers; /* connections that the admin process closed unread */
 };
 

@@ -87,6 +87,7 @@ take_on(struct parent *p)
 	census_renumber(p->shared, p->next_numbers);
 	forget_numbers(p);
 	p->parent_slots = p->next_parent_slots;
+	p->delay_ms = p->next_delay_ms;
 	p->drain_ms = p->next_drain_ms;
 	p->upgrade_ms = p->next_upgrade_ms;
 }
@@ -100,6 +101,7 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 
 	p->next_parent_slots = p->parent_slots;
 	parents_assign(&p->next_parent_slots, c, p->generation + 1);
+	p->next_delay_ms = c->gateway.drain_delay_ms;
 	p->next_drain_ms = c->gateway.drain_timeout_ms;
 	p->next_upgrade_ms = c->gateway.upgrade_timeout_ms;
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
@@ -367,6 +369,10 @@ on_deadline(void *arg)
 		crew_kill_late(&p->crew);
 		return;
 	}
+	if (p->state == PARENT_LEAVING) {
+		parent_leave(p);
+		return;
+	}
 	log_warn("draining took too long: the rest is cut off");
 	crew_kill(&p->crew);
 }
@@ -430,6 +436,8 @@ on_change(void *arg)
 	case PARENT_SERVING:
 		if (crew_has_applied(&p->crew, p->generation))
 			parent_go_on(p);
+		break;
+	case PARENT_LEAVING: /* a worker that died is replaced, as before */
 		break;
 	}
 }

@@ -18,7 +18,8 @@
 #define RELOAD_WAIT_MS 10000u
 #define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
 
-enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_DRAINING, PARENT_FLUSHING };
+/* LEAVING: told to stop, and says so, but takes what comes until balancers have seen it */
+enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_LEAVING, PARENT_DRAINING, PARENT_FLUSHING };
 
 struct parent {
 	struct parent_options options;
@@ -38,7 +39,7 @@ struct parent {
 	struct ports *ports; /* in use */
 	int           snapshot;
 	uint64_t      generation;
-	uint64_t      drain_ms, upgrade_ms;
+	uint64_t      delay_ms, drain_ms, upgrade_ms;
 	uint64_t      cut_at_us; /* draining: when the rest is cut off */
 	bool          gentle;    /* draining after an upgrade */
 	char         *user;
@@ -53,7 +54,7 @@ struct parent {
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
 	struct slots *next_numbers; /* owned; null: they stay */
-	uint64_t      next_drain_ms, next_upgrade_ms;
+	uint64_t      next_delay_ms, next_drain_ms, next_upgrade_ms;
 	struct bureau_plan next_plan;
 	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
@@ -74,6 +75,7 @@ bool parent_is_settled(const struct parent *p);
 
 /* --- hand_over.c --- */
 void parent_stop(void *parent); /* drain and end; a second time: at once */
+void parent_leave(struct parent *p); /* drain-delay is over */
 void parent_drain(void *parent, uint64_t within_ms);
 void parent_upgrade(void *parent);
 /* The program that was started in our place serves, or is gone. */

@@ -13,7 +13,9 @@ libpostern_a_SOURCES += \
 	src/proc/bureaus.c src/proc/bureaus.h \
 	src/proc/hand_over.c \
 	src/proc/heir.c \
+	src/proc/history.c src/proc/history.h \
 	src/proc/keys.c src/proc/keys.h \
+	src/proc/keytabs.c src/proc/keytabs.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \
@@ -28,6 +30,17 @@ libpostern_a_SOURCES += \
 	src/proc/signer_ca.c src/proc/signer_ca.h \
 	src/proc/signer_peers.c src/proc/signer_peers.h \
 	src/proc/sightings.c src/proc/sightings.h \
+	src/proc/status.c src/proc/status.h \
+	src/proc/status_assets.h \
+	src/proc/status_html.c \
+	src/proc/status_json.c \
 	src/proc/tell.c src/proc/tell.h \
 	src/proc/upgrade.c src/proc/upgrade.h \
 	src/proc/worker.c
+
+# what the status page consists of beside its figures, as C
+STATUS_ASSETS = $(srcdir)/src/proc/status.css $(srcdir)/src/proc/status.js $(srcdir)/src/proc/status.svg
+nodist_libpostern_a_SOURCES = status_assets.c
+status_assets.c: $(srcdir)/src/proc/status_assets.awk $(STATUS_ASSETS)
+	$(AM_V_GEN)LC_ALL=C $(AWK) -f $(srcdir)/src/proc/status_assets.awk $(STATUS_ASSETS) > $@.part && mv $@.part $@
+CLEANFILES += status_assets.c status_assets.c.part

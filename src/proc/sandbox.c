@@ -131,7 +131,7 @@ allow_families(scmp_filter_ctx ctx)
 	static const scmp_datum_t families[] = {AF_UNIX, AF_INET, AF_INET6};
 
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, families[i])) != 0)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, families[i], 0)) != 0)
 			return false;
 	return true;
 }

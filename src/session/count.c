@@ -54,6 +54,8 @@ count_line(struct gateway *gw, const struct record *rec, uint16_t rule, uint16_t
 
 	all->requests++;
 	all->by_fault[rec->fault]++;
+	if (rec->has_action)
+		all->failed[rec->action % 4][fault_failure((enum fault)rec->fault)]++; /* [FAILURE_NONE] is what ended well, and nobody reads it */
 	all->bytes_in += rec->bytes_in;
 	all->bytes_out += rec->bytes_out;
 	c->requests++;

@@ -12,6 +12,7 @@
 #include "session/compose.h"
 #include "session/consent.h"
 #include "session/effects.h"
+#include "session/pass.h"
 #include "session/session.h"
 #include "session/way.h"
 
@@ -124,7 +125,7 @@ compose_head(const struct session *s, const struct request *r)
 	put_fields(&o, s, r, &effects);
 	/* a parent may send back to the client what it gets of a TRACE (RFC 9110 9.3.8) */
 	if (way_is_relayed(s) && r->head.method_id != METHOD_TRACE)
-		way_put_authorization(&o, r->snap, r->parent - 1u);
+		pass_put(&o, s);
 	if (r->head.body == BODY_CHUNKED)
 		put(&o, SPAN("Transfer-Encoding: chunked\r\n"));
 	if (r->snap->set->via) {
@@ -238,6 +239,7 @@ forward_begin(struct session *s)
 		return;
 	}
 	session_move(s, SESSION_FORWARD);
+	pass_drop(r);
 	if (forward_sees_bound_auth(&r->head, FIELD_AUTHORIZATION))
 		r->pinned = true;
 	if (r->head.body == BODY_NONE)
@@ -248,7 +250,7 @@ forward_begin(struct session *s)
 	r->used_body = body.n > 0;
 	buf_use(&s->in, body.n);
 	r->bytes_in += body.n;
-	if (s->gw->throttle.on)
+	if (throttle_holds(s))
 		throttle_charge(s, head.n + body.n);
 	send_up(s, head, body);
 	if (way_is_relayed(s))

@@ -72,6 +72,7 @@ struct gateway {
 	struct buf_pool    bufs;
 	struct origin_pool origins;
 	struct health     *health; /* owned; null: no snapshot had a parent yet, or no memory */
+	uint64_t           passes_refused; /* bit for each parent of the snapshot in use that did not accept the token that it was shown last */
 	uint64_t           parent_turn; /* whose turn it is, under round-robin */
 	uint64_t           date_s; /* the second that `date` is of */
 	char               date[40];

@@ -8,11 +8,11 @@
 #include "base/clock.h"
 #include "net/sock.h"
 #include "session/compose.h"
+#include "session/pass.h"
 #include "session/way.h"
 
 #define TICK_LEAST_MS 50u
 #define ANSWER_MOST   4096u /* bytes of its head */
-#define ASK_MOST      2048u
 
 struct look {
 	struct grave            grave;
@@ -20,6 +20,8 @@ struct look {
 	struct health          *health;
 	struct snapshot        *snap; /* a reference */
 	uint32_t                index;
+	struct desk_job        *pass_job;
+	struct answer           pass; /* of a parent that wants Negotiate */
 	struct resolve_job     *job;
 	struct dial            *dial;
 	struct watch            watch;
@@ -53,8 +55,19 @@ health_new(struct gateway *gw)
 }
 
 static void
+drop_pass(struct look *k)
+{
+	if (k->pass.token)
+		explicit_bzero(k->pass.token, k->pass.n_token);
+	answer_clear(&k->pass);
+}
+
+static void
 look_end(struct look *k)
 {
+	if (k->pass_job)
+		desk_cancel(k->pass_job);
+	drop_pass(k);
 	if (k->job)
 		resolve_job_cancel(k->job);
 	dial_cancel(k->dial);
@@ -98,6 +111,8 @@ tell(struct look *k, enum fault fault)
 	struct parent_health         *state = way_health(gw, p);
 
 	if (k->snap == gw->snap) {
+		if (fault == FAULT_PARENT_AUTH)
+			gw->passes_refused |= (uint64_t)1 << k->index;
 		if (fault == FAULT_NONE)
 			parents_worked(state, loop_now_us(gw->loop) - k->begun_us, clock_real_us());
 		else if (fault != FAULT_NO_SOCKET && fault != FAULT_NO_MEMORY)
@@ -159,8 +174,7 @@ static void
 ask(struct look *k)
 {
 	const struct snapshot_parent *p = parent_of(k);
-	char                          text[ASK_MOST];
-	struct compose                o = {.p = text, .room = sizeof text};
+	struct compose                o = {.p = k->health->gw->compose, .room = k->health->gw->compose_size};
 	struct authority              at = {.port = p->health_port};
 	bool                          sent;
 
@@ -172,11 +186,18 @@ ask(struct look *k)
 	put(&o, SPAN(" HTTP/1.1\r\nHost: "));
 	put_authority(&o, &at, 0);
 	put(&o, SPAN("\r\n"));
-	way_put_authorization(&o, k->snap, k->index);
+	if (k->pass.token) {
+		put(&o, SPAN("Proxy-Authorization: "));
+		put(&o, span_of(k->pass.token, k->pass.n_token));
+		put(&o, SPAN("\r\n"));
+	} else {
+		way_put_authorization(&o, k->snap, k->index);
+	}
 	put(&o, SPAN("\r\n"));
+	drop_pass(k);
 	/* a new connection takes so little whole */
 	sent = !o.full && sock_write(k->fd, compose_span(&o)) == (ssize_t)o.n;
-	explicit_bzero(text, sizeof text);
+	explicit_bzero(o.p, o.n);
 	if (!sent) {
 		tell(k, FAULT_ORIGIN_RESET);
 		return;
@@ -232,11 +253,36 @@ on_resolved(void *arg, enum fault fault, struct resolved *res)
 }
 
 static void
+reach(struct look *k)
+{
+	struct span host = snapshot_text(k->snap, parent_of(k)->host);
+	struct addr a;
+
+	if (addr_parse(host, &a))
+		dial(k, &a, 1);
+	else if (!(k->job = resolver_start(k->health->gw->resolver, host, on_resolved, k)))
+		tell(k, FAULT_NO_MEMORY);
+}
+
+/* Without a token the CONNECT would find out nothing. */
+static void
+on_pass(void *arg, const struct answer *a)
+{
+	struct look *k = arg;
+
+	k->pass_job = NULL;
+	if (!pass_is_clean(a) || !answer_token(&k->pass, span_of(a->token, a->n_token))) {
+		tell(k, FAULT_NO_MEMORY); /* which says nothing of the parent */
+		return;
+	}
+	k->begun_us = loop_now_us(k->health->gw->loop); /* the way to the KDC is none to the parent */
+	reach(k);
+}
+
+static void
 look_begin(struct health *h, uint32_t index)
 {
 	struct look *k = calloc(1, sizeof *k);
-	struct span  host;
-	struct addr  a;
 
 	if (!k)
 		return; /* another time */
@@ -247,10 +293,9 @@ look_begin(struct health *h, uint32_t index)
 	k->begun_us = loop_now_us(h->gw->loop);
 	timer_init(&k->deadline, on_deadline, k);
 	LIST_INSERT_HEAD(&h->looks, k, link);
-	host = snapshot_text(k->snap, parent_of(k)->host);
-	if (addr_parse(host, &a))
-		dial(k, &a, 1);
-	else if (!(k->job = resolver_start(h->gw->resolver, host, on_resolved, k)))
+	if (!parent_of(k)->health_host.n || parent_of(k)->auth != PARENT_AUTH_NEGOTIATE)
+		reach(k);
+	else if (!(k->pass_job = pass_ask(h->gw, k->snap, index, on_pass, k)))
 		tell(k, FAULT_NO_MEMORY);
 }
 

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "base/log.h"
 #include "net/sock.h"
 #include "session/compose.h"
 #include "session/inspect.h"
+#include "session/pass.h"
 #include "session/way.h"
 
 #define ANSWER_MOST 16384u /* bytes of its head */
@@ -57,7 +57,7 @@ compose_connect(const struct session *s)
 	put(&o, SPAN(" HTTP/1.1\r\nHost: "));
 	put_place(&o, s);
 	put(&o, SPAN("\r\n"));
-	way_put_authorization(&o, r->snap, r->parent - 1u);
+	pass_put(&o, s);
 	put_via(&o, r);
 	put(&o, SPAN("\r\n"));
 	return compose_span(&o);
@@ -82,16 +82,6 @@ refused(struct session *s, enum fault fault, unsigned status)
 	reply_fault(s, fault);
 }
 
-void
-parent_say_refused(const struct session *s)
-{
-	static struct log_limit limit;
-	const struct request   *r = s->req;
-
-	log_write_limited(&limit, LOG_LEVEL_WARN, "parent %.*s does not accept our credentials: %s", SPAN_ARG(snapshot_text(r->snap, way_parent(r)->name)),
-	    snapshot_secret_of(r->snap, r->parent - 1u).n ? "it refused them" : "it wants some, and there are none");
-}
-
 /* It left, or broke, before it said a word: as if it had not been connected. */
 static void
 gone(struct session *s, enum fault fault)
@@ -109,7 +99,7 @@ answered(struct session *s, const struct head *h)
 	if (h->status < 200 && h->status != 101)
 		return true;
 	if (h->status == 407) {
-		parent_say_refused(s);
+		pass_refused(s);
 		refused(s, FAULT_PARENT_AUTH, h->status);
 	} else if (h->status >= 300 || h->status == 101) {
 		refused(s, FAULT_PARENT_REFUSED, h->status);
@@ -197,6 +187,7 @@ parent_connect(struct session *s)
 	enum outbox_state sent;
 
 	session_move(s, SESSION_PARENT);
+	pass_drop(s->req);
 	s->req->back_seen = 0;
 	if (!connect.p) {
 		refused(s, FAULT_INTERNAL, 0);

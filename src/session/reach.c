@@ -12,17 +12,18 @@
 #include "net/sock.h"
 #include "session/count.h"
 #include "session/inspect.h"
+#include "session/pass.h"
+#include "session/reach.h"
 #include "session/way.h"
 
 /* A pooled connection that idled longer may be closing right now: fine for a request that can be repeated, not for one that cannot. */
 #define FRESH_MS 1000u
 
 static void on_resolved(void *arg, enum fault fault, struct resolved *res);
-static void reach_straight(struct session *s);
 static void on_dialled(void *arg, enum fault fault, int fd, const struct addr *to);
 
-static uint32_t
-since_ms(const struct session *s, uint64_t us)
+uint32_t
+reach_since_ms(const struct session *s, uint64_t us)
 {
 	return (uint32_t)((loop_now_us(s->gw->loop) - us) / 1000);
 }
@@ -199,8 +200,8 @@ have_origin(struct session *s, int fd, const struct addr *to)
 	return true;
 }
 
-static void
-start_dial(struct session *s)
+void
+reach_dial(struct session *s)
 {
 	struct request           *r = s->req;
 	struct dial_source        room;
@@ -239,7 +240,7 @@ reach_connected(struct session *s)
 {
 	struct request *r = s->req;
 
-	r->connect_ms = since_ms(s, r->errand_us);
+	r->connect_ms = reach_since_ms(s, r->errand_us);
 	count_time(s->gw, HISTOGRAM_CONNECT, loop_now_us(s->gw->loop) - r->errand_us);
 	if (r->is_connect && r->status == 200)
 		inspect_connected(s);
@@ -265,66 +266,6 @@ connected(struct session *s)
 		reach_connected(s);
 }
 
-/* --- a parent --- */
-
-/* Its addresses: whatever egress says of them, but not ourselves. */
-static void
-dial_parent(struct session *s, const struct addr *a, unsigned n)
-{
-	struct request *r = s->req;
-
-	r->n_addr = 0;
-	for (unsigned i = 0; i < n && r->n_addr < TARGET_ADDRS; i++)
-		if (!snapshot_is_self(r->snap, &a[i], way_parent(r)->port))
-			r->addr[r->n_addr++] = a[i];
-	if (r->n_addr)
-		start_dial(s);
-	else
-		reach_parent_failed(s, FAULT_SELF_TARGET);
-}
-
-static void
-on_parent_resolved(void *arg, enum fault fault, struct resolved *res)
-{
-	struct session *s = arg;
-	struct request *r = s->req;
-
-	r->job = NULL;
-	r->resolve_ms = since_ms(s, r->errand_us);
-	session_move(s, SESSION_GATE);
-	if (fault != FAULT_NONE)
-		reach_parent_failed(s, fault);
-	else
-		dial_parent(s, res->addr, res->n);
-	resolved_unref(res);
-}
-
-/* To the parent that was chosen. */
-static void
-reach_parent(struct session *s)
-{
-	struct request  *r = s->req;
-	struct span      host = snapshot_text(r->snap, way_parent(r)->host);
-	enum fault       fault = FAULT_NONE;
-	struct resolved *known;
-	struct addr      a;
-
-	if (addr_parse(host, &a)) {
-		dial_parent(s, &a, 1);
-	} else if ((known = resolver_cached(s->gw->resolver, host, &fault))) {
-		dial_parent(s, known->addr, known->n);
-		resolved_unref(known);
-	} else if (fault != FAULT_NONE) {
-		reach_parent_failed(s, fault);
-	} else {
-		session_move(s, SESSION_LOOKUP);
-		r->errand_us = loop_now_us(s->gw->loop);
-		r->job = resolver_start(s->gw->resolver, host, on_parent_resolved, s);
-		if (!r->job)
-			reply_fault(s, FAULT_NO_MEMORY);
-	}
-}
-
 /* Where the way that is chosen leads; the addresses of the target are there, if it is to be reached itself. */
 static void
 go_out(struct session *s)
@@ -332,32 +273,18 @@ go_out(struct session *s)
 	if (s->req->parent)
 		reach_parent(s);
 	else
-		start_dial(s);
+		reach_dial(s);
 }
 
 void
-reach_parent_failed(struct session *s, enum fault fault)
+reach_use_origin(struct session *s)
 {
 	struct request *r = s->req;
 
-	way_failed(s, fault);
-	r->has_to = false;
-	if (s->state != SESSION_GATE)
-		session_move(s, SESSION_GATE);
-	if (!way_choose(s))
+	if (way_is_relayed(s) && pass_is_wanted(s)) {
+		pass_fetch(s);
 		return;
-	if (r->parent)
-		reach_parent(s);
-	else
-		reach_straight(s);
-}
-
-/* Over the connection that is there. */
-static void
-use_origin(struct session *s)
-{
-	struct request *r = s->req;
-
+	}
 	r->has_to = true;
 	r->to = s->origin->addr;
 	r->to_original = reach_original(s) != NULL;
@@ -392,7 +319,7 @@ reach_origin_known(struct session *s, struct profile *profile, enum fault fault,
 	if (!origin_tls_take(s, own_ground(s) ? own_ground(s) : in->ground))
 		reply_fault(s, FAULT_NO_MEMORY);
 	else if (s->origin || take_pooled(s))
-		use_origin(s);
+		reach_use_origin(s);
 	else
 		reply_fault(s, FAULT_ORIGIN_TLS_FAILED); /* it takes not even one stream */
 }
@@ -501,7 +428,7 @@ on_resolved(void *arg, enum fault fault, struct resolved *res)
 
 	r->job = NULL;
 	r->resolved = res;
-	r->resolve_ms = since_ms(s, r->errand_us);
+	r->resolve_ms = reach_since_ms(s, r->errand_us);
 	count_time(s->gw, HISTOGRAM_RESOLVE, loop_now_us(s->gw->loop) - r->errand_us);
 	session_move(s, SESSION_GATE);
 	if (fault != FAULT_NONE)
@@ -522,7 +449,7 @@ reach_lookup(struct session *s)
 		if (!addresses_pass(s, &s->origin->addr, 1) || !way_choose(s))
 			return;
 		if (has_kept(s)) { /* the rule that decided now goes the same way */
-			use_origin(s);
+			reach_use_origin(s);
 			return;
 		}
 		r->pinned = false;
@@ -553,8 +480,7 @@ reach_lookup(struct session *s)
 		reply_fault(s, FAULT_NO_MEMORY);
 }
 
-/* To the origin itself, or, an address that the client named being judged here too, to the parent. */
-static void
+void
 reach_straight(struct session *s)
 {
 	struct request    *r = s->req;
@@ -585,12 +511,12 @@ reach_begin(struct session *s)
 		return;
 	if (has_kept(s)) {
 		r->pinned = s->origin->bound;
-		use_origin(s);
+		reach_use_origin(s);
 		return;
 	}
 	session_drop_origin(s);
 	if (!r->is_connect && !r->retried && take_pooled(s))
-		use_origin(s);
+		reach_use_origin(s);
 	else
 		reach_straight(s);
 }
@@ -621,11 +547,13 @@ reach_resume(struct session *s)
 {
 	if (!s->req->n_addr) {
 		reach_begin(s);
+	} else if (!way_choose(s)) {
+		return;
 	} else if (has_kept(s)) {
-		use_origin(s);
+		reach_use_origin(s);
 	} else {
 		session_drop_origin(s);
-		if (wants_connection(s))
-			start_dial(s);
+		if (original_passes(s) && wants_connection(s))
+			go_out(s);
 	}
 }

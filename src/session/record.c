@@ -185,7 +185,7 @@ commit(struct gateway *gw, struct record *rec, const struct span text[RT_COUNT],
 	rec->end_real_us = clock_real_us();
 	rec->duration_us = loop_now_us(gw->loop) - start_us;
 	count_line(gw, rec, rule, listener);
-	if (!gw->ring || !gw->snap->set->log_any)
+	if (!gw->ring || !gw->snap->set->records)
 		return;
 	n = record_size(rec, text);
 	room = ring_reserve(gw->ring, n);

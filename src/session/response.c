@@ -10,6 +10,7 @@
 #include "session/compose.h"
 #include "session/effects.h"
 #include "session/inspect.h"
+#include "session/pass.h"
 #include "session/way.h"
 
 #define READS 8 /* in one turn, before others get theirs */
@@ -191,7 +192,7 @@ pass_head(struct session *s, const struct head *h)
 	}
 	if (h->status == 407) { /* RFC 9110 15.5.8: ours to say, and what it asks for would be sent to us */
 		if (way_is_relayed(s))
-			parent_say_refused(s);
+			pass_refused(s);
 		forward_origin_failed(s, way_is_relayed(s) ? FAULT_PARENT_AUTH : FAULT_ORIGIN_407);
 		return false;
 	}

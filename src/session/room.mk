@@ -24,8 +24,9 @@ libpostern_a_SOURCES += \
 	src/session/pac.c \
 	src/session/page.c src/session/page.h \
 	src/session/parent.c \
+	src/session/pass.c src/session/pass.h \
 	src/session/peek.c \
-	src/session/reach.c \
+	src/session/reach.c src/session/reach.h src/session/reach_parent.c \
 	src/session/queue.c src/session/queue.h \
 	src/session/record.c \
 	src/session/reply.c \

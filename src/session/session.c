@@ -12,6 +12,7 @@
 #include "session/inspect.h"
 #include "session/listener_tls.h"
 #include "session/logon.h"
+#include "session/pass.h"
 
 #define LINGER_MS 2000u
 
@@ -162,6 +163,7 @@ session_cancel_errands(struct session *s)
 	tls_end_free(r->shake);
 	r->shake = NULL;
 	logon_cancel(r->logon);
+	pass_cancel(r);
 }
 
 void
@@ -186,6 +188,7 @@ request_free(struct session *s)
 	identity_unref(r->identity);
 	inspection_free(r->inspection);
 	tls_context_unref(r->tls);
+	pass_drop(r);
 	free(r->sni);
 	free(r->tls_detail);
 	free(r->url_text);
@@ -493,6 +496,10 @@ on_deadline(void *arg)
 		parent_on_timeout(s);
 		break;
 	case SESSION_AUTH:
+		if (s->req->pass_job) {
+			pass_on_timeout(s);
+			break;
+		}
 		logon_explain(s->req->logon, "no answer");
 		reply_fault(s, FAULT_AUTH_UNAVAILABLE);
 		break;

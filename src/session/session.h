@@ -112,6 +112,10 @@ struct request {
 	uint8_t             parent_at; /* its place among the rule's */
 	uint8_t             tried;     /* bit for each of the rule's that could not be reached */
 	bool                straight;  /* all are down, and it goes to the origin itself */
+	bool                no_pass;   /* one of them wanted a token that could not be had */
+	uint32_t            n_pass;
+	char               *pass;      /* owned: what that parent is shown next (pass.h); null: nothing, or what stands in a file */
+	struct desk_job    *pass_job;
 
 	/* TLS with the origin, then, of an inspected CONNECT, with the client */
 	struct tls_end     *shake;    /* owned: a handshake, until the side that it is for carries it; null: none */
@@ -267,11 +271,11 @@ void authenticate(struct session *s); /* authenticate.c: for gate: the user is n
 void reach_on_origin(struct session *s, unsigned what);
 void reach_on_timeout(struct session *s);                    /* of the look-up or the dial */
 void reach_connected(struct session *s);                     /* reach.c: to the origin, by a parent's tunnel or straight */
-void reach_parent_failed(struct session *s, enum fault fault); /* reach.c: it cannot be reached: the next one */
+void reach_parent_failed(struct session *s, enum fault fault); /* reach_parent.c: it cannot be reached: the next one */
+void reach_with_pass(struct session *s);                     /* reach_parent.c: there is something to show to it */
 void parent_connect(struct session *s);                      /* parent.c: it is connected, and is to tunnel */
 void parent_on_origin(struct session *s);
 void parent_on_timeout(struct session *s);
-void parent_say_refused(const struct session *s);            /* for the operations log: our credentials are no good there */
 /* Where the deciding rule has a transparent request go, whatever its name resolves to; null: where the name says. */
 const struct addr *reach_original(const struct session *s);
 void reply_established(struct session *s);                   /* reply.c: 200 to CONNECT */
@@ -310,21 +314,36 @@ void tunnel_on_origin(struct session *s, unsigned what);
 void tunnel_on_timeout(struct session *s);
 
 /* --- throttle.c: what each read asks --- */
+/* Is what it moves limited? A reload may change it at any time, so it is looked up, in one line of a table. */
+static inline bool
+throttle_holds(const struct session *s)
+{
+	const struct throttle *t = &s->gw->throttle;
+
+	return t->on && (t->client || t->rule[s->limited_by].all || t->rule[s->limited_by].client);
+}
 /* Of `want` bytes, how many may be read now; 0: none, and session_go_on will call. */
 static inline size_t
 throttle_take(struct session *s, size_t want)
 {
-	return s->gw->throttle.on ? throttle_take_some(s, want) : want;
+	return throttle_holds(s) ? throttle_take_some(s, want) : want;
 }
 /* Of `taken` bytes it turned out to be n (less than 0: none). */
 static inline void
 throttle_settle(struct session *s, size_t taken, ssize_t n)
 {
-	if (s->gw->throttle.on)
+	if (throttle_holds(s))
 		throttle_give_back(s, taken - (n > 0 ? (size_t)n : 0));
 }
 /* lane_pump, for as much as may move now. */
-enum lane_answer throttle_pump(struct session *s, struct lane *l, struct side *from, struct side *to);
+enum lane_answer throttle_pump_some(struct session *s, struct lane *l, struct side *from, struct side *to);
+static inline enum lane_answer
+throttle_pump(struct session *s, struct lane *l, struct side *from, struct side *to)
+{
+	size_t may = SIZE_MAX;
+
+	return throttle_holds(s) ? throttle_pump_some(s, l, from, to) : lane_pump(l, from, to, &s->gw->lanes, &may);
+}
 
 /* --- authenticate.c, logon.c: what others need of it --- */
 /* Is this connection somebody's already? Then policy is told at once. False: no memory (answered). */

@@ -245,13 +245,11 @@ throttle_charge(struct session *s, size_t n)
 }
 
 enum lane_answer
-throttle_pump(struct session *s, struct lane *l, struct side *from, struct side *to)
+throttle_pump_some(struct session *s, struct lane *l, struct side *from, struct side *to)
 {
-	size_t           may = SIZE_MAX, taken;
+	size_t           may, taken;
 	enum lane_answer answer;
 
-	if (!s->gw->throttle.on)
-		return lane_pump(l, from, to, &s->gw->lanes, &may);
 	taken = may = lane_wants(l, from, to) ? throttle_take_some(s, SIZE_MAX) : 0;
 	answer = lane_pump(l, from, to, &s->gw->lanes, &may);
 	throttle_give_back(s, may);

@@ -40,7 +40,7 @@ tunnel_begin(struct session *s)
 	s->memo_idle_ms = s->req->snap->set->idle_timeout_ms;
 	s->req->back_in = (struct buf){0};
 	s->limited_by = (uint16_t)policy_rule_way(s->req->snap->policy, s->req->verdict.rule)->slot;
-	if (s->gw->throttle.on)
+	if (throttle_holds(s))
 		throttle_charge(s, buf_size(&s->in) + buf_size(&back));
 	if (s->req->is_connect) { /* it was to be inspected, and passes as it is */
 		inside_unref(s->inside);

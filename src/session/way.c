@@ -246,7 +246,7 @@ way_choose(struct session *s)
 		r->straight = true;
 		return true;
 	}
-	reply_fault(s, FAULT_PARENT_DOWN);
+	reply_fault(s, r->no_pass ? FAULT_PARENT_AUTH : FAULT_PARENT_DOWN);
 	return false;
 }
 
@@ -273,14 +273,15 @@ way_failed(struct session *s, enum fault fault)
 	struct request               *r = s->req;
 	const struct snapshot_parent *p = way_parent(r);
 	const struct rule_way        *way = way_of(r);
-	/* no socket, or none that source lets go there: no fault of the parent's */
-	bool ours = fault == FAULT_NO_SOCKET || ((way->has_source[0] || way->has_source[1]) && (fault == FAULT_CONNECT_FAILED || fault == FAULT_CONNECT_UNREACHABLE));
+	/* no socket, no token, or none that source lets go there: no fault of the parent's */
+	bool ours = fault == FAULT_NO_SOCKET || fault == FAULT_PARENT_AUTH || ((way->has_source[0] || way->has_source[1]) && (fault == FAULT_CONNECT_FAILED || fault == FAULT_CONNECT_UNREACHABLE));
 	char                          detail[160];
 
 	if (!ours || !r->detail) {
 		snprintf(detail, sizeof detail, "parent %.*s: %s", SPAN_ARG(snapshot_text(r->snap, p->name)), fault_row(fault)->word);
 		request_note_tls(r, detail);
 	}
+	r->no_pass |= fault == FAULT_PARENT_AUTH;
 	r->tried |= (uint8_t)(1u << r->parent_at);
 	r->parent = 0;
 	if (!ours && parents_failed(way_health(s->gw, p), p->fail_after, fault, clock_real_us()))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is packaged around the program, read and judged by those that it is for."""
 
+import grp
 import pwd
 import re
 import shutil
@@ -68,18 +69,70 @@ def capabilities(pid):
     return {line.split(":")[0]: int(line.split()[1], 16) for line in Path(f"/proc/{pid}/status").read_text().split("\n") if line.startswith("Cap")}
 
 
-def test_a_parent_that_was_never_root_binds_low_ports_and_its_children_hold_no_capability(gateway):
-    """As the unit runs it: user, ambient capability, no new privileges."""
+def as_the_unit_runs_it(groups="--clear-groups"):
+    """User, ambient capability, no new privileges."""
     nobody = pwd.getpwnam("nobody")
     bind = "+net_bind_service"
-    one = gateway(port=81, before=("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", f"--inh-caps={bind}", f"--ambient-caps={bind}",
-                                   f"--bounding-set=-all,{bind}", "--no-new-privs"))
+    return ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", groups, f"--inh-caps={bind}", f"--ambient-caps={bind}", f"--bounding-set=-all,{bind}",
+            "--no-new-privs")
+
+
+def test_a_parent_that_was_never_root_binds_low_ports_and_its_children_hold_no_capability(gateway):
+    one = gateway(port=81, before=as_the_unit_runs_it())
     assert capabilities(one.child.pid)["CapEff"] == 1 << 10
     children = [int(pid) for pid in Path(f"/proc/{one.child.pid}/task/{one.child.pid}/children").read_text().split()]
     assert len(children) >= 2
     for child in children:
         assert all(value == 0 for name, value in capabilities(child).items() if name != "CapBnd"), child
     assert one.get("http://127.0.0.1:1/").status in (403, 502)
+
+
+def allowed(unit):
+    """The system calls that its filter lets pass."""
+
+    def members(word):
+        if not word.startswith("@"):
+            return {word}
+        listed = run("systemd-analyze", "syscall-filter", word).splitlines()[1:]
+        return {name for line in listed if line.strip() and not line.strip().startswith("#") for name in members(line.strip())}
+
+    found = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)$", unit, re.M):
+        for word in line.lstrip("~").split():
+            found = found - members(word) if line.startswith("~") else found | members(word)
+    return found
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+def test_the_unit_allows_each_system_call_that_a_whole_life_needs(gateway, folder):
+    """Control socket with a group, admin process, users, an authority, syslog with a spool, pid file, reload, rotation, upgrade, drain."""
+    if g.sanitized():
+        pytest.skip("sanitizers make calls of their own")
+    calls = folder / "calls"
+    calls.mkdir()
+    calls.chmod(0o777)
+    file = logon.basic_file(folder / "users", alice="right")
+    ca = folder / "ca.pem", folder / "ca.key"
+    assert g.command("ca", "init", "--cert", ca[0], "--key", ca[1]).returncode == 0
+    for path in (file, *ca):
+        shutil.chown(path, "nobody")
+    more = f"[inspection]\nca-cert = {ca[0]}\nca-key = {ca[1]}\n[rule web]\nhosts = other.example.net\naction = inspect\nauth = none\n"
+    far = "[log far]\nsyslog = tcp:127.0.0.1:1\nspool = logs.spool\n"
+    one = gateway(rules=AUTH.format(file=file) + more + g.LET_ALL, more=far, before=(*as_the_unit_runs_it(f"--groups={grp.getgrnam('adm').gr_gid}"), "strace", "-D", "-ff", "-qq", "-o", calls / "of"),
+                  control="control.sock", control_group="adm", pid_file="postern.pid", admin=f"127.0.0.1:{g.free_port()}")
+    one.options["control"] = one.folder / "control.sock"
+    assert (one.folder / "control.sock").stat().st_gid == grp.getgrnam("adm").gr_gid
+    one.get("http://other.example.net/")
+    for words in (["status"], ["sessions"], ["rules"], ["reload"], ["rotate"], ["upgrade"]):
+        done = one.control(*words)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    one.follow(int((one.folder / "postern.pid").read_text()))
+    assert one.control("drain").returncode == 0
+    one.child.wait(wire.PATIENCE)
+    one.child = None
+    made = {name for path in calls.iterdir() for name in re.findall(r"^(\w+)\(", path.read_text(errors="replace"), re.M)}
+    assert len(made) > 50
+    assert made - allowed((CONTRIB / "systemd" / "postern.service.in").read_text()) == set()
 
 
 @pytest.mark.parametrize("log", ["access", "native"])

@@ -25,7 +25,7 @@ struct desk_job {
 static TAILQ_HEAD(, desk_job) jobs = TAILQ_HEAD_INITIALIZER(jobs);
 bool fake_desk_is_full;
 
-static const char *const kinds[BACK_KINDS] = {"ntlm-file", "basic-file", "kerberos", "winbind", "ldap", "pam"};
+static const char *const kinds[BACK_KINDS] = {"ntlm-file", "basic-file", "kerberos", "winbind", "ldap", "pam", "initiator"};
 
 struct desk *
 desk_new(struct loop *loop)
@@ -74,6 +74,9 @@ say(enum back_kind kind, const struct ask *a)
 		break;
 	case ASK_KERBEROS:
 		fake_errand("ask %s kerberos %llu", kinds[kind], (unsigned long long)a->handle);
+		break;
+	case ASK_INITIATE:
+		fake_errand("ask %s for %.*s at %.*s%s", kinds[kind], SPAN_ARG(a->part[0]), SPAN_ARG(a->part[1]), a->handle ? " anew" : "");
 		break;
 	default:
 		fake_errand("ask %s pac %.*s", kinds[kind], SPAN_ARG(a->part[0]));

@@ -18,9 +18,10 @@ static const char *const names[SESSION_STATES] = {
 #define TO(state) (1u << SESSION_##state)
 /* What scenes must show, and nothing else. session.c allows a little more, for what cannot happen today. */
 static const unsigned wanted[SESSION_STATES] = {
-	[SESSION_ACCEPTED] = TO(HEAD),
+	[SESSION_ACCEPTED] = TO(GREET) | TO(HEAD) | TO(DONE),
+	[SESSION_GREET] = TO(HEAD) | TO(GATE) | TO(DONE),
 	[SESSION_HEAD] = TO(GATE) | TO(REPLY) | TO(DONE),
-	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(LEAF) | TO(QUEUE),
+	[SESSION_GATE] = TO(LOOKUP) | TO(AUTH) | TO(DIAL) | TO(FORWARD) | TO(REPLY) | TO(PEEK) | TO(LEAF) | TO(QUEUE) | TO(DONE),
 	[SESSION_LOOKUP] = TO(GATE) | TO(REPLY) | TO(TUNNEL) | TO(ORIGIN_TLS) | TO(LINGER) | TO(DONE),
 	[SESSION_AUTH] = TO(GATE) | TO(REPLY) | TO(DONE),
 	[SESSION_QUEUE] = TO(GATE) | TO(REPLY) | TO(DONE),
@@ -38,7 +39,7 @@ static const unsigned wanted[SESSION_STATES] = {
 };
 static unsigned seen[SESSION_STATES];
 
-/* The state that each session was seen in last: session.c's own calls do not pass here. */
+/* The state that each session was seen in last: session.c's own calls do not pass here, and are caught up with. */
 static struct last {
 	const struct session *s;
 	unsigned              state;
@@ -70,6 +71,14 @@ note(const struct session *s, unsigned next)
 	l->state = next;
 	if (next == SESSION_DONE)
 		*l = (struct last){0};
+}
+
+/* What session.c did by itself meanwhile, so that it is seen too. */
+static void
+catch_up(const struct session *s)
+{
+	if (last_of(s)->state != s->state)
+		note(s, s->state);
 }
 
 const char *
@@ -119,7 +128,7 @@ __wrap_session_accept(struct gateway *gw, struct slot *slot, int fd, const struc
 	__real_session_accept(gw, slot, fd, peer, greets);
 	TAILQ_FOREACH (s, &gw->sessions, link)
 		if (s->client.fd == fd) {
-			note(s, SESSION_HEAD);
+			catch_up(s);
 			enter_tunnel(s);
 		}
 }
@@ -129,6 +138,7 @@ void __wrap_session_move(struct session *s, enum session_state next);
 void
 __wrap_session_move(struct session *s, enum session_state next)
 {
+	catch_up(s);
 	note(s, next);
 	__real_session_move(s, next);
 }
@@ -138,6 +148,8 @@ void __wrap_gateway_forget(struct gateway *gw, struct session *s);
 void
 __wrap_gateway_forget(struct gateway *gw, struct session *s)
 {
+	if (s->state != SESSION_DONE)
+		catch_up(s);
 	note(s, SESSION_DONE);
 	__real_gateway_forget(gw, s);
 }

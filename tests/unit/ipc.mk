@@ -14,3 +14,7 @@ check_PROGRAMS += test_limits
 test_limits_SOURCES = tests/unit/test_limits.c
 test_limits_CFLAGS = $(UNIT_CFLAGS)
 test_limits_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_top
+test_top_SOURCES = tests/unit/test_top.c tests/unit/block.h tests/unit/cost.h
+test_top_CFLAGS = $(UNIT_CFLAGS)
+test_top_LDADD = $(UNIT_LDADD)

@@ -138,6 +138,8 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[gateway]\nhead-timeout = 10\n", {"2: want a time from 1ms to 24h, such as 10s"}},
 		{"[gateway]\nhead-timeout = 0\n", {"2: want a time"}},
 		{"[gateway]\nidle-timeout = 721h\n", {"2: want a time from 1ms to 720h"}},
+		{"[gateway]\ndrain-delay = 61m\n", {"2: want a time from 0h to 1h"}},
+		{"[gateway]\ndrain-delay = 5\n", {"2: want a time"}},
 		{"[gateway]\nmax-head = 2m\n", {"2: want a size from 4k to 1m, such as 64k"}},
 		{"[gateway]\nmax-head = 64kb\n", {"2: want a size"}},
 		{"[gateway]\nmax-request-body = -1\n", {"2: want a size from 0, such as 64k"}},
@@ -179,7 +181,8 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[listener a]\naddress = *:70000\n", {"2: address = *:70000: want ADDRESS:PORT"}},
 		{"[listener a]\naddress = 127.0.0.1:0\nmode = tproxy\n", {"3: mode = tproxy: want explicit, transparent"}},
 		{"[listener a]\naddress = 127.0.0.1:0 unix:/run/a\nmode = transparent\n", {"2: address = unix:/run/a in a transparent listener"}},
-		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\ntls-cert = a\n", {"3: mode = transparent and tls-cert exclude each other"}},
+		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\ntls-cert = a\n", {"4: [listener a] is transparent and has tls-cert"}},
+		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\ntls-cert = a\ntls-key = b\n", {"4: [listener a] is transparent and has tls-cert"}},
 		{"[listener a]\naddress = 127.0.0.1:0\nproxy-protocol-from = balancer\n", {"3: proxy-protocol-from = balancer: want networks"}},
 		{"[rule a]\naction = deny\noriginal-address = maybe\n", {"3: original-address = maybe: want yes or no"}},
 		{"[list a]\n", {"1: [list a] is empty"}},
@@ -205,21 +208,19 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		    {"3: syslog-facility = local8: want kern", "4: syslog-severity = bad: want notice, info, debug", "5: spool-size = 1k: want", "6: journald = maybe: want yes or no"}},
 		{"[log a]\nfile =\n", {"2: file has no value"}},
 		{"[log a]\nfile = -\nformat = common\n", {"3: format = common: want squid, json, combined, w3c, cef, leef, or a format string with % codes"}},
-		/* what later versions have */
-		{"[parent up]\naddress = x:1\n[pac]\nfoo = x\n", {"4: unknown key \"foo\" in [pac]"}},
+		/* what clients are told of the proxy */
+		{"[pac]\nfoo = x\n", {"2: unknown key \"foo\" in [pac]"}},
 		{"[pac]\nbypass = never\nplain-names = maybe\nfallback = proxy\nmax-age = 721h\n", {"2: bypass = never: want proxy, direct", "3: plain-names = maybe: want yes or no",
-			"4: fallback = proxy: want none, direct", "5: max-age = 721h: want a time from 0ms to 720h"}},
+			"4: fallback = proxy: want none, direct", "5: max-age = 721h: want a time from 0h to 720h"}},
 		{"[gateway]\nadmin = 3180 localhost:1\nadmin-clients = 10.0.0.0/33\n",
 		    {"2: admin = 3180: want ADDRESS:PORT such as", "2: admin = localhost:1", "3: admin-clients = 10.0.0.0/33"}},
 		/* TLS to the proxy itself */
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\n", {"3: [listener a] has tls-cert but no tls-key; want both, or neither"}},
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-key = b\nh2 = maybe\n", {"3: [listener a] has tls-key but no tls-cert", "4: h2 = maybe: want yes or no"}},
-		{"[listener a]\naddress = 127.0.0.1:0\nmode = transparent\ntls-cert = a\ntls-key = b\n", {"4: [listener a] is transparent and has tls-cert"}},
 		{"[rule a]\naction = deny\nurl = \nheaders = !\nredirect =\nset-request-header = !x\n",
 		    {"3: url", "4: \"!\" stands alone", "5: redirect", "6: set-request-header takes no \"!\""}},
 		{"[rule a]\naction = deny\nremove-response-header =\ncontent-types = \"a\norigin-tls = \"\"\norigin-strength = !!1\n",
 		    {"3: remove-response-header", "4: the quote is not closed", "5: an item is empty", "6: \"!!\""}},
-		{"[rule a]\naction = deny\nparent = up\n", {"3: parent is not in this version"}},
 		/* which lines go to a log */
 		{"[rule x]\naction = deny\n[log a]\nfile = -\nrules = x good-end no-such\n  nor-this\n",
 		    {"5: rules = no-such: there is no [rule no-such]", "6: rules = nor-this: there is no [rule nor-this]"}},
@@ -313,7 +314,10 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[parent up]\naddress = a:1\nauth = basic\n", {"3: [parent up]: auth = basic wants credentials = FILE with one line user:password"}},
 		{"[parent up]\naddress = a:1\nauth = basic\ncredentials = nothing\n", {"4: credentials: nothing cannot be read: No such file"}},
 		{"[parent up]\naddress = a:1\nauth = basic\ncredentials = postern.ini\n", {"4: credentials: postern.ini has mode 0644, so that others can read or change a password; set it to 0600"}},
-		{"[parent up]\naddress = a:1\nauth = negotiate\n", {"3: [parent up]: auth = negotiate is not in this version; want basic or none"}},
+		{"[parent up]\naddress = a:1\nauth = negotiate\n", {"3: [parent up]: auth = negotiate wants keytab = FILE with the key of the account to log on with"}},
+		{"[parent up]\naddress = a:1\nauth = negotiate\nkeytab = nothing\nprincipal = a b\n", {"4: keytab: nothing cannot be read: No such file",
+		    "5: principal = a b: want a name such as postern@EXAMPLE.COM, one that the keytab has a key of"}},
+		{"[parent up]\naddress = a:1\nauth = negotiate\nkeytab = postern.ini\n", {"4: keytab: postern.ini has mode 0644, so that others can read or change its keys; set it to 0640 or 0600"}},
 		{"[parent none]\naddress = a:1\n", {"1: [parent none]: `none` stands for no parent; use another name"}},
 		{"[parent up]\naddress = a:1\n[parent up]\naddress = b:1\n", {"3: [parent up] is given twice"}},
 		{"[gateway]\nparent-balance = random\nparents-down = wait\n", {"2: want first, round-robin, client", "3: want refuse, direct"}},
@@ -543,6 +547,7 @@ test_without_options_the_defaults_hold(void **state)
 	assert_int_equal(g->keepalive_timeout_ms, 60000);
 	assert_int_equal(g->idle_timeout_ms, 3600000);
 	assert_int_equal(g->drain_timeout_ms, 30000);
+	assert_int_equal(g->drain_delay_ms, 0);
 	assert_int_equal(g->max_head, 65536);
 	assert_int_equal(g->max_request_body, 0);
 	assert_int_equal(g->tunnel_buffer, 262144);
@@ -585,7 +590,7 @@ test_every_option_reaches_its_place(void **state)
 	dir_write("x.list", "x.example.com\n");
 	c = load_good("[gateway]\nworkers = 3\nuser = nobody\nvisible-name = proxy.example.com:3128\ncontact = \"help desk ; phone 1\" ; not 2\npages = pages\n"
 	              "max-connections = 5\nmax-connections-per-client = 0\nhead-timeout = 1s\nconnect-timeout = 2s\nresponse-timeout = 3s\nkeepalive-timeout = 4s\n"
-	              "idle-timeout = 5m\ndrain-timeout = 6ms\nmax-head = 8k\nmax-request-body = 3g\ntunnel-buffer = 1m\npool-per-host = 7\npool-total = 8\n"
+	              "idle-timeout = 5m\ndrain-timeout = 6ms\ndrain-delay = 7ms\nmax-head = 8k\nmax-request-body = 3g\ntunnel-buffer = 1m\npool-per-host = 7\npool-total = 8\n"
 	              "connect-ports = 443, 8443\nconnect-ports = 9443\nhttp-ports = none\nhost-mismatch = refuse\nvia = no\nx-forwarded-for = append\n"
 	              "egress-deny = 10.0.0.0/8\n  loopback ; more\n\n  2001:db8::/32\negress-allow = 10.1.2.3\nresolver = 192.0.2.53, [2001:db8::53]:5353\n"
 	              "dns-timeout = 9s\ndns-cache = 10\nregex-jit = no\n"
@@ -612,6 +617,7 @@ test_every_option_reaches_its_place(void **state)
 	assert_int_equal(g->keepalive_timeout_ms, 4000);
 	assert_int_equal(g->idle_timeout_ms, 300000);
 	assert_int_equal(g->drain_timeout_ms, 6);
+	assert_int_equal(g->drain_delay_ms, 7);
 	assert_int_equal(g->max_head, 8192);
 	assert_true(g->max_request_body == UINT64_C(3) << 30);
 	assert_int_equal(g->tunnel_buffer, 1048576);

@@ -50,6 +50,7 @@ static const struct {
 	{SECTION_AUTH, "\n.Sh AUTHENTICATION\n", "\n;[auth]\n"},
 	{SECTION_INSPECTION, "\n.Sh INSPECTION\n", "\n;[inspection]\n"},
 	{SECTION_LISTENER, "\n.Sh LISTENERS\n", "\n[listener "},
+	{SECTION_PAC, "\n.Sh AUTOMATIC CONFIGURATION OF CLIENTS\n", "\n;[pac]\n"},
 	{SECTION_LIST, "\n.Sh LISTS\n", NULL},
 	{SECTION_PARENT, "\n.Sh PARENTS\n", "\n;[parent "},
 	{SECTION_RULE, "\n.Sh RULES\n", NULL},

@@ -73,6 +73,7 @@ static const char *const places[SECTION_KINDS] = {
 	[SECTION_AUTH] = "\n.Sh AUTHENTICATION\n",
 	[SECTION_INSPECTION] = "\n.Sh INSPECTION\n",
 	[SECTION_LISTENER] = "\n.Sh LISTENERS\n",
+	[SECTION_PAC] = "\n.Sh AUTOMATIC CONFIGURATION OF CLIENTS\n",
 	[SECTION_PARENT] = "\n.Sh PARENTS\n",
 	[SECTION_RULE] = "\n.Sh RULES\n",
 	[SECTION_LOG] = "\n.Sh LOGS\n",
@@ -120,6 +121,8 @@ test_what_the_sample_leaves_out_stands_at_its_default(void **state)
 			kind = SECTION_INSPECTION;
 		else if (strncmp(line, "[listener ", 10) == 0)
 			kind = SECTION_LISTENER;
+		else if (strncmp(line, ";[pac]", 6) == 0)
+			kind = SECTION_PAC;
 		else if (strncmp(line, ";[parent ", 9) == 0)
 			kind = SECTION_PARENT;
 		else if (strncmp(line, "[log ", 5) == 0)

@@ -28,6 +28,7 @@ static void
 stand_set(struct stand *t, const char *ini)
 {
 	struct snapshot_inputs in = {.generation = 1, .workers = 2};
+	struct parent_slots    slots = {0};
 	struct report          r;
 	struct conf           *c;
 	struct slots          *numbers;
@@ -43,6 +44,7 @@ stand_set(struct stand *t, const char *ini)
 	assert_non_null(numbers);
 	census_renumber(t->shared, numbers);
 	free(numbers);
+	parents_assign(&slots, c, 1);
 	t->block = snapshot_build(c, &in, &r);
 	if (t->block < 0)
 		report_print(&r, c, stderr);
@@ -97,6 +99,13 @@ count_things(struct shared *s)
 	a->counters.tunnels_open = 2;
 	b->counters.by_action[ACTION_BYPASS] = 9;
 	a->counters.by_fault[FAULT_DENIED] = 4;
+	a->counters.failed[ACTION_BYPASS][FAILURE_CONNECT] = 3;
+	b->counters.failed[ACTION_BYPASS][FAILURE_CONNECT] = 1;
+	b->counters.failed[ACTION_TUNNEL][FAILURE_DNS] = 2;
+	s->parents.v[0].down = 1;
+	s->parents.v[0].used = 17;
+	s->parents.v[0].failed = 3;
+	s->parents.v[0].latency_us = 1500;
 	a->counters.ring_written = 1000;
 	s->logger.ring_taken[0] = 900;
 	s->logger.ring_taken[1] = 1; /* it took more than its worker has told of */
@@ -129,6 +138,15 @@ test_what_is_counted_comes_out(void **state)
 		"postern_tunnels_open 2",
 		"postern_decisions_total{action=\"bypass\"} 9",
 		"postern_faults_total{fault=\"denied\"} 4",
+		"postern_failures_total{action=\"bypass\",kind=\"connect\"} 4",
+		"postern_failures_total{action=\"tunnel\",kind=\"dns\"} 2",
+		"postern_failures_total{action=\"deny\",kind=\"gateway\"} 0",
+		"postern_parent_up{parent=\"head\"} 0",
+		"postern_parent_connections_total{parent=\"head\"} 17",
+		"postern_parent_failures_total{parent=\"head\"} 3",
+		"postern_parent_latency_seconds{parent=\"head\"} 0.001500",
+		"postern_parent_up{parent=\"branch\"} 1",
+		"postern_log_ring_size_bytes 4194304",
 		"postern_rule_requests_total{rule=\"first\"} 4",
 		"postern_rule_requests_open{rule=\"first\"} 1",
 		"postern_rule_received_bytes_total{rule=\"first\"} 10",
@@ -167,7 +185,8 @@ test_what_is_counted_comes_out(void **state)
 	char        *text;
 
 	(void)state;
-	stand_set(&t, TOP "[rule first]\naction = deny\nhosts = a.example\n[rule second]\naction = deny\nhosts = b.example\n");
+	stand_set(&t, TOP "[parent head]\naddress = 127.0.0.1:1\n[parent branch]\naddress = 127.0.0.1:2\n"
+	                  "[rule first]\naction = deny\nhosts = a.example\n[rule second]\naction = deny\nhosts = b.example\n");
 	count_things(t.shared);
 	t.view.ca_until = 1800000000;
 	t.view.listener_until[0] = 1900000000;
