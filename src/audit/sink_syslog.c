@@ -35,6 +35,7 @@ struct syslog_sink {
 	char          *path;   /* owned; the spool's; null: none */
 	uint64_t       spool_size, spool_us; /* spool_us: opening is not tried before */
 	int            spool_error;
+	struct log_limit spool_limit;
 	char          *message; /* owned; SPOOL_MESSAGE_MAX, with a spool */
 	unsigned       priority;
 	char           host[HOST_MAX + 1], name[APP_MAX + 1];
@@ -83,7 +84,7 @@ open_spool(struct syslog_sink *s, uint64_t now_us, struct sink_try *t)
 		s->spool = spool_open(s->path, s->spool_size, &s->spool_error);
 		if (!s->spool) {
 			t->errors++;
-			log_warn("access log: cannot use spool %s: %s", s->path,
+			log_write_limited(&s->spool_limit, LOG_LEVEL_WARN, "access log: cannot use spool %s: %s", s->path,
 			         s->spool_error == EINVAL   ? "it is not a file that a spool was kept in"
 			         : s->spool_error == EAGAIN ? "another process has it"
 			                                    : strerror(s->spool_error));

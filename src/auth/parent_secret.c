@@ -2,8 +2,10 @@
 #include "auth/parent_secret.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <nettle/base64.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_MOST 256u /* bytes of user:password */
@@ -51,4 +53,23 @@ parent_secret_read(int fd, struct snapshot_secret *out, const char **why)
 	}
 	explicit_bzero(text, sizeof text);
 	return line.n > 0;
+}
+
+void
+parent_secret_check(const struct conf *c, struct report *r)
+{
+	const struct conf_parent *p;
+	struct snapshot_secret    secret;
+	struct stat               st;
+	const char               *why;
+
+	TAILQ_FOREACH (p, &c->parents, link) {
+		int fd = p->auth == PARENT_AUTH_BASIC && p->credentials ? open(p->credentials, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+		if (fd < 0)
+			continue;
+		if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !parent_secret_read(fd, &secret, &why))
+			report_error(r, p->credentials_at, "credentials: %s %s", p->credentials, why);
+		explicit_bzero(&secret, sizeof secret);
+		close(fd);
+	}
 }

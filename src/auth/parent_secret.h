@@ -13,4 +13,7 @@
 /* The file is read from its beginning, whoever read it before. False: `*why` (static text) says what is wrong with it. */
 bool parent_secret_read(int fd, struct snapshot_secret *out, const char **why);
 
+/* The files of a configuration, each that is there and closed to others, which conf has seen to: reports those that say nothing of use. */
+void parent_secret_check(const struct conf *c, struct report *r);
+
 #endif

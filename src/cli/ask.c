@@ -75,7 +75,8 @@ ask_gateway(const char *path, const char *request, void (*line)(void *arg, char 
 	FILE  *f = fd < 0 ? NULL : fdopen(fd, "r");
 
 	if (!f) {
-		code = unreachable(path, strerror(errno));
+		code = errno == ENOENT || errno == ECONNREFUSED ? unreachable(path, "nobody is there; does it run, and does its configuration name this socket as `control`?")
+		                                                : unreachable(path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return code;

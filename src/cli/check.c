@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "audit/check.h"
+#include "auth/parent_secret.h"
 #include "auth/user_file.h"
 #include "cli/check.h"
 #include "cli/cli.h"
@@ -145,6 +146,7 @@ check(const char *path, bool json)
 	log_formats_check(c, &r);
 	user_file_check(c->auth.basic_file, USER_FILE_BASIC, c->auth.basic_file_at, &r);
 	user_file_check(c->auth.ntlm_file, USER_FILE_NTLM, c->auth.ntlm_file_at, &r);
+	parent_secret_check(c, &r);
 	check_keys(c, &r);
 	block = snapshot_build(c, &in, &r);
 	if (block >= 0) {

@@ -270,6 +270,16 @@ outline_rule_at(const struct outline *o, size_t i, struct outline_rule *out)
 }
 
 bool
+outline_parent_at(const struct outline *o, size_t i, struct span *name)
+{
+	const struct outline_section *s = nth(o, SECTION_PARENT, i);
+
+	if (s)
+		*name = span_str(s->name);
+	return s != NULL;
+}
+
+bool
 outline_list_at(const struct outline *o, size_t i, struct outline_list *out)
 {
 	const struct outline_section *s = nth(o, SECTION_LIST, i);

@@ -18,7 +18,7 @@ void outline_free(struct outline *o);
  * long as the call; names in it are as the file has them. Returns how many there were. */
 size_t outline_diff(struct outline *before, struct outline *after, void (*line)(void *arg, const char *text), void *arg);
 
-/* Rules and lists, in the order of the file. False: there are no more. */
+/* Rules, parents and lists, in the order of the file. False: there are no more. */
 struct outline_rule {
 	struct span name;
 	const char *where; /* "FILE:LINE" */
@@ -26,6 +26,7 @@ struct outline_rule {
 	uint32_t    slot; /* ipc/slots */
 };
 bool outline_rule_at(const struct outline *o, size_t i, struct outline_rule *out);
+bool outline_parent_at(const struct outline *o, size_t i, struct span *name);
 struct outline_list {
 	struct span name;
 	const char *where;

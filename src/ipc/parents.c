@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define SAY_US 60000000u
+
 static void
 name_put(char to[PARENT_NAME_MAX], struct span name)
 {
@@ -53,6 +55,9 @@ parents_name(struct parents *p, uint32_t slot, struct span name)
 	atomic_store(&s->latency_us, 0);
 	atomic_store(&s->used, 0);
 	atomic_store(&s->failed, 0);
+	atomic_store(&s->said_down, 0);
+	atomic_store(&s->say_us[0], 0);
+	atomic_store(&s->say_us[1], 0);
 	name_put(s->name, name);
 }
 
@@ -72,14 +77,28 @@ parents_worked(struct parent_health *s, uint64_t latency_us, uint64_t real_us)
 }
 
 bool
-parents_failed(struct parent_health *s, uint32_t fail_after, uint64_t real_us)
+parents_failed(struct parent_health *s, uint32_t fail_after, enum fault fault, uint64_t real_us)
 {
 	uint32_t up = 0;
 
+	atomic_store_explicit(&s->fault, (uint32_t)fault, memory_order_relaxed);
 	atomic_fetch_add(&s->failed, 1);
 	if (atomic_fetch_add(&s->failures, 1) + 1 < fail_after || !atomic_compare_exchange_strong(&s->down, &up, 1))
 		return false;
 	atomic_store(&s->since_us, real_us);
+	return true;
+}
+
+bool
+parents_claim_word(struct parent_health *s, uint64_t now_us, bool *down)
+{
+	uint32_t is = atomic_load(&s->down);
+	uint64_t was = atomic_load(&s->say_us[is]);
+
+	*down = is;
+	if (atomic_load_explicit(&s->said_down, memory_order_relaxed) == is || now_us < was || !atomic_compare_exchange_strong(&s->say_us[is], &was, now_us + SAY_US))
+		return false;
+	atomic_store(&s->said_down, is);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/fault.h"
 #include "conf/conf.h"
 
 #define PARENT_SLOTS (2 * PARENTS_MAX) /* so that a reload that names all of them anew finds room */
@@ -23,6 +24,9 @@ struct parent_health {
 	_Atomic uint64_t latency_us; /* of the last connection or check that worked; 0: none yet */
 	_Atomic uint64_t used;       /* connections for requests that it took */
 	_Atomic uint64_t failed;     /* failures, in all */
+	_Atomic uint32_t fault;      /* why it last failed: enum fault */
+	_Atomic uint32_t said_down;  /* what the operations log last said of it */
+	_Atomic uint64_t say_us[2];  /* clock_mono_us before which it does not say again that it is up, or down */
 };
 
 struct parents {
@@ -44,7 +48,9 @@ void parents_name(struct parents *p, uint32_t slot, struct span name);
 /* It served. True: it was down until now. */
 bool parents_worked(struct parent_health *s, uint64_t latency_us, uint64_t real_us);
 /* It did not. True: it is down from now on. */
-bool parents_failed(struct parent_health *s, uint32_t fail_after, uint64_t real_us);
+bool parents_failed(struct parent_health *s, uint32_t fail_after, enum fault fault, uint64_t real_us);
+/* Shall the caller say that it is down or up (*down)? Once a minute each, however often that changes; what it is in the end is always said. */
+bool parents_claim_word(struct parent_health *s, uint64_t now_us, bool *down);
 /* Is it time to look, and is it the caller who shall do it? One of all workers, once in `interval_us`. */
 bool parents_claim(struct parent_health *s, uint64_t now_us, uint64_t interval_us);
 

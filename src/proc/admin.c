@@ -163,7 +163,7 @@ start(struct admin *a)
 		timer_set(c->loop, &a->follow, FOLLOW_MS);
 		return;
 	}
-	log_error("cannot start %s: %s", a->m.name, strerror(errno));
+	log_write_limited(&a->m.start_limit, LOG_LEVEL_ERROR, "cannot start %s: %s", a->m.name, strerror(errno));
 	if (a->m.pid) {
 		admin_kill(a);
 	} else {
@@ -185,7 +185,7 @@ on_follow(void *arg)
 
 	if (!a->m.pid)
 		return;
-	log_warn("%s (pid %d) does not follow; it is ended", a->m.name, (int)a->m.pid);
+	log_write_limited(&a->m.behind_limit, LOG_LEVEL_WARN, "%s (pid %d) does not follow; it is ended", a->m.name, (int)a->m.pid);
 	admin_kill(a);
 }
 
@@ -231,7 +231,7 @@ on_beat(void *arg)
 			if (!member_say(&a->m, MSG_ALIVE, 0, NULL, 0, NULL, 0))
 				admin_kill(a);
 		} else if (now_us - a->asked_us >= SILENT_US) {
-			log_warn("%s (pid %d) has not answered for %u s; it is ended", a->m.name, (int)a->m.pid, (unsigned)(SILENT_US / 1000000));
+			log_write_limited(&a->m.silent_limit, LOG_LEVEL_WARN, "%s (pid %d) has not answered for %u s; it is ended", a->m.name, (int)a->m.pid, (unsigned)(SILENT_US / 1000000));
 			a->asked_us = now_us; /* a process that is frozen takes a moment to go */
 			admin_kill(a);
 		}

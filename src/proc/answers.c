@@ -143,6 +143,101 @@ process_text(FILE *f, const struct member *p, size_t i)
 	putc('\n', f);
 }
 
+/* The admin, auth and signer processes: the crew's own come above. False: there are no more. */
+static bool
+other_process(const struct commands *m, uint32_t *i, const struct census_process **p, uint64_t *age_ms)
+{
+	uint64_t now = clock_real_us();
+
+	for (; m->shared && *i < m->shared->census.n && *i < CENSUS_PROCESSES; ++*i) {
+		*p = &m->shared->census.process[*i];
+		if (!(*p)->starts || strcmp((*p)->name, m->crew->logger.name) == 0 || strncmp((*p)->name, "worker ", 7) == 0)
+			continue;
+		*age_ms = now > (*p)->since_real_us ? (now - (*p)->since_real_us) / 1000 : 0;
+		++*i;
+		return true;
+	}
+	return false;
+}
+
+static void
+others_json(const struct commands *m, FILE *f)
+{
+	const struct census_process *p;
+	uint64_t                     age_ms;
+
+	for (uint32_t i = 0; other_process(m, &i, &p, &age_ms);)
+		fprintf(f, ",{\"name\":\"%.*s\",\"pid\":%d,\"starts\":%u,\"generation\":%" PRIu64 ",\"up_ms\":%" PRIu64 "}", (int)sizeof p->name, p->name, (int)p->pid,
+		    (unsigned)p->starts, (uint64_t)p->generation, p->pid ? age_ms : 0);
+}
+
+static void
+others_text(const struct commands *m, FILE *f)
+{
+	const struct census_process *p;
+	uint64_t                     age_ms;
+	char                         age[24];
+
+	for (uint32_t i = 0; other_process(m, &i, &p, &age_ms);) {
+		if (p->pid)
+			fprintf(f, "  %-14.*s pid %-8d up %-8s generation %" PRIu64, (int)sizeof p->name, p->name, (int)p->pid, age_print(age_ms, age, sizeof age),
+			    (uint64_t)p->generation);
+		else
+			fprintf(f, "  %-14.*s is not there", (int)sizeof p->name, p->name);
+		if (p->starts > 1)
+			fprintf(f, ", started %u times", (unsigned)p->starts);
+		putc('\n', f);
+	}
+}
+
+/* The i-th [parent] and how it does; null: nobody knows yet. False: there are no more. */
+static bool
+parent_at(const struct commands *m, size_t i, struct span *name, const struct parent_health **h)
+{
+	*h = NULL;
+	if (!outline_parent_at(m->outline, i, name))
+		return false;
+	for (size_t k = 0; m->shared && k < PARENT_SLOTS; k++)
+		if (span_eq(*name, span_of(m->shared->parents.v[k].name, strnlen(m->shared->parents.v[k].name, PARENT_NAME_MAX))))
+			*h = &m->shared->parents.v[k];
+	return true;
+}
+
+static void
+parents_json(const struct commands *m, FILE *f)
+{
+	const struct parent_health *h;
+	struct span                 name;
+	char                        buf[1600];
+
+	fprintf(f, "\"parents\":[");
+	for (size_t i = 0; parent_at(m, i, &name, &h); i++)
+		fprintf(f, "%s{\"name\":%s,\"up\":%s,\"used\":%" PRIu64 ",\"failed\":%" PRIu64 "}", i ? "," : "", control_escape_json(name, buf, sizeof buf),
+		    h && h->down ? "false" : "true", h ? (uint64_t)h->used : 0, h ? (uint64_t)h->failed : 0);
+	fprintf(f, "],");
+}
+
+static void
+parents_text(const struct commands *m, FILE *f)
+{
+	const struct parent_health *h;
+	struct span                 name;
+	char                        buf[1600], age[24];
+	uint64_t                    now = clock_real_us();
+
+	for (size_t i = 0; parent_at(m, i, &name, &h); i++) {
+		fprintf(f, "%s %s", i ? "," : "parents      ", control_escape(name, buf, sizeof buf));
+		if (h && h->down)
+			fprintf(f, " DOWN for %s", age_print(h->since_us && now > h->since_us ? (now - h->since_us) / 1000 : 0, age, sizeof age));
+		else
+			fprintf(f, " up");
+		if (h && h->failed)
+			fprintf(f, " (%" PRIu64 " failures in all)", (uint64_t)h->failed);
+	}
+	if (outline_parent_at(m->outline, 0, &name))
+		putc('\n', f);
+}
+
 static void
 status_json(const struct commands *m, const struct status *s, FILE *f)
 {
@@ -152,6 +247,8 @@ status_json(const struct commands *m, const struct status *s, FILE *f)
 
 	fprintf(f, "{\"version\":\"" PACKAGE_VERSION "\",\"state\":\"%s\",\"pid\":%d,\"up_ms\":%" PRIu64 ",\"generation\":%" PRIu64 ",\"configuration\":%s,", s->view.state,
 	    (int)getpid(), s->up_ms, s->view.generation, control_escape_json(span_str(s->view.holds), holds, sizeof holds));
+	fprintf(f, "\"last_reload_refused\":%s,", m->shared && m->shared->census.reload_failed ? "true" : "false");
+	parents_json(m, f);
 	fprintf(f, "\"connections\":%" PRIu64 ",\"under_way\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"refused_unread\":%" PRIu64 ",\"refused_limit\":%" PRIu64
 	           ",\"requests\":%" PRIu64 ",\"tunnels\":%" PRIu64 ",\"inspected\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
 	           ",\"guard_closed\":%" PRIu64 ",\"guard_reported\":%" PRIu64 ",\n\"actions\":{",
@@ -171,6 +268,7 @@ status_json(const struct commands *m, const struct status *s, FILE *f)
 	fprintf(f, "},\n\"log\":{\"lines\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"errors\":%" PRIu64 "},\n\"processes\":[", m->shared ? m->shared->logger.lines : 0,
 	    m->shared ? m->shared->logger.dropped + m->shared->logger.ring_dropped : 0, m->shared ? m->shared->logger.errors : 0);
 	each_process(m, process_json, f);
+	others_json(m, f);
 	fprintf(f, "]}\n");
 }
 
@@ -186,12 +284,14 @@ status_text(const struct commands *m, const struct status *s, FILE *f)
 	    s->view.generation, s->view.holds);
 	if (s->view.left_ms)
 		fprintf(f, "draining: the rest is cut off in %" PRIu64 " s\n", (s->view.left_ms + 999) / 1000);
+	if (m->shared && m->shared->census.reload_failed)
+		fprintf(f, "the last reload was refused: what is on disk is not what is in use; postern check names the errors\n");
 	fprintf(f, "connections   %" PRIu64 " open, %" PRIu64 " in all; closed unread %" PRIu64 ", over their limit %" PRIu64 "\n", c->open, c->accepted,
 	    c->refused_unread, c->refused_limit);
 	fprintf(f, "requests      %" PRIu64 " ended, %" PRIu64 ".%" PRIu64 " a second; tunnels among them %" PRIu64 ", inspected %" PRIu64 "; guard closed %" PRIu64
 	           ", reported %" PRIu64 "\n",
 	    c->requests, per_s / 10, per_s % 10, c->tunnels, c->inspected, c->guard_closed, c->guard_reported);
-	fprintf(f, "bytes         %s from clients, %s to them\n", size_print(c->bytes_in, in, sizeof in), size_print(c->bytes_out, out, sizeof out));
+	fprintf(f, "bytes         %s from clients, %s to them, of what has ended\n", size_print(c->bytes_in, in, sizeof in), size_print(c->bytes_out, out, sizeof out));
 	fprintf(f, "decided      ");
 	for (unsigned a = 0; a < 4; a++) {
 		uint64_t r = rate(s->now.by_action[a], m->sample[0].by_action[a], s->span_us);
@@ -204,11 +304,13 @@ status_text(const struct commands *m, const struct status *s, FILE *f)
 			any = true;
 		}
 	fprintf(f, any ? "\n" : " none\n");
+	parents_text(m, f);
 	if (m->shared)
 		fprintf(f, "access logs   %" PRIu64 " lines; lost %" PRIu64 ", errors %" PRIu64 "\n", m->shared->logger.lines,
 		    m->shared->logger.dropped + m->shared->logger.ring_dropped, m->shared->logger.errors);
 	fprintf(f, "processes\n");
 	each_process(m, process_text, f);
+	others_text(m, f);
 }
 
 /* `fill` writes a text; all of it is the answer. */

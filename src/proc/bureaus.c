@@ -297,7 +297,7 @@ bureau_start(struct bureau *b)
 	if (c->leaving || b->m.pid || !is_wanted(b))
 		return;
 	if (!member_spawn(&b->m, c->loop, c->exe) || !send_start(b)) {
-		log_error("cannot start %s: %s", b->m.name, strerror(errno));
+		log_write_limited(&b->m.start_limit, LOG_LEVEL_ERROR, "cannot start %s: %s", b->m.name, strerror(errno));
 		if (b->m.pid) {
 			bureau_kill(b);
 		} else {
@@ -326,7 +326,7 @@ on_follow(void *arg)
 	if (!b->m.pid)
 		return;
 	if (is_wanted(b))
-		log_warn("%s (pid %d) does not follow; it is ended", b->m.name, (int)b->m.pid);
+		log_write_limited(&b->m.behind_limit, LOG_LEVEL_WARN, "%s (pid %d) does not follow; it is ended", b->m.name, (int)b->m.pid);
 	bureau_kill(b);
 }
 
@@ -394,7 +394,7 @@ bureau_beat(struct bureau *b, uint64_t now_us)
 		if (!member_say(&b->m, MSG_ALIVE, 0, NULL, 0, NULL, 0))
 			bureau_kill(b);
 	} else if (now_us - b->asked_us >= SILENT_US) {
-		log_warn("%s (pid %d) has not answered for %u s; it is ended", b->m.name, (int)b->m.pid, (unsigned)(SILENT_US / 1000000));
+		log_write_limited(&b->m.silent_limit, LOG_LEVEL_WARN, "%s (pid %d) has not answered for %u s; it is ended", b->m.name, (int)b->m.pid, (unsigned)(SILENT_US / 1000000));
 		b->asked_us = now_us; /* a process that is frozen takes a moment to go */
 		bureau_kill(b);
 	}

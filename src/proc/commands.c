@@ -94,14 +94,14 @@ is_child(const struct commands *m, pid_t pid)
 static void
 on_request(void *arg, struct control_client *c)
 {
-	static struct log_limit unknown;
+	static struct log_limit unknown, forbidden;
 	struct commands        *m = arg;
 
 	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
 		if (strcmp(c->word[0], requests[i].word) != 0)
 			continue;
 		if (requests[i].commands && (!c->may_command || is_child(m, c->pid))) {
-			log_info("control: uid %u (pid %d) may ask, but not command: %s", (unsigned)c->uid, (int)c->pid, requests[i].word);
+			log_write_limited(&forbidden, LOG_LEVEL_INFO, "control: uid %u (pid %d) may ask, but not command: %s", (unsigned)c->uid, (int)c->pid, requests[i].word);
 			control_say(c, 'e', "you may ask this gateway, but not command it");
 			control_end(c, 1);
 			return;
@@ -206,7 +206,7 @@ reply(struct commands *m, unsigned waits, bool well, const char *result, const c
 			if (m->problems)
 				control_lines(c, 'e', m->problems, strlen(m->problems));
 			control_say(c, well ? '.' : 'e', "%s", said);
-			if (text)
+			if (text && text != said)
 				control_lines(c, '.', text, strlen(text));
 		}
 		control_end(c, well ? 0 : 1);

@@ -139,7 +139,7 @@ member_start(struct member *m)
 			bureaus_worker_started(&m->crew->bureaus, m->index);
 		return;
 	}
-	log_error("cannot start %s: %s", m->name, strerror(errno));
+	log_write_limited(&m->start_limit, LOG_LEVEL_ERROR, "cannot start %s: %s", m->name, strerror(errno));
 	if (!m->pid) {
 		m->deaths++;
 		timer_set(m->crew->loop, &m->again, member_pause_ms(m));
@@ -229,7 +229,7 @@ heard(struct member *m, const struct message *msg)
 	case MSG_REFUSED:
 		note_refusal(m->crew, msg);
 		if (msg->number == m->crew->generation) {
-			log_warn("%s (pid %d) cannot use the configuration yet", m->name, (int)m->pid);
+			log_write_limited(&m->behind_limit, LOG_LEVEL_WARN, "%s (pid %d) cannot use the configuration yet", m->name, (int)m->pid);
 			member_stays_behind(m);
 		} else {
 			m->refused = true;
@@ -317,6 +317,17 @@ poll_crew(const struct crew *c, uint64_t generation)
 
 	each((struct crew *)(uintptr_t)c, poll_member, &p);
 	return p;
+}
+
+const struct member *
+crew_unprepared(const struct crew *c, uint64_t generation)
+{
+	if (c->logger.channel >= 0 && c->logger.prepared != generation)
+		return &c->logger;
+	for (uint32_t i = 0; i < c->n_workers; i++)
+		if (c->worker[i].channel >= 0 && c->worker[i].prepared != generation)
+			return &c->worker[i];
+	return NULL;
 }
 
 bool
@@ -421,7 +432,7 @@ kill_late(struct member *m, void *arg)
 {
 	if (m->applied == *(uint64_t *)arg)
 		return;
-	log_warn("%s (pid %d) takes too long to start", m->name, (int)m->pid);
+	log_write_limited(&m->silent_limit, LOG_LEVEL_WARN, "%s (pid %d) takes too long to start", m->name, (int)m->pid);
 	kill(m->pid, SIGKILL);
 }
 

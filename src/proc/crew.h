@@ -54,6 +54,8 @@ void crew_clear(struct crew *c);
 void crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports);
 /* Reload: have everyone prepare; then (all prepared) use, or forget. */
 void crew_prepare(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports);
+/* One of those that are not; null: all are. */
+const struct member *crew_unprepared(const struct crew *c, uint64_t generation);
 bool crew_is_prepared(const struct crew *c, uint64_t generation);
 bool crew_has_refused(const struct crew *c);
 void crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports);

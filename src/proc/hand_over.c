@@ -11,7 +11,6 @@
 #include "proc/parent_inside.h"
 #include "proc/tell.h"
 
-#define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
 #define UPGRADED_MS    86400000u /* after an upgrade: for what is under way here; nothing waits for it */
 
 /* Take no more, let what is under way end, and go. */

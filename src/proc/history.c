@@ -150,9 +150,3 @@ history_faults(const struct history *h, enum fault f)
 {
 	return h->n ? grown(sample_at(h, h->n - 1)->by_fault[f], sample_at(h, 0)->by_fault[f]) : 0;
 }
-
-uint64_t
-history_span_us(const struct history *h)
-{
-	return h->n ? grown(sample_at(h, h->n - 1)->at_us, sample_at(h, 0)->at_us) : 0;
-}

@@ -47,9 +47,8 @@ enum point_field fault_kind(enum fault f);
 void history_add(struct history *h, const struct shared *s, uint64_t now_us);
 /* The oldest is 0; false: there are not so many. */
 bool history_point(const struct history *h, unsigned i, struct point *out);
-/* How often this fault came since the oldest point, and how long ago that is. */
+/* How often this fault came since the oldest point. */
 uint64_t history_faults(const struct history *h, enum fault f);
-uint64_t history_span_us(const struct history *h);
 /* The time that `per_thousand` of them stayed below, in microseconds, by the line between two bounds; POINT_NONE: there were none. `n`: by bucket. */
 uint64_t histogram_quantile(const uint64_t n[HISTOGRAM_BOUNDS + 1], unsigned per_thousand);
 

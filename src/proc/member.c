@@ -42,7 +42,7 @@ member_say(struct member *m, enum message_type type, uint64_t number, const void
 		msg.fd[i] = fd[i];
 	if (channel_send(m->channel, &msg))
 		return true;
-	log_warn("cannot reach %s (pid %d): %s", m->name, (int)m->pid, strerror(errno));
+	log_write_limited(&m->deaf_limit, LOG_LEVEL_WARN, "cannot reach %s (pid %d): %s", m->name, (int)m->pid, strerror(errno));
 	return false;
 }
 

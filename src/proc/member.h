@@ -35,6 +35,7 @@ struct member {
 	uint64_t          prepared, applied; /* generations */
 	bool              refused;
 	struct log_limit  died_limit, again_limit; /* of one that keeps dying */
+	struct log_limit  start_limit, deaf_limit, behind_limit, silent_limit; /* it cannot be started, be told, follow, or does not answer */
 	struct census_process *census; /* its row; null: none */
 	void            (*heard)(struct member *m, const struct message *msg);
 };

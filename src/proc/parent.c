@@ -346,12 +346,23 @@ on_look(void *arg)
 /* --- the end --- */
 
 static void
+late_to_prepare(struct parent *p)
+{
+	const struct member *m = crew_unprepared(&p->crew, p->generation + 1);
+	char                 why[120];
+
+	/* else the signer, which has a deadline of its own */
+	snprintf(why, sizeof why, "%s (pid %d) did not prepare the new configuration in time", m ? m->name : "a process", m ? (int)m->pid : 0);
+	reload_abort(p, why);
+}
+
+static void
 on_deadline(void *arg)
 {
 	struct parent *p = arg;
 
 	if (p->state == PARENT_RELOADING) {
-		reload_abort(p, "a process did not prepare the new configuration in time");
+		late_to_prepare(p);
 		return;
 	}
 	if (p->state == PARENT_SERVING) {
@@ -412,6 +423,8 @@ on_change(void *arg)
 		if (crew_workers_alive(&p->crew))
 			break;
 		p->state = PARENT_FLUSHING; /* the logger goes last: it has lines to write */
+		if (p->gentle) /* what was under way had a day; lines have not */
+			timer_set(p->loop, &p->deadline, p->drain_ms + LATE_MS);
 		crew_end_logger(&p->crew);
 		if (p->crew.logger.pid)
 			break;

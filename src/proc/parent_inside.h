@@ -16,6 +16,7 @@
 #include "proc/upgrade.h"
 
 #define RELOAD_WAIT_MS 10000u
+#define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
 
 /* LEAVING: told to stop, and says so, but takes what comes until balancers have seen it */
 enum parent_state { PARENT_STARTING, PARENT_SERVING, PARENT_RELOADING, PARENT_LEAVING, PARENT_DRAINING, PARENT_FLUSHING };

@@ -47,13 +47,13 @@ static const struct column listener_columns[] = {
 };
 static const struct column parent_columns[] = {
 	{"parent", "Parent", CELL_TEXT, false},
+	{"host", "Host", CELL_TEXT, true},
+	{"port", "Port", CELL_NUMBER, true},
 	{"state", "State", CELL_WORD, false},
 	{"since", "Since", CELL_AGO, true},
 	{"latency_ms", "Latency", CELL_MS, false},
 	{"used", "Used", CELL_COUNT, false},
 	{"failed", "Failed", CELL_COUNT, false},
-	{"host", "Host", CELL_TEXT, true},
-	{"port", "Port", CELL_NUMBER, true},
 };
 static const struct column process_columns[] = {
 	{"process", "Process", CELL_TEXT, false},
@@ -206,10 +206,10 @@ about_traffic(struct status *s, const struct metrics_view *v)
 	figure(s, "traffic", "faults_per_second", "Failures", CELL_RATE, (struct cell){.n = faults});
 	figure(s, "traffic", "received_per_second", "From clients", CELL_SPEED, (struct cell){.n = s->point.v[POINT_RECEIVED]});
 	figure(s, "traffic", "sent_per_second", "To clients", CELL_SPEED, (struct cell){.n = s->point.v[POINT_SENT]});
-	figure(s, "latency", "connect_p50_ms", "Connect, half", CELL_MS, (struct cell){.n = s->point.v[POINT_CONNECT_HALF]});
-	figure(s, "latency", "connect_p95_ms", "Connect, 95 %", CELL_MS, (struct cell){.n = s->point.v[POINT_CONNECT_MOST]});
-	figure(s, "latency", "request_p50_ms", "Request, half", CELL_MS, (struct cell){.n = s->point.v[POINT_REQUEST_HALF]});
-	figure(s, "latency", "request_p95_ms", "Request, 95 %", CELL_MS, (struct cell){.n = s->point.v[POINT_REQUEST_MOST]});
+	figure(s, "latency", "connect_p50_ms", "Connect 50 %", CELL_MS, (struct cell){.n = s->point.v[POINT_CONNECT_HALF]});
+	figure(s, "latency", "connect_p95_ms", "Connect 95 %", CELL_MS, (struct cell){.n = s->point.v[POINT_CONNECT_MOST]});
+	figure(s, "latency", "request_p50_ms", "Request 50 %", CELL_MS, (struct cell){.n = s->point.v[POINT_REQUEST_HALF]});
+	figure(s, "latency", "request_p95_ms", "Request 95 %", CELL_MS, (struct cell){.n = s->point.v[POINT_REQUEST_MOST]});
 	count(s, "totals", "accepted", "Connections accepted", SUM(sh, counters.accepted));
 	count(s, "totals", "refused_unread", "Strangers closed unread", SUM(sh, counters.refused_unread));
 	count(s, "totals", "refused_limit", "Over a client's limit", SUM(sh, counters.refused_limit));
@@ -390,13 +390,13 @@ parents(struct status *s, const struct metrics_view *v)
 		const struct parent_health *h = &v->shared->parents.v[p[i].slot % PARENT_SLOTS];
 		struct cell                *c = row(s, STATUS_PARENTS);
 		text(&c, snapshot_text(v->snap, p[i].name));
+		text(&c, snapshot_text(v->snap, p[i].host));
+		number(&c, p[i].port);
 		text(&c, h->down ? SPAN("down") : SPAN("up"));
 		moment(&c, h->since_us);
 		number(&c, h->latency_us ? h->latency_us : CELL_NONE);
 		number(&c, h->used);
 		number(&c, h->failed);
-		text(&c, snapshot_text(v->snap, p[i].host));
-		number(&c, p[i].port);
 	}
 }
 

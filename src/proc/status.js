@@ -163,7 +163,7 @@
 			const top = ceiling(Math.max(0, ...all), this.kind === "speed" ? 1000 : this.kind === "count" ? 10 : 1);
 			const from = width - past.points.length + 1;
 			this.svg.setAttribute("viewBox", `0 0 ${width} 100`);
-			put(this.most, show(this.kind, top));
+			put(this.most, show(this.kind, top).replace(/\.0(?=\D)/, ""));
 			this.series.forEach((s, i) => {
 				let path = "";
 				let pen = false;

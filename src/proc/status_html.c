@@ -311,7 +311,8 @@ plots(struct text *t)
 		{"Tunnels and connections", "count", "tunnels:tunnels connections:connections"},
 		{"Requests by action", "rate", "bypass:bypass tunnel:tunnel inspect:inspect deny:deny"},
 		{"Failures by kind", "rate", "refused:refused log_on:log-on server:server client:client"},
-		{"Latency", "ms", "connect_p50:connect&nbsp;50&#8239;% connect_p95:connect&nbsp;95&#8239;% request_p50:request&nbsp;50&#8239;% request_p95:request&nbsp;95&#8239;%"},
+		{"Time to connect", "ms", "connect_p50:50&#8239;%&nbsp;below connect_p95:95&#8239;%&nbsp;below"},
+		{"Time of requests", "ms", "request_p50:50&#8239;%&nbsp;below request_p95:95&#8239;%&nbsp;below"},
 		{"Bytes of what has ended", "speed", "received:from&nbsp;clients sent:to&nbsp;clients"},
 	};
 
@@ -336,6 +337,7 @@ status_page(struct text *out, const struct status *s)
 	table_card(out, s, STATUS_HOSTS, "Of the last ten minutes, as requests and tunnels ended.");
 	table_card(out, s, STATUS_CLIENTS, "Of the last ten minutes, as requests and tunnels ended.");
 	rules_card(out, s, false);
+	text_str(out, "</div>\n<div class=\"stacks\">\n");
 	table_card(out, s, STATUS_LISTENERS, NULL);
 	table_card(out, s, STATUS_PROCESSES, NULL);
 	table_card(out, s, STATUS_PARENTS, NULL);

@@ -113,10 +113,11 @@ tell(struct look *k, enum fault fault)
 	if (k->snap == gw->snap) {
 		if (fault == FAULT_PARENT_AUTH)
 			gw->passes_refused |= (uint64_t)1 << k->index;
-		if (fault == FAULT_NONE && parents_worked(state, loop_now_us(gw->loop) - k->begun_us, clock_real_us()))
-			way_say_up(k->snap, p);
-		else if (fault != FAULT_NONE && fault != FAULT_NO_SOCKET && fault != FAULT_NO_MEMORY && parents_failed(state, p->fail_after, clock_real_us()))
-			way_say_down(k->snap, p, fault);
+		if (fault == FAULT_NONE)
+			parents_worked(state, loop_now_us(gw->loop) - k->begun_us, clock_real_us());
+		else if (fault != FAULT_NO_SOCKET && fault != FAULT_NO_MEMORY)
+			parents_failed(state, p->fail_after, fault, clock_real_us());
+		way_say(gw, k->snap, p); /* also what could not be said when it happened */
 	}
 	look_end(k);
 }

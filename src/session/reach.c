@@ -547,11 +547,13 @@ reach_resume(struct session *s)
 {
 	if (!s->req->n_addr) {
 		reach_begin(s);
+	} else if (!way_choose(s)) {
+		return;
 	} else if (has_kept(s)) {
 		reach_use_origin(s);
 	} else {
 		session_drop_origin(s);
-		if (wants_connection(s))
-			reach_dial(s);
+		if (original_passes(s) && wants_connection(s))
+			go_out(s);
 	}
 }

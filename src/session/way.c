@@ -253,15 +253,18 @@ way_choose(struct session *s)
 /* --- how it went --- */
 
 void
-way_say_down(const struct snapshot *snap, const struct snapshot_parent *p, enum fault fault)
+way_say(struct gateway *gw, const struct snapshot *snap, const struct snapshot_parent *p)
 {
-	log_warn("parent %.*s is down: %s, %u times in a row", SPAN_ARG(snapshot_text(snap, p->name)), fault_row(fault)->word, p->fail_after);
-}
+	struct parent_health *state = way_health(gw, p);
+	bool                  down;
 
-void
-way_say_up(const struct snapshot *snap, const struct snapshot_parent *p)
-{
-	log_info("parent %.*s is up again", SPAN_ARG(snapshot_text(snap, p->name)));
+	if (!parents_claim_word(state, clock_mono_us(), &down))
+		return;
+	if (down)
+		log_warn("parent %.*s is down: %s, %u times in a row", SPAN_ARG(snapshot_text(snap, p->name)), fault_row((enum fault)atomic_load(&state->fault))->word,
+		    p->fail_after);
+	else
+		log_info("parent %.*s is up again", SPAN_ARG(snapshot_text(snap, p->name)));
 }
 
 void
@@ -281,8 +284,8 @@ way_failed(struct session *s, enum fault fault)
 	r->no_pass |= fault == FAULT_PARENT_AUTH;
 	r->tried |= (uint8_t)(1u << r->parent_at);
 	r->parent = 0;
-	if (!ours && parents_failed(way_health(s->gw, p), p->fail_after, clock_real_us()))
-		way_say_down(r->snap, p, fault);
+	if (!ours && parents_failed(way_health(s->gw, p), p->fail_after, fault, clock_real_us()))
+		way_say(s->gw, r->snap, p);
 }
 
 void
@@ -293,5 +296,5 @@ way_worked(struct session *s, uint64_t us)
 
 	atomic_fetch_add_explicit(&state->used, 1, memory_order_relaxed);
 	if (parents_worked(state, us, clock_real_us()))
-		way_say_up(s->req->snap, p);
+		way_say(s->gw, s->req->snap, p);
 }

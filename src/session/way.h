@@ -37,8 +37,7 @@ struct parent_health *way_health(const struct gateway *gw, const struct snapshot
 struct compose;
 /* The Proxy-Authorization field for the parent of this index, with its CRLF; nothing where there are no credentials. */
 void way_put_authorization(struct compose *to, const struct snapshot *snap, uint32_t parent);
-/* Said once at each change, by whichever worker sees it first. */
-void way_say_down(const struct snapshot *snap, const struct snapshot_parent *p, enum fault fault);
-void way_say_up(const struct snapshot *snap, const struct snapshot_parent *p);
+/* Whether it is up or down, where the operations log does not say so yet; by whichever worker sees it first, once a minute each. */
+void way_say(struct gateway *gw, const struct snapshot *snap, const struct snapshot_parent *p);
 
 #endif

@@ -147,6 +147,20 @@ def test_the_socket_moves_by_a_reload(controlled, folder):
     assert g.command("status", "--control", new).returncode == 0
 
 
+def test_status_says_what_is_wrong(controlled):
+    """A parent that is down, a reload that was refused, and whoever else is there: the admin process."""
+    gw = controlled(rules=f"[parent away]\naddress = {w.NOBODY}:3128\nfail-after = 1\n[rule all]\naction = tunnel\nauth = none\nparent = away\n", admin=f"127.0.0.1:{g.free_port()}")
+    assert gw.get("http://origin.example.net/").status == 503
+    wire.wait_until(lambda: "away DOWN for" in gw.control("status").stdout, "the parent to be down")
+    status = json.loads(gw.control("status", "--json").stdout)
+    assert [(one["name"], one["up"]) for one in status["parents"]] == [("away", False)] and status["last_reload_refused"] is False
+    assert "the admin" in [one["name"] for one in status["processes"] if one["pid"]]
+    gw.write("[rule broken]\naction = frobnicate\n")
+    assert gw.control("reload").returncode == 1
+    assert "the last reload was refused" in gw.control("status").stdout
+    assert json.loads(gw.control("status", "--json").stdout)["last_reload_refused"] is True
+
+
 def test_drain_tells_how_it_goes_and_ends_in_time(controlled, serve, folder):
     serve(origins.Echo, w.ORIGIN, 443)
     gw = controlled(drain_timeout="1h")
@@ -154,10 +168,11 @@ def test_drain_tells_how_it_goes_and_ends_in_time(controlled, serve, folder):
         t.send("hello").exactly(5)
         said = gw.control("drain", "--timeout", "1500ms")
         assert said.returncode == 0
-        assert "draining: 1 connections left, 2 s left" in said.stdout and "1 requests or tunnels were cut off" in said.stdout
+        assert "draining: 1 connections left, 2 s left" in said.stdout and said.stdout.count("1 requests or tunnels were cut off") == 1
     assert gw.child.wait(wire.PATIENCE) == 0
     assert not (folder / "control.sock").exists() and not (folder / "postern.pid").exists()
-    assert gw.control("status").returncode == 3
+    gone = gw.control("status")
+    assert gone.returncode == 3 and "does it run" in gone.stderr
 
 
 def test_rotate_opens_the_access_logs_anew(controlled, origin):

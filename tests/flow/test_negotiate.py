@@ -19,18 +19,18 @@ from test_parents import section, through
 
 HTTP, HTTPS = f"http://{labs.ORIGIN}/", f"https://{labs.ORIGIN}/"
 PROXY = f"proxy.{labs.DNS}"
-ACCOUNT = f"carol@{labs.REALM}"
+ACCOUNT = f"alice@{labs.REALM}"
 
 
 @pytest.fixture(scope="module")
 def keytab(lab):
-    return lab.keytab("carol", ACCOUNT)
+    return lab.keytab("parent-alice", "alice")
 
 
 @pytest.fixture(scope="module")
 def upstream(lab, lab_gateway_kept):
     """A Postern that wants Negotiate."""
-    return lab_gateway_kept(auth={"keytab": lab.keytab("upstream", f"HTTP/{PROXY}"), "schemes": "negotiate"}, via="no",
+    return lab_gateway_kept(auth={"keytab": lab.keytab("upstream", f"HTTP/{PROXY}"), "schemes": "negotiate"}, visible_name=f"up.{labs.DNS}",
                             rules="[rule all]\naction = tunnel\nauth = required\n")
 
 
@@ -39,7 +39,7 @@ def parent(name, upstream, keytab, **options):
 
 
 def initiator(gw):
-    [pid] = [pid for pid, words in gw.processes().items() if "initiator" in words]
+    [pid] = gw.pids("auth")
     return pid
 
 
@@ -55,7 +55,7 @@ def test_tunnels_and_plain_requests_log_on(lab_gateway, upstream, keytab):
     assert {line["parent"] for line in gw.records()} == {"up"}
     assert all(line["fault"] is None for line in gw.records())
     wire.wait_until(lambda: len(upstream.records()) >= 7, "the parent's lines")
-    assert {(line["user"], line["auth"]) for line in upstream.records()} == {("carol", "Negotiate/Kerberos")}
+    assert {(line["user"], line["auth_scheme"]) for line in upstream.records()} == {(ACCOUNT, "Negotiate/Kerberos")}
     assert b"auth= proxy=\n" in gw.curl(HTTP + "who").stdout
     for text in (gw.access.read_text(), gw.native.read_text(), gw.said()):
         assert "YII" not in text
@@ -118,8 +118,8 @@ def test_without_a_ticket_the_next_parent_is_asked_or_the_request_fails(lab, lab
     """The account's password is another one by now."""
     if "stale" not in lab.samba_tool("user", "list"):
         lab.samba_tool("user", "create", "stale", "Passw0rd-stale")
-    stale = lab.keytab("stale", f"stale@{labs.REALM}")
-    lab.samba_tool("user", "setpassword", "stale", "--newpassword=Another-pass1")
+    stale = lab.keytab("stale", "stale")
+    lab.samba_tool("user", "setpassword", "stale", f"--newpassword=Another-{time.time()}")
     bad = parent("bad", upstream, stale, principal=f"stale@{labs.REALM}")
     gw = lab_gateway(through(bad, parent("up", upstream, keytab)), parent="bad up")
     for url in (HTTP, HTTPS):
@@ -132,7 +132,7 @@ def test_without_a_ticket_the_next_parent_is_asked_or_the_request_fails(lab, lab
     line = gw.record(status=502)
     assert line["fault"] == "parent-auth-failed" and line["tls_detail"].startswith("parent bad: no ticket for stale@CORP.EXAMPLE: ")
     # what is mended is used without a reload
-    fresh = lab.keytab("fresh", f"stale@{labs.REALM}")
+    fresh = lab.keytab("fresh", "stale")
     fresh.rename(stale)
     wire.wait_until(lambda: status(gw) == 200, "the new keytab")
 
@@ -152,12 +152,12 @@ def test_a_parent_that_the_domain_does_not_know_is_told(lab_gateway, upstream, k
 def test_a_parent_that_refuses_gets_a_new_ticket_later(lab, lab_gateway, upstream, keytab):
     """It wants Basic: whatever token we send is a 407, which no client sees."""
     users = logon.basic_file(lab.folder / "users", postern="x")
-    users.chmod(0o644)
+    users.chmod(0o640)
     other = lab_gateway(auth={"basic-file": users, "basic-without-tls": "yes", "schemes": "basic"}, rules="[rule all]\naction = tunnel\nauth = required\n")
-    gw = lab_gateway(through(parent("up", other, keytab)), parent="up")
+    gw = lab_gateway(through(parent("up", other, keytab)), parent="up", visible_name="gw.example.net")
     for url in (HTTP, HTTPS):
         answer = gw.curl("-i", url, check=False)
-        assert answer.status == 502 and b"proxy-authenticate" not in answer.stdout.lower()
+        assert b" 502 " in answer.stdout and b"proxy-authenticate" not in answer.stdout.lower()
     assert {line["fault"] for line in gw.records()} == {"parent-auth-failed"}
     assert gw.says("parent up does not accept our credentials: it refused them")
 
@@ -185,18 +185,16 @@ def test_without_the_domain_old_tickets_serve_and_new_ones_fail_cleanly(lab, lab
 def no_kdc(lab):
     """A krb5.conf whose domain controller does not answer."""
     path = lab.folder / "no-kdc.conf"
-    path.write_text((lab.folder / "krb5.conf").read_text().replace(f"kdc = {lab.address}", "kdc = 192.0.2.1"))
     path.write_text(re.sub(r"kdc = \S+", f"kdc = {lab.net}.77", (lab.folder / "krb5.conf").read_text()))
     return path
 
 
 def test_a_ticket_is_renewed_before_it_ends(lab, lab_gateway, upstream, keytab):
+    """Nobody asks meanwhile. Samba takes tickets of less than two minutes for those of a password change, so that these serve for nothing else."""
     short = lab.folder / "short.conf"
-    short.write_text((lab.folder / "krb5.conf").read_text().replace("[libdefaults]", "[libdefaults]\n ticket_lifetime = 8s"))
+    short.write_text((lab.folder / "krb5.conf").read_text().replace("[libdefaults]", "[libdefaults]\n ticket_lifetime = 4s"))
     gw = lab_gateway(through(parent("up", upstream, keytab)), parent="up", log_level="debug", env={"KRB5_CONFIG": str(short)})
-    assert status(gw) == 200
-    gw.says(rf"parent up: a ticket of {ACCOUNT} for [78] s", times=3)
-    assert status(gw) == 200
+    gw.says(rf"parent up: a ticket of {ACCOUNT} for [34] s", times=3)
 
 
 # --- its process ---
@@ -213,7 +211,7 @@ def test_its_process_may_die_or_freeze(lab_gateway, upstream, keytab):
     assert status(gw) == 502
     assert gw.record(status=502)["fault"] == "parent-auth-failed"
     assert status(gw, f"http://{labs.DIAGNOSTICS}/") == 200
-    wire.wait_until(lambda: status(gw) == 200, "one that answers", patience=15)
+    wire.wait_until(lambda: status(gw) == 200, "one that answers", seconds=15)
     assert initiator(gw) != pid
 
 

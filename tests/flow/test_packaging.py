@@ -105,18 +105,24 @@ def allowed(unit):
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
 def test_the_unit_allows_each_system_call_that_a_whole_life_needs(gateway, folder):
-    """Control socket with a group, admin process, users, pid file, reload, rotation, upgrade, drain: as the unit's user, under its filter."""
+    """Control socket with a group, admin process, users, an authority, syslog with a spool, pid file, reload, rotation, upgrade, drain."""
     if g.sanitized():
         pytest.skip("sanitizers make calls of their own")
     calls = folder / "calls"
     calls.mkdir()
     calls.chmod(0o777)
     file = logon.basic_file(folder / "users", alice="right")
-    shutil.chown(file, "nobody")
-    one = gateway(rules=AUTH.format(file=file) + g.LET_ALL, before=(*as_the_unit_runs_it(f"--groups={grp.getgrnam('adm').gr_gid}"), "strace", "-D", "-ff", "-qq", "-o", calls / "of"),
+    ca = folder / "ca.pem", folder / "ca.key"
+    assert g.command("ca", "init", "--cert", ca[0], "--key", ca[1]).returncode == 0
+    for path in (file, *ca):
+        shutil.chown(path, "nobody")
+    more = f"[inspection]\nca-cert = {ca[0]}\nca-key = {ca[1]}\n[rule web]\nhosts = other.example.net\naction = inspect\nauth = none\n"
+    far = "[log far]\nsyslog = tcp:127.0.0.1:1\nspool = logs.spool\n"
+    one = gateway(rules=AUTH.format(file=file) + more + g.LET_ALL, more=far, before=(*as_the_unit_runs_it(f"--groups={grp.getgrnam('adm').gr_gid}"), "strace", "-D", "-ff", "-qq", "-o", calls / "of"),
                   control="control.sock", control_group="adm", pid_file="postern.pid", admin=f"127.0.0.1:{g.free_port()}")
     one.options["control"] = one.folder / "control.sock"
     assert (one.folder / "control.sock").stat().st_gid == grp.getgrnam("adm").gr_gid
+    one.get("http://other.example.net/")
     for words in (["status"], ["sessions"], ["rules"], ["reload"], ["rotate"], ["upgrade"]):
         done = one.control(*words)
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"

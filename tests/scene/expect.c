@@ -68,7 +68,7 @@ or_dash(const char *s)
 static const struct {
 	const char      *key;
 	enum record_text text;
-} texts[] = {{"method", RT_METHOD}, {"host", RT_HOST}, {"url", RT_URL}, {"listener", RT_LISTENER}, {"rule", RT_RULE}, {"reported", RT_REPORTED},
+} texts[] = {{"method", RT_METHOD}, {"host", RT_HOST}, {"url", RT_URL}, {"listener", RT_LISTENER}, {"rule", RT_RULE}, {"parent", RT_PARENT}, {"reported", RT_REPORTED},
     {"agent", RT_USER_AGENT}, {"type", RT_CONTENT_TYPE}, {"sni", RT_SNI}, {"alpn", RT_ALPN}, {"entry", RT_LIST_ENTRY}, {"user", RT_USER}, {"groups", RT_GROUPS}, {"detail", RT_AUTH_DETAIL},
     {"tls-client", RT_TLS_CLIENT}, {"tls-origin", RT_TLS_ORIGIN}, {"issuer", RT_ORIGIN_ISSUER}, {"tls-detail", RT_TLS_DETAIL}};
 

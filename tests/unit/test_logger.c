@@ -140,7 +140,7 @@ test_line_appears_after_a_wake_up_and_without_one_while_the_logger_polls(void **
 	int                  ring_fd = ring_create(1 << 20, "test"), wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	struct ring         *ring = ring_open(ring_fd);
 	struct logger_log    log = log_to("log", LOG_SQUID, "");
-	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, &stats};
+	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, &stats, NULL};
 	struct logger       *l;
 
 	(void)state;
@@ -184,7 +184,7 @@ test_lines_of_several_workers_come_out_by_time(void **state)
 	int                  fds[RINGS], wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	struct ring         *rings[RINGS];
 	struct logger_log    log = log_to("log", LOG_CUSTOM, "%{id}note");
-	struct logger_config c = {fds, 2, wake_fd, &log, 1, NULL};
+	struct logger_config c = {fds, 2, wake_fd, &log, 1, NULL, NULL};
 	struct logger       *l;
 
 	(void)state;
@@ -218,7 +218,7 @@ test_drops_and_nonsense_are_counted_and_told(void **state)
 	int                  ring_fd = ring_create(65536, "test"), wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	struct ring         *ring = ring_open(ring_fd);
 	struct logger_log    log = log_to("log", LOG_JSON, "");
-	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, &stats};
+	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, &stats, NULL};
 	struct logger       *l;
 	unsigned             taken = 0;
 
@@ -256,7 +256,7 @@ test_reconfigured_logs_keep_their_files(void **state)
 	int                  ring_fd = ring_create(1 << 20, "test"), wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	struct ring         *ring = ring_open(ring_fd);
 	struct logger_log    log = log_to("a", LOG_CUSTOM, "one %{id}note");
-	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, &stats};
+	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, &stats, NULL};
 	struct logger_log    both[3] = {log_to("b", LOG_CUSTOM, "two %{id}note"), log_to("a", LOG_CUSTOM, "three"), log_to("a", LOG_CUSTOM, "again")};
 	struct logger_log    bad[2] = {log_to("c", LOG_SQUID, ""), log_to("d", LOG_CUSTOM, "%zz")};
 	struct logger       *l;
@@ -285,8 +285,8 @@ test_reconfigured_logs_keep_their_files(void **state)
 	assert_int_equal(ring_fill(ring), 0);
 	wait_lines(&first, 3);
 	wait_lines(&second, 3);
-	assert_null(logger_new(loop, &(struct logger_config){&ring_fd, 1, wake_fd, bad, 2, NULL}));
-	assert_null(logger_new(loop, &(struct logger_config){&wake_fd, 1, wake_fd, &log, 1, NULL}));
+	assert_null(logger_new(loop, &(struct logger_config){&ring_fd, 1, wake_fd, bad, 2, NULL, NULL}));
+	assert_null(logger_new(loop, &(struct logger_config){&wake_fd, 1, wake_fd, &log, 1, NULL, NULL}));
 	logger_free(NULL);
 	reader_close(&first);
 	reader_close(&second);
@@ -303,7 +303,7 @@ test_rotation_loses_no_line(void **state)
 	int                  ring_fd = ring_create(1 << 20, "test"), wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	struct ring         *ring = ring_open(ring_fd);
 	struct logger_log    log = log_to("log", LOG_CUSTOM, "%{id}note");
-	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, NULL};
+	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, NULL, NULL};
 	struct logger       *l = logger_new(loop, &c);
 	char                 text[64] = {0};
 	FILE                *f;
@@ -334,7 +334,7 @@ run_logger(int ring_fd, int wake_fd, struct logger_stats *shared)
 {
 	struct loop         *loop = loop_new();
 	struct logger_log    log = log_to("log", LOG_CUSTOM, "%{id}note");
-	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, shared};
+	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, shared, NULL};
 
 	if (!logger_new(loop, &c))
 		_exit(1);
@@ -382,7 +382,7 @@ test_killed_logger_loses_no_line(void **state)
 	/* the last one takes what is left */
 	struct loop         *loop = loop_new();
 	struct logger_log    log = log_to("log", LOG_CUSTOM, "%{id}note");
-	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, shared};
+	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, shared, NULL};
 	logger_free(logger_new(loop, &c));
 	loop_free(loop);
 	assert_int_equal(ring_drops(ring), 0);

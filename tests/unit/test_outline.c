@@ -115,9 +115,10 @@ test_few_rules_move(void **state)
 static void
 test_rules_and_lists_are_told_in_their_order(void **state)
 {
-	struct outline     *o = outline_of(EDGE "[list m]\nhost = a b\naddress = ::/0\n" RULE("a", "x") RULE("b", "y"));
+	struct outline     *o = outline_of(EDGE "[list m]\nhost = a b\naddress = ::/0\n" RULE("a", "x") RULE("b", "y") "[parent p]\naddress = p.example:1\n");
 	struct outline_rule r;
 	struct outline_list l;
+	struct span         parent;
 
 	(void)state;
 	assert_true(outline_rule_at(o, 1, &r));
@@ -127,6 +128,9 @@ test_rules_and_lists_are_told_in_their_order(void **state)
 	assert_true(outline_list_at(o, 0, &l));
 	assert_int_equal(l.hosts, 2);
 	assert_int_equal(l.addresses, 1);
+	assert_true(outline_parent_at(o, 0, &parent));
+	assert_true(span_eq(parent, SPAN("p")));
+	assert_false(outline_parent_at(o, 1, &parent));
 	outline_free(o);
 	outline_free(NULL);
 }

@@ -68,27 +68,48 @@ test_a_parent_is_down_after_so_many_failures_in_a_row(void **state)
 
 	(void)state;
 	parents_name(&p, 7, SPAN("up"));
-	assert_false(parents_failed(s, 3, 10));
-	assert_false(parents_failed(s, 3, 11));
+	assert_false(parents_failed(s, 3, FAULT_CONNECT_REFUSED, 10));
+	assert_false(parents_failed(s, 3, FAULT_CONNECT_REFUSED, 11));
 	assert_false(parents_worked(s, 5, 12));
 	assert_int_equal(s->latency_us, 5);
-	assert_false(parents_failed(s, 3, 13));
-	assert_false(parents_failed(s, 3, 14));
-	assert_true(parents_failed(s, 3, 15));
-	assert_false(parents_failed(s, 3, 16)); /* said once */
+	assert_false(parents_failed(s, 3, FAULT_CONNECT_REFUSED, 13));
+	assert_false(parents_failed(s, 3, FAULT_CONNECT_REFUSED, 14));
+	assert_true(parents_failed(s, 3, FAULT_CONNECT_REFUSED, 15));
+	assert_false(parents_failed(s, 3, FAULT_CONNECT_REFUSED, 16)); /* said once */
 	assert_int_equal(s->down, 1);
 	assert_int_equal(s->since_us, 15);
 	assert_true(parents_worked(s, 5, 17));
 	assert_int_equal(s->down, 0);
 	assert_int_equal(s->since_us, 17);
 	assert_int_equal(s->failed, 6);
-	assert_true(parents_failed(s, 1, 18));
+	assert_true(parents_failed(s, 1, FAULT_CONNECT_REFUSED, 18));
 	parents_name(&p, 7, SPAN("up")); /* the same: nothing is forgotten */
 	assert_int_equal(s->down, 1);
 	parents_name(&p, 7, SPAN("another"));
 	assert_int_equal(s->down, 0);
 	assert_int_equal(s->failed, 0);
 	assert_string_equal(s->name, "another");
+}
+
+static void
+test_each_change_is_told_once_a_minute_and_the_last_one_always(void **state)
+{
+	static const struct {
+		uint64_t at_s;
+		bool     down, told;
+	} rows[] = {
+		{1, false, false}, {2, true, true}, {2, true, false}, {3, false, true}, {4, true, false}, {5, false, false}, {6, true, false},
+		{61, true, false}, {62, true, true}, {62, false, false}, {63, false, true}, {63, false, false}, {200, false, false}, {201, true, true},
+	};
+	struct parent_health s = {.name = "flaps"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		bool down;
+		atomic_store(&s.down, rows[i].down);
+		assert_int_equal(parents_claim_word(&s, rows[i].at_s * 1000000, &down), rows[i].told);
+		assert_int_equal(down, rows[i].down);
+	}
 }
 
 static void
@@ -168,6 +189,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_parent_keeps_its_slot_while_others_come_and_go),
 		cmocka_unit_test(test_a_parent_is_down_after_so_many_failures_in_a_row),
+		cmocka_unit_test(test_each_change_is_told_once_a_minute_and_the_last_one_always),
 		cmocka_unit_test(test_one_of_all_workers_looks_once_in_an_interval),
 		cmocka_unit_test(test_secrets_are_one_line_of_user_and_password),
 		cmocka_unit_test(test_the_longest_secret_fits_and_a_longer_one_is_refused),
