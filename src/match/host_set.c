@@ -86,6 +86,18 @@ host_set_has_jit(const struct host_set *h)
 	return !h->loose || loose_has_jit(h->loose);
 }
 
+bool
+host_set_warm(struct host_set *h, uint32_t *n)
+{
+	return !h->loose || loose_warm(h->loose, n);
+}
+
+bool
+host_set_is_warm(const struct host_set *h)
+{
+	return !h->loose || loose_is_warm(h->loose);
+}
+
 void
 host_set_assume(struct host_set *h, bool match)
 {

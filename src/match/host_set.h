@@ -41,6 +41,9 @@ struct host_set *host_set_open(const void *block, size_t size, uint32_t off, boo
 void host_set_close(struct host_set *h);
 /* Did JIT work (true as well when there is no regex)? */
 bool host_set_has_jit(const struct host_set *h);
+/* As pattern_set_warm: for those who open without jit, and cannot wait for it. */
+bool host_set_warm(struct host_set *h, uint32_t *n);
+bool host_set_is_warm(const struct host_set *h);
 
 /* Number of distinct interned sets; sets are 0 .. n-1; set 0 is that of a name that nothing is known of (tags of `*` included), set 1 that
  * of an address that nothing is known of. */

@@ -61,6 +61,18 @@ loose_has_jit(const struct loose *l)
 	return !l->regexes || pattern_set_has_jit(l->regexes);
 }
 
+bool
+loose_warm(struct loose *l, uint32_t *n)
+{
+	return !l->regexes || pattern_set_warm(l->regexes, n);
+}
+
+bool
+loose_is_warm(const struct loose *l)
+{
+	return !l->regexes || pattern_set_is_warm(l->regexes);
+}
+
 uint64_t
 loose_limit_hits(const struct loose *l)
 {

@@ -32,6 +32,9 @@ struct loose;
 struct loose *loose_open(const void *block, const struct loose_flat *flat, bool jit);
 void loose_close(struct loose *l);
 bool loose_has_jit(const struct loose *l);
+/* As pattern_set_warm. */
+bool loose_warm(struct loose *l, uint32_t *n);
+bool loose_is_warm(const struct loose *l);
 /* Tags of all patterns that match, except those in `but` (ascending); unique, ascending. Returns how many. */
 uint32_t loose_find(struct loose *l, struct span name, const uint32_t *but, uint32_t n_but, uint32_t *tag);
 /* Origins of patterns that match and have the tag, as they were added; returns how many there are, writes at most `room`. */

@@ -39,7 +39,9 @@ struct pattern_set {
 	enum pattern_use       use;
 	pcre2_code           **code;
 	uint32_t               n;
-	bool                   jit;    /* all of them */
+	uint32_t               n_warm; /* so many are compiled to machine code, from the first on */
+	bool                   jit;    /* they are */
+	bool                   warm;   /* all are, or none can be */
 	bool                   sealed; /* opened: from now on memory comes from `frames` only */
 	struct frames          frames[2];
 	pcre2_general_context *general;
@@ -167,16 +169,32 @@ open_limits(struct pattern_set *s)
 
 /* False: out of memory. */
 static bool
-open_jit(struct pattern_set *s)
+give_stack(struct pattern_set *s)
 {
-	for (uint32_t i = 0; s->jit && i < s->n; i++)
-		s->jit = pcre2_jit_compile(s->code[i], PCRE2_JIT_COMPLETE) == 0;
-	if (!s->jit || s->use == PATTERN_NAME)
-		return true;
+	s->sealed = false;
 	s->stack = pcre2_jit_stack_create(32 * 1024, frames_kib[s->use] * (size_t)1024, s->general);
+	s->sealed = true;
 	if (s->stack)
 		pcre2_jit_stack_assign(s->limits, NULL, s->stack);
 	return s->stack != NULL;
+}
+
+bool
+pattern_set_warm(struct pattern_set *s, uint32_t *n)
+{
+	if (s->warm)
+		return true;
+	s->jit = true;
+	for (; s->jit && s->n_warm < s->n && *n; s->n_warm++, --*n)
+		s->jit = pcre2_jit_compile(s->code[s->n_warm], PCRE2_JIT_COMPLETE) == 0;
+	s->warm = !s->jit || s->n_warm == s->n;
+	return !s->warm || !s->jit || s->use == PATTERN_NAME || give_stack(s);
+}
+
+bool
+pattern_set_is_warm(const struct pattern_set *s)
+{
+	return s->warm;
 }
 
 struct pattern_set *
@@ -193,10 +211,9 @@ pattern_set_open(enum pattern_use use, const void *bytes, uint32_t n, bool jit)
 	if (pcre2_serialize_get_number_of_codes(bytes) != (int32_t)n || pcre2_serialize_decode(s->code, (int32_t)n, bytes, NULL) != (int32_t)n)
 		goto fail;
 	s->n = n;
-	s->jit = jit;
-	if (!open_jit(s))
-		goto fail;
 	s->sealed = true;
+	if (jit && !pattern_set_warm(s, &(uint32_t){n}))
+		goto fail;
 	return s;
 fail:
 	pattern_set_close(s);

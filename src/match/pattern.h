@@ -31,6 +31,11 @@ struct pattern_set;
 
 /* What pattern_write gave; all were made for this use. Null: out of memory, or written by another version of the library. */
 struct pattern_set *pattern_set_open(enum pattern_use use, const void *bytes, uint32_t n, bool jit);
+/* For those who cannot wait for jit, which takes some microseconds for each: they open without it, and then have up to *n of those that are left compiled;
+ * *n becomes less by as many. False: out of memory. */
+bool                pattern_set_warm(struct pattern_set *s, uint32_t *n);
+/* There is no more to compile, or this system does not allow it. */
+bool                pattern_set_is_warm(const struct pattern_set *s);
 void                pattern_set_close(struct pattern_set *s);
 bool                pattern_set_has_jit(const struct pattern_set *s);
 /* No allocation. A text beyond PATTERN_TEXT_MAX hits a bound. */

@@ -399,6 +399,18 @@ policy_open(const void *block, size_t size, uint32_t off, bool jit)
 	return NULL;
 }
 
+bool
+policy_warm(struct policy *p, uint32_t n)
+{
+	return host_set_warm(p->hosts, &n) && (!p->texts || pattern_set_warm(p->texts, &n));
+}
+
+bool
+policy_is_warm(const struct policy *p)
+{
+	return host_set_is_warm(p->hosts) && (!p->texts || pattern_set_is_warm(p->texts));
+}
+
 void
 policy_close(struct policy *p)
 {

@@ -132,6 +132,9 @@ size_t policy_entry_where(const struct policy *p, uint32_t rule, const struct ho
 struct policy *policy_open(const void *block, size_t size, uint32_t off, bool jit);
 /* The same for those who only read: rules by number, their names, ways and places (policy_rule_count, _name, _reason, _where, _way); it decides nothing. */
 struct policy *policy_open_names(const void *block, size_t size, uint32_t off);
+/* As pattern_set_warm: for those who open without jit, and cannot wait for it. */
+bool policy_warm(struct policy *p, uint32_t n);
+bool policy_is_warm(const struct policy *p);
 void policy_close(struct policy *p);
 const struct host_set *policy_hosts(const struct policy *p);
 

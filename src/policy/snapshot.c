@@ -601,6 +601,36 @@ snapshot_open(int fd, bool with_policy)
 }
 
 struct snapshot *
+snapshot_open_cold(int fd)
+{
+	struct snapshot *s = map_block(fd);
+
+	if (!s || (s->policy = policy_open(s->block, s->size, s->set->policy, false)))
+		return s;
+	snapshot_unref(s);
+	return NULL;
+}
+
+bool
+snapshot_warm(struct snapshot *s, uint32_t n)
+{
+	return snapshot_is_warm(s) || policy_warm(s->policy, n);
+}
+
+bool
+snapshot_is_warm(const struct snapshot *s)
+{
+	return !s->set->jit || policy_is_warm(s->policy);
+}
+
+void
+snapshot_keep_file(struct snapshot *s, int file, void (*let_go)(int file))
+{
+	s->file = file;
+	s->let_go = let_go;
+}
+
+struct snapshot *
 snapshot_open_names(int fd)
 {
 	struct snapshot *s = map_block(fd);
@@ -626,6 +656,8 @@ snapshot_unref(struct snapshot *s)
 	outward_forget(s);
 	policy_close(s->policy);
 	flat_unmap(s->block, s->size);
+	if (s->let_go)
+		s->let_go(s->file);
 	free(s);
 }
 

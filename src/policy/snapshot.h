@@ -163,6 +163,8 @@ struct snapshot {
 	const struct settings *set; /* its head */
 	struct policy         *policy;
 	struct snapshot_secret *secrets; /* owned: by parent; null: none were given */
+	int                    file;         /* owned, with let_go (snapshot_keep_file) */
+	void                 (*let_go)(int file); /* null: none is kept */
 };
 
 /* What the parent adds to the configuration. */
@@ -187,6 +189,14 @@ int snapshot_refresh(int fd, uint64_t generation, struct report *r);
 
 /* Map a block; the logger needs no policy. NULL: damaged, or out of memory. */
 struct snapshot *snapshot_open(int fd, bool with_policy);
+/* The same, with policy, for those who cannot wait until all regexes are compiled: then to be called until it is warm, each time for up to n of them.
+ * False: out of memory. */
+struct snapshot *snapshot_open_cold(int fd);
+bool             snapshot_warm(struct snapshot *s, uint32_t n);
+bool             snapshot_is_warm(const struct snapshot *s);
+/* Whoever lets go of a block's file last waits until the system has its memory back, which for a large one takes milliseconds. So `file` (owned from now on)
+ * is kept, and given to let_go, to own, when the block is not mapped any more. */
+void             snapshot_keep_file(struct snapshot *s, int file, void (*let_go)(int file));
 /* The same for those who show it and decide nothing: the policy knows its rules only (policy_open_names). */
 struct snapshot *snapshot_open_names(int fd);
 struct snapshot *snapshot_ref(struct snapshot *s);

@@ -18,9 +18,11 @@
 
 #define CHANGE_MS      100u /* while the configuration changes */
 #define BEHIND_MS      1000u /* until one that could not follow a reload is asked again */
+#define LET_GO_MS      500u  /* by then workers have closed what they sent */
 
 static void heard(struct member *m, const struct message *msg);
 static void on_again(void *arg);
+static void on_let_go(void *arg);
 
 static void
 member_init(struct member *m, struct crew *c, const char *role, uint32_t index)
@@ -39,6 +41,7 @@ crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct st
 {
 	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .exe = -1, .shared = shared, .shared_fd = shared_fd, .wake_fd = -1};
 	c->start.n_workers = n_workers;
+	timer_init(&c->let_go_timer, on_let_go, c);
 	member_init(&c->logger, c, "logger", 0);
 	bureaus_init(&c->bureaus, c);
 	for (uint32_t i = 0; i < n_workers; i++) {
@@ -65,6 +68,8 @@ close_if_open(int fd)
 void
 crew_clear(struct crew *c)
 {
+	timer_clear(&c->let_go_timer);
+	on_let_go(c);
 	member_close(&c->logger);
 	timer_clear(&c->logger.again);
 	bureaus_clear(&c->bureaus);
@@ -191,6 +196,26 @@ note_refusal(struct crew *c, const struct message *msg)
 }
 
 static void
+on_let_go(void *arg)
+{
+	struct crew *c = arg;
+
+	while (c->n_let_go)
+		close(c->let_go[--c->n_let_go]);
+}
+
+static void
+hold_a_while(struct crew *c, const struct message *msg)
+{
+	int fd = msg->n_fds == 1 && c->n_let_go < LET_GO_MAX ? fcntl(msg->fd[0], F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (fd < 0)
+		return;
+	c->let_go[c->n_let_go++] = fd;
+	timer_set(c->loop, &c->let_go_timer, LET_GO_MS);
+}
+
+static void
 heard(struct member *m, const struct message *msg)
 {
 	switch ((enum message_type)msg->type) {
@@ -217,6 +242,9 @@ heard(struct member *m, const struct message *msg)
 			member_tell(m, again_limit, LOG_LEVEL_INFO, "%s (pid %d) is there again", m->name, (int)m->pid);
 		m->state = MEMBER_SERVING;
 		break;
+	case MSG_LET_GO:
+		hold_a_while(m->crew, msg);
+		return;
 	case MSG_SESSIONS:
 		if (m->crew->on_listed)
 			m->crew->on_listed(m->crew->arg, m->index, msg->number);

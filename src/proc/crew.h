@@ -17,6 +17,8 @@
 #include "proc/member.h"
 #include "proc/ports.h"
 
+#define LET_GO_MAX 64u
+
 struct crew {
 	struct loop  *loop;
 	int           exe;      /* this binary */
@@ -33,6 +35,9 @@ struct crew {
 	const struct ports *ports;
 	char          refusal[CHANNEL_DATA_MAX]; /* why a worker could not use a snapshot, and which listener of it; "": nobody has said */
 	uint16_t      refused_listener;
+	int           let_go[LET_GO_MAX]; /* blocks that workers have unmapped; owned until let_go_timer */
+	unsigned      n_let_go;
+	struct timer  let_go_timer;
 	bool          leaving; /* nobody is started any more */
 	bool          changing; /* between prepare and go or forget: nobody is started until it is clear with what */
 	/* something changed: a child prepared, refused, applied, died */

@@ -20,9 +20,13 @@
 #include "tls/leaf.h"
 #include "tls/server.h"
 
+#define WARM_A_TURN 64u /* regexes compiled before traffic has its turn: less than a millisecond */
+
 /* What has been prepared for the snapshot to come. */
 struct pending {
 	struct snapshot *snap;
+	uint64_t         number;   /* of its message */
+	bool             prepared; /* the parent was told */
 	struct {
 		bool     named;
 		uint16_t index;
@@ -38,6 +42,7 @@ struct worker {
 	struct gateway gw;
 	struct pending next;
 	bool           running; /* a first snapshot is in use */
+	struct watch   warm;    /* the next snapshot has regexes left to compile */
 };
 
 static void
@@ -53,6 +58,7 @@ pending_clear(struct pending *p)
 {
 	snapshot_unref(p->snap);
 	p->snap = NULL;
+	p->prepared = false;
 	explicit_bzero(p->secret, sizeof p->secret);
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		if (p->slot[i].named && p->slot[i].fd >= 0)
@@ -106,11 +112,23 @@ take_credentials(struct worker *w, struct message *m)
 		log_warn("the file of credentials for parent number %u of the configuration %s", (unsigned)m->number + 1, why);
 }
 
-static struct snapshot *
-open_snapshot(struct worker *w, int fd)
+/* The parent has the time to be the last that holds it. */
+static void
+let_go(int file)
 {
-	struct snapshot *s = snapshot_open(fd, true);
+	channel_send(CHILD_CHANNEL, &(struct message){.type = MSG_LET_GO, .n_fds = 1, .fd = {file}});
+	close(file);
+}
 
+static struct snapshot *
+open_snapshot(struct worker *w, struct message *m)
+{
+	struct snapshot *s = m->n_fds == 1 ? snapshot_open_cold(m->fd[0]) : NULL;
+
+	if (s) {
+		snapshot_keep_file(s, m->fd[0], let_go);
+		m->n_fds = 0;
+	}
 	if (s && s->set->parents.n && !snapshot_keep_secrets(s, w->next.secret, s->set->parents.n)) {
 		snapshot_unref(s);
 		s = NULL;
@@ -148,18 +166,44 @@ make_servers(struct pending *p, uint64_t number)
 	return true;
 }
 
+/* In turns, for traffic goes on meanwhile. */
+static void
+on_warm(void *arg, unsigned what)
+{
+	struct worker *w = arg;
+
+	(void)what;
+	if (!w->next.snap || w->next.prepared)
+		return;
+	if (!snapshot_warm(w->next.snap, WARM_A_TURN)) {
+		child_say(MSG_REFUSED, w->next.number);
+		pending_clear(&w->next);
+		return;
+	}
+	if (!snapshot_is_warm(w->next.snap)) {
+		watch_again(&w->warm, WATCH_READ);
+		return;
+	}
+	w->next.prepared = true;
+	if (make_servers(&w->next, w->next.number))
+		child_say(MSG_PREPARED, w->next.number);
+	else
+		pending_clear(&w->next);
+}
+
 static void
 prepare(struct worker *w, struct message *m)
 {
 	snapshot_unref(w->next.snap);
-	w->next.snap = m->n_fds == 1 ? open_snapshot(w, m->fd[0]) : NULL;
-	if (w->next.snap && !make_servers(&w->next, m->number)) {
-		pending_clear(&w->next);
+	w->next.snap = open_snapshot(w, m);
+	w->next.number = m->number;
+	w->next.prepared = false;
+	if (w->next.snap) {
+		on_warm(w, WATCH_READ);
 		return;
 	}
-	child_say(w->next.snap ? MSG_PREPARED : MSG_REFUSED, m->number);
-	if (!w->next.snap)
-		pending_clear(&w->next);
+	child_say(MSG_REFUSED, m->number);
+	pending_clear(&w->next);
 }
 
 /* Executable memory may be forbidden here (kernel hardening): said once, by one worker. */
@@ -181,7 +225,7 @@ apply(struct worker *w, uint64_t number)
 {
 	struct pending *p = &w->next;
 
-	if (!p->snap || p->snap->set->generation != number) {
+	if (!p->snap || !p->prepared || p->snap->set->generation != number) {
 		child_say(MSG_REFUSED, number);
 		return;
 	}
@@ -321,6 +365,7 @@ worker_begin(struct worker *w)
 	c->on_message = on_message;
 	c->on_orphaned = on_orphaned;
 	c->arg = w;
+	watch_init_idle(&w->warm, c->loop, on_warm, w);
 	shared_worker_reset(c->shared, c->start.index);
 	if (!tls_library_begin())
 		return false;
@@ -342,6 +387,7 @@ worker_main(void)
 		rc = 0;
 	}
 	if (w) {
+		watch_clear(&w->warm);
 		pending_clear(&w->next);
 		if (w->child.loop)
 			gateway_clear(&w->gw);

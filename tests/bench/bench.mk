@@ -36,6 +36,12 @@ bench-auth: auth_load$(EXEEXT) postern$(EXEEXT)
 	@echo "== bench_auth"; $(srcdir)/tests/bench/bench_auth.sh .
 .PHONY: bench-auth
 
+# What man/postern-sizing.7 says of memory and logs.
+bench: bench-sizing
+bench-sizing: postern$(EXEEXT)
+	@echo "== bench_sizing"; $(PYTHON3) $(srcdir)/tests/bench/bench_sizing.py .
+.PHONY: bench-sizing
+
 # A front for clients of others (nghttp, h2load, curl): make h2_server.
 EXTRA_PROGRAMS += h2_server
 h2_server_SOURCES = tests/bench/h2_server.c tests/unit/h2_owner.c tests/unit/h2_owner.h
@@ -58,3 +64,13 @@ bench: bench-limits
 bench-limits: postern$(EXEEXT)
 	@echo "== bench_limits"; $(srcdir)/tests/bench/bench_limits.sh .
 .PHONY: bench-limits
+
+# What reloads, the status page, metrics and commands cost traffic.
+EXTRA_PROGRAMS += tunnel_ping
+tunnel_ping_SOURCES = tests/bench/tunnel_ping.c
+tunnel_ping_LDADD = -lpthread
+CLEANFILES += tunnel_ping$(EXEEXT)
+bench: bench-reload
+bench-reload: tunnel_ping$(EXEEXT) postern$(EXEEXT)
+	@echo "== bench_reload"; $(srcdir)/tests/bench/bench_reload.sh .
+.PHONY: bench-reload

@@ -3,6 +3,7 @@
 
 import itertools
 import json
+import pathlib
 
 import gateway as g
 import load
@@ -35,7 +36,7 @@ def test_a_bad_file_changes_nothing_and_says_why(gateway, origin):
     assert "postern.ini:" in said and "frobnicate" in said and "host" in said
     assert gw.get(URL).status == 200
     gw.write(DENY + "[log half]\nformat = json\n")
-    assert "no file" in gw.reload(ok=False)
+    assert "goes nowhere" in gw.reload(ok=False)
     assert gw.get(URL).status == 200
     gw.file.unlink()
     gw.reload(ok=False)
@@ -55,6 +56,30 @@ def test_a_list_file_is_read_again(gateway, origin):
     (gw.folder / "good.list").write_text("other.example.net\norigin.example.net\n")
     gw.reload()
     wire.wait_until(lambda: gw.get(URL).status == 200, "the new list")
+
+
+def blocks(pid):
+    """How many snapshots a process holds by descriptor, and how many it maps."""
+    held = sum("postern-snapshot" in str(f.readlink()) for f in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+    return held, pathlib.Path(f"/proc/{pid}/maps").read_text().count("postern-snapshot")
+
+
+def test_many_regexes_are_made_ready_in_turns_and_old_blocks_do_not_pile_up(gateway, origin):
+    gw = gateway(start=False, rules="[list odd]\nfile = odd.list\n[rule odd]\nhosts = @odd\naction = tunnel\nauth = none\n")
+    names = [f"re:(www|api)[0-9]+\\.h{i}\\.example" for i in range(500)]
+    file = gw.folder / "odd.list"
+    file.write_text("\n".join(names))
+    file.chmod(0o644)
+    gw.start()
+    assert gw.get(URL).status == 403
+    for last in ["re:or[aeiou]gin\\.example\\.net", "re:x", "re:or[i]gin\\.example\\.net"]:
+        file.write_text("\n".join([*names, last]))
+        gw.reload()
+        status = 403 if last == "re:x" else 200
+        wire.wait_until(lambda s=status: gw.get(URL).status == s, "the new list")
+    worker = gw.pids("worker")[0]
+    wire.wait_until(lambda: blocks(worker) == (1, 1), "what the worker has let go")
+    wire.wait_until(lambda: blocks(gw.child.pid) == (1, 0), "what the parent held for a while")
 
 
 def test_listeners_come_and_go_and_those_that_stay_are_not_closed(gateway, origin):

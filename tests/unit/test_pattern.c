@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "match/glob.h"
@@ -205,6 +206,52 @@ test_matching_allocates_nothing(void **state)
 #endif
 }
 
+/* Whoever cannot wait has them compiled a few at a time; they match all the while, and allocate nothing then. */
+static void
+test_a_cold_set_is_warmed_in_slices(void **state)
+{
+	static const enum pattern_use use[] = {PATTERN_NAME, PATTERN_TEXT};
+	struct pattern               *p[10];
+	char                          why[HOST_SPEC_WHY], text[20];
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		struct pattern_set *cold, *warm;
+		struct flat         f;
+		uint32_t            off, bytes, n = 0;
+		unsigned            slices = 0;
+		for (unsigned i = 0; i < 10; i++) {
+			snprintf(text, sizeof text, "(a|b)+%u", i);
+			assert_non_null(p[i] = pattern_new(use[k], span_str(text), why));
+		}
+		flat_init(&f);
+		off = pattern_write(p, 10, &f, &bytes);
+		cold = pattern_set_open(use[k], flat_at(&f, off), 10, false);
+		warm = pattern_set_open(use[k], flat_at(&f, off), 10, true);
+		assert_true(cold && warm && !pattern_set_is_warm(cold) && pattern_set_is_warm(warm) && !pattern_set_has_jit(cold));
+		assert_true(pattern_set_warm(cold, &n) && !pattern_set_is_warm(cold));
+		for (; !pattern_set_is_warm(cold); slices++) {
+			for (unsigned i = 0; i < 10; i++) {
+				snprintf(text, sizeof text, "abba%u", i);
+				assert_true(pattern_set_matches(cold, i, span_str(text)) && !pattern_set_matches(cold, (i + 1) % 10, span_str(text)));
+			}
+			n = 3;
+			assert_true(pattern_set_warm(cold, &n));
+		}
+		assert_int_equal(pattern_set_has_jit(cold), pattern_set_has_jit(warm));
+		if (pattern_set_has_jit(warm)) {
+			assert_int_equal(slices, 4);
+			assert_int_equal(n, 2); /* the last slice had one left to do */
+		}
+		assert_true(pattern_set_matches(cold, 9, SPAN("ab9")) && !pattern_set_matches(cold, 9, SPAN("ab8")));
+		pattern_set_close(cold);
+		pattern_set_close(warm);
+		for (unsigned i = 0; i < 10; i++)
+			pattern_free(p[i]);
+		flat_clear(&f);
+	}
+}
+
 static void
 test_literals_of_a_regex_are_read_conservatively(void **state)
 {
@@ -304,6 +351,7 @@ main(void)
 		cmocka_unit_test(test_a_regex_that_runs_wild_is_stopped_and_counted),
 		cmocka_unit_test(test_too_long_a_regex_is_refused),
 		cmocka_unit_test(test_matching_allocates_nothing),
+		cmocka_unit_test(test_a_cold_set_is_warmed_in_slices),
 		cmocka_unit_test(test_literals_of_a_regex_are_read_conservatively),
 		cmocka_unit_test(test_every_match_holds_the_literals),
 	};

@@ -189,6 +189,45 @@ test_without_inspection_nothing_of_it_is_carried(void **state)
 	close(fd);
 }
 
+#define COLD "[listener l]\naddress = 127.0.0.1:3128\n"
+
+static int let_go_of;
+
+static void
+let_go(int file)
+{
+	let_go_of = file;
+}
+
+static void
+test_a_block_is_opened_cold_and_its_file_let_go_last(void **state)
+{
+	int              fd = block_of(COLD "[rule r]\nhosts = re:a+ re:b+ re:c+\naction = deny\n[rule s]\nurl = x.*y z\nmethods = GET\naction = deny\n", false);
+	struct snapshot *s = snapshot_open_cold(fd), *same;
+	unsigned         turns = 0;
+
+	(void)state;
+	assert_non_null(s);
+	for (; !snapshot_is_warm(s); turns++)
+		assert_true(snapshot_warm(s, 2));
+	if (host_set_has_jit(policy_hosts(s->policy)))
+		assert_int_equal(turns, 3); /* of five regexes */
+	let_go_of = -1;
+	snapshot_keep_file(s, fd, let_go);
+	same = snapshot_ref(s);
+	snapshot_unref(s);
+	assert_int_equal(let_go_of, -1);
+	snapshot_unref(same);
+	assert_int_equal(let_go_of, fd);
+	close(fd);
+	/* where regexes are not to be compiled there is nothing to wait for */
+	fd = block_of(COLD "[gateway]\nregex-jit = no\n[rule r]\nhosts = re:a+\naction = deny\n", false);
+	s = snapshot_open_cold(fd);
+	assert_true(s && snapshot_is_warm(s));
+	snapshot_unref(s);
+	close(fd);
+}
+
 /* Refreshes `*fd`; what was warned of. */
 static size_t
 refresh(int *fd, uint64_t generation)
@@ -279,6 +318,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_inspection_comes_along_with_its_certificates, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_odd_answers_have_defaults_and_the_system_is_trusted, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_without_inspection_nothing_of_it_is_carried, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_a_block_is_opened_cold_and_its_file_let_go_last, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_a_changed_file_is_noticed_and_taken_on, dir_setup, dir_teardown),
 		cmocka_unit_test_setup_teardown(test_a_file_that_is_half_written_leaves_what_was, dir_setup, dir_teardown),
 	};
