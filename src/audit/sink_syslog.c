@@ -80,8 +80,9 @@ open_spool(struct syslog_sink *s, uint64_t now_us, struct sink_try *t)
 	uint64_t damage;
 
 	if (s->path && !s->spool && now_us >= s->spool_us) {
-		s->spool_us = now_us + (s->spool_error == EAGAIN ? STUCK_US : SPOOL_RETRY_US);
 		s->spool = spool_open(s->path, s->spool_size, &s->spool_error);
+		/* another process is the one before an upgrade, or a logger that was killed and is not gone yet */
+		s->spool_us = now_us + (s->spool_error == EAGAIN ? STUCK_US : SPOOL_RETRY_US);
 		if (!s->spool) {
 			t->errors++;
 			log_write_limited(&s->spool_limit, LOG_LEVEL_WARN, "access log: cannot use spool %s: %s", s->path,

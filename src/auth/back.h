@@ -21,6 +21,7 @@ struct back_ops {
 	const char *word;    /* "ntlm-file", "basic-file", "kerberos", "winbind", "ldap", "pam", "initiator" */
 	unsigned    threads; /* that call check at once; 0: a check takes microseconds and is made in the process's own thread */
 	bool        may_repeat; /* asking the same again after the process died harms nobody (Kerberos: the replay cache would refuse it) */
+	bool        lingers;    /* has threads of its own, who may be inside a library when the process ends: nothing is cleaned up then */
 	bool        counts;     /* failed log-ons may lock an account: they are counted (max-failures) before the back end is asked */
 	/* Before privileges go: load libraries. False: why. */
 	bool (*load)(char why[BACK_WHY_MAX]);

@@ -443,6 +443,7 @@ const struct back_ops back_initiator_ops = {
     .word = "initiator",
     .threads = 4,
     .may_repeat = true,
+    .lingers = true,
     .counts = false,
     .load = initiator_load,
     .open = initiator_open,

@@ -275,13 +275,15 @@ way_print(const struct answer *a)
 	const struct rule_way        *way = policy_rule_way(a->policy, a->verdict.rule);
 	const struct snapshot_parent *v = snapshot_at(a->snap, a->snap->set->parents.off);
 	char                          text[ADDR_TEXT_MAX];
+	struct span                   host;
 
 	if (a->verdict.action == ACTION_DENY)
 		return;
 	for (unsigned i = 0; i < way->n_parents; i++) {
 		fputs(i ? ", " : "through parent ", stdout);
 		cli_print(stdout, snapshot_text(a->snap, v[way->parent[i]].name));
-		printf(" (%.*s:%u)", SPAN_ARG(snapshot_text(a->snap, v[way->parent[i]].host)), v[way->parent[i]].port);
+		host = snapshot_text(a->snap, v[way->parent[i]].host);
+		printf(memchr(host.p, ':', host.n) ? " ([%.*s]:%u)" : " (%.*s:%u)", SPAN_ARG(host), v[way->parent[i]].port);
 	}
 	if (way->n_parents)
 		puts(a->snap->set->parents_down == PARENTS_DOWN_DIRECT ? "; to the origin itself when none serves" : "");

@@ -12,7 +12,7 @@ static const char usage[] =
     "SIGTERM or SIGINT lets what is under way end and stops it, the same once more cuts it off.\n"
     "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
     "      --report-only    what the rules deny passes as a tunnel, and the access log says which rule it was\n"
-    "exit code: 0 told to stop, 1 could not start, 2 usage, or a configuration that is unreadable or wrong\n";
+    "exit code: 0 told to stop, 1 could not start, 2 usage, or a configuration that is unreadable or wrong, or asks for an address that is taken\n";
 
 int
 cli_run(int argc, char **argv)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "base/addr.h"
 #include "base/span.h"
@@ -258,6 +259,7 @@ struct conf_list {
 	struct where      at;
 	struct conf_items hosts;     /* host = ... lines and the entries of its files, in order */
 	struct conf_items files;     /* as named */
+	time_t            oldest;    /* when the one of these was changed that has not been for longest; 0: there are none */
 	struct conf_items addresses; /* address = CIDR ... : for clients and addresses conditions */
 };
 

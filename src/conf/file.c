@@ -80,6 +80,7 @@ file_read(const char *path, size_t most, struct file_bytes *out, char why[FILE_W
 	else if (read_all(fd, most, (size_t)st.st_size, out, why)) {
 		out->dev = st.st_dev;
 		out->ino = st.st_ino;
+		out->changed = st.st_mtime;
 		ok = true;
 	}
 	close(fd);

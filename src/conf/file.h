@@ -6,12 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 struct file_bytes {
 	char  *p; /* malloc'ed; a NUL follows */
 	size_t n;
 	dev_t  dev;
 	ino_t  ino;
+	time_t changed; /* its content, last */
 };
 
 #define FILE_WHY 96

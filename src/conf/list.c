@@ -146,6 +146,8 @@ list_read(struct load *l, struct conf_list *list, const struct conf_item *item)
 		report_error(l->r, item->at, "%s cannot be read: %s", path, why);
 		return;
 	}
+	if (!list->oldest || bytes.changed < list->oldest)
+		list->oldest = bytes.changed;
 	f = &l->c->files[file];
 	f->bytes = bytes.p;
 	f->n = bytes.n;

@@ -30,6 +30,8 @@ bool outline_parent_at(const struct outline *o, size_t i, struct span *name);
 struct outline_list {
 	struct span name;
 	const char *where;
+	const char *files;            /* as named, a line each; null: none */
+	time_t      oldest;           /* when the one of these was changed that has not been for longest */
 	size_t      hosts, addresses; /* entries */
 };
 bool outline_list_at(const struct outline *o, size_t i, struct outline_list *out);

@@ -15,6 +15,8 @@ struct outline_section {
 	char             *name, *where; /* owned */
 	uint64_t         *digest;       /* owned; one for each row of the option table, 0 for those of other kinds */
 	uint64_t         *entry;        /* owned; of a list: one for each entry */
+	char             *files;        /* owned; of a list: a line each; null: it has none */
+	time_t            oldest;       /* of these */
 	size_t            n_entries, n_hosts, n_addresses;
 	uint64_t          sum;          /* of the entries', in any order */
 	bool              sorted;       /* they are */

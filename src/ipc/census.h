@@ -23,7 +23,6 @@ struct census_process {
 
 struct census {
 	_Atomic uint32_t state;         /* enum gateway_state */
-	_Atomic int32_t  parent_pid;
 	_Atomic uint64_t started_real_us, generation, reloaded_real_us;
 	_Atomic uint64_t reloads, reloads_refused;
 	_Atomic bool     reload_failed; /* the last one was refused */

@@ -474,8 +474,8 @@ authd_main(void)
 		loop_run(d->child.loop);
 		rc = 0;
 	}
-	if (office_is_busy(d->office))
-		_exit(rc); /* a thread is stuck in the back end: nothing may be freed under its feet */
+	if (office_is_busy(d->office) || (d->ops && d->ops->lingers))
+		_exit(rc); /* a thread is in the back end: nothing may be freed under its feet */
 	for (uint32_t i = 0; i < SHARED_WORKERS_MAX; i++)
 		peer_close(&d->peer[i]);
 	if (d->child.loop) {

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "auth/back.h"
 #include "base/clock.h"
@@ -15,7 +14,6 @@
 void
 census_begin(struct shared *s)
 {
-	s->census.parent_pid = getpid();
 	s->census.started_real_us = clock_real_us();
 	s->census.state = GATEWAY_STARTING;
 }

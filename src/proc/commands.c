@@ -161,9 +161,9 @@ note_change(void *arg, const char *text)
 	c->n += n + 1;
 }
 
-/* {"result":"...", "lines":[...]} of lines that are escaped for a terminal already. */
+/* {"result":"...","said":"...","changes":[...],"problems":[...]}, of lines that are escaped for a terminal already. */
 static void
-say_json(struct control_client *c, const char *result, uint64_t generation, const char *text, const char *problems)
+say_json(struct control_client *c, const char *result, uint64_t generation, const char *said, const char *text, const char *problems)
 {
 	char   line[9000];
 	bool   first = true;
@@ -171,7 +171,7 @@ say_json(struct control_client *c, const char *result, uint64_t generation, cons
 		const char *key, *text;
 	} part[2] = {{"changes", text}, {"problems", problems}};
 
-	control_say(c, '.', "{\"result\":\"%s\",\"generation\":%" PRIu64, result, generation);
+	control_say(c, '.', "{\"result\":\"%s\",\"generation\":%" PRIu64 ",\"said\":%s", result, generation, control_escape_json(span_str(said), line, sizeof line));
 	for (unsigned i = 0; i < 2; i++) {
 		control_say(c, '.', ",\"%s\":[", part[i].key);
 		first = true;
@@ -201,12 +201,12 @@ reply(struct commands *m, unsigned waits, bool well, const char *result, const c
 		if (c->waits != waits)
 			continue;
 		if (c->json) {
-			say_json(c, result, generation(m), well ? text : said, m->problems);
+			say_json(c, result, generation(m), said, text, m->problems);
 		} else {
 			if (m->problems)
 				control_lines(c, 'e', m->problems, strlen(m->problems));
 			control_say(c, well ? '.' : 'e', "%s", said);
-			if (text && text != said)
+			if (text)
 				control_lines(c, '.', text, strlen(text));
 		}
 		control_end(c, well ? 0 : 1);
@@ -323,6 +323,8 @@ void
 commands_draining(struct commands *m)
 {
 	m->draining = true;
+	free(m->problems); /* those of a reload that was answered */
+	m->problems = NULL;
 	reply(m, WAIT_RELOAD, false, "refused", NULL, "not reloaded: the gateway was told to stop");
 	reply(m, WAIT_RELOAD_TO_COME, false, "refused", NULL, "not reloaded: the gateway was told to stop");
 	reply(m, WAIT_UPGRADE, false, "refused", NULL, "not upgraded: the gateway was told to stop");
@@ -340,7 +342,7 @@ commands_drained(struct commands *m)
 	snprintf(text, sizeof text, cut ? "stopped: %" PRIu64 " requests or tunnels were cut off" : "stopped: nothing was cut off", cut);
 	free(m->problems);
 	m->problems = NULL;
-	reply(m, WAIT_DRAIN, true, "drained", cut ? text : NULL, text);
+	reply(m, WAIT_DRAIN, true, "drained", NULL, text);
 }
 
 /* --- the configuration --- */

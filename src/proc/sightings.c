@@ -18,7 +18,6 @@
 #define FILE_BYTES  ((off_t)64 << 20) /* of one worker's sessions: takes memory as it is written */
 #define WAIT_MS     2000u
 #define PIECE       (32u << 10) /* of a file, read at once */
-#define ROW_TEXT    2048u
 #define TOP_MOST    200u
 
 struct listing {

@@ -334,8 +334,8 @@ status_page(struct text *out, const struct status *s)
 	text_str(out, "<div class=\"cards\">\n");
 	table_card(out, s, STATUS_ACTIONS, NULL);
 	table_card(out, s, STATUS_FAULTS, NULL);
-	table_card(out, s, STATUS_HOSTS, "Of the last ten minutes, as requests and tunnels ended.");
-	table_card(out, s, STATUS_CLIENTS, "Of the last ten minutes, as requests and tunnels ended.");
+	table_card(out, s, STATUS_HOSTS, "Of the last five to ten minutes, counted as requests and tunnels end.");
+	table_card(out, s, STATUS_CLIENTS, "Of the last five to ten minutes, counted as requests and tunnels end.");
 	rules_card(out, s, false);
 	text_str(out, "</div>\n<div class=\"stacks\">\n");
 	table_card(out, s, STATUS_LISTENERS, NULL);

@@ -127,7 +127,6 @@ note_final(struct session *s, const struct head *h)
 
 	r->status = h->status;
 	r->replied = true;
-	r->back_minor = h->minor;
 	note_type(r, h);
 	r->back_keep = h->keep_alive && body != BODY_TO_CLOSE;
 	r->decode = body == BODY_CHUNKED && r->head.minor == 0;

@@ -136,7 +136,6 @@ struct request {
 	struct body   back;      /* the response's */
 	struct buf    back_in;   /* response head, while it is incomplete */
 	size_t        back_seen;
-	uint8_t       back_minor;
 	bool          sent_whole; /* the request is with the origin */
 	bool          replied;    /* the final response head is with the client */
 	bool          back_whole; /* the response is with the client */

@@ -21,7 +21,6 @@ struct tls_context {
 	SSL_CTX         *client; /* towards origins */
 	SSL_CTX         *server; /* towards clients */
 	X509_STORE      *store;  /* roots and CRLs of the snapshot; no flags set, no default paths */
-	size_t           n_crls; /* in it: with none, revocation by CRL need not be looked at */
 	STACK_OF(X509)  *own;    /* our own CA, its certificate first; never trusted for an origin */
 	uint8_t          own_print[32];
 	uint16_t         min_version;

@@ -36,6 +36,12 @@ bench-auth: auth_load$(EXEEXT) postern$(EXEEXT)
 	@echo "== bench_auth"; $(srcdir)/tests/bench/bench_auth.sh .
 .PHONY: bench-auth
 
+# What man/postern-sizing.7 says of memory and logs.
+bench: bench-sizing
+bench-sizing: postern$(EXEEXT)
+	@echo "== bench_sizing"; $(PYTHON3) $(srcdir)/tests/bench/bench_sizing.py .
+.PHONY: bench-sizing
+
 # A front for clients of others (nghttp, h2load, curl): make h2_server.
 EXTRA_PROGRAMS += h2_server
 h2_server_SOURCES = tests/bench/h2_server.c tests/unit/h2_owner.c tests/unit/h2_owner.h

@@ -5,14 +5,14 @@
 # The calls of gssapi, krb5 and ldap are in every build's list: where the program is built without them nothing calls them.
 FAULTS_SAMPLE = 1
 FAULTS_FLAGS =
-WRAPPED = malloc calloc realloc reallocarray aligned_alloc strdup strndup vasprintf mmap mremap memfd_create ftruncate \
+WRAPPED = malloc calloc realloc reallocarray aligned_alloc strdup strndup vasprintf asprintf open_memstream mmap mremap memfd_create ftruncate \
 	open fstat stat lstat access realpath lseek opendir readdir fopen fdopen chdir glob fflush read pread write pwrite \
-	mkostemp flock fchmod fchown fsync rename renameat2 unlink dlopen dlsym pthread_create pthread_cond_init setenv \
+	mkostemp mkdir flock fchmod fchown chmod chown fsync readlink rename renameat2 unlink dlopen dlsym pthread_create pthread_cond_init setenv \
 	epoll_create1 epoll_ctl epoll_wait eventfd inotify_init1 inotify_add_watch signalfd pipe2 dup2 poll fcntl \
 	socket socketpair bind listen accept4 connect setsockopt getsockopt getsockname getifaddrs if_nametoindex gethostname \
-	recv send recvfrom sendmsg recvmsg splice shutdown \
-	fork fexecve setgroups setresgid setresuid getpwnam getpwuid getgrnam getgrouplist getrlimit setrlimit mlockall sysconf getrandom prctl \
-	ini_parse_stream idn2_lookup_u8 psl_latest psl_registrable_domain sd_notify \
+	recv send recvfrom sendmsg recvmsg splice sendfile shutdown ioctl \
+	fork fexecve execve setgroups setresgid setresuid getpwnam getpwuid getgrnam getgrouplist getrlimit setrlimit mlockall sysconf getrandom prctl \
+	ini_parse_stream idn2_lookup_u8 psl_latest psl_registrable_domain sd_notify sd_listen_fds sd_is_socket \
 	seccomp_init seccomp_attr_set seccomp_load seccomp_rule_add \
 	crypt_gensalt_rn crypt_rn gss_indicate_mechs gss_acquire_cred_from gss_set_neg_mechs gss_accept_sec_context gss_display_status \
 	krb5_init_context krb5_kt_resolve krb5_kt_start_seq_get krb5_kt_next_entry krb5_kt_add_entry krb5_unparse_name krb5_auth_con_init krb5_rd_req \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inject: stands between the program and every call that can fail (the linker's --wrap; the names are in faults.mk), and has one of them fail.
- *   POSTERN_FAIL=ROLE:N[/VARIANT]            the N-th wrapped call of that role (parent, forked, worker, logger, auth, signer, command)
+ *   POSTERN_FAIL=ROLE:N[/VARIANT]            the N-th wrapped call of that role (parent, forked, worker, logger, auth, signer, admin, command)
  *   POSTERN_FAIL=ROLE:FUNCTION:N[/VARIANT]   the N-th call of that function; FUNCTION@SITE: from that place in the program (hexadecimal);
  *                                            LIBRARY@SITE.PATH: that allocation of OpenSSL or nghttp2 (inject_tls.c)
  *   POSTERN_FAIL_LOG=FILE                    every call is written down there, in a file as large as its maker likes (struct log)
@@ -37,9 +37,11 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -61,8 +63,8 @@
 #include <ldap.h>
 #endif
 
-enum { ROLE_NONE, ROLE_PARENT, ROLE_FORKED, ROLE_WORKER, ROLE_LOGGER, ROLE_AUTH, ROLE_SIGNER, ROLE_COMMAND, ROLES };
-static const char *const role_names[ROLES] = {"", "parent", "forked", "worker", "logger", "auth", "signer", "command"};
+enum { ROLE_NONE, ROLE_PARENT, ROLE_FORKED, ROLE_WORKER, ROLE_LOGGER, ROLE_AUTH, ROLE_SIGNER, ROLE_ADMIN, ROLE_COMMAND, ROLES };
+static const char *const role_names[ROLES] = {"", "parent", "forked", "worker", "logger", "auth", "signer", "admin", "command"};
 
 /* As run_faults.py reads it. */
 struct entry {
@@ -297,8 +299,26 @@ FAILS(char *, strdup, (const char *s), (s), NULL, ENOMEM)
 FAILS(char *, strndup, (const char *s, size_t n), (s, n), NULL, ENOMEM)
 FAILS(int, vasprintf, (char **out, const char *fmt, va_list ap), (out, fmt, ap), -1, ENOMEM)
 FAILS(void *, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t off), (at, n, prot, flags, fd, off), MAP_FAILED, ENOMEM, EPERM)
+FAILS(FILE *, open_memstream, (char **out, size_t *n), (out, n), NULL, ENOMEM)
 FAILS(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1, ENOMEM, EMFILE)
 FAILS(int, ftruncate, (int fd, off_t n), (fd, n), -1, ENOSPC, EINTR)
+
+int __wrap_asprintf(char **out, const char *fmt, ...);
+int
+__wrap_asprintf(char **out, const char *fmt, ...)
+{
+	va_list ap;
+	int     n;
+
+	if (inject_fails("asprintf", 1, SITE) >= 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	va_start(ap, fmt);
+	n = __real_vasprintf(out, fmt, ap);
+	va_end(ap);
+	return n;
+}
 
 void *__real_mremap(void *p, size_t old, size_t n, int flags, ...);
 void *__wrap_mremap(void *p, size_t old, size_t n, int flags, ...);
@@ -342,6 +362,10 @@ FAILS(int, mkostemp, (char *path, int flags), (path, flags), -1, EACCES, EMFILE)
 FAILS(int, flock, (int fd, int how), (fd, how), -1, EINTR, ENOLCK)
 FAILS(int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM)
 FAILS(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid), -1, EPERM)
+FAILS(int, chmod, (const char *path, mode_t mode), (path, mode), -1, EPERM)
+FAILS(int, chown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid), -1, EPERM)
+FAILS(int, mkdir, (const char *path, mode_t mode), (path, mode), -1, EACCES, ENOSPC)
+FAILS(ssize_t, readlink, (const char *path, char *out, size_t n), (path, out, n), -1, EACCES)
 FAILS(int, fsync, (int fd), (fd), -1, EIO)
 FAILS(int, rename, (const char *from, const char *to), (from, to), -1, EACCES, ENOSPC)
 FAILS(int, renameat2, (int from_at, const char *from, int to_at, const char *to, unsigned how), (from_at, from, to_at, to, how), -1, EACCES, ENOSPC)
@@ -577,6 +601,39 @@ __wrap_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsi
 	return r;
 }
 
+ssize_t __real_sendfile(int to, int from, off_t *at, size_t n);
+ssize_t __wrap_sendfile(int to, int from, off_t *at, size_t n);
+ssize_t
+__wrap_sendfile(int to, int from, off_t *at, size_t n)
+{
+	static const int why[] = {EINTR, ENOSPC};
+	int              v = inject_fails("sendfile", COUNT(why) + 1, SITE);
+
+	if (v >= 0 && v < (int)COUNT(why)) {
+		errno = why[v];
+		return -1;
+	}
+	return __real_sendfile(to, from, at, v < 0 || n < 1 ? n : 1);
+}
+
+int __real_ioctl(int fd, unsigned long what, ...);
+int __wrap_ioctl(int fd, unsigned long what, ...);
+int
+__wrap_ioctl(int fd, unsigned long what, ...)
+{
+	va_list ap;
+	void   *arg;
+
+	if (inject_fails("ioctl", 1, SITE) >= 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	va_start(ap, what);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return __real_ioctl(fd, what, arg);
+}
+
 /* It fails on a connection that is gone already, and what it was to do is then done. */
 int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);
@@ -594,6 +651,7 @@ __wrap_shutdown(int fd, int how)
 /* --- processes --- */
 
 FAILS(int, fexecve, (int fd, char *const argv[], char *const env[]), (fd, argv, env), -1, ENOMEM, EACCES)
+FAILS(int, execve, (const char *path, char *const argv[], char *const env[]), (path, argv, env), -1, ENOENT, EACCES)
 FAILS(int, setgroups, (size_t n, const gid_t *list), (n, list), -1, EPERM)
 FAILS(int, setresgid, (gid_t r, gid_t e, gid_t s), (r, e, s), -1, EAGAIN)
 FAILS(int, setresuid, (uid_t r, uid_t e, uid_t s), (r, e, s), -1, EAGAIN)
@@ -710,6 +768,8 @@ SAYS(const psl_ctx_t *, psl_latest, (const char *file), (file), NULL)
 SAYS(const char *, psl_registrable_domain, (const psl_ctx_t *psl, const char *name), (psl, name), NULL)
 #ifdef HAVE_SYSTEMD
 SAYS(int, sd_notify, (int unset, const char *state), (unset, state), -ENOMEM)
+SAYS(int, sd_listen_fds, (int unset), (unset), -EINVAL)
+SAYS(int, sd_is_socket, (int fd, int family, int type, int listening), (fd, family, type, listening), -ENOMEM)
 #endif
 
 SAYS(scmp_filter_ctx, seccomp_init, (uint32_t action), (action), NULL)

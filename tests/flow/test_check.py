@@ -98,6 +98,18 @@ def test_check_reports_in_json_too(write):
     json.loads(done.stdout)
 
 
+def test_credentials_for_a_parent_that_say_nothing_are_named_by_line(write):
+    secret = write("user without password\n", "credentials")
+    secret.chmod(0o600)
+    path = write("[gateway]\nvia = yes\n[parent up]\naddress = proxy.example.net:3128\nauth = basic\ncredentials = credentials\n[rule all]\naction = deny\nparent = none\n")
+    done = g.command("check", "-c", path)
+    assert done.returncode == 1
+    assert f"postern.ini:6: credentials: {secret} has no user and colon; want one line user:password\n" in done.stderr
+    assert "without password" not in done.stderr
+    write("user:password\n", "credentials")
+    assert "credentials" not in g.command("check", "-c", path).stderr
+
+
 def test_a_long_list_with_one_bad_line_names_that_line(write):
     lines = [f"host{i}.example.net" for i in range(300000)]
     lines[234567] = "not a host!"

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -78,8 +79,23 @@ def test_questions_are_answered_as_text_and_as_json(controlled, serve, folder):
     gw.record(rule="closed")
     rules = {one["rule"]: one for one in json.loads(gw.control("rules", "--json").stdout)}
     assert list(rules) == ["closed", "all"] and rules["closed"]["hits"] == rules["all"]["hits"] == 1 and rules["closed"]["last_hit_ms"] > 0
-    assert json.loads(gw.control("lists", "--json").stdout)[0]["hosts"] == 2
+    one, = json.loads(gw.control("lists", "--json").stdout)
+    assert (one["hosts"], one["files"], one["oldest"]) == (2, [], None)
     assert "origin" not in gw.control("top").stdout
+
+
+def test_lists_tell_their_files_and_how_old_these_are(controlled, folder):
+    for name, days in (("a.list", 2), ("b.list", 9)):
+        (folder / name).write_text(f"{name}.example.org\n")
+        os.utime(folder / name, (0, time.time() - days * 86400 - 60))
+    gw = controlled()
+    gw.write(RULES + "[list files]\nfile = a.list\nfile = b.list\nhost = c.example.org\n")
+    assert gw.control("reload").returncode == 0
+    one = json.loads(gw.control("lists", "--json").stdout)[1]
+    assert (one["list"], one["hosts"], one["files"]) == ("files", 3, ["a.list", "b.list"])
+    assert 9 * 86400 < time.time() - one["oldest"] < 10 * 86400
+    line, = [line for line in gw.control("lists").stdout.split("\n") if line.startswith("files ")]
+    assert line.endswith("  a.list, b.list") and " 9d" in line
 
 
 def test_hundreds_of_sessions_are_all_told(controlled, serve):
@@ -123,6 +139,7 @@ def test_a_broken_reload_tells_each_error_by_file_and_line(controlled):
     assert "postern.ini:15: " in said.stderr and "frobnicate" in said.stderr and "generation 1 stays in use" in said.stderr
     answer = json.loads(gw.control("reload", "--json").stdout)
     assert answer["result"] == "refused" and any("frobnicate" in line for line in answer["problems"])
+    assert answer["changes"] == [] and "generation 1 stays in use" in answer["said"]
     gw.write(RULES)
     assert gw.control("reload").returncode == 0
 
@@ -145,6 +162,18 @@ def test_the_socket_moves_by_a_reload(controlled, folder):
     said = g.command("reload", "--control", new)
     assert said.returncode == 1 and "control = " in said.stderr and "No such file" in said.stderr
     assert g.command("status", "--control", new).returncode == 0
+
+
+@pytest.mark.parametrize(("words", "hint"), [
+    (("sessions", "--client", "192.0.2.300"), "192.0.2.300: want an address"),
+    (("sessions", "--host", "a b"), "want a part of a name"),
+    (("sessions", "--rule", ""), "want the name of a rule"),
+    (("drain", "--timeout", "5"), "5: want a time with its unit"),
+    (("check", "postern.ini"), "the file is named with -c"),
+])
+def test_what_is_said_wrongly_is_told_with_what_would_be_right(words, hint):
+    done = g.command(*words)
+    assert done.returncode == 2 and hint in done.stderr
 
 
 def test_status_says_what_is_wrong(controlled):
@@ -226,8 +255,10 @@ def test_members_of_the_group_may_ask_but_not_command(controlled, folder):
     # run from a folder that this user reaches
     assert ask("status", "--clear-groups").returncode == 3
     assert ask("status", f"--groups={gid}").returncode == 0
-    said = ask("drain", f"--groups={gid}")
-    assert said.returncode == 1 and "not command" in said.stderr
+    for _ in range(3):
+        said = ask("drain", f"--groups={gid}")
+        assert said.returncode == 1 and "not command" in said.stderr
+    assert gw.said().count("may ask, but not command") == 1
     assert gw.control("status").returncode == 0
 
 

@@ -45,3 +45,23 @@ def test_every_code_and_note_of_the_manual_is_accepted_and_no_other(folder):
     told = re.search(r"known: (.*)", check("%{zz}note").stderr).group(1).split()
     families = tuple(word[:-1] for word in told if word.endswith("_*"))  # "tls_*"
     assert {word for word in told if not word.endswith("_*")} == {note for note in notes if not note.startswith(families)}
+
+
+def test_each_file_of_a_room_stands_in_its_readme():
+    """By its name, or by that of a family: back_*, NAME_inside."""
+    for room in sorted(path.parent for path in (g.SOURCE / "src").glob("*/room.mk")):
+        text = (room / "README").read_text()
+        words = set(re.findall(r"[a-z0-9_]+", text))
+        families = tuple(re.findall(r"\b([a-z0-9_]+)\*", text))
+        for name in sorted({path.stem for path in room.glob("*.[ch]")}):
+            assert name in words or name.removesuffix("_inside") in words or families and name.startswith(families), f"{room.name}/README does not name {name}"
+        assert not [name for name in re.findall(r"\b([a-z0-9_]+\.[ch])\b", text) if not list((g.SOURCE).glob(f"*/*/{name}"))], room
+
+
+def test_each_thing_in_contrib_stands_in_its_readme_and_in_the_package():
+    text = (g.SOURCE / "contrib" / "README").read_text()
+    examples = (g.SOURCE / "contrib" / "debian" / "postern.examples").read_text().split()
+    for path in sorted((g.SOURCE / "contrib").iterdir()):
+        if path.name != "README":
+            assert re.search(rf"^{path.name}/? ", text, re.M), path.name
+    assert not [name for name in examples if not (g.SOURCE / name).exists()]

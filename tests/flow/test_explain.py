@@ -353,3 +353,54 @@ def test_nobody_can_be_asked_inside_a_tunnel_that_was_opened_without_a_user(read
     for words in ([], ["--user", "CORP\\alice"]):
         code, told, text = read("https://known.example/known", *words)
         assert code == 1 and told["inside"]["fault"] == "user-unknown" and "user-unknown" in text
+
+
+WAYS = """\
+[gateway]
+parent = near far
+{more}
+
+[listener edge]
+address = 127.0.0.1:3128
+
+[parent near]
+address = near.example.net:3128
+
+[parent far]
+address = [2001:db8::1]:8080
+
+[rule denied]
+hosts = denied.example
+action = deny
+
+[rule own]
+hosts = own.example
+action = tunnel
+auth = none
+parent = none
+source = 127.0.0.1 ::1
+
+[rule rest]
+action = tunnel
+auth = none
+"""
+
+
+def test_where_it_goes_out_is_told(folder):
+    path = folder / "postern.ini"
+
+    def ask(target, more=""):
+        path.write_text(WAYS.format(more=more))
+        text = g.command("explain", "-c", path, target)
+        return json.loads(g.command("explain", "--json", "-c", path, target).stdout), text.stdout
+
+    told, text = ask("a.example")
+    assert (told["parents"], told["source"]) == (["near", "far"], [])
+    assert "\nthrough parent near (near.example.net:3128), far ([2001:db8::1]:8080)\n" in text and "\nfrom " not in text
+    _, text = ask("a.example", "parents-down = direct")
+    assert "8080); to the origin itself when none serves\n" in text
+    told, text = ask("own.example")
+    assert (told["parents"], told["source"]) == ([], ["127.0.0.1", "::1"])
+    assert "\nfrom 127.0.0.1, ::1\n" in text and "through" not in text
+    told, text = ask("denied.example")
+    assert "parents" not in told and "source" not in told and "through" not in text

@@ -37,11 +37,12 @@ def pair(site, gateway, folder, serve, origin):
     """Both gateways, as the README there wants them, and HAProxy sees them."""
     serve(origins.Echo, w.ORIGIN, 443)
 
-    def start(**more):
+    def start(first=None, **more):
         made = []
         for n, address in enumerate(ha.GATEWAYS):
             one = gateway(address=f"{address}:{ha.PORT}", port=ha.PORT, listener="proxy-protocol-from = 192.0.2.21 192.0.2.22", admin=f"{address}:{ha.ADMIN}",
-                          admin_clients="loopback 192.0.2.0/24", control=folder / f"control{n}", pid_file=folder / f"pid{n}", **more)
+                          admin_clients="loopback 192.0.2.0/24", control=folder / f"control{n}", pid_file=folder / f"pid{n}",
+                          **{**more, **(first or {} if n == 0 else {})})
             one.address = (address, ha.PORT)
             made.append(one)
         site.become("UP", "UP")
@@ -149,17 +150,17 @@ def test_one_killed_costs_its_own_tunnels_only(pair, site):
     site.become("UP", "UP")
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "drain"])
-def test_one_drained_costs_nothing(pair, site, how):
-    one, two = pair(drain_delay="3s", drain_timeout="60s")
+def test_one_drained_costs_nothing(pair, site):
+    one, two = pair(first={"drain_delay": "3s", "drain_timeout": "60s"})
     tunnels = Tunnels(60)
+    early = [wire.connect(FRONT, client) for client in ha.CLIENTS]  # as browsers do, who have yet to say what they want
     with Coming() as running:
         running.passes(60)
-        if how == "drain":
-            asked = subprocess.Popen([g.PROGRAM, "drain", "--control", one.options["control"]], stdout=subprocess.PIPE, text=True)
-        else:
-            one.signal(signal.SIGTERM)
+        asked = subprocess.Popen([g.PROGRAM, "drain", "--control", one.options["control"]], stdout=subprocess.PIPE, text=True)
         site.become("DOWN", "UP")
+        for c in early:
+            assert c.send(wire.get(URL, fields="Connection: close\r\n")).response().status == 200
+            c.close()
         assert one.said().count("no more connections are taken") == 0, "HAProxy knows before"
         one.says("no more connections are taken")
         running.passes(100)
@@ -168,8 +169,7 @@ def test_one_drained_costs_nothing(pair, site, how):
     assert open_at(one) > 0
     assert tunnels.broken == set()
     tunnels.stop()
-    if how == "drain":
-        assert "nothing was cut off" in asked.communicate(timeout=20)[0]
+    assert "nothing was cut off" in asked.communicate(timeout=20)[0]
     one.child.wait(20)
     assert not [line for gw in (one, two) for line in gw.records() if line["fault"]]
 
@@ -221,9 +221,9 @@ def test_ntlm_stays_with_its_connection(pair, folder):
 def test_the_address_moves_when_a_balancer_dies(pair, site):
     pair()
     site.become("UP", "UP", name="lb2")
-    for name in ha.BALANCERS:
-        site.keepalived(name)
-    wire.wait_until(lambda: site.has_shared("lb1") and not site.has_shared("lb2"), "the address at lb1")
+    site.keepalived("lb1")
+    wire.wait_until(lambda: site.has_shared("lb1"), "the address at lb1")
+    site.keepalived("lb2")
     front = (ha.SHARED, ha.PORT)
     with Coming(4, front) as running:
         running.passes(30)
@@ -237,6 +237,44 @@ def test_the_address_moves_when_a_balancer_dies(pair, site):
         running.passes(30)
         assert site.has_shared("lb2") and not site.has_shared("lb1"), "it stays, for moving costs every tunnel"
         assert len(running.stop()) == before
+
+
+# --- drain-delay ---
+
+def test_new_connections_are_taken_for_drain_delay(gateway, folder, serve, origin):
+    admin = g.free_port()
+    gw = gateway(drain_delay="2s", drain_timeout="30s", admin=f"127.0.0.1:{admin}", control=folder / "control")
+    serve(origins.Echo, w.ORIGIN, 443)
+    with gw.tunnel("origin.example.net:443") as t:
+        gw.signal(signal.SIGTERM)
+        gw.says(r"told to stop: draining; what is under way gets 30\.000 s\n.*new connections are taken for 2\.000 s more")
+        with wire.connect(("127.0.0.1", admin)) as c:
+            answer = c.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").response()
+        assert (answer.status, answer.body) == (503, b"draining\n")
+        assert "draining" in gw.control("status").stdout
+        for words in (("reload",), ("upgrade",)):
+            assert gw.control(*words).returncode == 1, "it was told to stop"
+        os.kill(gw.pids("--child worker")[0], signal.SIGKILL)  # with the tunnel
+        t.ended()
+        assert wire.wait_until(lambda: gw.get(URL, fields="Connection: close\r\n"), "its successor").status == 200
+        late = gw.tunnel("origin.example.net:443")
+        assert "no more connections are taken" not in gw.said()
+        gw.says("no more connections are taken")
+        with pytest.raises(OSError):
+            gw.connect()
+        assert late.send("still").exactly(5) == b"still"
+        late.close()
+    gw.child.wait(20)
+    assert gw.child.returncode == 0
+
+
+def test_a_second_sigterm_ends_the_delay(gateway):
+    gw = gateway(drain_delay="1h")
+    gw.signal(signal.SIGTERM)
+    gw.says("new connections are taken for 3600")
+    gw.signal(signal.SIGTERM)
+    gw.says("told to stop again: the rest is cut off")
+    gw.child.wait(20)
 
 
 # --- policy for both ---

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import gateway as g
-import lab as labs
 import logon
 import wire
 
@@ -166,6 +165,11 @@ def test_the_debian_package_builds_is_clean_and_holds_a_configuration_that_runs(
     assert run(tree / "usr/sbin/postern", "check", "-c", tree / "etc/postern/postern.ini").count("OK")
     files = run("dpkg-deb", "-c", package)
     for name in ("lib/systemd/system/postern.service", "lib/systemd/system/postern.socket", "usr/lib/sysusers.d/postern.conf", "usr/lib/tmpfiles.d/postern.conf",
-                 "etc/apparmor.d/usr.sbin.postern", "etc/logrotate.d/postern", "usr/share/man/man8/postern.8.gz"):
+                 "etc/apparmor.d/usr.sbin.postern", "etc/logrotate.d/postern", "usr/share/man/man8/postern.8.gz",
+                 "usr/share/doc/postern/README.Debian", "usr/share/doc/postern/examples/prometheus/postern.rules.yml", "usr/share/doc/postern/examples/grafana/postern.json",
+                 "usr/share/doc/postern/examples/ha/haproxy.cfg", "usr/share/doc/postern/examples/container/Containerfile"):
         assert f"./{name}\n" in files, name
+    run("dpkg-deb", "-e", package, folder / "control")
+    scripts = "".join((folder / "control" / name).read_text() for name in ("postinst", "prerm"))
+    assert "postern upgrade" in scripts and "restart" not in scripts.replace("a restart of the service", "")
     assert "ExecStart=/usr/sbin/postern run -c /etc/postern/postern.ini" in (tree / "lib/systemd/system/postern.service").read_text()

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import stat
 
@@ -113,6 +114,28 @@ def test_a_refused_reload_changes_nothing(standing, origin, name):
     for field in vars(before):
         assert vars(before)[field] == vars(after)[field], field
     assert gw.get("http://a1.example.org/").status == 403 and gw.get("http://b1.example.net/").status != 403
+
+
+def test_a_process_that_hangs_is_named_and_nothing_changes(standing, origin):
+    gw, folder, more, taken, new, admin = standing
+    logger, = gw.pids("--child logger")
+    gw.listens = f"127.0.0.1:{gw.port} 127.0.0.1:{new}"
+    gw.more = more(mode="0666")
+    gw.write(rules_of("b") + g.LET_ALL)
+    before = Seen(gw, folder)
+    os.kill(logger, signal.SIGSTOP)
+    try:
+        said = gw.control("reload")
+    finally:
+        os.kill(logger, signal.SIGCONT)
+    assert said.returncode == 1 and f"the logger (pid {logger}) did not prepare the new configuration in time" in said.stderr, said
+    assert gw.get(URL).status == 200
+    gw.record(host="origin.example.net")  # it has read all that it was told meanwhile
+    after = Seen(gw, folder)
+    for field in ("listening", "modes", "status", "processes"):
+        assert vars(before)[field] == vars(after)[field], field
+    for pid in (gw.child.pid, logger):  # a worker may have kept the connection to the origin
+        assert before.descriptors[pid] == after.descriptors[pid]
 
 
 def test_and_one_that_is_not_refused_changes_all_of_it(standing, origin):

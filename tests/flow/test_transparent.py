@@ -252,6 +252,39 @@ def test_a_large_hello_in_many_pieces(t):
     assert t.gw.record(n, host=HOST)["rule"] == "diagnostics"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:80", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "10.66.0.1", "169.254.169.254", "localhost", "loopback.example.net",
+                                  "loopback6.example.net", "mapped.example.net", "nat64.example.net", "sixtofour.example.net", "zero.example.net", "linklocal.example.net",
+                                  "127.1", "0x7f000001", "2130706433", "aka.ms@127.0.0.1", "127.0.0.1#aka.ms", "aka.ms 127.0.0.1", "aka.ms, 127.0.0.1", "LOOPBACK.example.net."])
+def test_no_host_leads_to_private_addresses_or_to_us(t, serve, host):
+    inner = serve(origins.Http, "127.0.0.1", 80)
+    for head in (f"GET / HTTP/1.1\r\nHost: {host}\r\n", f"GET http://{host}/ HTTP/1.1\r\nHost: aka.ms\r\n", f"GET http://{host}/ HTTP/1.0\r\n"):
+        said = raw(t, 80, f"{head}Connection: close\r\n\r\n".encode())
+        assert said.startswith((b"HTTP/1.1 400", b"HTTP/1.1 403", b"HTTP/1.1 502", b"HTTP/1.1 508", b"HTTP/1.1 421")), (head, said[:200])
+    assert inner.connections == 0
+
+
+def test_two_hosts_or_another_than_in_the_target_decide_nothing(t):
+    for fields in ("Host: aka.ms\r\nHost: aka.ms\r\n", "Host: aka.ms\r\nhost: denied.microsoft.com\r\n", "Host: aka.ms\r\n Host: denied.microsoft.com\r\n", "Host : aka.ms\r\n"):
+        assert raw(t, 80, f"GET / HTTP/1.1\r\n{fields}Connection: close\r\n\r\n".encode()).startswith(b"HTTP/1.1 400"), fields
+    said = raw(t, 80, b"GET http://aka.ms/who HTTP/1.1\r\nHost: denied.microsoft.com\r\nConnection: close\r\n\r\n", w.NOBODY)
+    assert b"http aka.ms aka.ms" in said, "the target names the host, for the rules and for the origin"
+    assert raw(t, 80, b"GET http://denied.microsoft.com/ HTTP/1.1\r\nHost: aka.ms\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 403")
+
+
+@pytest.mark.parametrize("name", ["loopback.example.net", "mapped.example.net", "gw.example.net", "127.0.0.1", "*.example.net", "x\0y.example.net"])
+def test_no_name_in_a_hello_leads_there_either(t, serve, name):
+    inner = serve(origins.Server, lambda c: c.rest(), "127.0.0.1", 443)
+    hello = wire.client_hello("q" * len(name)).replace(b"q" * len(name), name.encode())
+    assert raw(t, 443, hello, w.NOBODY)[:1] in (b"", b"\x15")
+    assert inner.connections == 0
+
+
+def test_an_original_address_of_a_private_network_is_refused_as_well(t):
+    n = fresh(t, host="graph.windows.net", fault="egress-denied")
+    assert raw(t, 443, wire.client_hello("graph.windows.net"), "10.1.2.3") == b""
+    t.gw.record(n, host="graph.windows.net", fault="egress-denied")
+
+
 def test_what_was_meant_for_the_listener_itself_is_closed(t):
     n = fresh(t, fault="no-original-address") + fresh(t, fault="self-target") - 1
     assert raw(t, t.port, b"GET / HTTP/1.1\r\nHost: aka.ms\r\n\r\n", routed.ROUTER) == b""

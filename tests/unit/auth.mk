@@ -35,3 +35,7 @@ test_basic_cache_LDADD = $(UNIT_LDADD)
 test_handshake_SOURCES = tests/unit/test_handshake.c
 test_handshake_CFLAGS = $(UNIT_CFLAGS)
 test_handshake_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_bundle
+test_bundle_SOURCES = tests/unit/test_bundle.c
+test_bundle_CFLAGS = $(UNIT_CFLAGS)
+test_bundle_LDADD = $(UNIT_LDADD)

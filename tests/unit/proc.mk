@@ -8,6 +8,6 @@ test_metrics_text_SOURCES = tests/unit/test_metrics_text.c tests/unit/cost.h
 test_metrics_text_CFLAGS = $(UNIT_CFLAGS)
 test_metrics_text_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += test_status
-test_status_SOURCES = tests/unit/test_status.c
+test_status_SOURCES = tests/unit/test_status.c tests/unit/cost.h
 test_status_CFLAGS = $(UNIT_CFLAGS)
 test_status_LDADD = $(UNIT_LDADD)

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "conf/load.h"
+#include "cost.h"
 #include "proc/census.h"
 #include "proc/status.h"
 
@@ -32,6 +33,7 @@ stand_set(struct stand *t, const char *ini)
 	struct snapshot_inputs in = {.generation = 1, .workers = 2};
 	struct report          r;
 	struct conf           *c;
+	struct slots          *numbers;
 
 	memset(t, 0, sizeof *t);
 	t->fd = shared_create(2);
@@ -41,7 +43,10 @@ stand_set(struct stand *t, const char *ini)
 	c = conf_load_memory("test", span_str(ini), &r);
 	assert_non_null(c);
 	census_begin(t->shared);
-	census_number(t->shared, c, 1);
+	numbers = census_number(t->shared, c, 1);
+	assert_non_null(numbers);
+	census_renumber(t->shared, numbers);
+	free(numbers);
 	t->block = snapshot_build(c, &in, &r);
 	if (t->block < 0)
 		report_print(&r, c, stderr);
@@ -294,8 +299,10 @@ test_quantiles_lie_between_their_bounds(void **state)
 static void
 test_the_past_is_bounded(void **state)
 {
+	struct text  text = {0};
 	struct stand t;
 	struct point p;
+	uint64_t     began;
 
 	(void)state;
 	stand_set(&t, TOP "[rule first]\naction = deny\n");
@@ -306,6 +313,11 @@ test_the_past_is_bounded(void **state)
 	}
 	assert_true(history_point(t.past, 0, &p));
 	assert_int_equal(p.v[POINT_TUNNELS], 50000);
+	began = cpu_ns();
+	history_json(&text, t.past);
+	assert_true(cpu_ns() - began < 20000000); /* far less without sanitizers */
+	assert_false(text.failed);
+	text_clear(&text);
 	assert_true(history_point(t.past, HISTORY_POINTS - 1, &p));
 	assert_int_equal(p.v[POINT_TUNNELS], (HISTORY_POINTS + 49) * 1000);
 	assert_int_equal(p.v[POINT_TUNNEL], 5000);
