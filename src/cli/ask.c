@@ -66,6 +66,16 @@ unreachable(const char *path, const char *why)
 	return CLI_NO_GATEWAY;
 }
 
+static const char *
+why_not(int e)
+{
+	if (e == ENOENT || e == ECONNREFUSED)
+		return "nobody is there; does it run, and does its configuration name this socket as `control`?";
+	if (e == EACCES)
+		return "not allowed; root and the user that started it are, and the control-group for questions";
+	return strerror(e);
+}
+
 int
 ask_gateway(const char *path, const char *request, void (*line)(void *arg, char kind, struct span text), void *arg)
 {
@@ -75,8 +85,7 @@ ask_gateway(const char *path, const char *request, void (*line)(void *arg, char 
 	FILE  *f = fd < 0 ? NULL : fdopen(fd, "r");
 
 	if (!f) {
-		code = errno == ENOENT || errno == ECONNREFUSED ? unreachable(path, "nobody is there; does it run, and does its configuration name this socket as `control`?")
-		                                                : unreachable(path, strerror(errno));
+		code = unreachable(path, why_not(errno));
 		if (fd >= 0)
 			close(fd);
 		return code;

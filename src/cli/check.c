@@ -192,6 +192,7 @@ cli_check(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
+		fputs("postern check: the file is named with -c\n", stderr);
 		usage(stderr);
 		return CLI_USAGE;
 	}

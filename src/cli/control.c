@@ -67,12 +67,25 @@ add_timeout(struct call *c, const char *text)
 }
 
 static int
-bad_value(const char *option, const char *value)
+bad_value(const char *option, const char *value, const char *want)
 {
 	fprintf(stderr, "postern: %s: ", option);
 	cli_print(stderr, span_str(value));
-	fputs(" is not a value of it; --help says what is\n", stderr);
+	fprintf(stderr, ": want %s\n", want);
 	return CLI_USAGE;
+}
+
+/* Which sessions. -1, or the exit code. */
+static int
+add_filter(struct call *c, int o, const char *value)
+{
+	struct addr a;
+
+	if (o == 'C')
+		return addr_parse(span_str(value), &a) && add(c, "client=", value) ? -1 : bad_value("--client", value, "an address such as 192.0.2.1 or 2001:db8::1");
+	if (o == 'H')
+		return add(c, "host=", value) ? -1 : bad_value("--host", value, "a part of a name, without blanks");
+	return add(c, "rule=", value) ? -1 : bad_value("--rule", value, "the name of a rule");
 }
 
 /* Where the options end well, -1; else the exit code. */
@@ -92,6 +105,7 @@ read_options(struct call *c, int argc, char **argv)
 		{0},
 	};
 	bool drains = strcmp(c->request, "drain") == 0, lists = strcmp(c->request, "sessions") == 0;
+	int  code;
 
 	for (int o; (o = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1;) {
 		switch (o) {
@@ -108,15 +122,15 @@ read_options(struct call *c, int argc, char **argv)
 			if (!drains)
 				break;
 			if (!add_timeout(c, optarg))
-				return bad_value("--timeout", optarg);
+				return bad_value("--timeout", optarg, "a time with its unit, such as 30s or 5m");
 			continue;
 		case 'C':
 		case 'H':
 		case 'R':
 			if (!lists)
 				break;
-			if (!add(c, o == 'C' ? "client=" : o == 'H' ? "host=" : "rule=", optarg))
-				return bad_value(o == 'C' ? "--client" : o == 'H' ? "--host" : "--rule", optarg);
+			if ((code = add_filter(c, o, optarg)) >= 0)
+				return code;
 			continue;
 		case 'h':
 			fputs(usage, stdout);

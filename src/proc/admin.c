@@ -74,7 +74,7 @@ admin_prepare(struct admin *a, const struct conf *c, struct report *r)
 		} else if (was >= 0) {
 			a->next.v[a->next.n++] = a->now.v[was];
 		} else if ((fd = listener_open(e, false, why, sizeof why)) < 0) {
-			report_error(r, g->admin_at, "admin: cannot listen: %s; is another program there, or are privileges missing?", why);
+			report_error(r, g->admin_at, "admin: cannot listen: %s; is another program there, does this machine not have the address, or are privileges missing?", why);
 		} else {
 			a->next.v[a->next.n].asked = a->next.v[a->next.n].bound = *e;
 			a->next.v[a->next.n].fd = fd;

@@ -42,6 +42,7 @@ parent_stop(void *arg)
 	}
 	if (p->state == PARENT_RELOADING)
 		parent_reload_drop(p);
+	upgrade_settle(&p->upgrade);
 	upgrade_abandon(&p->upgrade);
 	if (!p->gentle)
 		notify("STOPPING=1");
@@ -76,6 +77,7 @@ parent_upgraded(void *arg, bool serves, const char *how)
 
 	if (!serves) {
 		log_error("upgrade failed: %s; this program goes on", how);
+		pid_file_write(&p->pid); /* it may have been about to take over */
 		snprintf(text, sizeof text, "not upgraded: %s; the old one goes on", how);
 		commands_upgraded(&p->commands, false, text);
 		parent_go_on(p);

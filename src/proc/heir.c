@@ -251,6 +251,7 @@ on_channel(void *arg, unsigned what)
 {
 	struct heir   *h = arg;
 	struct message m;
+	int            channel;
 	bool           taken;
 
 	(void)what;
@@ -268,10 +269,11 @@ on_channel(void *arg, unsigned what)
 	if (!taken)
 		return;
 	watch_clear(&h->watch);
-	close(h->channel);
+	channel = h->channel;
 	h->channel = -1;
 	h->taken = true;
 	h->on_taken(h->arg);
+	close(channel); /* the one before says that we serve when all is ours */
 }
 
 void

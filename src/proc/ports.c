@@ -335,7 +335,7 @@ place_open(const struct opening *o, const struct conf_listener *l, uint16_t inde
 		report_error(o->r, l->at, "too many addresses: at most %u over all listeners", LISTENER_SLOTS);
 		return;
 	} else if (!open_port(o, slot, w, l->socket_mode, why, sizeof why)) {
-		report_error(o->r, l->at, "cannot listen: %s; is another program there, or are privileges missing?", why);
+		report_error(o->r, l->at, "cannot listen: %s; is another program there, does this machine not have the address, or are privileges missing?", why);
 		return;
 	}
 	slot->index = index;

@@ -16,7 +16,8 @@
 #include "ipc/channel.h"
 #include "proc/member.h"
 
-#define VARIABLE "POSTERN_UPGRADE"
+#define VARIABLE     "POSTERN_UPGRADE"
+#define TAKE_OVER_MS 2000u
 
 static void on_channel(void *arg, unsigned what);
 static void on_deadline(void *arg);
@@ -149,10 +150,27 @@ failed(struct upgrade *u, const char *how)
 	u->on_end(u->arg, false, text);
 }
 
+/* It has taken over. */
+static void
+succeeded(struct upgrade *u)
+{
+	char text[80];
+
+	let_go(u);
+	u->told = false;
+	snprintf(text, sizeof text, "the new program (pid %d) serves", (int)u->pid);
+	u->on_end(u->arg, true, text);
+}
+
 static void
 on_deadline(void *arg)
 {
-	failed(arg, "the new program did not serve within upgrade-timeout, and was ended");
+	struct upgrade *u = arg;
+
+	if (u->told)
+		succeeded(u);
+	else
+		failed(u, "the new program did not serve within upgrade-timeout, and was ended");
 }
 
 static void
@@ -160,15 +178,16 @@ on_channel(void *arg, unsigned what)
 {
 	struct upgrade *u = arg;
 	struct message  m, go = {.type = MSG_GO};
-	char            text[80];
 
 	(void)what;
 	switch (channel_receive(u->channel, &m)) {
 	case CHANNEL_EMPTY:
 		return;
 	case CHANNEL_GONE:
-		/* what became of it is known when it is reaped */
+		/* what became of one that had not taken over is known when it is reaped */
 		watch_clear(&u->watch);
+		if (u->told)
+			succeeded(u);
 		return;
 	case CHANNEL_GOT:
 		break;
@@ -181,9 +200,9 @@ on_channel(void *arg, unsigned what)
 			failed(u, "the new program cannot be reached");
 			return;
 		}
-		let_go(u);
-		snprintf(text, sizeof text, "the new program (pid %d) serves", (int)u->pid);
-		u->on_end(u->arg, true, text);
+		/* it writes the pid file and opens the control socket; then it closes the channel */
+		u->told = true;
+		timer_set(u->loop, &u->deadline, TAKE_OVER_MS);
 	}
 }
 
@@ -195,7 +214,7 @@ upgrade_reaped(struct upgrade *u, pid_t pid, int status)
 	if (!u->pid || pid != u->pid || u->channel < 0)
 		return;
 	/* why it ended may still wait to be read */
-	if (watch_is_set(&u->watch))
+	if (!u->told && watch_is_set(&u->watch))
 		on_channel(u, WATCH_READ);
 	if (u->channel < 0)
 		return;
@@ -207,10 +226,18 @@ upgrade_reaped(struct upgrade *u, pid_t pid, int status)
 void
 upgrade_abandon(struct upgrade *u)
 {
-	if (u->pid > 0 && u->channel >= 0)
+	if (u->pid > 0 && u->channel >= 0 && !u->told)
 		kill(u->pid, SIGKILL); /* its own children see that, take nothing new, and end what they have */
 	let_go(u);
+	u->told = false;
 	u->pid = 0;
+}
+
+void
+upgrade_settle(struct upgrade *u)
+{
+	if (u->told)
+		succeeded(u);
 }
 
 void

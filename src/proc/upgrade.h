@@ -54,6 +54,7 @@ struct upgrade {
 	int          channel;
 	struct watch watch;
 	struct timer deadline;
+	bool         told;    /* that it may take over, which takes it a moment */
 	char         why[1100];
 	/* It serves (pid tells), or it does not and is gone: `how` says so for a person. Called once. */
 	void       (*on_end)(void *arg, bool serves, const char *how);
@@ -69,6 +70,8 @@ upgrade_is_under_way(const struct upgrade *u)
 }
 /* A child of this process ended. */
 void upgrade_reaped(struct upgrade *u, pid_t pid, int status);
+/* One that is taking over this very moment has done so; on_end is called. */
+void upgrade_settle(struct upgrade *u);
 /* Give it up, if it is under way, without a word. */
 void upgrade_abandon(struct upgrade *u);
 void upgrade_clear(struct upgrade *u);

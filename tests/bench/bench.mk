@@ -64,3 +64,13 @@ bench: bench-limits
 bench-limits: postern$(EXEEXT)
 	@echo "== bench_limits"; $(srcdir)/tests/bench/bench_limits.sh .
 .PHONY: bench-limits
+
+# What reloads, the status page, metrics and commands cost traffic.
+EXTRA_PROGRAMS += tunnel_ping
+tunnel_ping_SOURCES = tests/bench/tunnel_ping.c
+tunnel_ping_LDADD = -lpthread
+CLEANFILES += tunnel_ping$(EXEEXT)
+bench: bench-reload
+bench-reload: tunnel_ping$(EXEEXT) postern$(EXEEXT)
+	@echo "== bench_reload"; $(srcdir)/tests/bench/bench_reload.sh .
+.PHONY: bench-reload

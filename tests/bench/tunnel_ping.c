@@ -2,9 +2,9 @@
 /*
  * tunnel_ping: how long a worker lets a tunnel wait. Sends a byte through a tunnel and has it back, every millisecond.
  *
- *   tunnel_ping PROXY_PORT WORKER_PID
+ *   tunnel_ping PROXY_PORT WORKER_PID [TUNNELS]
  *
- * The echo is its own, on 127.0.0.1. SIGUSR1 ends a phase, SIGTERM the last one; each prints: pings, and the worst and the 99.9th of 100 both as the ping saw it
+ * Before that it opens so many tunnels, and holds them. The origin is its own, on 127.0.0.1; "ready" says that the pings begin. SIGUSR1 ends a phase, SIGTERM the last one; each prints: pings, and the worst and the 99.9th of 100 both as the ping saw it
  * and as far as it is the worker's own doing: the time that the worker computed meanwhile. The latter holds on a machine that others use too.
  */
 #include <arpa/inet.h>
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ struct phase {
 
 static struct phase          phase;
 static volatile sig_atomic_t ended, last;
+static int                   origin_fd;
 
 static void
 on_signal(int number)
@@ -55,9 +57,13 @@ now_ns(void)
 static void *
 echo(void *arg)
 {
-	int  fd = accept(*(int *)arg, NULL, NULL), one = 1;
+	int  fd, one = 1;
 	char b[64];
 
+	for (long held = *(long *)arg; held; held--)
+		if (accept(origin_fd, NULL, NULL) < 0)
+			die("accept");
+	fd = accept(origin_fd, NULL, NULL);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	for (ssize_t n; (n = read(fd, b, sizeof b)) > 0;)
 		if (write(fd, b, (size_t)n) != n)
@@ -78,22 +84,27 @@ connect_to(int port)
 	return fd;
 }
 
-static int
-tunnel_open(int proxy_port)
+static unsigned
+origin_start(long *held)
 {
-	static int          listener;
-	struct sockaddr_in  a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t           n = sizeof a;
-	pthread_t           thread;
-	char                head[200], answer[2000];
-	int                 fd, k;
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t          n = sizeof a;
+	pthread_t          thread;
 
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (listener < 0 || bind(listener, (struct sockaddr *)&a, sizeof a) != 0 || listen(listener, 1) != 0 || getsockname(listener, (struct sockaddr *)&a, &n) != 0 ||
-	    pthread_create(&thread, NULL, echo, &listener) != 0)
-		die("echo");
-	fd = connect_to(proxy_port);
-	k = snprintf(head, sizeof head, "CONNECT 127.0.0.1:%u HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", ntohs(a.sin_port), ntohs(a.sin_port));
+	origin_fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (origin_fd < 0 || bind(origin_fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(origin_fd, 128) != 0 || getsockname(origin_fd, (struct sockaddr *)&a, &n) != 0 ||
+	    pthread_create(&thread, NULL, echo, held) != 0)
+		die("origin");
+	return ntohs(a.sin_port);
+}
+
+static int
+tunnel_open(int proxy_port, unsigned port)
+{
+	char head[200], answer[2000];
+	int  fd = connect_to(proxy_port), k;
+
+	k = snprintf(head, sizeof head, "CONNECT 127.0.0.1:%u HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", port, port);
 	if (write(fd, head, (size_t)k) != k || read(fd, answer, sizeof answer) < 12 || memcmp(answer + 9, "200", 3) != 0)
 		die("CONNECT");
 	return fd;
@@ -141,17 +152,29 @@ main(int argc, char **argv)
 {
 	struct sigaction on = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	struct timespec  pause = {0, 1000000};
+	struct rlimit    files;
 	char             path[64], b;
+	unsigned         port;
+	long             held = argc > 3 ? atol(argv[3]) : 0;
 	int              fd;
 
 	if (argc < 3) {
-		fprintf(stderr, "tunnel_ping PROXY_PORT WORKER_PID\n");
+		fprintf(stderr, "tunnel_ping PROXY_PORT WORKER_PID [TUNNELS]\n");
 		return 2;
 	}
 	sigaction(SIGUSR1, &on, NULL);
 	sigaction(SIGTERM, &on, NULL);
 	snprintf(path, sizeof path, "/proc/%d/schedstat", atoi(argv[2]));
-	fd = tunnel_open(atoi(argv[1]));
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	port = origin_start(&held);
+	for (long i = 0, n = held; i < n; i++)
+		tunnel_open(atoi(argv[1]), port);
+	fd = tunnel_open(atoi(argv[1]), port);
+	printf("ready\n");
+	fflush(stdout);
 	while (!last) {
 		uint64_t computed = computed_ns(path), began = now_ns();
 		if (write(fd, "x", 1) != 1 || read(fd, &b, 1) != 1)

@@ -28,6 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flow"))
 
+import borders  # noqa: E402
 import inspected  # noqa: E402
 import log_on  # noqa: E402
 import origin as origins  # noqa: E402
@@ -59,7 +60,7 @@ drain-timeout = 300ms
 tunnel-buffer = 16k
 connect-ports = 443
 http-ports = 80
-
+{gateway}
 [listener edge]
 address = 127.0.0.1:3128
 clients = 127.0.0.1
@@ -105,6 +106,8 @@ auth = none
 action = tunnel
 
 {inside}
+{by_parent}
+{borders}
 [log access]
 file = {folder}/access.json
 format = json
@@ -174,7 +177,7 @@ class Lane:
         if libc.mount(None, b"/", None, ctypes.c_ulong(0x44000), None) != 0:  # MS_REC, MS_PRIVATE
             raise SystemExit(f"run_faults: / cannot be made private: {os.strerror(ctypes.get_errno())}")
         libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: who outlives the parent becomes ours
-        for words in ("link set lo up", *(f"addr add {address}/32 dev lo" for address in (ORIGIN, TRAP, *inspected.NAMES.values()))):
+        for words in ("link set lo up", *(f"addr add {address}/32 dev lo" for address in (ORIGIN, TRAP, borders.PARENT, *inspected.NAMES.values()))):
             subprocess.run(("ip", *words.split()), check=True)
         self.folder = Path(tempfile.mkdtemp(prefix="postern-faults-"))
         self.folder.chmod(0o755)
@@ -188,12 +191,14 @@ class Lane:
         self.traps = [origins.Server(lambda w: w.rest(), address, port)
                       for address, port in ((ORIGIN, 444), (TRAP, 80), (TRAP, 443), ("127.0.0.1", 80), ("127.0.0.1", 443))]
         self.tls = inspected.World(self.folder)
+        self.borders = borders.World(self.tls.folder)
         self.hello = {name: wire.client_hello(name) for name in ("ok.example.net", "evil.example.net")}
         wire.PATIENCE = STEP_S
 
     def forget(self):
         self.http.requests.clear()
         self.tls.forget()
+        self.borders.forget()
         self.echo.heads.clear()
         for trap in self.traps:
             trap.connections = 0
@@ -201,6 +206,7 @@ class Lane:
     def judge(self):
         """Nothing forbidden was ever reached."""
         self.tls.judge()
+        self.borders.judge()
         for trap in self.traps:
             if trap.connections:
                 raise Bad(f"something reached the trap at {trap.address}")
@@ -221,7 +227,7 @@ class Lane:
 # --- one case ---
 
 
-class Case(inspected.Steps):
+class Case(inspected.Steps, borders.Steps):
     """One gateway, and what happens to it. `wish`: what POSTERN_FAIL says; empty: nothing fails, all calls are counted."""
 
     def __init__(self, lane, wish):
@@ -235,6 +241,7 @@ class Case(inspected.Steps):
         log_on.put_users(self.folder, "secret")
         log_on.put_keytab(self.folder / "http.keytab")
         lane.tls.put(self.folder)
+        lane.borders.put(self.folder)
         self.log = self.folder / "calls"
         with open(self.log, "wb") as f:
             f.truncate(8 + ENTRY.size * (ENTRIES if not wish else 8000))
@@ -244,7 +251,9 @@ class Case(inspected.Steps):
 
     def write(self, reloaded=False, auth=FILES):
         (self.folder / "postern.ini").write_text(INI.format(
-            folder=self.folder, auth=auth, inspection=inspected.SECTION.format(folder=self.lane.tls.folder), inside=inspected.RULES, late="late.example.net" if reloaded else "",
+            folder=self.folder, auth=auth, inspection=inspected.SECTION.format(folder=self.lane.tls.folder), inside=inspected.RULES,
+            gateway=borders.GATEWAY.format(folder=self.folder), borders=borders.SECTIONS.format(certificates=self.lane.tls.folder), by_parent=borders.RULES,
+            late="late.example.net" if reloaded else "",
             listener="[listener two]\naddress = 127.0.0.1:3129\nclients = 127.0.0.0/8\n" if reloaded else ""))
 
     def said(self):
@@ -478,6 +487,7 @@ class Case(inspected.Steps):
             self.expect(403, self.step(self.refused_fetch, host), host)
         self.step(self.stranger)
         self.inspected()
+        self.at_the_borders()
         self.log_ons()
 
     def reload(self):

@@ -164,6 +164,18 @@ def test_the_socket_moves_by_a_reload(controlled, folder):
     assert g.command("status", "--control", new).returncode == 0
 
 
+@pytest.mark.parametrize(("words", "hint"), [
+    (("sessions", "--client", "192.0.2.300"), "192.0.2.300: want an address"),
+    (("sessions", "--host", "a b"), "want a part of a name"),
+    (("sessions", "--rule", ""), "want the name of a rule"),
+    (("drain", "--timeout", "5"), "5: want a time with its unit"),
+    (("check", "postern.ini"), "the file is named with -c"),
+])
+def test_what_is_said_wrongly_is_told_with_what_would_be_right(words, hint):
+    done = g.command(*words)
+    assert done.returncode == 2 and hint in done.stderr
+
+
 def test_status_says_what_is_wrong(controlled):
     """A parent that is down, a reload that was refused, and whoever else is there: the admin process."""
     gw = controlled(rules=f"[parent away]\naddress = {w.NOBODY}:3128\nfail-after = 1\n[rule all]\naction = tunnel\nauth = none\nparent = away\n", admin=f"127.0.0.1:{g.free_port()}")

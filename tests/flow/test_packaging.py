@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import gateway as g
-import lab as labs
 import logon
 import wire
 
