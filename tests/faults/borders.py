@@ -76,8 +76,11 @@ class World:
 
     def serve(self, w):
         head = w.until(b"\r\n\r\n")
-        if not head.startswith(b"CONNECT parent.example.net:443 HTTP/1.1\r\n") or OURS not in head:
+        if not head.startswith(b"CONNECT parent.example.net:443 HTTP/1.1\r\n") or (b"\r\nProxy-Authorization:" in head and OURS not in head):
             self.wrong.append(head)
+        if OURS not in head:  # a gateway that cannot read them does without
+            w.send(b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n")
+            return
         w.send(b"HTTP/1.1 200 OK\r\n\r\n")
         while w.more():
             w.send(w.kept)
