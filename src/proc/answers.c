@@ -71,12 +71,15 @@ gather(const struct commands *m, struct totals *t)
 		t->sum.accept_pauses += c->accept_pauses;
 		t->sum.open += m->crew->worker[i].pid ? c->open : 0;
 		t->sum.inspected += c->inspected;
+		t->sum.queued += m->crew->worker[i].pid ? c->queued : 0;
+		t->sum.queued_total += c->queued_total;
+		t->sum.queue_timeouts += c->queue_timeouts;
 		for (unsigned a = 0; a < 4; a++)
 			t->sum.by_action[a] += c->by_action[a];
 		for (unsigned f = 0; f < FAULT_COUNT; f++)
 			t->sum.by_fault[f] += c->by_fault[f];
 		for (uint32_t r = 0; r < RULE_SLOTS; r++)
-			t->requests_open += m->shared->worker[i].rule[r].open;
+			t->requests_open += m->crew->worker[i].pid ? m->shared->worker[i].rule[r].open : 0;
 	}
 }
 
@@ -251,9 +254,10 @@ status_json(const struct commands *m, const struct status *s, FILE *f)
 	parents_json(m, f);
 	fprintf(f, "\"connections\":%" PRIu64 ",\"under_way\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"refused_unread\":%" PRIu64 ",\"refused_limit\":%" PRIu64
 	           ",\"requests\":%" PRIu64 ",\"tunnels\":%" PRIu64 ",\"inspected\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
-	           ",\"guard_closed\":%" PRIu64 ",\"guard_reported\":%" PRIu64 ",\n\"actions\":{",
+	           ",\"guard_closed\":%" PRIu64 ",\"guard_reported\":%" PRIu64 ",\"queued\":%" PRIu64 ",\"queued_total\":%" PRIu64
+	           ",\"queue_timeouts\":%" PRIu64 ",\n\"actions\":{",
 	    c->open, s->t.requests_open, c->accepted, c->refused_unread, c->refused_limit, c->requests, c->tunnels, c->inspected, c->bytes_in, c->bytes_out,
-	    c->guard_closed, c->guard_reported);
+	    c->guard_closed, c->guard_reported, c->queued, c->queued_total, c->queue_timeouts);
 	for (unsigned a = 0; a < 4; a++)
 		fprintf(f, "%s\"%s\":%" PRIu64, a ? "," : "", action_word[a], c->by_action[a]);
 	fprintf(f, "},\"rates\":{\"requests\":%.1f", (double)rate(s->now.requests, m->sample[0].requests, s->span_us) / 10);
@@ -291,6 +295,8 @@ status_text(const struct commands *m, const struct status *s, FILE *f)
 	fprintf(f, "requests      %" PRIu64 " ended, %" PRIu64 ".%" PRIu64 " a second; tunnels among them %" PRIu64 ", inspected %" PRIu64 "; guard closed %" PRIu64
 	           ", reported %" PRIu64 "\n",
 	    c->requests, per_s / 10, per_s % 10, c->tunnels, c->inspected, c->guard_closed, c->guard_reported);
+	if (c->queued_total)
+		fprintf(f, "queue         %" PRIu64 " wait in front of a limit, %" PRIu64 " had to in all; in vain %" PRIu64 "\n", c->queued, c->queued_total, c->queue_timeouts);
 	fprintf(f, "bytes         %s from clients, %s to them, of what has ended\n", size_print(c->bytes_in, in, sizeof in), size_print(c->bytes_out, out, sizeof out));
 	fprintf(f, "decided      ");
 	for (unsigned a = 0; a < 4; a++) {

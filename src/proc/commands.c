@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proc/tell.h"
 
 #define SAMPLE_MS     5000u
 #define PROGRESS_MS   1000u
@@ -307,6 +308,7 @@ on_tick(void *arg)
 	struct command_view v = {0};
 
 	timer_set(m->crew->loop, &m->tick, m->draining ? PROGRESS_MS : SAMPLE_MS);
+	note_clock();
 	if (!m->draining) {
 		m->sample[0] = m->sample[1];
 		answer_sample(m, &m->sample[1]);

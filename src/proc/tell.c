@@ -3,13 +3,17 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "base/clock.h"
 #include "base/log.h"
+
+#define CLOCK_SET_S 2 /* less is how clocks are kept right */
 
 void
 notify(const char *fmt, ...)
@@ -68,4 +72,18 @@ note_counts(const struct conf *c, char *buf, size_t n)
 	struct conf_counts t = conf_count(c);
 
 	conf_counts_print(&t, buf, n);
+}
+
+void
+note_clock(void)
+{
+	static struct log_limit limit;
+	static int64_t          before; /* the day's clock, less the one that nobody sets */
+	static bool             known;
+	int64_t                 now = (int64_t)clock_real_us() - (int64_t)clock_mono_us(), s = (now - before) / 1000000;
+
+	if (known && llabs(s) >= CLOCK_SET_S)
+		log_write_limited(&limit, LOG_LEVEL_WARN, "the clock was set %s by %lld s; connections and deadlines do not go by it", s < 0 ? "back" : "forward", llabs(s));
+	before = now;
+	known = true;
 }

@@ -13,6 +13,8 @@
 void notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Where `p` listens and `other` does not. `c` may be null: without the listeners' names. */
 void say_listening(const struct ports *p, const struct ports *other, const char *what, const struct conf *c);
+/* Says that the clock of the day was set, when it was since the last call. Called every few seconds; deadlines do not go by that clock. */
+void note_clock(void);
 /* What the configuration consists of, in words. */
 void note_counts(const struct conf *c, char *buf, size_t n);
 

@@ -299,6 +299,28 @@ refuse_header(struct session *s, const char *what)
 	end_recorded(s, FAULT_PROXY_HEADER);
 }
 
+static bool
+begins_with(struct span in, struct span what)
+{
+	return in.n >= what.n && memcmp(in.p, what.p, what.n) == 0;
+}
+
+void
+greet_tell_of_stranger(const struct session *s)
+{
+	static struct log_limit limit;
+	char                    text[ADDR_TEXT_MAX];
+	struct span             in = buf_span(&s->in);
+
+	/* version 2 begins with an empty line, which may have been skipped */
+	if (!begins_with(in, SPAN("PROXY ")) && !begins_with(in, SPAN("\r\n\r\n\0\r\nQUIT\n")) && !begins_with(in, SPAN("\0\r\nQUIT\n")))
+		return;
+	addr_print(&s->peer.addr, text);
+	log_write_limited(&limit, LOG_LEVEL_INFO,
+	    "a connection from %s to listener %.*s begins with a PROXY header, and proxy-protocol-from does not name that address: refused", text,
+	    SPAN_ARG(listener_name(s)));
+}
+
 /* The client is known: may it come? False: it ended. */
 static bool
 admit(struct session *s)

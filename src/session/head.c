@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "session/greet.h"
 #include "session/session.h"
 #include "session/target.h"
 
@@ -143,6 +144,7 @@ head_read(struct session *s)
 					session_finish(s, FAULT_NO_MEMORY);
 				return;
 			case PARSE_BAD:
+				greet_tell_of_stranger(s);
 				reply_fault(s, fault);
 				return;
 			case PARSE_MORE:

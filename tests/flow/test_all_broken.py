@@ -208,3 +208,12 @@ def test_traffic_flows_while_everything_else_is_broken(gateway, serve, origin, f
     gw.get("http://origin.example.net/last")
     wire.wait_until(lambda: "/last" in (disk / "near.log").read_text(), "a line on the disk that has room again")
     hangs.close()
+
+
+def test_a_clock_that_is_set_is_told(gateway, folder):
+    if g.sanitized():
+        pytest.skip("the sanitizer wants to be the first library")
+    clock = Clock(folder)
+    gw = gateway(env=clock.env)
+    clock.step(7200)
+    gw.says("warning: the clock was set forward by 7[12]\\d\\d s; connections and deadlines do not go by it")

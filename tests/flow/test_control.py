@@ -89,13 +89,13 @@ def test_lists_tell_their_files_and_how_old_these_are(controlled, folder):
         (folder / name).write_text(f"{name}.example.org\n")
         os.utime(folder / name, (0, time.time() - days * 86400 - 60))
     gw = controlled()
-    gw.write(RULES + "[list files]\nfile = a.list\nfile = b.list\nhost = c.example.org\n")
+    gw.write(RULES + f"[list files]\nfile = {folder}/a.list\nfile = {folder}/b.list\nhost = c.example.org\n")
     assert gw.control("reload").returncode == 0
     one = json.loads(gw.control("lists", "--json").stdout)[1]
-    assert (one["list"], one["hosts"], one["files"]) == ("files", 3, ["a.list", "b.list"])
+    assert (one["list"], one["hosts"], one["files"]) == ("files", 3, [f"{folder}/a.list", f"{folder}/b.list"])
     assert 9 * 86400 < time.time() - one["oldest"] < 10 * 86400
     line, = [line for line in gw.control("lists").stdout.split("\n") if line.startswith("files ")]
-    assert line.endswith("  a.list, b.list") and " 9d" in line
+    assert line.endswith(f"  {folder}/a.list, {folder}/b.list") and " 9d" in line
 
 
 def test_hundreds_of_sessions_are_all_told(controlled, serve):

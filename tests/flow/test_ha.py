@@ -222,14 +222,14 @@ def test_the_address_moves_when_a_balancer_dies(pair, site):
     pair()
     site.become("UP", "UP", name="lb2")
     site.keepalived("lb1")
-    wire.wait_until(lambda: site.has_shared("lb1"), "the address at lb1")
+    wire.wait_until(lambda: site.has_shared("lb1"), "the address at lb1", 2 * wire.PATIENCE)
     site.keepalived("lb2")
     front = (ha.SHARED, ha.PORT)
     with Coming(4, front) as running:
         running.passes(30)
         assert running.failures == []
         site.kill("lb1")
-        wire.wait_until(lambda: site.has_shared("lb2") and not site.has_shared("lb1"), "the address at lb2")
+        wire.wait_until(lambda: site.has_shared("lb2") and not site.has_shared("lb1"), "the address at lb2", 2 * wire.PATIENCE)
         running.passes(30)
         before = len(running.failures)
         site.start("lb1")

@@ -134,6 +134,7 @@ def test_nobody_else_is_believed(gw, header):
         assert c.response().status == 400
     got = gw.record(client="127.0.0.9", fault=lambda fault: fault in ("bad-request-line", "bad-version"))
     assert got["status"] in (400, 505)
+    gw.says("a connection from 127.0.0.9 to listener edge begins with a PROXY header, and proxy-protocol-from does not name that address: refused")
 
 
 @pytest.mark.parametrize("version", ["send-proxy", "send-proxy-v2"])
