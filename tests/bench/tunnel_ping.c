@@ -4,8 +4,10 @@
  *
  *   tunnel_ping PROXY_PORT WORKER_PID [TUNNELS]
  *
- * Before that it opens so many tunnels, and holds them. The origin is its own, on 127.0.0.1; "ready" says that the pings begin. SIGUSR1 ends a phase, SIGTERM the last one; each prints: pings, and the worst and the 99.9th of 100 both as the ping saw it
- * and as far as it is the worker's own doing: the time that the worker computed meanwhile. The latter holds on a machine that others use too.
+ * Before that it opens so many tunnels, and holds them. The origin is its own, on 127.0.0.1; "ready" says that the pings begin. SIGUSR1 ends a phase,
+ * SIGTERM the last one; each prints how many pings there were, and the longest and the 99.9th of 100: as the ping saw it, and as far as it may be the
+ * worker's own doing: what the worker computed meanwhile. The latter says more on a machine that others use too; it is too much where the ping itself had to
+ * wait for a core.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

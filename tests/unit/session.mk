@@ -15,3 +15,8 @@ check_PROGRAMS += test_unserved
 test_unserved_SOURCES = tests/unit/test_unserved.c
 test_unserved_CFLAGS = $(UNIT_CFLAGS)
 test_unserved_LDADD = $(UNIT_LDADD)
+
+check_PROGRAMS += test_sizes
+test_sizes_SOURCES = tests/unit/test_sizes.c
+test_sizes_CFLAGS = $(UNIT_CFLAGS)
+test_sizes_LDADD = $(UNIT_LDADD)
