@@ -2,6 +2,7 @@
 #include "auth/parent_secret.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <nettle/base64.h>
 #include <string.h>
@@ -34,11 +35,27 @@ line_of(const char *text, size_t n, const char **why)
 	return span_of(text, *why ? 0 : len);
 }
 
+/* All of it, or as much as there is room for. Negative: it cannot be read. */
+static ssize_t
+file_read(int fd, char *text, size_t room)
+{
+	size_t  n = 0;
+	ssize_t got;
+
+	while (n < room && (got = pread(fd, text + n, room - n, (off_t)n)) != 0) {
+		if (got < 0 && errno != EINTR)
+			return -1;
+		if (got > 0)
+			n += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
 bool
 parent_secret_read(int fd, struct snapshot_secret *out, const char **why)
 {
 	char        text[LINE_MOST + 4];
-	ssize_t     n = pread(fd, text, sizeof text, 0);
+	ssize_t     n = file_read(fd, text, sizeof text);
 	struct span line;
 
 	out->n = 0;

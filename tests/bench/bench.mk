@@ -74,3 +74,9 @@ bench: bench-reload
 bench-reload: tunnel_ping$(EXEEXT) postern$(EXEEXT)
 	@echo "== bench_reload"; $(srcdir)/tests/bench/bench_reload.sh .
 .PHONY: bench-reload
+
+# What one tunnel and one request cost with everything on, in instructions and system calls.
+bench: bench-edge
+bench-edge: tunnel_ping$(EXEEXT) postern$(EXEEXT)
+	@echo "== bench_edge"; $(srcdir)/tests/bench/bench_edge.sh .
+.PHONY: bench-edge

@@ -190,7 +190,7 @@ def test_a_reload_with_a_key_that_is_no_use_is_refused_and_the_old_one_signs(ins
     spoil(key)
     here.gw.write(here.section.replace(str(key_of(here)), str(key)).replace(str(here.cert), str(cert)) + RULES)
     text = here.gw.reload(ok=False)
-    assert "postern.ini:14: ca-key: " in text and said in text and "generation 1 stays in use" in text
+    assert re.search(r"postern.ini:\d+: ca-key: ", text) and said in text and "generation 1 stays in use" in text
     assert issuer(here, rsa=True) == "Inspection CA"
 
 

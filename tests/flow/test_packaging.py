@@ -26,8 +26,8 @@ action = tunnel
 """
 
 
-def run(*words, code=0, **more):
-    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **more)
+def run(*words, code=0, timeout=300, **more):
+    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, **more)
     assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
@@ -157,7 +157,7 @@ def test_the_debian_package_builds_is_clean_and_holds_a_configuration_that_runs(
     if not shutil.which("dpkg-buildpackage") or not shutil.which("lintian"):
         pytest.skip("no dpkg-buildpackage or lintian")
     out = folder / "out"
-    said = run(CONTRIB / "debian" / "build", out)
+    said = run(CONTRIB / "debian" / "build", out, timeout=900)
     assert not re.search(r"^[EW]: ", said, re.M), said
     package = next(out.glob("postern_*.deb"))
     tree = folder / "tree"
