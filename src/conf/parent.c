@@ -110,12 +110,27 @@ check_judging(struct load *l, const struct conf_rule *rule)
 	    SHOW(rule->name));
 }
 
+/* Where something is sent through a parent, or null. */
+static const struct conf_item *
+first_use(const struct conf *c)
+{
+	const struct conf_rule *rule;
+
+	if (c->gateway.parent.n && !is_direct(&c->gateway.parent))
+		return &c->gateway.parent.v[0];
+	TAILQ_FOREACH (rule, &c->rules, link)
+		if (rule->action != ACTION_DENY && rule->parent.n && !is_direct(&rule->parent))
+			return &rule->parent.v[0];
+	return NULL;
+}
+
 void
 check_parents(struct load *l)
 {
 	const struct conf_parent *p;
 	const struct conf_rule   *rule;
 	const struct conf_gateway *g = &l->c->gateway;
+	const struct conf_item   *to;
 	size_t                    n = 0, rows;
 
 	TAILQ_FOREACH (p, &l->c->parents, link) {
@@ -131,6 +146,6 @@ check_parents(struct load *l)
 	}
 	TAILQ_FOREACH (rule, &l->c->rules, link)
 		check_judging(l, rule);
-	if (g->parent.n && !is_direct(&g->parent) && l->gateway_seen[option_find(SECTION_GATEWAY, SPAN("egress-deny")) - option_table(&rows)].line)
-		report_warn(l->r, g->parent.v[0].at, "where a parent resolves, egress-deny and egress-allow judge only targets that are addresses; the parent has to judge the rest");
+	if (l->gateway_seen[option_find(SECTION_GATEWAY, SPAN("egress-deny")) - option_table(&rows)].line && (to = first_use(l->c)))
+		report_warn(l->r, to->at, "where a parent resolves, egress-deny and egress-allow judge only targets that are addresses; the parent has to judge the rest");
 }
