@@ -339,21 +339,22 @@ sink_retry_ms(const struct sink *s)
 	return s->is_busy ? BUSY_MS : RETRY_US / 1000;
 }
 
-void
+bool
 sink_reopen(struct sink *s)
 {
 	struct sink_try t = {0};
 
 	if (!s->kind->reopen)
-		return;
+		return true;
 	s->kind->reopen(s->arg, &t);
 	s->counts.errors += t.errors;
 	if (t.torn)
 		s->at = entry_start(s);
-	if (!t.errors) {
-		s->retry_us = 0;
-		s->is_busy = false;
-	}
+	if (t.errors)
+		return false;
+	s->retry_us = 0;
+	s->is_busy = false;
+	return true;
 }
 
 struct sink_counts

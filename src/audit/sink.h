@@ -41,8 +41,8 @@ void sink_lost(struct sink *s, uint64_t lines);
 bool     sink_flush(struct sink *s, uint64_t now_us);
 uint64_t sink_retry_ms(const struct sink *s);
 /* Open the path anew (it was renamed) and close the old file; when that fails, the old one stays until it works, which is tried again with
- * sink_flush each second, and the operations log says so. */
-void sink_reopen(struct sink *s);
+ * sink_flush each second, and the operations log says so; false. */
+bool sink_reopen(struct sink *s);
 
 struct sink_counts {
 	uint64_t lines, bytes; /* written */

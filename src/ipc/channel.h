@@ -29,7 +29,7 @@ enum message_type {
 	MSG_KEY,      /* parent to worker, before MSG_SNAPSHOT: descriptor: the private key of TLS for listener `number` of the snapshot to come */
 	MSG_CREDENTIALS, /* parent to worker, before MSG_SNAPSHOT: descriptor: the file of credentials for [parent] `number` of the snapshot to come */
 	MSG_SESSIONS, /* parent to worker: write what is under way to the memfd (as session/list says), in slices; worker: done, `number` as asked */
-	MSG_REOPEN,   /* parent to logger: open all files anew */
+	MSG_REOPEN,   /* parent to logger: open all files anew; logger: `number` of them could not be, data: the first one */
 	MSG_LET_GO    /* worker: descriptor: a block that it does not map any more; the parent holds it a while, so that nobody who carries traffic is the last */
 };
 

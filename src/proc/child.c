@@ -66,9 +66,15 @@ child_say(enum message_type type, uint64_t number)
 void
 child_refuse(uint64_t number, const char *why)
 {
-	struct message m = {.type = MSG_REFUSED, .number = number};
+	child_tell(MSG_REFUSED, number, why);
+}
 
-	snprintf(m.data, sizeof m.data, "%s", why);
+void
+child_tell(enum message_type type, uint64_t number, const char *text)
+{
+	struct message m = {.type = type, .number = number};
+
+	snprintf(m.data, sizeof m.data, "%s", text);
 	m.n = (uint32_t)strlen(m.data);
 	answer(&m);
 }

@@ -42,6 +42,8 @@ bool child_begin(struct child *c, const char *role);
 bool child_listen(struct child *c);
 /* Answer the parent; when that fails, it is as if the parent were gone. */
 void child_say(enum message_type type, uint64_t number);
+/* The same with a text. */
+void child_tell(enum message_type type, uint64_t number, const char *text);
 /* MSG_REFUSED, with the reason. */
 void child_refuse(uint64_t number, const char *why);
 void child_end(struct child *c);

@@ -14,6 +14,7 @@
 
 #define SAMPLE_MS     5000u
 #define PROGRESS_MS   1000u
+#define ROTATE_MS     5000u
 #define CHANGES_LOGGED 20u   /* lines in the operations log */
 #define CHANGES_TOLD   2000u /* and in an answer */
 
@@ -56,9 +57,11 @@ ask_upgrade(struct commands *m, struct control_client *c)
 static void
 ask_rotate(struct commands *m, struct control_client *c)
 {
-	m->doings->rotate(m->parent);
-	control_say(c, '.', c->json ? "{\"result\":\"rotated\"}" : "the files of the access logs are opened anew");
-	control_end(c, 0);
+	c->waits = WAIT_ROTATE;
+	if (m->doings->rotate(m->parent))
+		timer_set(m->crew->loop, &m->rotated, ROTATE_MS);
+	else
+		commands_rotated(m, 0, SPAN(""));
 }
 
 static void
@@ -289,6 +292,26 @@ commands_upgraded(struct commands *m, bool well, const char *how)
 		reply(m, WAIT_RELOAD_TO_COME, true, "upgraded", NULL, line);
 }
 
+void
+commands_rotated(struct commands *m, uint64_t failed, struct span first)
+{
+	char line[1100], text[1300];
+
+	timer_clear(&m->rotated);
+	if (failed)
+		snprintf(text, sizeof text, "not rotated: %" PRIu64 " of the access logs cannot be opened anew, the first of them %s; the operations log says why", failed,
+		    control_escape(first, line, sizeof line));
+	else
+		snprintf(text, sizeof text, "the files of the access logs are opened anew");
+	reply(m, WAIT_ROTATE, failed == 0, failed ? "refused" : "rotated", NULL, text);
+}
+
+static void
+on_rotate_late(void *arg)
+{
+	reply(arg, WAIT_ROTATE, false, "refused", NULL, "not rotated: the logger has not answered; see the operations log");
+}
+
 /* --- drain --- */
 
 static uint64_t
@@ -425,6 +448,7 @@ commands_init(struct commands *m, struct crew *crew, const struct command_doings
 {
 	*m = (struct commands){.crew = crew, .doings = doings, .parent = parent, .started_us = clock_mono_us(), .borrowed = borrowed};
 	timer_init(&m->tick, on_tick, m);
+	timer_init(&m->rotated, on_rotate_late, m);
 }
 
 void
@@ -457,6 +481,7 @@ void
 commands_clear(struct commands *m)
 {
 	timer_clear(&m->tick);
+	timer_clear(&m->rotated);
 	commands_forget(m);
 	if (m->sightings.crew)
 		sightings_clear(&m->sightings);

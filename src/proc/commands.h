@@ -14,7 +14,7 @@
 #include "proc/sightings.h"
 
 /* What a client waits for. */
-enum command_wait { WAIT_NOTHING, WAIT_RELOAD_TO_COME, WAIT_RELOAD, WAIT_DRAIN, WAIT_UPGRADE, WAIT_SESSIONS_TO_COME, WAIT_SESSIONS };
+enum command_wait { WAIT_NOTHING, WAIT_RELOAD_TO_COME, WAIT_RELOAD, WAIT_DRAIN, WAIT_UPGRADE, WAIT_ROTATE, WAIT_SESSIONS_TO_COME, WAIT_SESSIONS };
 
 /* How the gateway is, as its parent knows. */
 struct command_view {
@@ -29,7 +29,7 @@ struct command_doings {
 	void (*reload)(void *parent);
 	void (*drain)(void *parent, uint64_t within_ms); /* UINT64_MAX: as configured */
 	void (*upgrade)(void *parent);
-	void (*rotate)(void *parent);
+	bool (*rotate)(void *parent); /* false: there is no logger now, so nothing to wait for */
 	void (*look)(void *parent, struct command_view *v);
 };
 
@@ -51,6 +51,7 @@ struct commands {
 	void                 *parent;
 	uint64_t              started_us;
 	struct command_sample sample[2]; /* the older first */
+	struct timer          rotated;   /* by then the logger has answered */
 	struct timer          tick;      /* samples; while draining: progress */
 	bool                  draining;
 	bool                  borrowed; /* the socket's file is not ours (yet) */
@@ -75,6 +76,8 @@ void commands_reload_begins(struct commands *m); /* whoever asked until now wait
 void commands_problems(struct commands *m, const struct report *r, const struct conf *c); /* printed on standard error, and told to those */
 void commands_reloaded(struct commands *m, const char *summary);
 void commands_not_reloaded(struct commands *m, const char *why);
+/* The logger has opened its files anew, all but `failed`. */
+void commands_rotated(struct commands *m, uint64_t failed, struct span first);
 void commands_upgraded(struct commands *m, bool well, const char *how);
 void commands_draining(struct commands *m);
 /* The last thing: all is over. */

@@ -245,6 +245,10 @@ heard(struct member *m, const struct message *msg)
 	case MSG_LET_GO:
 		hold_a_while(m->crew, msg);
 		return;
+	case MSG_REOPEN:
+		if (m->crew->on_reopened && msg->n <= CHANNEL_DATA_MAX)
+			m->crew->on_reopened(m->crew->arg, msg->number, span_of(msg->data, msg->n));
+		return;
 	case MSG_SESSIONS:
 		if (m->crew->on_listed)
 			m->crew->on_listed(m->crew->arg, m->index, msg->number);
@@ -383,11 +387,13 @@ crew_forget(struct crew *c)
 	each(c, say_forget, NULL);
 }
 
-void
+bool
 crew_reopen(struct crew *c)
 {
-	if (!member_say(&c->logger, MSG_REOPEN, 0, NULL, 0, NULL, 0))
-		member_close(&c->logger); /* its successor opens them */
+	if (c->logger.channel >= 0 && member_say(&c->logger, MSG_REOPEN, 0, NULL, 0, NULL, 0))
+		return true;
+	member_close(&c->logger); /* its successor opens them */
+	return false;
 }
 
 void

@@ -42,6 +42,7 @@ struct crew {
 	bool          changing; /* between prepare and go or forget: nobody is started until it is clear with what */
 	/* something changed: a child prepared, refused, applied, died */
 	void        (*on_change)(void *arg);
+	void        (*on_reopened)(void *arg, uint64_t failed, struct span first); /* the logger has opened its files anew, all but so many; null: nobody asks */
 	void        (*on_listed)(void *arg, uint32_t worker, uint64_t number); /* a worker has listed its sessions; null: nobody asks */
 	void        (*on_ended)(void *arg, pid_t pid, int status); /* any child of this process, also one that the crew did not start; null: nobody wants to know */
 	void         *arg;
@@ -64,7 +65,8 @@ void crew_forget(struct crew *c);
 bool crew_has_applied(const struct crew *c, uint64_t generation);
 /* End those that live and do not; they are started again. */
 void crew_kill_late(struct crew *c);
-void crew_reopen(struct crew *c);
+/* False: there is no logger now; the next one opens them. */
+bool crew_reopen(struct crew *c);
 /* `gentle`: idle connections are not closed, but have the keepalive-timeout to ask once more. */
 void crew_drain_workers(struct crew *c, uint64_t within_ms, bool gentle);
 void crew_end_logger(struct crew *c);

@@ -479,15 +479,18 @@ logger_add_ring(struct logger *l, int fd)
 	return true;
 }
 
-void
-logger_reopen(struct logger *l)
+unsigned
+logger_reopen(struct logger *l, const char **first)
 {
-	bool more;
+	unsigned failed = 0;
+	bool     more;
 
 	drain(l, &more);
 	for (unsigned i = 0; i < l->n_outs; i++)
-		sink_reopen(l->outs[i].sink);
+		if (!sink_reopen(l->outs[i].sink) && failed++ == 0)
+			*first = sink_path(l->outs[i].sink);
 	timer_set(l->loop, &l->poll, 0);
+	return failed;
 }
 
 struct logger *

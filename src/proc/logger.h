@@ -55,8 +55,8 @@ struct logger *logger_new(struct loop *loop, const struct logger_config *c);
 /* Writes all that is in the rings now, with one last try for logs in trouble. */
 void logger_free(struct logger *l);
 bool logger_add_ring(struct logger *l, int fd);
-/* Rotation: every path is opened anew. */
-void logger_reopen(struct logger *l);
+/* Rotation: every path is opened anew. How many could not be; `first` is then the path of the first. */
+unsigned logger_reopen(struct logger *l, const char **first);
 /* What is in the rings goes to the old logs; those whose place stays keep their file, connection, spool and lines that wait. False: out of memory or a bad format; nothing changed. */
 bool logger_reconfigure(struct logger *l, const struct logger_log *logs, unsigned n_logs);
 

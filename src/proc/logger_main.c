@@ -148,6 +148,15 @@ on_last(void *arg)
 }
 
 static void
+reopen(struct logging *l)
+{
+	const char *first = "";
+	unsigned    failed = l->logger ? logger_reopen(l->logger, &first) : 0;
+
+	child_tell(MSG_REOPEN, failed, first);
+}
+
+static void
 on_message(void *arg, struct message *m)
 {
 	struct logging *l = arg;
@@ -172,8 +181,7 @@ on_message(void *arg, struct message *m)
 		l->next = NULL;
 		break;
 	case MSG_REOPEN:
-		if (l->logger)
-			logger_reopen(l->logger);
+		reopen(l);
 		break;
 	case MSG_DRAIN:
 		loop_stop(l->child.loop);

@@ -459,6 +459,22 @@ on_usr1(void *arg)
 	crew_reopen(&p->crew);
 }
 
+static bool
+parent_rotate(void *arg)
+{
+	struct parent *p = arg;
+
+	return crew_reopen(&p->crew);
+}
+
+static void
+on_reopened(void *arg, uint64_t failed, struct span first)
+{
+	struct parent *p = arg;
+
+	commands_rotated(&p->commands, failed, first);
+}
+
 /* What all processes share, before anything counts. */
 static bool
 parent_share(struct parent *p)
@@ -488,7 +504,7 @@ on_ended(void *arg, pid_t pid, int status)
 	upgrade_reaped(&p->upgrade, pid, status);
 }
 
-static const struct command_doings doings = {.reload = parent_reload, .drain = parent_drain, .upgrade = parent_upgrade, .rotate = on_usr1, .look = parent_look};
+static const struct command_doings doings = {.reload = parent_reload, .drain = parent_drain, .upgrade = parent_upgrade, .rotate = parent_rotate, .look = parent_look};
 
 static bool
 watch_signals(struct parent *p)
@@ -558,6 +574,7 @@ parent_begin(struct parent *p)
 			note_counts(c, p->holds, sizeof p->holds);
 			say_listening(p->ports, NULL, "listening on", c);
 			p->crew.on_change = on_change;
+			p->crew.on_reopened = on_reopened;
 			p->crew.on_listed = on_listed;
 			p->crew.on_ended = on_ended;
 			p->crew.arg = p;

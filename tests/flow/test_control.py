@@ -4,6 +4,8 @@
 import grp
 import json
 import os
+import pwd
+import shutil
 import signal
 import socket
 import stat
@@ -210,7 +212,24 @@ def test_rotate_opens_the_access_logs_anew(controlled, origin):
     gw.record(status=200)
     gw.access.rename(gw.access.with_suffix(".1"))
     assert gw.control("rotate").returncode == 0
-    wire.wait_until(gw.access.exists, "the new file")
+    assert gw.access.exists(), "it was there before the answer"
+
+
+def test_rotate_says_what_could_not_be_opened_anew(controlled, folder):
+    logs = folder / "logs"
+    logs.mkdir()
+    os.chown(logs, pwd.getpwnam("nobody").pw_uid, -1)
+    gw = controlled(more=f"[log gone]\nfile = {logs}/a.log\n")
+    wire.wait_until((logs / "a.log").exists, "the file")
+    shutil.rmtree(logs)
+    said = gw.control("rotate")
+    assert said.returncode == 1 and f"1 of the access logs cannot be opened anew, the first of them {logs}/a.log" in said.stderr, said
+    os.kill(gw.pids("logger")[0], signal.SIGSTOP)
+    try:
+        said = gw.control("rotate", "--json")
+    finally:
+        os.kill(gw.pids("logger")[0], signal.SIGCONT)
+    assert said.returncode == 1 and json.loads(said.stdout)["result"] == "refused" and "has not answered" in said.stdout, said
 
 
 def test_a_second_instance_is_refused_and_the_first_goes_on(controlled, folder):

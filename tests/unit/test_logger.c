@@ -305,13 +305,14 @@ test_rotation_loses_no_line(void **state)
 	struct logger_log    log = log_to("log", LOG_CUSTOM, "%{id}note");
 	struct logger_config c = {&ring_fd, 1, wake_fd, &log, 1, NULL, NULL};
 	struct logger       *l = logger_new(loop, &c);
+	const char          *shut = NULL;
 	char                 text[64] = {0};
 	FILE                *f;
 
 	(void)state;
 	assert_true(put(ring, 1, 1));
 	assert_int_equal(rename("log", "log.1"), 0);
-	logger_reopen(l);
+	assert_int_equal(logger_reopen(l, &shut), 0);
 	assert_true(put(ring, 2, 1));
 	logger_free(l);
 	f = fopen("log.1", "r");
