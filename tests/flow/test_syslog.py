@@ -110,7 +110,7 @@ def test_what_was_spooled_survives_logger_and_gateway(gateway, origin_kept, plai
     plain.kill()
     gw = gateway(more=log_to(f"tcp:127.0.0.1:{plain.tcp}", "spool = spool"))
     ask(gw, 0, 20)
-    wire.wait_until(lambda: (gw.folder / "spool").stat().st_size > 5000, "a spool with lines")
+    wire.wait_until(lambda: (gw.folder / "spool").exists() and (gw.folder / "spool").stat().st_size > 5000, "a spool with lines")
     gw.native_lines(20)
     os.kill(gw.pids("logger")[0], signal.SIGKILL)
     ask(gw, 20, 20)

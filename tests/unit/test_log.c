@@ -41,7 +41,7 @@ say(enum log_level level)
 static void
 said(enum log_level level, enum journal journal, char buf[4096])
 {
-	int         fd = memfd_create("stderr", 0), status;
+	int         fd = memfd_create("stderr", 0), status = -1;
 	struct stat st;
 	char        stream[64];
 	ssize_t     n;

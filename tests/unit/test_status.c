@@ -157,7 +157,7 @@ test_what_is_counted_comes_out_in_both(void **state)
 		"<dd data-figure=\"traffic.decided_per_second\" data-kind=\"rate\">4.5/s</dd>",
 		"<dd data-figure=\"latency.connect_p95_ms\" data-kind=\"ms\">1.9\xc2\xa0ms</dd>",
 		"<dd data-figure=\"latency.request_p95_ms\" data-kind=\"ms\">\xe2\x80\x93</dd>",
-		"<th scope=\"row\" class=\"text\">a.example</th><td class=\"count\">3</td><td class=\"count\">1</td><td class=\"bytes minor\">77\xc2\xa0" "B</td>",
+		"<th scope=\"row\" class=\"text\">a.example</th><td class=\"count\">3</td><td class=\"count\">1</td><td class=\"bytes minor\">77\xc2\240B</td>",
 		"<tr data-is=\"unused\"><td class=\"number minor\">1</td><th scope=\"row\" class=\"text\">first</th>",
 		"<td class=\"ago\">10\xc2\xa0s ago</td>",
 		"<td class=\"ago\">never</td>",
