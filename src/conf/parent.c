@@ -131,7 +131,7 @@ check_parents(struct load *l)
 	const struct conf_rule   *rule;
 	const struct conf_gateway *g = &l->c->gateway;
 	const struct conf_item   *to;
-	size_t                    n = 0, rows;
+	size_t                    n = 0;
 
 	TAILQ_FOREACH (p, &l->c->parents, link) {
 		bool used = names_parent(&g->parent, p->name);
@@ -146,6 +146,6 @@ check_parents(struct load *l)
 	}
 	TAILQ_FOREACH (rule, &l->c->rules, link)
 		check_judging(l, rule);
-	if (l->gateway_seen[option_find(SECTION_GATEWAY, SPAN("egress-deny")) - option_table(&rows)].line && (to = first_use(l->c)))
+	if (l->c->gateway.egress_deny.n && (to = first_use(l->c)))
 		report_warn(l->r, to->at, "where a parent resolves, egress-deny and egress-allow judge only targets that are addresses; the parent has to judge the rest");
 }

@@ -75,15 +75,18 @@ def ask(request, here):
         connect, code = status.split()
         return int(connect), int(code), body
 
+    run.name = request.param.strip("-")
     return run
 
 
 def test_users_are_asked_at_connect_and_named_in_each_line(here, ask):
     assert ask("/")[:2] == (407, 0)
-    connect, status, body = ask("/x", "alice:a")
+    url = f"{SITE}/by-{ask.name}"
+    connect, status, body = ask(f"/by-{ask.name}", "alice:a")
     assert (connect, status, body) == (200, 200, "GET corp")
-    inner, outer = wire.wait_until(lambda: (found := [line for line in here.gw.records() if line["status"] != 407])[1:] and found, "two lines")[-2:]
-    assert (inner["method"], inner["user"], inner["rule"], inner["status"], inner["url"]) == ("GET", "alice", "all", 200, f"{SITE}/x"), inner
+    inner = here.gw.record(url=url)
+    outer = here.gw.record(method="CONNECT", session=inner["session"])
+    assert (inner["method"], inner["user"], inner["rule"], inner["status"], inner["url"]) == ("GET", "alice", "all", 200, url), inner
     assert (outer["method"], outer["user"], outer["auth_scheme"], outer["session"]) == ("CONNECT", "alice", "Basic", inner["session"]), outer
     assert ":a" not in here.gw.access.read_text()
 
