@@ -25,6 +25,15 @@ FIRST_HALF = re.compile(r"test_([a-c]|kerberos|lab|limits|many)")
 
 def pytest_addoption(parser):
     parser.addoption("--half", type=int, choices=(1, 2), help="only these tests; make check-flow FLOW_JOBS=2 runs both at once")
+    parser.addoption("--share", metavar="K/N", help="only one of N shares of the files, the K-th from 0 on")
+
+
+def share(config, items):
+    """The items of this share: every N-th file."""
+    number, of = (int(word) for word in config.getoption("share").split("/"))
+    names = sorted({item.path.name for item in items})
+    mine = {name for place, name in enumerate(names) if place % of == number % of}
+    return [item for item in items if item.path.name in mine]
 
 
 def pytest_configure(config):
@@ -39,6 +48,10 @@ def pytest_collection_modifyitems(config, items):
         others = [item for item in items if bool(FIRST_HALF.match(item.path.name)) != (half == 1)]
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
+    if config.getoption("share"):
+        mine = share(config, items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in mine])
+        items[:] = mine
     if config.flow_reason:
         for item in items:
             item.add_marker(pytest.mark.skip(reason=config.flow_reason))
