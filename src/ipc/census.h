@@ -26,7 +26,6 @@ struct census {
 	_Atomic uint64_t started_real_us, generation, reloaded_real_us;
 	_Atomic uint64_t reloads, reloads_refused;
 	_Atomic bool     reload_failed; /* the last one was refused */
-	_Atomic uint64_t drain_until_real_us; /* while draining */
 	_Atomic uint32_t n; /* of process[] */
 	struct census_process process[CENSUS_PROCESSES];
 };

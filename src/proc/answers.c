@@ -381,6 +381,16 @@ rule_sum(const struct commands *m, uint32_t slot, struct rule_counters *sum)
 	}
 }
 
+/* null: it never happened. */
+static const char *
+milliseconds_or_null(uint64_t real_us, char *buf, size_t n)
+{
+	if (!real_us)
+		return "null";
+	snprintf(buf, n, "%" PRIu64, real_us / 1000);
+	return buf;
+}
+
 static void
 fill_rules(const struct commands *m, const void *what, FILE *f)
 {
@@ -396,9 +406,9 @@ fill_rules(const struct commands *m, const void *what, FILE *f)
 		rule_sum(m, r.slot, &n);
 		if (*json) {
 			fprintf(f, "%c{\"rule\":%s,\"where\":%s,\"action\":\"%s\",\"hits\":%" PRIu64 ",\"open\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
-			           ",\"last_hit_ms\":%" PRIu64 "}\n",
+			           ",\"last_hit_ms\":%s}\n",
 			    i ? ',' : '[', control_escape_json(r.name, name, sizeof name), control_escape_json(span_str(r.where), where, sizeof where),
-			    action_word[r.action], n.requests, n.open, n.bytes_in, n.bytes_out, n.last_real_us / 1000);
+			    action_word[r.action], n.requests, n.open, n.bytes_in, n.bytes_out, milliseconds_or_null(n.last_real_us, age, sizeof age));
 			continue;
 		}
 		if (n.last_real_us && now > n.last_real_us)

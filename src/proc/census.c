@@ -25,13 +25,6 @@ census_state(struct shared *s, enum gateway_state state)
 }
 
 void
-census_draining(struct shared *s, uint64_t within_ms)
-{
-	s->census.drain_until_real_us = clock_real_us() + within_ms * 1000;
-	s->census.state = GATEWAY_DRAINING;
-}
-
-void
 census_applied(struct shared *s, uint64_t generation)
 {
 	s->census.generation = generation;

@@ -14,8 +14,6 @@ struct member;
 
 void census_begin(struct shared *s);
 void census_state(struct shared *s, enum gateway_state state);
-/* What draining ends with, at the latest. */
-void census_draining(struct shared *s, uint64_t within_ms);
 /* A configuration is in use: the first, or a reload's. */
 void census_applied(struct shared *s, uint64_t generation);
 /* A reload changed nothing: its files are wrong, or a process could not use it. */

@@ -341,6 +341,7 @@ on_tick(void *arg)
 	for (struct control_client *c = NULL; (c = control_next(m->control, c));)
 		if (c->waits == WAIT_DRAIN)
 			control_say(c, '.', c->json ? "{\"state\":\"draining\",\"connections\":%" PRIu64 ",\"seconds_left\":%" PRIu64 "}" :
+			            connections(m) == 1 ? "draining: %" PRIu64 " connection left, %" PRIu64 " s left" :
 			            "draining: %" PRIu64 " connections left, %" PRIu64 " s left", connections(m), (v.left_ms + 999) / 1000);
 }
 
@@ -364,7 +365,10 @@ commands_drained(struct commands *m)
 
 	for (uint32_t i = 0; m->shared && i < m->shared->n_workers; i++)
 		cut += m->shared->worker[i].counters.by_fault[FAULT_DRAINED];
-	snprintf(text, sizeof text, cut ? "stopped: %" PRIu64 " requests or tunnels were cut off" : "stopped: nothing was cut off", cut);
+	if (cut)
+		snprintf(text, sizeof text, "stopped: %" PRIu64 " request%s cut off", cut, cut == 1 ? " or tunnel was" : "s or tunnels were");
+	else
+		snprintf(text, sizeof text, "stopped: nothing was cut off");
 	free(m->problems);
 	m->problems = NULL;
 	reply(m, WAIT_DRAIN, true, "drained", NULL, text);

@@ -20,7 +20,7 @@ leave(struct parent *p, uint64_t within_ms, bool gentle)
 	p->state = PARENT_DRAINING;
 	p->gentle = gentle;
 	p->cut_at_us = clock_mono_us() + within_ms * 1000;
-	census_draining(p->shared, within_ms);
+	census_state(p->shared, GATEWAY_DRAINING);
 	timer_set(p->loop, &p->deadline, within_ms + LATE_MS);
 	crew_drain_workers(&p->crew, within_ms, gentle);
 	/* new clients are refused at once, not left in a queue that nobody reads; after an upgrade another process has these sockets too */
@@ -51,7 +51,7 @@ parent_stop(void *arg)
 		log_info("new connections are taken for %" PRIu64 ".%03" PRIu64 " s more", p->delay_ms / 1000, p->delay_ms % 1000);
 		p->state = PARENT_LEAVING;
 		p->cut_at_us = clock_mono_us() + (p->delay_ms + p->drain_ms) * 1000;
-		census_draining(p->shared, p->delay_ms + p->drain_ms);
+		census_state(p->shared, GATEWAY_DRAINING);
 		timer_set(p->loop, &p->deadline, p->delay_ms);
 	} else {
 		leave(p, p->drain_ms, false);

@@ -47,11 +47,11 @@ def raw(path, data=b"", shut=True):
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(wire.PATIENCE)
         s.connect(str(path))
+        parts = []
         try:
             s.sendall(data)
             if shut:
                 s.shutdown(socket.SHUT_WR)
-            parts = []
             while part := s.recv(65536):
                 parts.append(part)
         except OSError:  # closed before all was sent
@@ -199,7 +199,7 @@ def test_drain_tells_how_it_goes_and_ends_in_time(controlled, serve, folder):
         t.send("hello").exactly(5)
         said = gw.control("drain", "--timeout", "1500ms")
         assert said.returncode == 0
-        assert "draining: 1 connections left, 2 s left" in said.stdout and said.stdout.count("1 requests or tunnels were cut off") == 1
+        assert "draining: 1 connection left, 2 s left" in said.stdout and said.stdout.count("1 request or tunnel was cut off") == 1
     assert gw.child.wait(wire.PATIENCE) == 0
     assert not (folder / "control.sock").exists() and not (folder / "postern.pid").exists()
     gone = gw.control("status")
