@@ -324,12 +324,30 @@ connections(const struct commands *m)
 	return n;
 }
 
+/* Where memory was short, the next tick tries again; who has connected meanwhile waits. */
+static void
+answer_begin(struct commands *m)
+{
+	static struct log_limit limit;
+
+	m->control = control_new(m->crew->loop, on_request, m);
+	if (!m->control) {
+		log_write_limited(&limit, LOG_LEVEL_WARN, "control: out of memory: nobody is answered for now");
+		return;
+	}
+	control_on_gone(m->control, on_gone);
+	sightings_init(&m->sightings, m->crew, m->control);
+	control_listen(m->control, m->place);
+}
+
 static void
 on_tick(void *arg)
 {
 	struct commands    *m = arg;
 	struct command_view v = {0};
 
+	if (!m->control)
+		answer_begin(m);
 	timer_set(m->crew->loop, &m->tick, m->draining ? PROGRESS_MS : SAMPLE_MS);
 	note_clock();
 	if (!m->draining) {
@@ -469,15 +487,9 @@ commands_start(struct commands *m, const struct shared *shared)
 {
 	m->shared = shared;
 	m->borrowed = false;
-	m->control = control_new(m->crew->loop, on_request, m);
-	if (!m->control)
-		log_warn("control: out of memory: nobody is answered");
-	else
-		control_on_gone(m->control, on_gone);
-	sightings_init(&m->sightings, m->crew, m->control);
 	if (m->place)
 		control_place_use(m->place);
-	control_listen(m->control, m->place);
+	sightings_init(&m->sightings, m->crew, NULL);
 	on_tick(m);
 }
 
