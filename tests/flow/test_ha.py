@@ -139,7 +139,8 @@ def test_one_killed_costs_its_own_tunnels_only(pair, site):
         running.passes(60)
         site.become("DOWN", "UP")
         lost = len(running.failures)
-        assert lost <= 6, "at most what was under way there"
+        # what was under way there; and who comes again at once may meet another process of the same machine, which dies a moment later
+        assert lost <= 2 * 6, running.failures
         running.passes(60)
         tunnels.passes()
         assert len(running.stop()) == lost
