@@ -145,7 +145,7 @@ def test_one_killed_costs_its_own_tunnels_only(pair, site):
         running.passes(60)
         tunnels.passes()
         assert len(running.stop()) == lost
-    assert open_at(two) == 60 - len(tunnels.broken)
+    wire.wait_until(lambda: open_at(two) == 60 - len(tunnels.broken), "the others' end at the second")
     assert 0 < len(tunnels.broken) < 60
     tunnels.stop()
     one.start()
