@@ -202,14 +202,11 @@ heard(struct member *m, const struct message *msg)
 		admin_kill(a);
 		break;
 	case MSG_APPLIED:
-		m->applied = msg->number;
-		census_uses(m, msg->number);
+		member_applied(m, msg->number);
 		if (msg->number != m->crew->generation)
 			break;
 		timer_clear(&a->follow);
-		if (m->state != MEMBER_SERVING && m->starts > 1)
-			member_tell(m, again_limit, LOG_LEVEL_INFO, "%s (pid %d) is there again", m->name, (int)m->pid);
-		m->state = MEMBER_SERVING;
+		member_serves(m);
 		break;
 	default:
 		break;

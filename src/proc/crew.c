@@ -236,11 +236,8 @@ heard(struct member *m, const struct message *msg)
 		}
 		break;
 	case MSG_APPLIED:
-		m->applied = msg->number;
-		census_uses(m, msg->number);
-		if (m->state != MEMBER_SERVING && m->starts > 1)
-			member_tell(m, again_limit, LOG_LEVEL_INFO, "%s (pid %d) is there again", m->name, (int)m->pid);
-		m->state = MEMBER_SERVING;
+		member_applied(m, msg->number);
+		member_serves(m);
 		break;
 	case MSG_LET_GO:
 		hold_a_while(m->crew, msg);

@@ -140,3 +140,18 @@ member_end_text(int status, char *buf, size_t n)
 		snprintf(buf, n, "ended with exit code %d", WEXITSTATUS(status));
 	return buf;
 }
+
+void
+member_applied(struct member *m, uint64_t generation)
+{
+	m->applied = generation;
+	census_uses(m, generation);
+}
+
+void
+member_serves(struct member *m)
+{
+	if (m->state != MEMBER_SERVING && m->starts > 1)
+		member_tell(m, again_limit, LOG_LEVEL_INFO, "%s (pid %d) is there again", m->name, (int)m->pid);
+	m->state = MEMBER_SERVING;
+}

@@ -52,6 +52,9 @@ void member_close(struct member *m);
 	((m)->deaths <= MEMBER_TOLD ? log_write(level, __VA_ARGS__) : log_write_limited(&(m)->limit, level, __VA_ARGS__))
 /* It has ended: counts deaths that come soon after the start. */
 void member_died(struct member *m);
+/* It uses this configuration; it does its work. */
+void member_applied(struct member *m, uint64_t generation);
+void member_serves(struct member *m);
 /* Until the next try at it. */
 uint64_t member_pause_ms(const struct member *m);
 /* How it ended, for a person. */

@@ -2,6 +2,7 @@
 #include "session/queue.h"
 
 #include "session/session.h"
+#include "session/way.h"
 
 static void on_wake(void *arg, unsigned what);
 static void on_look(void *arg);
@@ -20,12 +21,6 @@ queue_clear(struct gateway *gw)
 {
 	watch_clear(&gw->queue.wake);
 	timer_clear(&gw->queue.timer);
-}
-
-static const struct rule_way *
-way_of(const struct request *r)
-{
-	return policy_rule_way(r->snap->policy, r->verdict.rule);
 }
 
 static bool

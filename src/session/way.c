@@ -195,13 +195,16 @@ by_order(const struct session *s, const struct rule_way *way, bool weighty)
 	return -1;
 }
 
-/* All are down. One that nobody checks may have come back unseen. */
+/* One that is down, and that nobody checks, may have come back unseen: now and then a request finds out, and goes on to the next if it has not. */
 static int
-by_chance(const struct session *s, const struct rule_way *way)
+by_chance(const struct session *s, const struct rule_way *way, bool weighty)
 {
 	for (unsigned i = 0; i < way->n_parents; i++) {
 		const struct snapshot_parent *p = parent_at(s->req->snap, way->parent[i]);
-		if (!(s->req->tried & 1u << i) && !p->health_interval_ms && parents_claim(way_health(s->gw, p), loop_now_us(s->gw->loop), AGAIN_US))
+		struct parent_health         *state = way_health(s->gw, p);
+		if (p->health_interval_ms || (weighty && !p->weight) || s->req->tried & 1u << i || !atomic_load_explicit(&state->down, memory_order_relaxed))
+			continue;
+		if (parents_claim(state, loop_now_us(s->gw->loop), AGAIN_US))
 			return (int)i;
 	}
 	return -1;
@@ -216,6 +219,8 @@ choose(struct session *s, const struct rule_way *way)
 	for (unsigned k = 0; s->origin && s->origin->way && k < way->n_parents; k++)
 		if (serves(s, way, k) && key_of(s, (uint16_t)(way->parent[k] + 1)) == s->origin->way)
 			return (int)k;
+	if ((i = by_chance(s, way, true)) >= 0)
+		return i;
 	if (s->req->snap->set->parent_balance == BALANCE_ROUND_ROBIN)
 		i = by_weight(s, way, s->gw->parent_turn++, false);
 	else if (s->req->snap->set->parent_balance == BALANCE_CLIENT)
@@ -224,7 +229,7 @@ choose(struct session *s, const struct rule_way *way)
 		i = by_order(s, way, true);
 	if (i < 0)
 		i = by_order(s, way, false);
-	return i < 0 ? by_chance(s, way) : i;
+	return i < 0 ? by_chance(s, way, false) : i;
 }
 
 bool

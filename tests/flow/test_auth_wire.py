@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Log-ons byte by byte, by NTLM that winbind checks and that a file of hashes checks: forgeries, what is bound to a connection and to whom, bodies."""
 
+import collections
+
 import lab as labs
 import logon
 import origin as origins
@@ -256,7 +258,8 @@ def test_a_body_of_2_mib_arrives_once_and_whole(lab, no_negotiate, serve, big, h
     [request] = origin.requests
     assert request.method == "POST" and request.body == big.read_bytes() and not request["proxy-authorization"]
     assert no_negotiate.record(status=200, url=url)["user"] == user
-    assert [line["fault"] for line in no_negotiate.records() if line["url"] == url] == [*LEGS[how], None]
+    # in the order in which they ended: what came with a body in vain may end after what came next, on another connection
+    assert collections.Counter(line["fault"] for line in no_negotiate.records() if line["url"] == url) == collections.Counter([*LEGS[how], None])
 
 
 def test_nobody_is_challenged_before_the_domain_has_told_our_name(lab, lab_gateway):

@@ -227,8 +227,11 @@ def test_an_expectation_that_is_met(curl):
 
 
 def test_an_expectation_that_is_refused_before_the_body_was_sent(curl):
-    done = curl("-v", "-H", "Expect: 100-continue", "--expect100-timeout", "20", "-d", "x" * 5000, "-w", "%{http_code} %{size_upload}", "-o", "/dev/null", f"{SITE}/refuse")
+    """Over HTTP/2 curl then ends its stream short of its own content-length, which is malformed (RFC 9113 8.1.1): whether that comes before the end of the answer is chance."""
+    done = curl("-v", "-H", "Expect: 100-continue", "--expect100-timeout", "20", "-d", "x" * 5000, "-w", "%{http_code} %{size_upload}", "-o", "/dev/null", f"{SITE}/refuse",
+                check=False)
     assert done.stdout == b"413 0" and b" 100 " not in done.stderr
+    assert done.returncode == 0 or (done.returncode == 92 and b"HTTP/2 413" in done.stderr), (done.returncode, done.stderr)
 
 
 # --- connections ---

@@ -4,7 +4,6 @@
 import hashlib
 import signal
 import ssl
-import threading
 
 import pytest
 
@@ -62,10 +61,7 @@ def test_curl_speaks_tls_to_the_proxy(edge, world, site):
 
 def test_each_end_of_a_tunnel_over_http_1_ends_on_its_own(edge, echo):
     with edge.tunnel(ECHO) as t:
-        writer = threading.Thread(target=t.send, args=(BIG,))
-        writer.start()
-        assert t.exactly(len(BIG)) == BIG
-        writer.join()
+        assert t.both_ways(BIG, len(BIG)) == BIG
         t.sock.unwrap().close()  # close_notify, and the other's
     assert edge.gw.record(method="CONNECT", port=8443, fault=None)["bytes_out"] > len(BIG)
 

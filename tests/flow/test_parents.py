@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 
 import gateway as gateways
 import inspection
@@ -228,6 +229,27 @@ def test_the_next_parent_takes_over_and_a_dead_one_is_left_alone(gateway, upstre
         assert gw.get("http://origin.example.net/").status == 200
     assert gw.says(r"parent dead is down: connect-refused, 2 times in a row")
     assert all(line["parent"] == "up" for line in gw.records())
+
+
+def test_a_dead_parent_that_nobody_checks_is_used_again_once_it_is_back(gateway, serve):
+    """health-interval = 0: a request finds out now and then, and goes on to the next where it has not come back."""
+    def pair(wire, head):
+        wire.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        wire.rest()
+
+    address = ("127.0.0.1", gateways.free_port())
+    second = silent(serve, pair)
+    gw = gateway(through(section("first", address, fail_after=1), section("second", place(second))), parent="first second")
+    gw.tunnel("origin.example.net:443").close()
+    assert gw.record()["parent"] == "second" and gw.says(r"parent first is down")
+    serve(origins.Script, pair, *address)
+
+    def first_again():
+        time.sleep(0.25)  # between two requests
+        gw.tunnel("origin.example.net:443").close()
+        return any(line["parent"] == "first" for line in gw.records())
+
+    wire.wait_until(first_again, "the first parent, within the ten seconds between two tries", 20)
 
 
 def test_all_down_is_refused_or_goes_straight_as_configured(gateway, origin):

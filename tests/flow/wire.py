@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import select
 import socket
 import ssl
 import struct
@@ -82,6 +83,22 @@ class Wire:
                 raise Closed(f"closed after {len(self.kept)} of {n} bytes")
         out, self.kept = self.kept[:n], self.kept[n:]
         return out
+
+    def both_ways(self, data, n):
+        """Send `data` while n bytes are read, in one thread: an SSL object serves no two at the same time."""
+        waits = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+        self.sock.setblocking(False)
+        while data or len(self.kept) < n:
+            with contextlib.suppress(*waits):
+                data = data[self.sock.send(data[:16384]):] if data else data
+            with contextlib.suppress(*waits):
+                while len(self.kept) < n:
+                    if not self.more():
+                        raise Closed(f"closed after {len(self.kept)} of {n} bytes")
+            if data or len(self.kept) < n:
+                assert any(select.select([self.sock], [self.sock] if data else [], [], PATIENCE)), "nothing moves"
+        self.sock.settimeout(PATIENCE)
+        return self.exactly(n)
 
     def rest(self):
         """All until the other side closes (or resets)."""
