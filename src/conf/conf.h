@@ -253,6 +253,19 @@ struct conf_pac {
 	uint64_t          max_age_ms;
 };
 
+/* How the endpoints of bypass rules are tested, by `postern doctor` and by the process that does so every interval. */
+struct conf_doctor {
+	bool              present;
+	struct where      at;
+	uint64_t          interval_ms; /* 0: no process of its own does it */
+	struct where      interval_at, textfile_at;
+	uint64_t          timeout_ms;  /* of each step of one test */
+	uint32_t          parallel;    /* tests at the same time */
+	struct conf_items lists;       /* names; empty: all that bypass rules name */
+	struct conf_items issuers;     /* organisations that may issue the endpoints' certificates, beside those that are built in */
+	char             *textfile;    /* Prometheus text of the last result; null: none */
+};
+
 struct conf_list {
 	TAILQ_ENTRY(conf_list) link;
 	struct span       name;
@@ -261,6 +274,9 @@ struct conf_list {
 	struct conf_items files;     /* as named */
 	time_t            oldest;    /* when the one of these was changed that has not been for longest; 0: there are none */
 	struct conf_items addresses; /* address = CIDR ... : for clients and addresses conditions */
+	struct conf_items probes;    /* probe = HOST[:PORT], URL: known hosts below its wildcards, for the doctor */
+	char             *source;    /* where it comes from, for people; null: what its files say */
+	uint64_t          max_age_ms; /* older files are stale; 0: never */
 };
 
 enum action { ACTION_DENY, ACTION_BYPASS, ACTION_TUNNEL, ACTION_INSPECT };
@@ -344,6 +360,7 @@ struct conf {
 	struct conf_auth    auth;
 	struct conf_inspection inspection;
 	struct conf_pac     pac;
+	struct conf_doctor  doctor;
 	TAILQ_HEAD(, conf_listener) listeners;
 	TAILQ_HEAD(, conf_parent) parents;
 	TAILQ_HEAD(, conf_list) lists;

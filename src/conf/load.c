@@ -256,7 +256,7 @@ section_kind_find(struct load *l, struct span word)
 	if (near)
 		report_error(l->r, load_here(l), "unknown section [%.*s]; did you mean [%s]?", SHOW(word), near);
 	else
-		report_error(l->r, load_here(l), "unknown section [%.*s]; there are gateway, auth, inspection, pac, listener, parent, list, rule and log", SHOW(word));
+		report_error(l->r, load_here(l), "unknown section [%.*s]; there are gateway, auth, inspection, pac, doctor, listener, parent, list, rule and log", SHOW(word));
 	return SECTION_SKIP;
 }
 
@@ -267,6 +267,7 @@ section_single(struct load *l, struct section *s)
 	struct conf_auth       *a = &l->c->auth;
 	struct conf_inspection *i = &l->c->inspection;
 	struct conf_pac        *p = &l->c->pac;
+	struct conf_doctor     *d = &l->c->doctor;
 
 	if (s->kind == SECTION_AUTH) {
 		s->base = a;
@@ -283,6 +284,11 @@ section_single(struct load *l, struct section *s)
 		s->seen = l->pac_seen;
 		p->at = p->present ? p->at : s->at;
 		p->present = true;
+	} else if (s->kind == SECTION_DOCTOR) {
+		s->base = d;
+		s->seen = l->doctor_seen;
+		d->at = d->present ? d->at : s->at;
+		d->present = true;
 	} else {
 		s->base = &l->c->gateway;
 		s->seen = l->gateway_seen;
@@ -486,6 +492,7 @@ load_begin(struct load *l, struct report *r)
 	set_defaults(l, SECTION_AUTH, &c->auth);
 	set_defaults(l, SECTION_INSPECTION, &c->inspection);
 	set_defaults(l, SECTION_PAC, &c->pac);
+	set_defaults(l, SECTION_DOCTOR, &c->doctor);
 	return true;
 }
 

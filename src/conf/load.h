@@ -53,7 +53,7 @@ struct load {
 	unsigned          depth, n_ini;
 	bool              no_files; /* `include` and `file` open nothing */
 	bool              no_memory, gave_up; /* said */
-	struct where      gateway_seen[OPTION_MAX], auth_seen[OPTION_MAX], inspection_seen[OPTION_MAX], pac_seen[OPTION_MAX]; /* these sections may be in pieces */
+	struct where      gateway_seen[OPTION_MAX], auth_seen[OPTION_MAX], inspection_seen[OPTION_MAX], pac_seen[OPTION_MAX], doctor_seen[OPTION_MAX]; /* these sections may be in pieces */
 	bool              none[OPTION_MAX]; /* the one item "none" was given there; options of gateway only */
 };
 

@@ -20,6 +20,7 @@
 #define I(field) offsetof(struct conf_inspection, field)
 #define P(field) offsetof(struct conf_parent, field)
 #define C(field) offsetof(struct conf_pac, field)
+#define D(field) offsetof(struct conf_doctor, field)
 
 static const struct section_row sections[SECTION_KINDS] = {
 	[SECTION_TOP] = {"", false, 0},
@@ -27,6 +28,7 @@ static const struct section_row sections[SECTION_KINDS] = {
 	[SECTION_AUTH] = {"auth", false, 0},
 	[SECTION_INSPECTION] = {"inspection", false, 0},
 	[SECTION_PAC] = {"pac", false, 0},
+	[SECTION_DOCTOR] = {"doctor", false, 0},
 	[SECTION_LISTENER] = {"listener", true, sizeof(struct conf_listener)},
 	[SECTION_PARENT] = {"parent", true, sizeof(struct conf_parent)},
 	[SECTION_LIST] = {"list", true, sizeof(struct conf_list)},
@@ -240,9 +242,19 @@ static const struct option options[] = {
 	WORD(SECTION_PAC, "fallback", C(fallback), 0, "none", pac_fallback_words),
 	{SECTION_PAC, "max-age", OPTION_TIME, C(max_age_ms), 0, 0, 30 * DAY_MS, "1h", NULL, NULL, 0},
 
+	{SECTION_DOCTOR, "interval", OPTION_TIME, D(interval_ms), D(interval_at), 0, DAY_MS, "0", NULL, NULL, 0},
+	{SECTION_DOCTOR, "timeout", OPTION_TIME, D(timeout_ms), 0, 100, 5 * 60 * SECOND_MS, "10s", NULL, NULL, 0},
+	{SECTION_DOCTOR, "parallel", OPTION_NUMBER, D(parallel), 0, 1, 1000, "32", NULL, NULL, 0},
+	LIST(SECTION_DOCTOR, "lists", OPTION_ITEMS, D(lists), NULL, OPTION_EMPTY_OK),
+	LIST(SECTION_DOCTOR, "issuers", OPTION_NAMES, D(issuers), NULL, OPTION_EMPTY_OK),
+	TEXT(SECTION_DOCTOR, "textfile", OPTION_PATH, D(textfile), D(textfile_at), NULL, OPTION_EMPTY_OK),
+
 	LIST(SECTION_LIST, "file", OPTION_FILES, S(files), NULL, 0),
 	LIST(SECTION_LIST, "host", OPTION_ITEMS, S(hosts), NULL, OPTION_NEGATES),
 	LIST(SECTION_LIST, "address", OPTION_NETWORKS, S(addresses), NULL, OPTION_NEGATES),
+	LIST(SECTION_LIST, "probe", OPTION_ITEMS, S(probes), NULL, OPTION_EMPTY_OK),
+	TEXT(SECTION_LIST, "source", OPTION_TEXT, S(source), 0, NULL, OPTION_EMPTY_OK),
+	{SECTION_LIST, "max-age", OPTION_TIME, S(max_age_ms), 0, 0, 3650 * DAY_MS, "0", NULL, NULL, 0},
 
 	CONDITION("hosts", hosts),
 	CONDITION("ports", ports),
@@ -319,6 +331,7 @@ section_shape(enum section_kind kind)
 		[SECTION_AUTH] = "[auth]",
 		[SECTION_INSPECTION] = "[inspection]",
 		[SECTION_PAC] = "[pac]",
+		[SECTION_DOCTOR] = "[doctor]",
 		[SECTION_LISTENER] = "[listener NAME]",
 		[SECTION_PARENT] = "[parent NAME]",
 		[SECTION_LIST] = "[list NAME]",

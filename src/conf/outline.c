@@ -244,6 +244,7 @@ outline_new(const struct conf *c)
 	ok = ok && (!c->auth.present || add_section(o, c, SECTION_AUTH, SPAN(""), c->auth.at, &c->auth));
 	ok = ok && (!c->inspection.present || add_section(o, c, SECTION_INSPECTION, SPAN(""), c->inspection.at, &c->inspection));
 	ok = ok && (!c->pac.present || add_section(o, c, SECTION_PAC, SPAN(""), c->pac.at, &c->pac));
+	ok = ok && (!c->doctor.present || add_section(o, c, SECTION_DOCTOR, SPAN(""), c->doctor.at, &c->doctor));
 	ADD_ALL(conf_listener, &c->listeners, SECTION_LISTENER);
 	ADD_ALL(conf_parent, &c->parents, SECTION_PARENT);
 	TAILQ_FOREACH(l, &c->lists, link)
