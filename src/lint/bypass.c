@@ -15,7 +15,7 @@
 #include "match/host_spec.h"
 #include "policy/compile.h"
 
-#define QUESTIONS_MOST 1000000u /* asked in all; what is left of a long list is taken to be like its beginning */
+#define QUESTIONS_MOST 500000u /* asked in all; what is left of a long list is taken to be like its beginning */
 #define CATCHES_MOST   100u     /* told */
 
 struct catch {
