@@ -7,7 +7,8 @@ libpostern_a_SOURCES += \
 	src/policy/effects.c \
 	src/policy/egress.c src/policy/egress.h \
 	src/policy/gather.c \
-	src/policy/graves.c \
+	src/policy/graves.c src/policy/graves.h \
+	src/policy/graves_deep.c \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
