@@ -11,6 +11,8 @@ postern_SOURCES += \
 	src/cli/explain.c src/cli/explain.h \
 	src/cli/explain_print.c \
 	src/cli/explain_request.c \
+	src/cli/import.c src/cli/import.h \
+	src/cli/import_squid.c \
 	src/cli/passwd.c \
 	src/cli/password.c src/cli/password.h \
 	src/cli/run.c \
