@@ -30,6 +30,7 @@ static const struct {
 	{"sessions", cli_control, "the tunnels and requests that are under way", "postern sessions"},
 	{"rules", cli_control, "how often each rule decided, and when last", "postern rules"},
 	{"lists", cli_control, "the lists in use", "postern lists"},
+	{"suggest", cli_suggest, "what pinned clients and machines that cannot log on would need, as lines to add", "postern suggest"},
 	{"top", cli_top, "status and sessions, live", "postern top"},
 };
 

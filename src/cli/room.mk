@@ -16,4 +16,8 @@ postern_SOURCES += \
 	src/cli/passwd.c \
 	src/cli/password.c src/cli/password.h \
 	src/cli/run.c \
+	src/cli/suggest.c src/cli/suggest.h \
+	src/cli/suggest_ask.c \
+	src/cli/suggest_print.c \
+	src/cli/suggest_remedy.c \
 	src/cli/top.c
