@@ -18,6 +18,7 @@ postern_SOURCES += \
 	src/cli/run.c \
 	src/cli/suggest.c src/cli/suggest.h \
 	src/cli/suggest_ask.c \
+	src/cli/suggest_logs.c \
 	src/cli/suggest_print.c \
 	src/cli/suggest_remedy.c \
 	src/cli/top.c

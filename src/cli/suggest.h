@@ -82,4 +82,9 @@ size_t suggest_open(const struct suggestions *s);
 /* The evidence of the running gateway, a row each; as many as were written to `out`. An exit code in *code: CLI_FINE, else it was said. */
 size_t suggest_ask(const char *path, struct evidence_row out[EVIDENCE_HOSTS], int *code);
 
+/* --- suggest_logs --- */
+
+/* The evidence in these files goes to `e`. Lines that say too little are counted. An exit code; what is wrong was said. */
+int suggest_read_logs(const char *const *path, size_t n, struct evidence *e, uint64_t *lines, uint64_t *skipped);
+
 #endif
