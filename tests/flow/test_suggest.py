@@ -81,15 +81,15 @@ def place(gateway_kept, world, folder_kept):
     here = Place(gateway_kept, world, folder_kept)
     gw = here.gw
     for _ in range(3):
-        assert gw.curl("--cacert", here.ca, "-A", "Pinned/1.0", "https://a.live.com/", check=False).returncode == 60
-    assert gw.curl("-A", "Other \x9b Ünï/2", "https://a.live.com/", check=False).returncode == 60
-    assert s_client(gw, "b.live.com", here.ca) != 0
+        assert gw.curl("--cacert", here.ca, "-A", "Pinned/1.0", "https://a.manage.microsoft.com/", check=False).returncode == 60
+    assert gw.curl("-A", "Other \x9b Ünï/2", "https://a.manage.microsoft.com/", check=False).returncode == 60
+    assert s_client(gw, "b.manage.microsoft.com", here.ca) != 0
     url = "http://wns.windows.com/"
     done = gw.curl("-A", WNS, "-w", "%{http_code} ", "-o", "/dev/null", *[word for _ in range(12) for word in (url, "-o", "/dev/null")][:-2], check=False)
     assert done.stdout.split() == [b"407"] * 12
     for _ in range(11):
         assert gw.curl("-A", CRYPTO, "--proxy-anyauth", "-U", "carol:Basic-carol", "-o", "/dev/null", "-w", "%{http_code}", "http://crl.windows.com/").stdout == b"200"
-    for host, n in ("a.live.com", 4), ("b.live.com", 1), ("wns.windows.com", 12), ("crl.windows.com", 22):
+    for host, n in ("a.manage.microsoft.com", 4), ("b.manage.microsoft.com", 1), ("wns.windows.com", 12), ("crl.windows.com", 22):
         here.lines(host, n)
     # the logger notes what it has written before it sleeps; asked for until it is there
     wire.wait_until(lambda: sum(row["times"] for row in here.look(expect=1)["hosts"]) == 17, "all of it in the gateway's memory")
@@ -98,8 +98,8 @@ def place(gateway_kept, world, folder_kept):
 
 def test_who_refuses_and_who_cannot_log_on_is_listed_and_who_can_is_not(place):
     found = hosts(place.look())
-    assert set(found) == {("a.live.com", "client-rejected-certificate"), ("b.live.com", "client-rejected-certificate"), ("wns.windows.com", "407-loop")}
-    a = found["a.live.com", "client-rejected-certificate"]
+    assert set(found) == {("a.manage.microsoft.com", "client-rejected-certificate"), ("b.manage.microsoft.com", "client-rejected-certificate"), ("wns.windows.com", "407-loop")}
+    a = found["a.manage.microsoft.com", "client-rejected-certificate"]
     assert a["times"] == 4 and sorted(c["times"] for c in a["clients"]) == [1, 3] and a["user_agents"][0] == "Pinned/1.0"
     assert a["rule"]["name"] == "all" and any("unknown_ca" in text for text in a["details"]) and a["first"] <= a["last"]
     loop = found["wns.windows.com", "407-loop"]
@@ -111,15 +111,15 @@ def test_people_read_it_and_can_paste_the_lines(place):
     other.write_text(place.sections + PLAIN + f"[gateway]\ncontrol = {place.folder}/control.sock\n[listener edge]\naddress = 127.0.0.1:3128\n")
     text = WHEN.sub("TIME", place.suggest(file=other)).replace(str(place.folder), "DIR")
     where = {name: 1 + other.read_text().split("\n").index(f"[rule {name}]") for name in ("all", "people")}
-    assert "a.live.com:443 (https): clients refuse the inspection certificate\n    times    4, TIME to TIME\n    clients  127.0.0.1 (3, Pinned/1.0), 127.0.0.1 (1, Other " in text
+    assert "a.manage.microsoft.com:443 (https): clients refuse the inspection certificate\n    times    4, TIME to TIME\n    clients  127.0.0.1 (3, Pinned/1.0), 127.0.0.1 (1, Other " in text
     end = text[text.index("\nTo let"):]
     assert end == f"""
 To let them through, uninspected and without a password, add:
 
 ; in DIR/plain.ini, before line {where['all']}, [rule all]
 [list pinned]
-host = https://a.live.com
-host = https://b.live.com
+host = https://a.manage.microsoft.com
+host = https://b.manage.microsoft.com
 
 [rule pinned]
 hosts = @pinned
@@ -135,7 +135,7 @@ hosts = @no-logon
 action = bypass
 
 
-; instead of the 2 hosts *.live.com would do, and let through every other name there is or will be below it
+; instead of the 2 hosts *.microsoft.com would do, and let through every other name there is or will be below it
 
 A client that merely does not trust the inspection CA yet needs that installed instead: postern ca show.
 Nothing was changed. Afterwards: postern check, postern reload.
@@ -180,7 +180,7 @@ def test_a_new_logger_still_knows_and_the_lines_work_once_they_are_added(place):
         f.write("\n".join(block["lines"]) + "\n")
     assert gateways.command("check", "-c", gw.file).returncode == 0
     gw.reload()
-    assert gw.curl("--cacert", place.ca, "https://a.live.com/").stdout and s_client(gw, "b.live.com", place.ca) == 0
+    assert gw.curl("--cacert", place.ca, "https://a.manage.microsoft.com/").stdout and s_client(gw, "b.manage.microsoft.com", place.ca) == 0
     assert gw.curl("-A", WNS, "-o", "/dev/null", "-w", "%{http_code}", "http://wns.windows.com/").stdout == b"200"
     wire.wait_until(lambda: len(place.look(expect=0)["hosts"]) == 2, "who got through is no loop any more")
     assert {row["remedy"] for row in place.look(expect=0)["hosts"]} == {"none"}
