@@ -239,6 +239,14 @@ addr_set_count(const struct addr_set *s)
 uint32_t
 addr_set_find(const struct addr_set *s, const struct addr *a)
 {
+	uint32_t piece;
+
+	return addr_set_find_piece(s, a, &piece);
+}
+
+uint32_t
+addr_set_find_piece(const struct addr_set *s, const struct addr *a, uint32_t *which)
+{
 	const struct piece *piece = (const struct piece *)((const char *)s + s->piece);
 	struct number       n = number_of(a);
 	uint32_t            low = 0, count = s->n_pieces;
@@ -250,7 +258,51 @@ addr_set_find(const struct addr_set *s, const struct addr *a)
 			low += half;
 		count -= half;
 	}
+	*which = low;
 	return piece[low].set;
+}
+
+uint32_t
+addr_set_pieces(const struct addr_set *s)
+{
+	return s->n_pieces;
+}
+
+uint32_t
+addr_set_piece_set(const struct addr_set *s, uint32_t piece)
+{
+	return piece < s->n_pieces ? ((const struct piece *)((const char *)s + s->piece))[piece].set : 0;
+}
+
+bool
+addr_set_cidr(const struct addr_set *s, uint32_t i, struct cidr *c, uint32_t *tag, uint32_t *origin)
+{
+	const struct range *r = (const struct range *)((const char *)s + s->range) + i;
+	struct number       n;
+
+	if (i >= s->n_ranges)
+		return false;
+	n = (struct number){htobe64(r->first.hi), htobe64(r->first.lo)};
+	memcpy(c->addr.b, &n, sizeof n);
+	c->bits = (uint8_t)r->bits;
+	*tag = r->tag;
+	*origin = r->origin;
+	return true;
+}
+
+uint32_t
+addr_set_piece_cidr(const struct addr_set *s, uint32_t piece, uint32_t tag)
+{
+	const struct range *range = (const struct range *)((const char *)s + s->range);
+	struct number       n;
+
+	if (piece >= s->n_pieces)
+		return UINT32_MAX;
+	n = ((const struct piece *)((const char *)s + s->piece))[piece].first;
+	for (uint32_t i = s->n_ranges; i--;) /* narrow before wide */
+		if (range[i].tag == tag && number_compare(range[i].first, n) <= 0 && number_compare(n, range[i].last) <= 0)
+			return i;
+	return UINT32_MAX;
 }
 
 const uint32_t *
