@@ -40,6 +40,7 @@ struct addr_set {
 struct addr_set_builder {
 	struct range *range;
 	uint32_t      n, room;
+	bool          apart;
 };
 
 static struct number
@@ -69,6 +70,12 @@ struct addr_set_builder *
 addr_set_builder_new(void)
 {
 	return calloc(1, sizeof(struct addr_set_builder));
+}
+
+void
+addr_set_builder_keep_apart(struct addr_set_builder *b)
+{
+	b->apart = true;
 }
 
 void
@@ -142,6 +149,7 @@ struct sweep {
 	uint32_t        n, room;
 	struct open     open[CIDR_DEPTH_MAX + 1];
 	unsigned        n_open;
+	bool            apart;
 };
 
 /* From `first` on, `set` holds. */
@@ -152,7 +160,7 @@ sweep_piece(struct sweep *w, struct number first, uint32_t set)
 		w->piece[w->n - 1].set = set;
 		return true;
 	}
-	if (w->n && w->piece[w->n - 1].set == set)
+	if (w->n && w->piece[w->n - 1].set == set && !w->apart)
 		return true;
 	if (!tag_grow(&w->piece, &w->room, (size_t)w->n + 1, sizeof *w->piece))
 		return false;
@@ -201,7 +209,7 @@ sweep_all(struct sweep *w, const struct addr_set_builder *b)
 uint32_t
 addr_set_builder_finish(struct addr_set_builder *b, struct flat *f)
 {
-	struct sweep    w = {.n = 0};
+	struct sweep    w = {.apart = b->apart};
 	struct addr_set s = {0};
 	uint32_t        off = 0;
 

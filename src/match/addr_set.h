@@ -17,6 +17,8 @@ struct addr_set_builder;
 
 struct addr_set_builder *addr_set_builder_new(void);
 void addr_set_builder_free(struct addr_set_builder *b);
+/* Each CIDR's addresses shall be pieces of their own, also where the same tags hold around them: for those who count by pieces. */
+void addr_set_builder_keep_apart(struct addr_set_builder *b);
 bool addr_set_builder_add(struct addr_set_builder *b, const struct cidr *c, uint32_t tag, uint32_t origin);
 /* CIDRs of the same tag that others cover (or repeat): called once for each, in no order. False: out of memory. */
 bool addr_set_builder_covered(struct addr_set_builder *b, void (*each)(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin), void *arg);
