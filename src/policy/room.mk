@@ -6,6 +6,7 @@ libpostern_a_SOURCES += \
 	src/policy/compile.c src/policy/compile.h \
 	src/policy/effects.c \
 	src/policy/egress.c src/policy/egress.h \
+	src/policy/entries.c \
 	src/policy/gather.c \
 	src/policy/graves.c \
 	src/policy/hosts.c \
