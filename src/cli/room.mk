@@ -8,6 +8,9 @@ postern_SOURCES += \
 	src/cli/check_key.c \
 	src/cli/cli.c src/cli/cli.h \
 	src/cli/control.c \
+	src/cli/doctor.c src/cli/doctor.h \
+	src/cli/doctor_json.c \
+	src/cli/doctor_print.c \
 	src/cli/explain.c src/cli/explain.h \
 	src/cli/explain_print.c \
 	src/cli/explain_request.c \

@@ -247,4 +247,5 @@ check_whole(struct load *l)
 	check_inspection(l);
 	check_spools(l);
 	check_log_lines(l);
+	check_doctor(l);
 }
