@@ -285,4 +285,5 @@ check_whole(struct load *l)
 	check_spools(l);
 	check_log_lines(l);
 	check_lists(l);
+	check_doctor(l);
 }

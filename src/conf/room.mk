@@ -16,6 +16,7 @@ libpostern_a_SOURCES += \
 	src/conf/load.c src/conf/load.h \
 	src/conf/log_lines.c \
 	src/conf/option.c src/conf/option.h \
+	src/conf/probe.c src/conf/probe.h \
 	src/conf/parent.c \
 	src/conf/outline.c src/conf/outline.h \
 	src/conf/outline_list.c src/conf/outline_list.h \

@@ -95,7 +95,7 @@ def test_lists_tell_their_files_and_how_old_these_are(controlled, folder):
     gw = controlled()
     (folder / "c.list").write_text("# fetched: 2020-02-03\n")
     rules = RULES + (f"[list files]\nfile = {folder}/a.list\nfile = {folder}/b.list\nhost = c.example.org re:d[0-9].example.org\nmax-age = 192h\n"
-                     f"[list old]\nfile = c.list\nhost = e.example.org\nsource = a shelf\naddress = 192.0.2.0/24\n")
+                     f"[list old]\nfile = {folder}/c.list\nhost = e.example.org\nsource = a shelf\naddress = 192.0.2.0/24\n")
     gw.write(rules + "[rule more]\nhosts = @files !@old\naction = deny\n")
     assert gw.control("reload").returncode == 0
     _, one, old = schema.check("lists", gw.control("lists", "--json").stdout)
