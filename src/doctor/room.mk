@@ -1,5 +1,9 @@
 # files of this room
 libpostern_a_SOURCES += \
+	src/doctor/board.c src/doctor/board.h \
+	src/doctor/changes.c src/doctor/changes.h \
 	src/doctor/doctor.h \
+	src/doctor/exposition.c src/doctor/exposition.h \
+	src/doctor/plan.c src/doctor/plan.h \
 	src/doctor/result.c src/doctor/result.h \
 	src/doctor/targets.c

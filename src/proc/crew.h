@@ -16,6 +16,7 @@
 #include "proc/child.h"
 #include "proc/member.h"
 #include "proc/ports.h"
+#include "proc/rounds.h"
 
 #define LET_GO_MAX 64u
 
@@ -28,6 +29,7 @@ struct crew {
 	uint32_t      n_workers;
 	struct member worker[SHARED_WORKERS_MAX], logger;
 	struct admin *admin; /* likewise; the parent's. Null until admin_init */
+	struct rounds *rounds; /* likewise: the doctor */
 	struct bureaus bureaus; /* never among those that crew_is_prepared and crew_has_applied look at */
 	struct start  start; /* user and limits; index is filled in for each */
 	int           snapshot; /* the one in use; -1: none yet */
