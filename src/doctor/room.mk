@@ -5,5 +5,10 @@ libpostern_a_SOURCES += \
 	src/doctor/doctor.h \
 	src/doctor/exposition.c src/doctor/exposition.h \
 	src/doctor/plan.c src/doctor/plan.h \
+	src/doctor/attempt.c src/doctor/attempt.h \
+	src/doctor/chain.c src/doctor/chain.h \
+	src/doctor/doctor.c src/doctor/doctor.h \
+	src/doctor/microsoft_root.c \
 	src/doctor/result.c src/doctor/result.h \
-	src/doctor/targets.c
+	src/doctor/targets.c \
+	src/doctor/wire.c src/doctor/wire.h
