@@ -2,7 +2,6 @@
 libpostern_a_SOURCES += \
 	src/doctor/board.c src/doctor/board.h \
 	src/doctor/changes.c src/doctor/changes.h \
-	src/doctor/doctor.h \
 	src/doctor/exposition.c src/doctor/exposition.h \
 	src/doctor/plan.c src/doctor/plan.h \
 	src/doctor/attempt.c src/doctor/attempt.h \
