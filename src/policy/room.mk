@@ -23,6 +23,7 @@ libpostern_a_SOURCES += \
 	src/policy/request_gather.c \
 	src/policy/rows.c \
 	src/policy/rule.c src/policy/rule.h \
+	src/policy/shown.c src/policy/shown.h \
 	src/policy/snapshot.c src/policy/snapshot.h \
 	src/policy/trace.c \
 	src/policy/ways.c

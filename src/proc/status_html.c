@@ -342,6 +342,7 @@ status_page(struct text *out, const struct status *s)
 	table_card(out, s, STATUS_PROCESSES, NULL);
 	table_card(out, s, STATUS_PARENTS, NULL);
 	table_card(out, s, STATUS_BACKS, NULL);
+	table_card(out, s, STATUS_LISTS, NULL);
 	card(out, s, "Since the start", "totals");
 	card(out, s, "Access logs", "logs");
 	text_str(out, "</div>\n</main>\n</body>\n</html>\n");
