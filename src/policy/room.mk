@@ -8,6 +8,7 @@ libpostern_a_SOURCES += \
 	src/policy/egress.c src/policy/egress.h \
 	src/policy/gather.c \
 	src/policy/graves.c \
+	src/policy/guard.c src/policy/guard.h \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
