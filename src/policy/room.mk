@@ -9,6 +9,7 @@ libpostern_a_SOURCES += \
 	src/policy/entries.c \
 	src/policy/gather.c \
 	src/policy/graves.c \
+	src/policy/guard.c src/policy/guard.h \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
