@@ -153,6 +153,16 @@ fuzz_record_LDADD = $(FUZZ_LIBS)
 fuzz_record_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_regex_plain
+replay_regex_plain_SOURCES = tests/fuzz/fuzz_regex_plain.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_regex_plain_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_regex_plain
+fuzz_regex_plain_SOURCES = tests/fuzz/fuzz_regex_plain.c tests/fuzz/fuzz.h
+fuzz_regex_plain_LDADD = $(FUZZ_LIBS)
+fuzz_regex_plain_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_spnego
 replay_spnego_SOURCES = tests/fuzz/fuzz_spnego.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_spnego_LDADD = $(FUZZ_LIBS)
