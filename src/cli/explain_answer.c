@@ -204,7 +204,7 @@ judge_port(struct answer *a)
 	if (a->port_allowed)
 		return;
 	a->needs = NEEDS_NOTHING;
-	a->has_verdict = false;
+	a->has_verdict = a->asked_user = a->asked_address = false;
 	refuse(a, FAULT_PORT_DENIED);
 }
 

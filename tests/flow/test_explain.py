@@ -73,8 +73,9 @@ def explain(folder):
 def test_each_rule_is_told_in_order_until_one_decides(explain):
     code, told, text = explain("c.b.example.net:443")
     assert code == 0 and told["allowed"] is True and told["rule"] == "names" and told["action"] == "bypass" and told["guard"] == "report"
-    assert [rule["name"] for rule in told["rules"]] == ["seen", "uploads", "night", "where", "names"]
-    assert [rule["decided"] for rule in told["rules"]] == [False] * 4 + [True]
+    assert [rule["name"] for rule in told["rules"]] == ["seen", "uploads", "night", "where", "names", "rest"]
+    assert [rule["decided"] for rule in told["rules"]] == [False] * 4 + [True, False]
+    assert [rule["asked"] for rule in told["rules"]] == [True] * 5 + [False] and told["rules"][5]["held"]
     assert told["rules"][0]["reported"] and told["reported"] == ["seen"]
     assert told["rules"][1]["conditions"]["methods"]["state"] == "failed"
     assert told["rules"][4]["conditions"]["hosts"]["entry"].endswith("postern.ini:15")
@@ -173,8 +174,10 @@ def test_an_address_is_asked_for_not_looked_up(explain):
     assert code == 2 and told["needs"] == "address" and told["allowed"] is None and "--address" in text
     code, told, _ = explain("--address", "10.9.0.1", "where.example.net")
     assert code == 0 and told["rule"] == "where" and told["address_allowed"] is True
-    code, told, _ = explain("--address", "192.0.2.1", "where.example.net")
-    assert code == 1 and told["rule"] == "rest"
+    code, told, _ = explain("--address", "8.8.8.8", "where.example.net")
+    assert code == 1 and told["rule"] == "rest" and told["fault"] == "denied"
+    code, told, _ = explain("--address", "192.0.2.1", "where.example.net")  # forbidden: no rule is asked once more
+    assert code == 1 and told["rule"] is None and told["fault"] == "egress-denied" and told["address_allowed"] is False
 
 
 @pytest.mark.parametrize("address, allowed", [("10.8.0.1", False), ("10.9.0.1", True), ("::ffff:10.8.0.1", False), ("64:ff9b::10.8.0.1", False),
