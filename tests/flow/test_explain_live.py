@@ -125,11 +125,11 @@ def question(rng, number):
     if host[0] not in "0123456789":
         asked["address"] = ADDRESS[host[-len(DOMAINS[0]):] if host.endswith(DOMAINS[0]) else DOMAINS[1]]
     if rng.random() < 0.3:
-        asked["target"] = f"{host}:{rng.choice([443, 443, 443, 8443, 22])}"
+        asked["target"] = f"{host}:{rng.choice([443] * 12 + [8443] * 4 + [22])}"
         if rng.random() < 0.4:
             asked["sni"] = names(rng) if rng.random() < 0.5 else host if host[0] not in "0123456789" else ""
         return asked
-    asked["target"] = f"http://{host}{rng.choice(['', '', ':8080', ':81'])}{rng.choice(PATHS)}"
+    asked["target"] = f"http://{host}{rng.choice([''] * 10 + [':8080'] * 4 + [':81'])}{rng.choice(PATHS)}"
     asked["method"] = rng.choice(METHODS)
     asked["content-type"] = "text/plain"
     asked["header"] = [f"User-Agent: q{number}"] + ([f"X-Kind: {rng.choice(KINDS)}"] if rng.random() < 0.5 else [])
