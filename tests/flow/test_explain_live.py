@@ -5,12 +5,11 @@ that explain foretells is the one that is written.
 POSTERN_EXPLAIN_REQUESTS says how many (10,000); POSTERN_EXPLAIN_SEED another beginning."""
 
 import base64
+import contextlib
 import json
 import os
 import random
 import re
-import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -159,12 +158,13 @@ class Pipe:
 
     def connect(self):
         self.sock = wire.connect(self.address, self.source).sock
-        self.kept = b""
+        self.kept, self.answered = b"", 0
 
     def send(self, batch):
         self.batch = batch
-        self.sock.sendall("".join(f"{q['method']} {q['target']} HTTP/1.1\r\nHost: {q['target'].split('/')[2]}\r\nContent-Length: 0\r\n{fields_of(q)}\r\n\r\n"
-                                  for q in batch).encode())
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # closed meanwhile: read() finds out
+            self.sock.sendall("".join(f"{q['method']} {q['target']} HTTP/1.1\r\nHost: {q['target'].split('/')[2]}\r\nContent-Length: 0\r\n{fields_of(q)}\r\n\r\n"
+                                      for q in batch).encode())
 
     def more(self):
         try:
@@ -186,17 +186,16 @@ class Pipe:
         return True
 
     def read(self):
-        answered = 0
         for number, q in enumerate(self.batch):
             if not self.answer(q):
-                assert answered, f"closed without an answer to {q}"
+                assert self.answered, f"closed without an answer to {q}"
                 rest = self.batch[number:]
                 self.sock.close()
                 self.connect()
                 self.send(rest)
                 self.read()
                 return
-            answered += 1
+            self.answered += 1
 
 
 def send_plain(gateways, asked):
