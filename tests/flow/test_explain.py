@@ -6,6 +6,7 @@ import subprocess
 
 import gateway as g
 import pytest
+import schema
 
 INI = """\
 [gateway]
@@ -65,7 +66,7 @@ def explain(folder):
         text = g.command("explain", "-c", path, *words)
         done = g.command("explain", "--json", "-c", path, *words)
         assert text.returncode == done.returncode, (text, done)
-        return done.returncode, json.loads(done.stdout), text.stdout
+        return done.returncode, schema.check("explain", done.stdout), text.stdout
 
     return ask
 
@@ -158,6 +159,7 @@ def test_who_asks_is_given_or_would_be_asked(folder, words, code, rule, needs):
         assert told["schemes"] == ["negotiate", "ntlm"] and "would be asked who it is (407), offered: negotiate ntlm" in text
     else:
         assert told["auth"] == ("required" if rule in ("staff", "known") else "none")
+    schema.check("explain", done.stdout)
 
 
 @pytest.mark.parametrize("words", [["--group", "x"], ["--user", "a\\"], ["--user", "@x"], ["--user", "a", "--user", "b"], ["--user", "nobody", "--user", "a"],
@@ -312,7 +314,7 @@ def read(folder):
         text = g.command("explain", "-c", path, *words)
         done = g.command("explain", "--json", "-c", path, *words)
         assert text.returncode == done.returncode and done.stdout, (text, done)
-        return done.returncode, json.loads(done.stdout), text.stdout
+        return done.returncode, schema.check("explain", done.stdout), text.stdout
 
     return ask
 
