@@ -161,13 +161,13 @@ CONNECT other.example:8443 from 10.1.2.3
   rule quiet (postern.ini:30): does not hold: hosts
   rule staff (postern.ini:37): does not hold: hosts
   rule named (postern.ini:42): does not hold: hosts
-  ... 19 more rules that do not hold; see them with --all
-  rule many17 (postern.ini:120): does not hold: methods
-  rule many18 (postern.ini:125): does not hold: methods
-  rule many19 (postern.ini:130): does not hold: methods
-  rule look (postern.ini:135): does not hold: hosts
-  rule rest (postern.ini:140): holds and decides
-  not looked at: 1 rule after it; of these would hold never (postern.ini:144)
+  ... 18 more rules that do not hold; see them with --all
+  rule many17 (postern.ini:137): does not hold: methods
+  rule many18 (postern.ini:142): does not hold: methods
+  rule many19 (postern.ini:147): does not hold: methods
+  rule look (postern.ini:152): does not hold: hosts
+  rule rest (postern.ini:157): holds and decides
+  not looked at: 1 rule after it; of these would hold never (postern.ini:161)
 deny by rule rest: Not on the list
 """
 
@@ -187,7 +187,7 @@ def test_people_read_a_screen_at_most(here, explain):
     text, _ = explain("--client", "10.1.2.3", "other.example:8443", code=1, ini="many.ini")
     assert golden(text).replace("many.ini", "postern.ini").startswith(REFUSED) and len(text.splitlines()) < 24
     whole, _ = explain("--all", "--client", "10.1.2.3", "other.example:8443", code=1, ini="many.ini")
-    assert whole.count("  rule many") == 20 and "rule never (many.ini:144): is not looked at; would hold" in whole
+    assert whole.count("  rule many") == 20 and "rule never (many.ini:161): is not looked at; would hold" in whole
     text, _ = explain("--all", "a.device.example", code=0)
     assert "  rule devices (postern.ini:26): holds and decides\n    hosts     holds, by devices.list:2\n" in text
 
