@@ -195,35 +195,6 @@ policy_trace_all(const struct policy *p, const struct facts *f, struct verdict *
 	return trace(p, f, v, true, each, arg);
 }
 
-static size_t
-line_print(const struct policy *p, uint32_t line, char *buf, size_t n)
-{
-	const struct block_file *file = policy_at(p, p->head->files.off);
-	uint32_t                 at = p->head->files.n;
-	int                      used;
-
-	while (at > 0 && file[at - 1].first > line)
-		at--;
-	if (at == 0)
-		return 0;
-	file += at - 1;
-	used = snprintf(buf, n, "%.*s:%u", (int)file->path.n, (const char *)policy_at(p, file->path.off), line - file->first);
-	return used < 0 ? 0 : (size_t)used < n ? (size_t)used : n - 1;
-}
-
-/* Does `rule` name this tag's owner as a plain term (or as a negated one)? A list's own negated entries speak against its plain ones. */
-static bool
-tag_concerns(const struct policy *p, enum side side, uint32_t rule, const struct block_tag *t, bool against)
-{
-	const struct flat_ref terms = p->rules[rule].terms[side];
-	const uint32_t       *term = policy_at(p, terms.off);
-
-	for (uint32_t i = 0; i < terms.n; i++)
-		if (term[i] >> 1 == t->owner && ((term[i] & 1) ^ t->negated) == against)
-			return true;
-	return false;
-}
-
 /* The entry of one of these tags that concerns the rule; those that name a port or scheme say more, so they come first. */
 static bool
 tags_origin(const struct policy *p, enum side side, uint32_t rule, const struct facts *f, const uint32_t *tags, uint32_t n, bool against, uint32_t *line)
@@ -261,7 +232,7 @@ policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, 
 	assert(n > 0 && rule < p->head->n_rules);
 	buf[0] = '\0';
 	if (request_origin(p, f, rule, c, against, &line))
-		return line_print(p, line, buf, n);
+		return policy_line_print(p, line, buf, n);
 	if (!(p->rules[rule].has >> c & 1) || (c != COND_HOSTS && c != COND_CLIENTS && c != COND_ADDRESSES))
 		return 0;
 	if (c == COND_HOSTS) {
@@ -278,7 +249,7 @@ policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, 
 	}
 	if (!tags_origin(p, side, rule, f, tags, n_tags, against, &line) && !tags_origin(p, side, rule, f, hit.loose, hit.n_loose, against, &line))
 		return 0;
-	return line_print(p, line, buf, n);
+	return policy_line_print(p, line, buf, n);
 }
 
 size_t
