@@ -40,18 +40,6 @@ cli_file_readable(const char *path)
 	return false;
 }
 
-void
-cli_print(FILE *to, struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c < 0x20 || c == 0x7f)
-			fprintf(to, "\\x%02x", c);
-		else
-			putc(c, to);
-	}
-}
-
 /* Length of the UTF-8 sequence at the start of `s` (RFC 3629 4); 0 when there is none. */
 static size_t
 utf8_length(struct span s)
@@ -68,6 +56,23 @@ utf8_length(struct span s)
 	if ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xed && b[1] > 0x9f) || (b[0] == 0xf0 && b[1] < 0x90) || (b[0] == 0xf4 && b[1] > 0x8f))
 		return 0;
 	return n;
+}
+
+void
+cli_print(FILE *to, struct span s)
+{
+	while (s.n > 0) {
+		unsigned char c = (unsigned char)s.p[0];
+		size_t        n = utf8_length(s);
+		/* U+0080 to U+009F are controls too: terminals obey them */
+		if (c < 0x20 || c == 0x7f || n == 0 || (c == 0xc2 && (unsigned char)s.p[1] < 0xa0)) {
+			fprintf(to, "\\x%02x", c);
+			n = 1;
+		} else {
+			fwrite(s.p, 1, n, to);
+		}
+		s = span_of(s.p + n, s.n - n);
+	}
 }
 
 void
