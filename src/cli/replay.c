@@ -124,7 +124,7 @@ options_read(struct replay *r, int argc, char **argv)
 static bool
 is_diagnostic(const struct replay *r, const struct asked *a, const struct outcome *from)
 {
-	return from->fate == FATE_BYPASS || judge_bypasses(&r->to, a) || (r->against && judge_bypasses(&r->from, a));
+	return from->fate == FATE_BYPASS || asked_is_shipped(a) || judge_bypasses(&r->to, a) || (r->against && judge_bypasses(&r->from, a));
 }
 
 /* Would it be asked, opened or refused, that was let through? */

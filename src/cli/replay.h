@@ -80,6 +80,8 @@ void judge_close(struct judge *s);
 /* Whose requests? Sets up the rows of the user of `a`; before judge_ask. */
 void judge_know(struct judge *s, const struct asked *a);
 void judge_ask(const struct judge *s, struct asked *a, struct outcome *out);
+/* Is it one of the diagnostic endpoints whose lists come with Postern? */
+bool asked_is_shipped(const struct asked *a);
 /* Is the place named by a bypass rule with hosts? */
 bool judge_bypasses(const struct judge *s, const struct asked *a);
 

@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/replay.h"
+#include "lint/shipped.h"
 #include "match/addr_set.h"
 
 /* --- a configuration --- */
@@ -100,6 +101,30 @@ judge_bypasses(const struct judge *s, const struct asked *a)
 	for (uint32_t i = 0; i < s->n_rules; i++)
 		if (s->rule[i]->action == ACTION_BYPASS && policy_rule_has_hosts(s->policy, i) &&
 		    policy_rule_host_holds(s->policy, i, a->facts.host, a->facts.scheme, a->facts.port))
+			return true;
+	return false;
+}
+
+/* One of ours: "https://HOST", "http://HOST", or with "*.HOST", names below it. */
+static bool
+endpoint_is(const char *endpoint, const struct asked *a)
+{
+	bool        tls = strncmp(endpoint, "https://", 8) == 0;
+	struct span host = host_span(a->facts.host), want = span_str(endpoint + (tls ? 8 : 7));
+
+	if (a->facts.scheme != (tls ? SCHEME_HTTPS : SCHEME_HTTP) || a->facts.port != (tls ? 443 : 80))
+		return false;
+	if (want.p[0] != '*')
+		return span_eq(host, want);
+	want = span_of(want.p + 1, want.n - 1);
+	return host.n > want.n && span_eq(span_of(host.p + host.n - want.n, want.n), want);
+}
+
+bool
+asked_is_shipped(const struct asked *a)
+{
+	for (unsigned i = 0; i < SHIPPED_COUNT; i++)
+		if (endpoint_is(shipped_endpoint[i], a))
 			return true;
 	return false;
 }

@@ -35,7 +35,7 @@ struct log_entry {
 	struct span   hierarchy, peer; /* "HIER_DIRECT", address or "" */
 	struct span   content_type;
 	/* json only; empty spans: not there */
-	struct span   id, session, listener, action, rule, list_entry, fault, sni, user_agent, alpn, address, parent;
+	struct span   id, session, listener, action, rule, list_entry, fault, sni, user_agent, alpn, tls_detail, address, parent;
 	bool          is_inner; /* a request inside an inspected tunnel: its URL begins with https:// */
 	bool          is_first_leg; /* 407: the beginning of a handshake */
 };

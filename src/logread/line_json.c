@@ -17,7 +17,7 @@ struct scan {
 /* What is made of a value. */
 enum value_kind { VALUE_TEXT, VALUE_NUMBER, VALUE_GROUPS };
 enum key_id {
-	KEY_TS, KEY_DURATION, KEY_ID, KEY_CLIENT, KEY_LISTENER, KEY_SESSION, KEY_METHOD, KEY_URL, KEY_ACTION, KEY_RULE, KEY_LIST_ENTRY, KEY_SNI, KEY_ALPN, KEY_USER,
+	KEY_TS, KEY_DURATION, KEY_ID, KEY_CLIENT, KEY_LISTENER, KEY_SESSION, KEY_METHOD, KEY_URL, KEY_ACTION, KEY_RULE, KEY_LIST_ENTRY, KEY_SNI, KEY_ALPN, KEY_TLS_DETAIL, KEY_USER,
 	KEY_GROUPS, KEY_STATUS, KEY_RESULT, KEY_FAULT, KEY_ADDRESS, KEY_PARENT, KEY_USER_AGENT, KEY_CONTENT_TYPE, KEY_EVENT, KEY_LINES, KEY_COUNT
 };
 /* In the order in which we write them, so that the next one is nearly always the one that is looked for first. */
@@ -38,6 +38,7 @@ static const struct {
 	[KEY_LIST_ENTRY] = {SPAN("list_entry"), VALUE_TEXT},
 	[KEY_SNI] = {SPAN("sni"), VALUE_TEXT},
 	[KEY_ALPN] = {SPAN("alpn"), VALUE_TEXT},
+	[KEY_TLS_DETAIL] = {SPAN("tls_detail"), VALUE_TEXT},
 	[KEY_USER] = {SPAN("user"), VALUE_TEXT},
 	[KEY_GROUPS] = {SPAN("groups"), VALUE_GROUPS},
 	[KEY_STATUS] = {SPAN("status"), VALUE_NUMBER},
@@ -392,6 +393,7 @@ entry_fill(struct log_entry *out, const struct values *v)
 	out->sni = t[KEY_SNI];
 	out->user_agent = t[KEY_USER_AGENT];
 	out->alpn = t[KEY_ALPN];
+	out->tls_detail = t[KEY_TLS_DETAIL];
 	out->parent = t[KEY_PARENT];
 	return true;
 }
