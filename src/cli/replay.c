@@ -226,7 +226,7 @@ file_say(const struct replay *r, uint16_t file, const char *what)
 		fputs("\r\033[K", stderr);
 	fputs("postern: ", stderr);
 	cli_print(stderr, span_str(r->file[file]));
-	fprintf(stderr, " %s\n", what);
+	fprintf(stderr, ": %s\n", what);
 }
 
 static void
@@ -270,14 +270,14 @@ log_take(struct replay *r, struct log_reader *reader, uint16_t file)
 			good++;
 			if (entry_take(r, &e, file))
 				break;
-			file_say(r, file, ": out of memory");
+			file_say(r, file, "out of memory");
 			return false;
 		case LOG_READ_BAD:
 			bad++;
 			bad_note(&r->tally, &e, file, why);
 			break;
 		case LOG_READ_FAILED:
-			file_say(r, file, why);
+			file_say(r, file, strcmp(why, LOG_WHY_TOO_MUCH) == 0 ? LOG_WHY_TOO_MUCH "; --unpacked-max raises that" : why);
 			return false;
 		case LOG_READ_END:
 			if (good == 0 && bad > 0)

@@ -150,7 +150,7 @@ is_same(const struct outcome *a, const struct outcome *b)
 }
 
 static struct outcome
-outcome_decided(const struct judge *s, const struct verdict *v)
+outcome_decided(const struct judge *s, const struct facts *f, const struct verdict *v)
 {
 	static const enum fate fate[] = {[ACTION_DENY] = FATE_DENY, [ACTION_BYPASS] = FATE_BYPASS, [ACTION_TUNNEL] = FATE_TUNNEL, [ACTION_INSPECT] = FATE_INSPECT};
 	struct rule_effects    e;
@@ -159,7 +159,7 @@ outcome_decided(const struct judge *s, const struct verdict *v)
 	if (v->rule == RULE_NONE)
 		return outcome_refused(FAULT_NO_RULE);
 	o.rule = policy_rule_name(s->policy, v->rule);
-	if (policy_rule_effects(s->policy, v->rule, &e) && e.redirect.n)
+	if (f->known & FACT_REQUEST && policy_rule_effects(s->policy, v->rule, &e) && e.redirect.n) /* a CONNECT is refused */
 		o.fate = FATE_REDIRECT;
 	return o;
 }
@@ -189,7 +189,7 @@ ask(const struct judge *s, struct asked *a, struct facts f, struct verdict *v)
 	for (;;) {
 		switch (policy_decide(s->policy, &f, v)) {
 		case POLICY_VERDICT:
-			return outcome_led(s, a, v, outcome_decided(s, v));
+			return outcome_led(s, a, v, outcome_decided(s, &f, v));
 		case POLICY_UNDECIDED:
 			return outcome_refused(FAULT_UNDECIDED);
 		case POLICY_NEED_USER:

@@ -31,6 +31,12 @@ static const struct {
 
 /* --- for people --- */
 
+static const char *
+s_of(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void
 moment_say(uint64_t us)
 {
@@ -105,7 +111,7 @@ way_say(const struct tally *t, uint32_t way, uint32_t at, const struct replay_sh
 		shown++;
 	}
 	if (rest)
-		printf("      %8" PRIu64 "  of %" PRIu64 "%s more hosts\n", rest, w->hosts - shown, w->without_host ? " and" : "");
+		printf("      %8" PRIu64 "  of %s%" PRIu64 " more host%s\n", rest, w->without_host ? "more than " : "", w->hosts - shown, s_of(w->hosts - shown));
 	return at;
 }
 
@@ -130,32 +136,32 @@ ways_say(const struct tally *t, const struct replay_shown *what, bool hurts, boo
 		requests += mine ? w->count : 0;
 	}
 	if (left)
-		printf("  %8" PRIu64 "  in %u more ways; --limit shows more\n", requests, left);
+		printf("  %8" PRIu64 "  in %u more way%s; --limit shows more\n", requests, left, s_of(left));
 }
 
 static void
 rest_say(const struct tally *t, const struct replay_shown *what)
 {
-	printf("the same: %" PRIu64 " requests", t->same);
+	printf("the same: %" PRIu64 " request%s", t->same, s_of(t->same));
 	printf(t->other_rule ? ", %" PRIu64 " of them by another rule\n" : "\n", t->other_rule);
 	if (t->unseen)
-		printf("in tunnels that are decided differently, whose CONNECT tells: %" PRIu64 " requests\n", t->unseen);
+		printf("in tunnels that are decided differently, whose CONNECT tells: %" PRIu64 " request%s\n", t->unseen, s_of(t->unseen));
 	if (t->untold)
-		printf("cannot tell: %" PRIu64 " requests\n", t->untold);
+		printf("cannot tell: %" PRIu64 " request%s\n", t->untold, s_of(t->untold));
 	for (unsigned i = 0; i < UNTOLD_COUNT; i++)
 		if (t->untold_why[i])
 			printf("  %8" PRIu64 "  %s\n", t->untold_why[i], untold_words[i].people);
 	if (t->no_decision)
-		printf("refused for other reasons than rules: %" PRIu64 " requests\n", t->no_decision);
+		printf("refused for other reasons than rules: %" PRIu64 " request%s\n", t->no_decision, s_of(t->no_decision));
 	if (t->nothing)
-		printf("no requests: %" PRIu64 " lines of connections on which none was made that could be read\n", t->nothing);
+		printf("no requests: %" PRIu64 " line%s of connections on which none was made that could be read\n", t->nothing, s_of(t->nothing));
 	if (t->bad) {
-		printf("not read: %" PRIu64 " lines; the first is ", t->bad);
+		printf("not read: %" PRIu64 " line%s; the first is ", t->bad, s_of(t->bad));
 		cli_print(stdout, span_str(what->file[t->bad_file]));
 		printf(":%" PRIu64 ": %s\n", t->bad_line, t->bad_why);
 	}
 	if (t->lost)
-		printf("not there: %" PRIu64 " requests that the log says were never written to it\n", t->lost);
+		printf("not there: %" PRIu64 " request%s that the log says were never written to it\n", t->lost, s_of(t->lost));
 }
 
 static void
@@ -172,7 +178,7 @@ legs_say(const struct tally *t, const struct replay_shown *what)
 void
 replay_print(const struct tally *t, const struct replay_shown *what)
 {
-	printf("%" PRIu64 " requests in %" PRIu64 " lines", t->requests, t->lines);
+	printf("%" PRIu64 " request%s in %" PRIu64 " line%s", t->requests, s_of(t->requests), t->lines, s_of(t->lines));
 	if (t->requests) {
 		fputs(", ", stdout);
 		moment_say(t->first_us);
@@ -185,11 +191,11 @@ replay_print(const struct tally *t, const struct replay_shown *what)
 	cli_print(stdout, span_str(what->against ? what->against : "what the logs say"));
 	putchar('\n');
 	if (t->hurt) {
-		printf("diagnostics that would be hurt: %" PRIu64 " requests\n", t->hurt);
+		printf("diagnostics that would be hurt: %" PRIu64 " request%s\n", t->hurt, s_of(t->hurt));
 		ways_say(t, what, true, false);
 	}
 	if (t->changed) {
-		printf("would be decided differently%s: %" PRIu64 " requests\n", t->hurt ? ", with these" : "", t->changed);
+		printf("would be decided differently%s: %" PRIu64 " request%s\n", t->hurt ? ", with these" : "", t->changed, s_of(t->changed));
 		ways_say(t, what, false, false);
 	}
 	if (t->beyond)
