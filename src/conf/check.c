@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conf/load.h"
@@ -222,6 +224,41 @@ check_control(struct load *l)
 		report_error(l->r, g->pid_file_at, "pid-file and control name the same file; want two");
 }
 
+/* --- lists --- */
+
+/* A list whose files nobody has renewed for longer than its max-age. */
+static void
+check_age(struct load *l, const struct conf_list *s, time_t now)
+{
+	const char *name = "";
+	time_t      since = 0;
+	uint64_t    days;
+
+	if (s->max_age_ms && !s->files.n)
+		report_warn(l->r, s->at, "[list %.*s] has max-age, but no file that could be too old", SHOW(s->name));
+	if (!conf_list_is_stale(s, now))
+		return;
+	for (size_t i = 0; i < s->read.n; i++) {
+		const struct conf_file *f = &l->c->files[s->read.v[i]];
+		since = f->head.fetched_at ? f->head.fetched_at : f->changed;
+		if (since == s->oldest)
+			name = f->path;
+	}
+	days = (uint64_t)(now - s->oldest) / 86400;
+	report_warn(l->r, s->at, "[list %.*s] is stale: %s is %" PRIu64 " day%s old, older than max-age allows; get it anew from its source, or raise max-age", SHOW(s->name), name,
+	    days, days == 1 ? "" : "s");
+}
+
+static void
+check_lists(struct load *l)
+{
+	const struct conf_list *s;
+	time_t                  now = time(NULL);
+
+	TAILQ_FOREACH(s, &l->c->lists, link)
+		check_age(l, s, now);
+}
+
 void
 check_whole(struct load *l)
 {
@@ -247,5 +284,6 @@ check_whole(struct load *l)
 	check_inspection(l);
 	check_spools(l);
 	check_log_lines(l);
+	check_lists(l);
 	check_doctor(l);
 }

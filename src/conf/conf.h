@@ -40,6 +40,11 @@ struct conf_items {
 	size_t            n;
 };
 
+struct conf_numbers {
+	uint32_t *v;
+	size_t    n;
+};
+
 struct port_range {
 	uint16_t first, last;
 };
@@ -267,18 +272,29 @@ struct conf_doctor {
 	char             *textfile;    /* Prometheus text of the last result; null: none */
 };
 
+/* What a list file says of itself: comments before its first entry, `# source: TEXT`, `# version: TEXT`, `# fetched: DATE`. Cut to LIST_HEADER_TEXT. */
+#define LIST_HEADER_TEXT 200u
+struct list_header {
+	struct span source, version, fetched; /* n 0: not said */
+	time_t      fetched_at;               /* 0: not said, or no date */
+};
+
 struct conf_list {
 	TAILQ_ENTRY(conf_list) link;
 	struct span       name;
 	struct where      at;
 	struct conf_items hosts;     /* host = ... lines and the entries of its files, in order */
 	struct conf_items files;     /* as named */
-	time_t            oldest;    /* when the one of these was changed that has not been for longest; 0: there are none */
+	struct conf_numbers read;    /* the same, of conf.files */
+	time_t            oldest;    /* of these: when it was fetched, as it says, else changed; 0: there are none */
 	struct conf_items addresses; /* address = CIDR ... : for clients and addresses conditions */
 	struct conf_items probes;    /* probe = HOST[:PORT], URL: known hosts below its wildcards, for the doctor */
 	char             *source;    /* where it comes from, for people; null: what its files say */
 	uint64_t          max_age_ms; /* older files are stale; 0: never */
 };
+
+/* Have its files not been renewed for longer than its max-age? */
+bool conf_list_is_stale(const struct conf_list *l, time_t now);
 
 enum action { ACTION_DENY, ACTION_BYPASS, ACTION_TUNNEL, ACTION_INSPECT };
 enum guard_mode { GUARD_ENFORCE, GUARD_REPORT, GUARD_OFF };
@@ -354,6 +370,8 @@ struct conf_file {
 	uint64_t lines;
 	char    *bytes; /* list files are kept: entries point into them */
 	size_t   n;
+	struct list_header head; /* of a list file */
+	time_t   changed;        /* likewise: its content, last */
 };
 
 struct conf {

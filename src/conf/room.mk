@@ -12,6 +12,7 @@ libpostern_a_SOURCES += \
 	src/conf/line.c src/conf/line.h \
 	src/conf/limits.c \
 	src/conf/list.c \
+	src/conf/list_header.c src/conf/list_header.h \
 	src/conf/listener_tls.c \
 	src/conf/load.c src/conf/load.h \
 	src/conf/log_lines.c \
@@ -19,6 +20,7 @@ libpostern_a_SOURCES += \
 	src/conf/probe.c src/conf/probe.h \
 	src/conf/parent.c \
 	src/conf/outline.c src/conf/outline.h \
+	src/conf/outline_list.c src/conf/outline_list.h \
 	src/conf/outline_diff.c src/conf/outline_lines.h \
 	src/conf/report.c \
 	src/conf/set.c \
