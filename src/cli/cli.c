@@ -86,23 +86,6 @@ cli_print(FILE *to, struct span s)
 }
 
 void
-cli_print(FILE *to, struct span s)
-{
-	while (s.n > 0) {
-		unsigned char c = (unsigned char)s.p[0];
-		size_t        n = utf8_length(s);
-		/* U+0080 to U+009F are controls too: terminals obey them */
-		if (c < 0x20 || c == 0x7f || n == 0 || (c == 0xc2 && (unsigned char)s.p[1] < 0xa0)) {
-			fprintf(to, "\\x%02x", c);
-			n = 1;
-		} else {
-			fwrite(s.p, 1, n, to);
-		}
-		s = span_of(s.p + n, s.n - n);
-	}
-}
-
-void
 cli_print_json(FILE *to, struct span s)
 {
 	putc('"', to);

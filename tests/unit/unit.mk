@@ -18,5 +18,6 @@ include tests/unit/audit.mk
 include tests/unit/session.mk
 include tests/unit/logread.mk
 include tests/unit/lint.mk
+include tests/unit/doctor.mk
 include tests/unit/verify.mk
 include tests/unit/proc.mk
