@@ -360,7 +360,6 @@ def test_requests_inside_tunnels_go_with_their_connect(here):
 def test_hostile_logs(here):
     """Each ends, soon, with a word about it."""
     (here / "long.log").write_bytes(b"x" * (100 << 20) + b"\n" + LINES.encode())
-    assert "1 line; the first is long.log:1: the line is too long" not in ours("long.log").stdout
     assert "not read: 2 lines; the first is long.log:1: the line is too long" in ours("long.log", code=1).stdout
     (here / "bomb.gz").write_bytes(gzip.compress(b"\0" * (30 << 20)))
     assert ours("--unpacked-max", "10m", "bomb.gz", code=2).stderr == "postern: bomb.gz: holds more than is read; --unpacked-max raises that\n"
@@ -414,8 +413,8 @@ def squid(world, folder_kept):
         wire.wait_until(lambda: answers(port), "squid")
         yield ("127.0.0.1", port), log
     finally:
-        child.terminate()
-        child.wait(wire.PATIENCE)
+        child.kill()
+        child.wait()
 
 
 def answers(port):
