@@ -1,4 +1,5 @@
 libpostern_a_SOURCES += \
+	src/proc/answer_doctor.c \
 	src/proc/answer_lists.c \
 	src/proc/answers.c \
 	src/proc/admin.c src/proc/admin.h \
