@@ -41,7 +41,7 @@ check_rule(struct load *l, const struct section *s)
 		report_error(l->r, s->at, "[rule %.*s] has no action; want action = bypass, tunnel, inspect or deny", SHOW(s->name));
 	}
 	if (has_action && rule->action != ACTION_BYPASS && section_gives(s, "guard"))
-		report_warn(l->r, s->at, "[rule %.*s] has a guard, but only bypass rules are guarded", SHOW(s->name));
+		report_find(l->r, FINDING_NO_EFFECT, s->at, "[rule %.*s] has a guard, but only bypass rules are guarded", SHOW(s->name));
 }
 
 void
@@ -88,7 +88,7 @@ check_file(struct load *l, struct where at, const char *key, const char *path, u
 	else if (!S_ISREG(st.st_mode))
 		report_error(l->r, at, "%s: %s is not a regular file", key, path);
 	else if (st.st_mode & closed)
-		report_error(l->r, at, "%s: %s has mode %04o, %s", key, path, (unsigned)(st.st_mode & 07777), why);
+		report_find(l->r, FINDING_FILE_OPEN, at, "%s: %s has mode %04o, %s", key, path, (unsigned)(st.st_mode & 07777), why);
 	if (fd >= 0)
 		close(fd);
 	return l->r->errors == before;
@@ -219,7 +219,7 @@ check_control(struct load *l)
 	if (g->control && strlen(g->control) >= UNIX_PATH_MOST)
 		report_error(l->r, g->control_at, "control: the path has %zu bytes; a socket's may have %u", strlen(g->control), UNIX_PATH_MOST - 1);
 	if (g->control_group && !g->control)
-		report_warn(l->r, g->control_group_at, "control-group without control: want control = /run/postern/control.sock too");
+		report_find(l->r, FINDING_NO_EFFECT, g->control_group_at, "control-group without control: want control = /run/postern/control.sock too");
 	if (g->control && g->pid_file && strcmp(g->control, g->pid_file) == 0)
 		report_error(l->r, g->pid_file_at, "pid-file and control name the same file; want two");
 }

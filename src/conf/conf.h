@@ -14,6 +14,7 @@
 
 #include "base/addr.h"
 #include "base/span.h"
+#include "conf/finding.h"
 #include "parse/cidr.h"
 
 /* Where something stands. file indexes conf.files. */
@@ -392,20 +393,25 @@ struct conf {
 /* Problems, gathered: all of them in one go, in the order of file and line. */
 struct report {
 	struct report_line {
-		bool         is_error; /* else a warning */
+		bool         is_error; /* else a warning or a note */
+		enum finding kind;
 		struct where at;
-		char        *text; /* what is wrong, what would be right */
+		char        *text;   /* what is wrong, what would be right */
+		size_t       remedy; /* where in text that begins; 0: it is not told apart */
 	} *v;
 	size_t n, room;
-	size_t errors, warnings; /* all of them, also those beyond REPORT_LINES that are only counted */
+	size_t errors, warnings, notes; /* all of them, also those beyond REPORT_LINES that are only counted */
+	bool   thorough; /* for `check`: what a start has no time for is looked for too */
 };
 
 #define REPORT_LINES 10000 /* kept; a file of garbage has millions */
 
 void report_init(struct report *r);
 void report_clear(struct report *r);
-void report_error(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void report_warn(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* A message says what is wrong, then "; ", then what would be right, which is told apart by the last "; " of fmt (of the text where fmt has none). */
+void report_error(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* FINDING_INVALID */
+void report_warn(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));  /* FINDING_ADVICE */
+void report_find(struct report *r, enum finding kind, struct where at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* "postern: FILE:LINE: text" (or "postern: FILE:LINE: warning: text") for each, sorted by file and line; outside text escaped. `c` may be null. */
 void report_print(const struct report *r, const struct conf *c, FILE *to);
 /* "FILE:LINE", or "FILE" for a line of 0, "-" for no file; cut to n. Returns buf. */

@@ -5,6 +5,7 @@ libpostern_a_SOURCES += \
 	src/conf/check.c \
 	src/conf/conf.h \
 	src/conf/file.c src/conf/file.h \
+	src/conf/finding.c src/conf/finding.h \
 	src/conf/include.c \
 	src/conf/inspection.c \
 	src/conf/key_uri.c src/conf/key_uri.h \

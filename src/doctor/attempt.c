@@ -33,7 +33,7 @@ attempt_clear(struct attempt *a)
 		explicit_bzero(a->buf, ANSWER_MOST); /* it may have held credentials */
 	free(a->buf);
 	a->buf = NULL;
-	wire_clear(&a->wire);
+	cord_clear(&a->cord);
 }
 
 /* What the certificate was found guilty of stays the worst thing, whatever comes later. */
@@ -253,7 +253,7 @@ on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
 		return;
 	}
 	a->row.tcp_ms = elapsed_ms(a);
-	a->wire.fd = fd;
+	a->cord.fd = fd;
 	if (!watch_init(&a->watch, a->run->loop, fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_event, a))
 		finish(a, DOCTOR_UNREACHABLE, "out of memory");
 	else if (a->proxy)
@@ -309,15 +309,15 @@ request_put(struct attempt *a, const char *fmt, ...)
 	return a->n_out > 0;
 }
 
-/* WIRE_DONE: all of it is out. */
-static enum wire_answer
+/* CORD_DONE: all of it is out. */
+static enum cord_answer
 request_send(struct attempt *a)
 {
-	enum wire_answer w = WIRE_DONE;
+	enum cord_answer w = CORD_DONE;
 	size_t           put;
 
-	while (a->at_out < a->n_out && w == WIRE_DONE) {
-		w = wire_write(&a->wire, a->buf + a->at_out, a->n_out - a->at_out, &put);
+	while (a->at_out < a->n_out && w == CORD_DONE) {
+		w = cord_write(&a->cord, a->buf + a->at_out, a->n_out - a->at_out, &put);
 		a->at_out += put;
 	}
 	return w;
@@ -330,16 +330,16 @@ static enum came
 head_read(struct attempt *a, struct head *h, size_t *used)
 {
 	for (;;) {
-		enum wire_answer  w;
+		enum cord_answer  w;
 		enum parse_result r;
 		enum fault        fault;
 		size_t            got;
 		if (a->n_in == ANSWER_MOST)
 			return CAME_RUBBISH;
-		w = wire_read(&a->wire, a->buf + a->n_in, ANSWER_MOST - a->n_in, &got);
-		if (w == WIRE_WAITS)
+		w = cord_read(&a->cord, a->buf + a->n_in, ANSWER_MOST - a->n_in, &got);
+		if (w == CORD_WAITS)
 			return CAME_MORE;
-		if (w != WIRE_DONE)
+		if (w != CORD_DONE)
 			return CAME_NOTHING;
 		a->n_in += got;
 		while ((r = head_parse_response(span_of(a->buf, a->n_in), a->seen, h, used, &fault)) == PARSE_OK && h->status / 100 == 1) {
@@ -388,7 +388,7 @@ proxy_begin(struct attempt *a)
 	if (a->proxy->host)
 		host_parse(span_str(a->proxy->host), &name);
 	a->shaking_proxy = true;
-	if (!wire_begin_tls(&a->wire, a->run->tls, &name))
+	if (!cord_begin_tls(&a->cord, a->run->tls, &name))
 		finish(a, DOCTOR_PROXY_FAILED, "out of memory");
 	else
 		go_on(a);
@@ -404,6 +404,9 @@ reason_print(const struct head *h, char *out, size_t n)
 	for (size_t at = 0; used < n && head_field_next(h, &at, &f);)
 		if (f.id == FIELD_PROXY_STATUS || (f.id == FIELD_PROXY_AUTHENTICATE && h->status == 407))
 			used += (size_t)snprintf(out + used, n - used, "; %.*s", (int)(f.value.n < 100 ? f.value.n : 100), f.value.p);
+	for (char *c = out; *c; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
 }
 
 static enum doctor_fault
@@ -439,11 +442,11 @@ proxy_go(struct attempt *a)
 	char              why[160];
 
 	if (a->shaking_proxy) {
-		switch (wire_shake(&a->wire, &ignored, why, sizeof why)) {
-		case WIRE_DONE:
+		switch (cord_shake(&a->cord, &ignored, why, sizeof why)) {
+		case CORD_DONE:
 			connect_begin(a);
 			return;
-		case WIRE_WAITS:
+		case CORD_WAITS:
 			return;
 		default:
 			connected_to_proxy_failed(a, why);
@@ -451,9 +454,9 @@ proxy_go(struct attempt *a)
 		}
 	}
 	switch (request_send(a)) {
-	case WIRE_DONE:
+	case CORD_DONE:
 		break;
-	case WIRE_WAITS:
+	case CORD_WAITS:
 		return;
 	default:
 		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection before it is asked");
@@ -479,7 +482,7 @@ static void
 tls_begin(struct attempt *a)
 {
 	step_begin(a, DOCTOR_STEP_TLS);
-	if (!wire_begin_tls(&a->wire, a->run->tls, &a->host))
+	if (!cord_begin_tls(&a->cord, a->run->tls, &a->host))
 		finish(a, DOCTOR_TLS_FAILED, "out of memory");
 	else
 		go_on(a);
@@ -491,13 +494,13 @@ tls_go(struct attempt *a)
 	enum doctor_fault fault = DOCTOR_TLS_FAILED;
 	char              why[160];
 
-	switch (wire_shake(&a->wire, &fault, why, sizeof why)) {
-	case WIRE_DONE:
+	switch (cord_shake(&a->cord, &fault, why, sizeof why)) {
+	case CORD_DONE:
 		a->row.tls_ms = elapsed_ms(a);
-		chain_judge(a->run->ground, a->wire.inner ? a->wire.inner : a->wire.outer, &a->host, &a->row);
+		chain_judge(a->run->ground, a->cord.inner ? a->cord.inner : a->cord.outer, &a->host, &a->row);
 		http_begin(a);
 		return;
-	case WIRE_WAITS:
+	case CORD_WAITS:
 		return;
 	default:
 		finish(a, fault, "%s", why);
@@ -563,9 +566,9 @@ http_go(struct attempt *a)
 	size_t      used;
 
 	switch (request_send(a)) {
-	case WIRE_DONE:
+	case CORD_DONE:
 		break;
-	case WIRE_WAITS:
+	case CORD_WAITS:
 		return;
 	default:
 		finish(a, DOCTOR_HTTP_FAILED, "it closes the connection before it is asked");
@@ -615,7 +618,7 @@ attempt_start(struct attempt *a, const struct run *run, const struct doctor_targ
 	a->proxy = proxy;
 	a->row.way = (uint8_t)way;
 	a->row.dns_ms = a->row.tcp_ms = a->row.proxy_ms = a->row.tls_ms = a->row.http_ms = NOT_COME_TO;
-	wire_init(&a->wire);
+	cord_init(&a->cord);
 	timer_init(&a->timer, on_timeout, a);
 	step_begin(a, DOCTOR_STEP_DNS);
 	if (!host_parse(span_str(target->host), &a->host) && !addr_parse(span_str(target->host), &a->host.addr)) {

@@ -7,7 +7,7 @@
 #define POSTERN_DOCTOR_ATTEMPT_H
 
 #include "doctor/chain.h"
-#include "doctor/wire.h"
+#include "doctor/cord.h"
 #include "net/dial.h"
 #include "net/resolve.h"
 #include "net/resolve_channel.h"
@@ -41,7 +41,7 @@ struct attempt {
 	unsigned           n_addrs;
 	struct addr        addr[DIAL_ADDRS_MAX];
 	struct dial       *dial;
-	struct wire        wire;
+	struct cord        cord;
 	char              *buf;     /* owned while a request or its answer is under way */
 	size_t             n_out, at_out, n_in, seen;
 	char               chain_end[DNS_NAME_TEXT];

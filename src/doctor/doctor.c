@@ -241,7 +241,7 @@ doctor_start(struct loop *l, const struct doctor_settings *settings, const struc
 	d->target = malloc(n ? n * sizeof *target : 1);
 	if (d->target)
 		memcpy(d->target, target, n * sizeof *target);
-	d->run.tls = wire_context_new();
+	d->run.tls = cord_context_new();
 	d->run.ground = d->run.tls ? chain_ground_new(settings, why) : NULL;
 	if (!d->target || !d->run.ground || !names_start(d)) {
 		doctor_free(d);

@@ -4,10 +4,12 @@ libpostern_a_SOURCES += \
 	src/doctor/changes.c src/doctor/changes.h \
 	src/doctor/exposition.c src/doctor/exposition.h \
 	src/doctor/plan.c src/doctor/plan.h \
+	src/doctor/advice.c src/doctor/advice.h \
 	src/doctor/attempt.c src/doctor/attempt.h \
 	src/doctor/chain.c src/doctor/chain.h \
 	src/doctor/doctor.c src/doctor/doctor.h \
+	src/doctor/metrics.c src/doctor/metrics.h \
 	src/doctor/microsoft_root.c \
 	src/doctor/result.c src/doctor/result.h \
 	src/doctor/targets.c \
-	src/doctor/wire.c src/doctor/wire.h
+	src/doctor/cord.c src/doctor/cord.h

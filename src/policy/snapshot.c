@@ -205,7 +205,7 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 	n++;
 	off = flat_add(f, NULL, n * sizeof(struct snapshot_log), 8);
 	set->logs = (struct flat_ref){off, (uint32_t)n};
-	set->records = n > 0 || c->gateway.admin.n > 0;
+	set->records = n > 0 || c->gateway.admin.n > 0 || c->gateway.control;
 	n = 0;
 	TAILQ_FOREACH(l, &c->logs, link)
 	{

@@ -137,7 +137,7 @@ struct settings {
 	uint32_t host_mismatch, x_forwarded_for, log_level, parent_balance, parents_down; /* enums of conf.h */
 	bool     via, jit, report_only;
 	bool     log_entry; /* some log wants the list entry that matched */
-	bool     records; /* some log wants what ends, or the status page, which names those that come most often */
+	bool     records; /* some log wants what ends, or the status page and `suggest`, which tell of what came most often and of who could not use it */
 	bool     log_referer; /* some log wants the Referer */
 
 	struct auth_settings auth;

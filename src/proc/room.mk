@@ -1,6 +1,7 @@
 libpostern_a_SOURCES += \
 	src/proc/answer_doctor.c \
 	src/proc/answer_lists.c \
+	src/proc/answer_evidence.c \
 	src/proc/answers.c \
 	src/proc/admin.c src/proc/admin.h \
 	src/proc/admin_http.c src/proc/admin_http.h \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "doctor/wire.h"
+#include "doctor/cord.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -13,7 +13,7 @@
 #define CHAIN_BYTES_MAX (100 * 1024) /* of certificates that a server may send */
 
 SSL_CTX *
-wire_context_new(void)
+cord_context_new(void)
 {
 	static const unsigned char http11[] = "\x08http/1.1";
 	SSL_CTX                   *ctx = SSL_CTX_new(TLS_client_method());
@@ -31,23 +31,23 @@ wire_context_new(void)
 }
 
 void
-wire_init(struct wire *w)
+cord_init(struct cord *w)
 {
-	*w = (struct wire){.fd = -1};
+	*w = (struct cord){.fd = -1};
 }
 
 void
-wire_clear(struct wire *w)
+cord_clear(struct cord *w)
 {
 	SSL_free(w->inner);
 	SSL_free(w->outer);
 	if (w->fd >= 0)
 		sock_close(w->fd);
-	wire_init(w);
+	cord_init(w);
 }
 
 static SSL *
-top(const struct wire *w)
+top(const struct cord *w)
 {
 	return w->inner ? w->inner : w->outer;
 }
@@ -69,7 +69,7 @@ lay(SSL *ssl, SSL *below, int fd)
 }
 
 bool
-wire_begin_tls(struct wire *w, SSL_CTX *ctx, const struct host *name)
+cord_begin_tls(struct cord *w, SSL_CTX *ctx, const struct host *name)
 {
 	SSL *ssl = SSL_new(ctx);
 
@@ -121,8 +121,8 @@ shake_fault(int error, int system, char *why, size_t n)
 	return fault;
 }
 
-enum wire_answer
-wire_shake(struct wire *w, enum doctor_fault *fault, char *why, size_t n)
+enum cord_answer
+cord_shake(struct cord *w, enum doctor_fault *fault, char *why, size_t n)
 {
 	int r, error, system;
 
@@ -131,27 +131,27 @@ wire_shake(struct wire *w, enum doctor_fault *fault, char *why, size_t n)
 	r = SSL_do_handshake(top(w));
 	system = errno;
 	if (r == 1)
-		return WIRE_DONE;
+		return CORD_DONE;
 	error = SSL_get_error(top(w), r);
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
-		return WIRE_WAITS;
+		return CORD_WAITS;
 	*fault = shake_fault(error, system, why, n);
-	return WIRE_BROKE;
+	return CORD_BROKE;
 }
 
-static enum wire_answer
-answer_of(const struct wire *w, int r)
+static enum cord_answer
+answer_of(const struct cord *w, int r)
 {
 	int error = SSL_get_error(top(w), r);
 
 	ERR_clear_error();
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
-		return WIRE_WAITS;
-	return error == SSL_ERROR_ZERO_RETURN ? WIRE_CLOSED : WIRE_BROKE;
+		return CORD_WAITS;
+	return error == SSL_ERROR_ZERO_RETURN ? CORD_CLOSED : CORD_BROKE;
 }
 
-enum wire_answer
-wire_read(struct wire *w, char *buf, size_t room, size_t *got)
+enum cord_answer
+cord_read(struct cord *w, char *buf, size_t room, size_t *got)
 {
 	ssize_t r;
 
@@ -159,16 +159,16 @@ wire_read(struct wire *w, char *buf, size_t room, size_t *got)
 	ERR_clear_error();
 	if (top(w)) {
 		int done = SSL_read_ex(top(w), buf, room, got);
-		return done ? WIRE_DONE : answer_of(w, done);
+		return done ? CORD_DONE : answer_of(w, done);
 	}
 	r = sock_read(w->fd, buf, room);
 	if (r > 0)
 		*got = (size_t)r;
-	return r > 0 ? WIRE_DONE : r == 0 ? WIRE_CLOSED : errno == EAGAIN ? WIRE_WAITS : WIRE_BROKE;
+	return r > 0 ? CORD_DONE : r == 0 ? CORD_CLOSED : errno == EAGAIN ? CORD_WAITS : CORD_BROKE;
 }
 
-enum wire_answer
-wire_write(struct wire *w, const char *bytes, size_t n, size_t *put)
+enum cord_answer
+cord_write(struct cord *w, const char *bytes, size_t n, size_t *put)
 {
 	ssize_t r;
 
@@ -176,10 +176,10 @@ wire_write(struct wire *w, const char *bytes, size_t n, size_t *put)
 	ERR_clear_error();
 	if (top(w)) {
 		int done = SSL_write_ex(top(w), bytes, n, put);
-		return done ? WIRE_DONE : answer_of(w, done);
+		return done ? CORD_DONE : answer_of(w, done);
 	}
 	r = sock_write(w->fd, span_of(bytes, n));
 	if (r > 0)
 		*put = (size_t)r;
-	return r > 0 ? WIRE_DONE : r < 0 && errno == EAGAIN ? WIRE_WAITS : WIRE_BROKE;
+	return r > 0 ? CORD_DONE : r < 0 && errno == EAGAIN ? CORD_WAITS : CORD_BROKE;
 }
