@@ -103,7 +103,7 @@ way_text(FILE *f, const struct doctor_report *r, uint32_t target, enum doctor_wa
 {
 	const struct doctor_row *row = row_of(r, target, way);
 
-	fprintf(f, " %-22s", row && row->fault != DOCTOR_NOT_TRIED ? doctor_fault_word((enum doctor_fault)row->fault) : "-");
+	fprintf(f, way + 1 == DOCTOR_WAYS ? " %s" : " %-22s", row && row->fault != DOCTOR_NOT_TRIED ? doctor_fault_word((enum doctor_fault)row->fault) : "-");
 }
 
 static void
@@ -161,33 +161,58 @@ fill_text(const struct look *k, FILE *f)
 				target_text(k, f, i);
 }
 
-static void
-fill(const struct commands *m, const void *what, FILE *f)
+/* The exit code: is all well? */
+static int
+judge(const struct doctor_report *r)
 {
-	const struct look *k = what;
+	uint32_t tested, bad;
 
-	(void)m;
+	if (!r || r->ended_s <= 0 || r->failed[0])
+		return 1;
+	doctor_report_count(r, &tested, &bad);
+	return bad ? 1 : 0;
+}
+
+static bool
+say(const struct look *k, struct control_client *c)
+{
+	char  *text = NULL;
+	size_t n = 0;
+	FILE  *f = open_memstream(&text, &n);
+	bool   ok;
+
+	if (!f)
+		return false;
 	if (k->json)
 		fill_json(k, f);
 	else
 		fill_text(k, f);
+	ok = fclose(f) == 0;
+	if (ok)
+		control_lines(c, '.', text, n);
+	free(text);
+	return ok;
 }
 
 void
 answer_doctor(struct commands *m, struct control_client *c)
 {
 	const struct rounds  *r = m->crew->rounds;
-	struct doctor_report *report = r && r->now.fd >= 0 ? malloc(sizeof *report) : NULL;
+	bool                  on = r && r->now.fd >= 0;
+	struct doctor_report *report = on ? malloc(sizeof *report) : NULL;
 	struct look           k = {.now_s = (int64_t)(clock_real_us() / 1000000), .json = c->json};
+	int                   code = 2;
 
-	if (!report) {
-		control_say(c, 'e', r && r->now.fd >= 0 ? "out of memory" : "this gateway tests no endpoints; want interval = 15m, for example, in [doctor], or postern doctor, which tests them now");
-		control_end(c, 1);
-		return;
+	if (report) {
+		k.board = r->board;
+		k.next_s = atomic_load(&r->board->next_s);
+		k.r = doctor_board_read(r->board, report) ? report : NULL;
+		code = say(&k, c) ? judge(k.r) : 2;
 	}
-	k.board = r->board;
-	k.next_s = atomic_load(&r->board->next_s);
-	k.r = doctor_board_read(r->board, report) ? report : NULL;
-	answer_with(m, c, fill, &k);
+	if (!on)
+		control_say(c, 'e', "this gateway tests no endpoints; want interval = 15m, for example, in [doctor], or postern doctor, which tests them now");
+	else if (code == 2)
+		control_say(c, 'e', "out of memory");
+	control_end(c, code);
 	free(report);
 }
