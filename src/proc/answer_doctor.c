@@ -201,7 +201,7 @@ answer_doctor(struct commands *m, struct control_client *c)
 	bool                  on = r && r->now.fd >= 0;
 	struct doctor_report *report = on ? malloc(sizeof *report) : NULL;
 	struct look           k = {.now_s = (int64_t)(clock_real_us() / 1000000), .json = c->json};
-	int                   code = 2;
+	int                   code = on ? 2 : 1;
 
 	if (report) {
 		k.board = r->board;
