@@ -31,6 +31,9 @@ enum message_type {
 	MSG_CREDENTIALS, /* parent to worker or doctor, before MSG_SNAPSHOT: descriptor: the file of credentials for [parent] `number` of the snapshot to come */
 	MSG_SESSIONS, /* parent to worker: write what is under way to the memfd (as session/list says), in slices; worker: done, `number` as asked */
 	MSG_REOPEN,   /* parent to logger: open all files anew; logger: `number` of them could not be, data: the first one */
+	MSG_HITS,     /* parent to worker, before MSG_SNAPSHOT: descriptor: where it counts the entries of snapshot `number` that decide (ipc/hits) */
+	MSG_END,      /* parent to worker: end the session that `number` is under way in (as session/list names it); worker: done, data[0] says whether there was one;
+	               * data of both: 4 bytes that tell whose question it is */
 	MSG_DONE,     /* doctor: run `number` is over, and what it found stands on the board */
 	MSG_LET_GO    /* worker: descriptor: a block that it does not map any more; the parent holds it a while, so that nobody who carries traffic is the last */
 };

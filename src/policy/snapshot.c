@@ -645,6 +645,24 @@ snapshot_open_names(int fd)
 }
 
 struct snapshot *
+snapshot_open_entries(int fd)
+{
+	struct snapshot *s = map_block(fd);
+
+	if (!s || (s->policy = policy_open_entries(s->block, s->size, s->set->policy)))
+		return s;
+	snapshot_unref(s);
+	return NULL;
+}
+
+void
+snapshot_count_with(struct snapshot *s, void *counts, void (*free_counts)(void *counts))
+{
+	s->counts = counts;
+	s->free_counts = free_counts;
+}
+
+struct snapshot *
 snapshot_ref(struct snapshot *s)
 {
 	s->refs++;
@@ -656,6 +674,8 @@ snapshot_unref(struct snapshot *s)
 {
 	if (!s || --s->refs)
 		return;
+	if (s->counts)
+		s->free_counts(s->counts);
 	outward_forget(s);
 	policy_close(s->policy);
 	flat_unmap(s->block, s->size);

@@ -176,6 +176,8 @@ struct snapshot {
 	struct snapshot_secret *secrets; /* owned: by parent; null: none were given */
 	int                    file;         /* owned, with let_go (snapshot_keep_file) */
 	void                 (*let_go)(int file); /* null: none is kept */
+	void                  *counts;       /* owned, with free_counts; null: nothing is counted by its numbers */
+	void                 (*free_counts)(void *counts);
 };
 
 /* What the parent adds to the configuration. */
@@ -210,6 +212,10 @@ bool             snapshot_is_warm(const struct snapshot *s);
 void             snapshot_keep_file(struct snapshot *s, int file, void (*let_go)(int file));
 /* The same for those who show it and decide nothing: the policy knows its rules only (policy_open_names). */
 struct snapshot *snapshot_open_names(int fd);
+/* The same for those who read what was counted by entry (policy_open_entries). */
+struct snapshot *snapshot_open_entries(int fd);
+/* Where this process counts by its numbers: freed with it. */
+void             snapshot_count_with(struct snapshot *s, void *counts, void (*free_counts)(void *counts));
 struct snapshot *snapshot_ref(struct snapshot *s);
 void             snapshot_unref(struct snapshot *s);
 

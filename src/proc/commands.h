@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * commands: what the words at the control socket mean: reload, drain, upgrade and rotate, whose askers hear how it went, and the questions status, rules,
- * lists and sessions (proc/answers, proc/sightings).
+ * lists and sessions (proc/answers, proc/answer_rules, proc/sightings).
  * Does nothing itself: the parent does, and tells here what became of it. Keeps the outline of the configuration in use, so that a reload can say what it changed.
  */
 #ifndef POSTERN_PROC_COMMANDS_H
@@ -85,9 +85,12 @@ void commands_draining(struct commands *m);
 /* The last thing: all is over. */
 void commands_drained(struct commands *m);
 
-/* --- answers.c --- */
-void answer_status(struct commands *m, struct control_client *c);
+/* --- answer_rules.c --- */
 void answer_rules(struct commands *m, struct control_client *c);
+
+/* --- answers.c --- */
+extern const char *const action_words[4]; /* by enum action */
+void answer_status(struct commands *m, struct control_client *c);
 /* `fill` writes a text; all of it is the answer. */
 void answer_with(struct commands *m, struct control_client *c, void (*fill)(const struct commands *m, const void *what, FILE *f), const void *what);
 void answer_sample(struct commands *m, struct command_sample *out);

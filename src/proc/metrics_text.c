@@ -387,6 +387,18 @@ auth(struct text *t, const struct shared *s, uint32_t kinds)
 			sample(t, "postern_auth_down", "backend", span_str(back_word((enum back_kind)k)), s->auth.stats[k].is_down);
 }
 
+/* Totals only: what clients name is not for labels. */
+static void
+evidence(struct text *t, const struct shared_evidence *e)
+{
+	family(t, "postern_suggest_hosts", "gauge", "Hosts that postern suggest knows something about, by reason.");
+	for (unsigned k = EVIDENCE_NONE + 1; k < EVIDENCE_KINDS; k++)
+		sample(t, "postern_suggest_hosts", "reason", span_str(evidence_word((enum evidence_kind)k)), e->hosts[k]);
+	family(t, "postern_suggest_requests_total", "counter", "What it was counted from: refused certificates, demands for one, and 407s of machines that cannot log on.");
+	for (unsigned k = EVIDENCE_NONE + 1; k < EVIDENCE_KINDS; k++)
+		sample(t, "postern_suggest_requests_total", "reason", span_str(evidence_word((enum evidence_kind)k)), e->times[k]);
+}
+
 static void
 log_and_signer(struct text *t, const struct shared *s)
 {
@@ -509,4 +521,5 @@ metrics_write(struct text *out, const struct metrics_view *v)
 	histograms(out, v->shared);
 	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds | (snapshot_negotiates(v->snap) ? 1u << BACK_INITIATOR : 0) : 0);
 	log_and_signer(out, v->shared);
+	evidence(out, &v->shared->evidence);
 }

@@ -179,12 +179,15 @@ reload_finish(struct parent *p)
 {
 	struct ports *old = p->ports;
 	char          summary[240];
+	bool          reloaded; /* not only files read anew */
 
 	p->generation++;
 	census_applied(p->shared, p->generation);
 	p->ports = p->next_ports;
 	p->next_ports = NULL;
+	reloaded = p->next_numbers != NULL;
 	take_on(p);
+	ledger_use(&p->crew.ledger, p->shared, p->generation, reloaded);
 	if (p->has_next_plan)
 		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
@@ -331,6 +334,7 @@ on_look(void *arg)
 
 	timer_set(p->loop, &p->look, LOOK_MS);
 	bureaus_look(&p->crew.bureaus);
+	crew_add_up(&p->crew);
 	if (!parent_is_settled(p))
 		return; /* asked again soon */
 	changed = snapshot_changed(p->snapshot, name, sizeof name);
@@ -592,6 +596,7 @@ parent_begin(struct parent *p)
 			admin_take(&p->admin);
 			census_applied(p->shared, p->generation);
 			take_on(p);
+			ledger_use(&p->crew.ledger, p->shared, p->generation, false);
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
 			p->code = 0;

@@ -2,6 +2,8 @@ libpostern_a_SOURCES += \
 	src/proc/answer_doctor.c \
 	src/proc/answer_lists.c \
 	src/proc/answer_evidence.c \
+	src/proc/answer_rules.c \
+	src/proc/answer_lists.c \
 	src/proc/answers.c \
 	src/proc/admin.c src/proc/admin.h \
 	src/proc/admin_http.c src/proc/admin_http.h \
@@ -20,6 +22,7 @@ libpostern_a_SOURCES += \
 	src/proc/history.c src/proc/history.h \
 	src/proc/keys.c src/proc/keys.h \
 	src/proc/keytabs.c src/proc/keytabs.h \
+	src/proc/ledger.c src/proc/ledger.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \

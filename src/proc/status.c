@@ -239,6 +239,9 @@ about_traffic(struct status *s, const struct metrics_view *v)
 	count(s, "totals", "guard_closed", "Closed by the guard", SUM(sh, counters.guard_closed));
 	count(s, "totals", "queued", "Waiting for a limit now", SUM(sh, counters.queued));
 	count(s, "totals", "accept_pauses", "Pauses in accepting", SUM(sh, counters.accept_pauses));
+	count(s, "suggest", "rejected_certificate", "Clients refuse our certificate", sh->evidence.hosts[EVIDENCE_REJECTED]);
+	count(s, "suggest", "wanted_certificate", "Server demands a certificate", sh->evidence.hosts[EVIDENCE_WANTS]);
+	count(s, "suggest", "no_logon", "Machines cannot log on", sh->evidence.hosts[EVIDENCE_LOOP]);
 	count(s, "logs", "lines", "Log lines", sh->logger.lines);
 	figure(s, "logs", "bytes", "Log bytes", CELL_BYTES, (struct cell){.n = sh->logger.bytes});
 	count(s, "logs", "dropped", "Lines lost, log in trouble", sh->logger.dropped);

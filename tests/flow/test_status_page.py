@@ -52,6 +52,7 @@ SCHEMA = exactly(
     traffic=exactly(tunnels=COUNT, connections=COUNT, decided_per_second=RATE, faults_per_second=RATE, received_per_second=RATE, sent_per_second=RATE),
     latency=exactly(connect_p50_ms=MAYBE_RATE, connect_p95_ms=MAYBE_RATE, request_p50_ms=MAYBE_RATE, request_p95_ms=MAYBE_RATE),
     totals=exactly(**{name: COUNT for name in "accepted refused_unread refused_limit requests tunnels received sent guard_closed queued accept_pauses".split()}),
+    suggest=exactly(rejected_certificate=COUNT, wanted_certificate=COUNT, no_logon=COUNT),
     logs=exactly(**{name: COUNT for name in "lines bytes dropped ring_dropped errors".split()}),
     policy=exactly(rules=COUNT, unused=COUNT),
     doctor=exactly(state={"enum": ["off", "waiting", "running", "failed", "well", "bad"]}, last=MAYBE, next_in_s=MAYBE, tested=COUNT, bad=COUNT, untested=COUNT),

@@ -46,9 +46,10 @@ class Place:
         (folder / "own.list").write_text("# ours\nhttps://kept.example.org\n")
         (folder / "own.list").chmod(0o644)
         cert, key = inspection.ca(folder)
+        self.admin = gateways.free_port()
         self.sections = AUTH.format(folder) + f"[inspection]\nca-cert = {cert}\nca-key = {key}\n"
         self.folder, self.ca = folder, world.ca
-        self.gw = gateway(self.sections + RULES.format(folder), control=folder / "control.sock")
+        self.gw = gateway(self.sections + RULES.format(folder), control=folder / "control.sock", admin=f"127.0.0.1:{self.admin}")
         os.chown(folder / "users", self.gw.folder.stat().st_uid, -1)
 
     def suggest(self, *words, expect=1, file=None):
@@ -104,6 +105,15 @@ def test_who_refuses_and_who_cannot_log_on_is_listed_and_who_can_is_not(place):
     assert a["rule"]["name"] == "all" and any("unknown_ca" in text for text in a["details"]) and a["first"] <= a["last"]
     loop = found["wns.windows.com", "407-loop"]
     assert loop["times"] == 12 and loop["user_agents"] == [WNS] and loop["rule"]["asks"] and (loop["port"], loop["scheme"]) == (80, "http")
+
+
+def test_the_admin_address_has_totals_and_no_names(place):
+    text = wire.curl(f"http://127.0.0.1:{place.admin}/metrics").stdout.decode()
+    for reason, n, times in ("client-rejected-certificate", 2, 5), ("origin-wants-certificate", 0, 0), ("407-loop", 1, 12):
+        assert f'postern_suggest_hosts{{reason="{reason}"}} {n}\n' in text and f'postern_suggest_requests_total{{reason="{reason}"}} {times}\n' in text
+    status = json.loads(wire.curl(f"http://127.0.0.1:{place.admin}/status.json").stdout)
+    assert status["suggest"] == {"rejected_certificate": 2, "wanted_certificate": 0, "no_logon": 1}
+    assert "postern suggest" in wire.curl(f"http://127.0.0.1:{place.admin}/").stdout.decode()
 
 
 def test_people_read_it_and_can_paste_the_lines(place):

@@ -89,6 +89,7 @@ static const char golden[] =
     "\"traffic\":{\"tunnels\":2,\"connections\":7,\"decided_per_second\":4.500,\"faults_per_second\":2,\"received_per_second\":0,\"sent_per_second\":0},\n"
     "\"latency\":{\"connect_p50_ms\":1.500,\"connect_p95_ms\":1.950,\"request_p50_ms\":null,\"request_p95_ms\":null},\n"
     "\"totals\":{\"accepted\":12,\"refused_unread\":0,\"refused_limit\":0,\"requests\":3,\"tunnels\":0,\"received\":0,\"sent\":0,\"guard_closed\":0,\"queued\":0,\"accept_pauses\":0},\n"
+    "\"suggest\":{\"rejected_certificate\":0,\"wanted_certificate\":0,\"no_logon\":0},\n"
     "\"logs\":{\"lines\":5,\"bytes\":0,\"dropped\":0,\"ring_dropped\":0,\"errors\":0},\n"
     "\"policy\":{\"rules\":2,\"unused\":1},\n"
     "\"doctor\":{\"state\":\"off\",\"last\":null,\"next_in_s\":null,\"tested\":0,\"bad\":0,\"untested\":0},\n"
