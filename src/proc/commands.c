@@ -82,6 +82,7 @@ static const struct {
 	{"status", false, answer_status},
 	{"rules", false, answer_rules},
 	{"lists", false, answer_lists},
+	{"doctor", false, answer_doctor},
 	{"sessions", false, ask_sessions},
 	{"suggest", false, answer_suggest},
 };
@@ -93,7 +94,7 @@ is_child(const struct commands *m, pid_t pid)
 	for (uint32_t i = 0; i < m->crew->n_workers; i++)
 		if (m->crew->worker[i].pid == pid)
 			return true;
-	return m->crew->logger.pid == pid || (m->crew->admin && m->crew->admin->m.pid == pid);
+	return m->crew->logger.pid == pid || (m->crew->rounds && m->crew->rounds->m.pid == pid) || (m->crew->admin && m->crew->admin->m.pid == pid);
 }
 
 static void
@@ -122,7 +123,7 @@ on_request(void *arg, struct control_client *c)
 		return;
 	}
 	log_write_limited(&unknown, LOG_LEVEL_WARN, "control: uid %u (pid %d) asks for something unknown", (unsigned)c->uid, (int)c->pid);
-	control_say(c, 'e', "there is no such request; want reload, drain, upgrade, rotate, status, sessions, rules, lists or suggest");
+	control_say(c, 'e', "there is no such request; want reload, drain, upgrade, rotate, status, sessions, rules, lists, suggest or doctor");
 	control_end(c, 2);
 }
 

@@ -99,10 +99,11 @@ void answer_sample(struct commands *m, struct command_sample *out);
 const char *age_print(uint64_t ms, char *buf, size_t n);
 const char *size_print(uint64_t bytes, char *buf, size_t n);
 
+/* --- answer_lists.c --- */
+void answer_lists(struct commands *m, struct control_client *c);
+
 /* --- answer_evidence.c --- */
 /* The table of evidence as it is (ipc/evidence.h), a JSON object on each line; what to do about it is not the gateway's to say. */
 void answer_suggest(struct commands *m, struct control_client *c);
-/* --- answer_lists.c --- */
-void answer_lists(struct commands *m, struct control_client *c);
 
 #endif

@@ -224,6 +224,11 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		    {"2: admin = 3180: want ADDRESS:PORT such as", "2: admin = localhost:1", "3: admin-clients = 10.0.0.0/33"}},
 		{"[list a]\nhost = x\nmax-age = 87601h\nsource = a\nsource = b\n[list b]\nhost = y\nmax-age = old\n",
 		    {"3: max-age = 87601h: want a time from 0h to 87600h", "5: source", "8: max-age = old: want a time"}},
+		{"[doctor]\ninterval = 25h\ntextfile =\n[doctor]\ninterval = soon\n", {"2: interval = 25h: want a time from 0h to 24h", "5: interval"}},
+		{"[doctor]\ninterval = 900ms\ntextfile = /nowhere/at/all/a.prom\n", {"2: interval: the endpoints are other people's servers; want at least 1s",
+			"3: textfile = /nowhere/at/all/a.prom: /nowhere/at/all: No such file or directory; want a path in a directory that is there"}},
+		{"[doctor]\ninterval = 15m\ntextfile = /tmp/\n", {"3: textfile = /tmp/: want a file, such as /tmp/postern.prom"}},
+		{"[doctor]\ninterval = 15m\ntextfile = /dev/null/a\n", {"3: textfile = /dev/null/a: /dev/null"}},
 		/* TLS to the proxy itself */
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\n", {"3: [listener a] has tls-cert but no tls-key; want both, or neither"}},
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-key = b\nh2 = maybe\n", {"3: [listener a] has tls-key but no tls-cert", "4: h2 = maybe: want yes or no"}},
