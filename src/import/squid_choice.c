@@ -120,7 +120,7 @@ ways_of(struct squid *s, struct squid_acl *a, bool is_not, unsigned depth)
 	if (a->kind == ACL_ANY || a->kind == ACL_ALL)
 		return ways_group(s, a, is_not, depth);
 	ways_one(s, &out, (struct squid_lit){a, is_not, false});
-	if (a->kind == ACL_URL || a->kind == ACL_HEADER)
+	if (a->kind == ACL_URL || a->kind == ACL_HEADER || (a->kind == ACL_SCHEME && is_not))
 		ways_one(s, &out, (struct squid_lit){a, is_not, true});
 	return out;
 }

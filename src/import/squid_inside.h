@@ -58,7 +58,7 @@ enum squid_kind {
 struct squid_lit {
 	struct squid_acl *acl;
 	bool              is_not;
-	/* url_regex: of a CONNECT Squid asks `host:port`, here that is a condition on the host; `connect`: this is that side */
+	/* ACL_URL, ACL_HEADER, ACL_SCHEME with `!`: what holds of a CONNECT is another condition; this is that side. Of a URL Squid asks `host:port` then. */
 	bool connect;
 };
 

@@ -378,6 +378,21 @@ people(struct terms *t, struct squid_spelt *out)
 
 /* --- all --- */
 
+/* A CONNECT is of no scheme that Squid tells by proto. */
+static void
+schemes(struct terms *t, const struct squid_lit *l)
+{
+	uint32_t bits = l->acl->bits ? (uint32_t)l->acl->bits[0] : 0;
+
+	t->connect = t->connect || l->connect;
+	t->no_connect = t->no_connect || !l->connect;
+	if (l->connect)
+		return;
+	bits = l->is_not ? ~bits & 3 : bits;
+	t->schemes = t->schemes ? t->schemes & bits : bits;
+	t->never = t->never || !t->schemes;
+}
+
 /* Sums up what does not stand in lists. */
 static void
 gather(struct terms *t)
@@ -402,17 +417,8 @@ gather(struct terms *t)
 		}
 		t->connect = t->connect || (connect && !l->is_not);
 		t->no_connect = t->no_connect || (a->kind == ACL_METHOD && (l->is_not ? has(a, SPAN("CONNECT")) : !has(a, SPAN("CONNECT"))));
-		if (a->kind == ACL_SCHEME && a->bits) {
-			if (!l->is_not && !a->bits[0])
-				t->never = true;
-			if (!l->is_not) {
-				t->schemes = t->schemes ? t->schemes & (uint32_t)a->bits[0] : (uint32_t)a->bits[0];
-				t->no_connect = true;
-				t->never = t->never || !t->schemes;
-			} else if (a->bits[0]) {
-				t->why = "all schemes but some: say which, by proto";
-			}
-		}
+		if (a->kind == ACL_SCHEME)
+			schemes(t, l);
 		if (a->kind == ACL_PORT)
 			t->ports = bits_and(t, t->ports, l, 1024);
 		if (a->kind == ACL_TIME)
