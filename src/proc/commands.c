@@ -130,7 +130,10 @@ static void
 on_gone(void *arg, struct control_client *c)
 {
 	(void)arg;
-	sightings_gone(c);
+	if (c->listing_gone)
+		c->listing_gone(c);
+	else
+		sightings_gone(c);
 }
 
 /* --- what changed --- */

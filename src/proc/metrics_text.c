@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "auth/back.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "ipc/ring.h"
 
@@ -287,6 +288,33 @@ parents(struct text *t, const struct metrics_view *v)
 	}
 }
 
+/* --- by list --- */
+
+static void
+lists(struct text *t, const struct metrics_view *v)
+{
+	static const struct {
+		const char *name, *help;
+	} rows[] = {
+		{"postern_list_entries", "Entries of the list."},
+		{"postern_list_age_seconds", "Since the oldest file of the list was fetched, as it says, or changed; lists without files have none."},
+		{"postern_list_max_age_seconds", "At that age the list is stale; lists without max-age have none."},
+	};
+	const struct snapshot_list *l = v->snap ? snapshot_at(v->snap, v->snap->set->lists.off) : NULL;
+	uint32_t                    n = v->snap ? v->snap->set->lists.n : 0;
+	int64_t                     now = (int64_t)(clock_real_us() / 1000000);
+
+	n = n < METRICS_LISTS ? n : METRICS_LISTS;
+	for (unsigned r = 0; r < sizeof rows / sizeof *rows; r++) {
+		family(t, rows[r].name, "gauge", rows[r].help);
+		for (uint32_t i = 0; i < n; i++) {
+			uint64_t age = now > l[i].oldest ? (uint64_t)(now - l[i].oldest) : 0;
+			if (r == 0 || (l[i].oldest > 0 && (r == 1 || l[i].max_age_s)))
+				sample(t, rows[r].name, "list", snapshot_text(v->snap, l[i].name), r == 0 ? l[i].entries : r == 1 ? age : l[i].max_age_s);
+		}
+	}
+}
+
 /* --- times --- */
 
 static void
@@ -460,6 +488,7 @@ metrics_write(struct text *out, const struct metrics_view *v)
 	rules(out, v);
 	listeners(out, v);
 	parents(out, v);
+	lists(out, v);
 	histograms(out, v->shared);
 	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds | (snapshot_negotiates(v->snap) ? 1u << BACK_INITIATOR : 0) : 0);
 	log_and_signer(out, v->shared);

@@ -345,6 +345,7 @@ status_page(struct text *out, const struct status *s)
 	table_card(out, s, STATUS_PROCESSES, NULL);
 	table_card(out, s, STATUS_PARENTS, NULL);
 	table_card(out, s, STATUS_BACKS, NULL);
+	table_card(out, s, STATUS_LISTS, NULL);
 	card(out, s, "Hosts out of reach", "suggest", "What would let them through: postern suggest");
 	card(out, s, "Since the start", "totals", NULL);
 	card(out, s, "Access logs", "logs", NULL);

@@ -134,7 +134,7 @@ def test_rules_that_lack_what_they_need_are_refused_by_line(write):
         assert f"postern.ini:{line}:" in done.stderr, (line, done.stderr)
 
 
-INSPECT = "[rule i]\naction = inspect\nauth = none\n[log access]\nfile = -\n[listener edge]\naddress = 127.0.0.1:3128\n"
+INSPECT = "[rule i]\naction = inspect\nauth = none\nforce = yes\n[log access]\nfile = -\n[listener edge]\naddress = 127.0.0.1:3128\n"
 
 @pytest.fixture
 def authority(folder):
@@ -266,7 +266,7 @@ def test_a_rule_that_reports_does_not_decide(gateway, origin):
 ])
 def test_what_a_parent_resolves_is_not_judged_here_and_that_is_said(write, gateway_has, rule_has, wanted):
     path = write(f"[gateway]\n{gateway_has}[listener edge]\naddress = 127.0.0.1:3128\n[parent up]\naddress = parent.example:3128\n"
-                 f"[rule all]\naction = tunnel\nauth = none\n{rule_has}[log a]\nfile = /dev/null\n")
+                 f"[rule all]\naction = tunnel\nauth = none\n{rule_has}[log a]\nfile = /dev/null\n[rule rest]\nhosts = *\naction = deny\nforce = yes\n")
     done = g.command("check", "-c", path)
     lines = [line.partition("postern.ini:")[2] for line in done.stderr.splitlines()]
     assert done.returncode == 0 and len(lines) == len(wanted), done

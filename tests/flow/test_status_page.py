@@ -64,6 +64,7 @@ SCHEMA = exactly(
     listeners=rows(listener=WORD, open=COUNT, accepted=COUNT, refused=COUNT, requests=COUNT),
     parents=rows(parent=WORD, host=WORD, port=COUNT, state=UP, since=MAYBE, latency_ms=MAYBE_RATE, used=COUNT, failed=COUNT),
     processes=rows(process=WORD, state=UP, pid=MAYBE, since=MAYBE, starts=COUNT, deaths=COUNT),
+    lists=rows(list=WORD, state={"enum": ["fine", "stale", "inline"]}, entries=COUNT, since=MAYBE),
     back_ends=rows(back_end=WORD, state=UP, ok=COUNT, refused=COUNT, bad=COUNT, limited=COUNT, unavailable=COUNT, dropped=COUNT, mean_ms=MAYBE_RATE),
 )
 

@@ -104,7 +104,8 @@ static const char golden[] =
     "\"parents\":[],"
     "\"processes\":[\n{\"process\":\"logger\",\"state\":\"down\",\"pid\":null,\"since\":null,\"starts\":2,\"deaths\":1},\n"
     "{\"process\":\"worker 0\",\"state\":\"up\",\"pid\":77,\"since\":300,\"starts\":1,\"deaths\":0}],"
-    "\"back_ends\":[]}\n";
+    "\"back_ends\":[],"
+    "\"lists\":[]}\n";
 
 static void
 count_things(struct stand *t)
