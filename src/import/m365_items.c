@@ -22,6 +22,20 @@ struct gather {
 	bool              failed;
 };
 
+/* Text from outside on one line: control bytes, those of ISO 6429 beyond ASCII and line separators among them, become blanks. */
+static void
+plain(char *s)
+{
+	for (unsigned char *p = (unsigned char *)s; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = ' ';
+		else if (*p == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
+			p[0] = p[1] = p[2] = ' ';
+	}
+}
+
 static struct m365_item *
 add(struct gather *g, const struct source *s, const char *text)
 {
@@ -47,7 +61,11 @@ add(struct gather *g, const struct source *s, const char *text)
 static void
 refuse(struct gather *g, const struct source *s, const char *text, const char *why)
 {
-	snprintf(add(g, s, text)->why, M365_WHY, "%s", why);
+	struct m365_item *i = add(g, s, text);
+
+	snprintf(i->why, sizeof i->why, "%s", why);
+	plain(i->why);
+	plain(i->text);
 }
 
 /* An entry, if it can be one. */
@@ -268,20 +286,6 @@ m365_list_clear(struct m365_list *l)
 
 /* --- the list's text --- */
 
-/* Text from outside on one line: control bytes, those of ISO 6429 beyond ASCII and line separators among them, become blanks. */
-static void
-plain(char *s)
-{
-	for (unsigned char *p = (unsigned char *)s; *p; p++) {
-		if (*p < 0x20 || *p == 0x7f)
-			*p = ' ';
-		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			p[0] = p[1] = ' ';
-		else if (*p == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
-			p[0] = p[1] = p[2] = ' ';
-	}
-}
-
 const char *
 m365_comment(const struct m365_item *i, char *buf, size_t n)
 {
@@ -299,7 +303,7 @@ m365_comment(const struct m365_item *i, char *buf, size_t n)
 void
 m365_write(const struct m365_list *l, const struct m365_head *head, FILE *to)
 {
-	char comment[400], text[M365_TEXT_MAX];
+	char comment[400];
 
 	fprintf(to, "# source: %s\n# version: %s\n# fetched: %s\n#\n# Microsoft 365, %s. Made by postern import m365: change nothing here, it would be lost with the next version.\n",
 	    head->source, head->version, head->fetched, head->what);
@@ -308,9 +312,6 @@ m365_write(const struct m365_list *l, const struct m365_head *head, FILE *to)
 		fprintf(to, "%-55s # %s\n", l->v[i].text, m365_comment(&l->v[i], comment, sizeof comment));
 	if (l->n_entries < l->n)
 		fprintf(to, "\n# What could not become an entry:\n");
-	for (size_t i = l->n_entries; i < l->n; i++) {
-		memcpy(text, l->v[i].text, sizeof text);
-		plain(text);
-		fprintf(to, "# %s (%s) %s\n", text, l->v[i].why, m365_comment(&l->v[i], comment, sizeof comment));
-	}
+	for (size_t i = l->n_entries; i < l->n; i++)
+		fprintf(to, "# %s (%s) %s\n", l->v[i].text, l->v[i].why, m365_comment(&l->v[i], comment, sizeof comment));
 }
