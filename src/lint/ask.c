@@ -9,13 +9,13 @@
 #define SOME_ADDRESS "13.69.109.130"
 
 bool
-question_init(struct question *q, struct span host, enum url_scheme scheme, uint16_t port)
+probe_request_init(struct probe_request *q, struct span host, enum url_scheme scheme, uint16_t port)
 {
 	enum fault fault;
 	size_t     used;
 	int        n;
 
-	*q = (struct question){.scheme = scheme, .port = port};
+	*q = (struct probe_request){.scheme = scheme, .port = port};
 	if (!host_parse(host, &q->host))
 		return false;
 	if (scheme != SCHEME_HTTP)
@@ -38,7 +38,7 @@ on_rule(void *arg, const struct trace_rule *t)
 }
 
 static enum fate
-action_fate(const struct question *q, enum action action)
+action_fate(const struct probe_request *q, enum action action)
 {
 	switch (action) {
 	case ACTION_BYPASS:
@@ -54,7 +54,7 @@ action_fate(const struct question *q, enum action action)
 }
 
 enum fate
-fate_ask(const struct question *q, const struct policy *p, const struct moment *m, uint32_t *rule)
+fate_ask(const struct probe_request *q, const struct policy *p, const struct moment *m, uint32_t *rule)
 {
 	struct facts f = {
 		.host = &q->host,

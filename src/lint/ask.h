@@ -12,7 +12,7 @@
 /* Worse ones last. */
 enum fate { FATE_UNKNOWN, FATE_BYPASSED, FATE_LET /* a tunnel, or a plain request, unasked and unseen */, FATE_CHALLENGED, FATE_INTERCEPTED, FATE_DENIED, FATE_COUNT };
 
-struct question {
+struct probe_request {
 	struct host     host;
 	enum url_scheme scheme;
 	uint16_t        port;
@@ -22,9 +22,9 @@ struct question {
 };
 
 /* `host`: a canonical name. False: it is none. */
-bool question_init(struct question *q, struct span host, enum url_scheme scheme, uint16_t port);
+bool probe_request_init(struct probe_request *q, struct span host, enum url_scheme scheme, uint16_t port);
 /* `rule`: who decided, or asks; RULE_NONE: no rule held. */
-enum fate fate_ask(const struct question *q, const struct policy *p, const struct moment *m, uint32_t *rule);
+enum fate fate_ask(const struct probe_request *q, const struct policy *p, const struct moment *m, uint32_t *rule);
 
 const char *fate_verb(enum fate f); /* "deny" ... */
 

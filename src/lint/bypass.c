@@ -72,7 +72,7 @@ alone_open(struct conf *c, struct flat *f)
 
 /* A name that the item holds for; false: that is not tried (addresses, regexes, every name). */
 static bool
-item_question(const struct conf_item *item, struct question *q)
+item_question(const struct conf_item *item, struct probe_request *q)
 {
 	struct host_spec spec;
 	char             why[HOST_SPEC_WHY], name[2 * HOSTNAME_MAX];
@@ -86,7 +86,7 @@ item_question(const struct conf_item *item, struct question *q)
 		n = (size_t)snprintf(name, sizeof name, "some-host.");
 	for (uint16_t i = 0; i < spec.n && n + 2 < sizeof name; i++)
 		name[n++] = spec.text[i] == '*' ? 'x' : spec.text[i];
-	return question_init(q, span_of(name, n), spec.scheme == SCHEME_HTTP ? SCHEME_HTTP : SCHEME_HTTPS,
+	return probe_request_init(q, span_of(name, n), spec.scheme == SCHEME_HTTP ? SCHEME_HTTP : SCHEME_HTTPS,
 	    spec.port ? spec.port : spec.scheme == SCHEME_HTTP ? 80 : 443);
 }
 
@@ -119,7 +119,7 @@ catch_add(struct bypasses *b, uint32_t by, uint32_t bypass, enum fate fate, cons
 static void
 item_ask(struct bypasses *b, const struct conf_item *item, const struct moment *m)
 {
-	struct question q;
+	struct probe_request q;
 	uint32_t        bypass, by;
 	enum fate       fate;
 

@@ -25,7 +25,7 @@ struct endpoints {
 	const struct snapshot   *s;
 	struct report           *r;
 	struct moments           moments;
-	struct question          q[SHIPPED_COUNT];
+	struct probe_request     q[SHIPPED_COUNT];
 	uint32_t                 n_rules;
 	const struct conf_rule **rule; /* by number */
 	struct harm             *harm; /* by rule (the last: no rule held) and fate */
@@ -33,7 +33,7 @@ struct endpoints {
 
 /* A name below a wildcard that nobody has listed by itself. */
 static bool
-endpoint_question(struct question *q, const char *entry)
+endpoint_question(struct probe_request *q, const char *entry)
 {
 	struct host_spec spec;
 	char             why[HOST_SPEC_WHY], name[HOSTNAME_MAX + 16];
@@ -41,7 +41,7 @@ endpoint_question(struct question *q, const char *entry)
 	if (!host_spec_parse(span_str(entry), &spec, why))
 		return false;
 	snprintf(name, sizeof name, spec.kind == SPEC_BELOW ? "some-device.%s" : "%s", spec.text);
-	return question_init(q, span_str(name), spec.scheme, spec.port);
+	return probe_request_init(q, span_str(name), spec.scheme, spec.port);
 }
 
 static bool
@@ -74,7 +74,7 @@ endpoints_clear(struct endpoints *e)
 
 /* Does the rule name this endpoint? One whose hosts hold for any name whatever names none. */
 static bool
-rule_names(const struct endpoints *e, uint32_t rule, const struct question *q)
+rule_names(const struct endpoints *e, uint32_t rule, const struct probe_request *q)
 {
 	struct host other;
 
@@ -83,7 +83,7 @@ rule_names(const struct endpoints *e, uint32_t rule, const struct question *q)
 }
 
 static bool
-is_meant(const struct endpoints *e, uint32_t rule, enum fate fate, const struct question *q)
+is_meant(const struct endpoints *e, uint32_t rule, enum fate fate, const struct probe_request *q)
 {
 	if (rule == RULE_NONE)
 		return false;

@@ -262,11 +262,11 @@ def test_a_rule_that_reports_does_not_decide(gateway, origin):
     ("egress-deny = private\n", "parent = up\n", ["10: warning: where a parent resolves, egress-deny and egress-allow judge only targets that are addresses"]),
     ("egress-deny = private\nparent = up\n", "", ["3: warning: where a parent resolves"]),
     ("egress-deny = private\nparent = up\n", "parent = none\n", ["3: warning: where a parent resolves"]),
-    ("egress-deny = none\n", "parent = up\naddresses = 192.0.2.0/24\n", ["7: warning: [rule all] looks at addresses and sends through a parent"]),
+    ("egress-deny = none\n", "parent = up\naddresses = 192.0.2.0/24\n[rule rest]\naction = deny\nforce = yes\n", ["7: warning: [rule all] looks at addresses and sends through a parent"]),
 ])
 def test_what_a_parent_resolves_is_not_judged_here_and_that_is_said(write, gateway_has, rule_has, wanted):
     path = write(f"[gateway]\n{gateway_has}[listener edge]\naddress = 127.0.0.1:3128\n[parent up]\naddress = parent.example:3128\n"
-                 f"[rule all]\naction = tunnel\nauth = none\n{rule_has}[log a]\nfile = /dev/null\n[rule rest]\nhosts = *\naction = deny\nforce = yes\n")
+                 f"[rule all]\naction = tunnel\nauth = none\n{rule_has}[log a]\nfile = /dev/null\n")
     done = g.command("check", "-c", path)
     lines = [line.partition("postern.ini:")[2] for line in done.stderr.splitlines()]
     assert done.returncode == 0 and len(lines) == len(wanted), done
