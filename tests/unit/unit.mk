@@ -17,5 +17,6 @@ include tests/unit/backs.mk
 include tests/unit/audit.mk
 include tests/unit/session.mk
 include tests/unit/logread.mk
+include tests/unit/import.mk
 include tests/unit/verify.mk
 include tests/unit/proc.mk
