@@ -354,6 +354,22 @@ part_name(const struct call *c, const char *part, char out[160])
 	out[n] = '\0';
 }
 
+/* Two service areas that make one file would each be lost for the other. */
+static bool
+names_differ(const struct call *c, const char *const *area, size_t n)
+{
+	char a[160], b[160];
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < i; k++) {
+			part_name(c, area[i], a);
+			part_name(c, area[k], b);
+			if (strcmp(a, b) == 0)
+				return false;
+		}
+	return true;
+}
+
 static int
 part_put(struct call *c, const struct m365 *m, struct m365_want want, const char *part)
 {
@@ -377,6 +393,8 @@ parts_put(struct call *c, const struct m365 *m)
 	size_t      n = m365_areas(m, area);
 	int         code = CLI_FINE;
 
+	if (c->split == SPLIT_AREA && !names_differ(c, area, n))
+		return cli_usage_error("two service areas of the file would make one list; choose one with --service-area, without --split");
 	for (unsigned k = 0; k < M365_CATEGORIES && c->split == SPLIT_CATEGORY && code == CLI_FINE; k++) {
 		struct m365_want want = c->want;
 		if (want.categories && !(want.categories & 1u << k))
@@ -490,7 +508,7 @@ version_find(struct call *c)
 			return failed(c->version_file, why);
 	}
 	if (!*c->version)
-		snprintf(c->version, sizeof c->version, "of %s", c->fetched);
+		snprintf(c->version, sizeof c->version, "%s", c->fetched);
 	return CLI_FINE;
 }
 

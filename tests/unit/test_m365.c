@@ -144,7 +144,7 @@ test_the_order_of_the_file_does_not_matter(void **state)
 	const struct m365_head   head = {"here", "2026103100", "2026-11-01", "all"};
 	const struct m365_want   want = {0};
 	char                    *text[2] = {NULL, NULL};
-	char                     why[M365_WHY];
+	char                     why[M365_WHY], lines[400];
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
