@@ -21,6 +21,7 @@ action = bypass
 
 [rule all]
 action = deny
+force = yes
 
 [gateway]
 user = nobody
