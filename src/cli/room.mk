@@ -20,6 +20,8 @@ postern_SOURCES += \
 	src/cli/explain_log.c \
 	src/cli/explain_print.c \
 	src/cli/import.c src/cli/import.h \
+	src/cli/import_m365.c src/cli/import_m365.h \
+	src/cli/import_m365_diff.c \
 	src/cli/import_squid.c \
 	src/cli/explain_question.c \
 	src/cli/passwd.c \

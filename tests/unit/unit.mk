@@ -19,5 +19,6 @@ include tests/unit/session.mk
 include tests/unit/logread.mk
 include tests/unit/lint.mk
 include tests/unit/doctor.mk
+include tests/unit/import.mk
 include tests/unit/verify.mk
 include tests/unit/proc.mk
