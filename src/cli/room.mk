@@ -14,4 +14,6 @@ postern_SOURCES += \
 	src/cli/passwd.c \
 	src/cli/password.c src/cli/password.h \
 	src/cli/run.c \
-	src/cli/top.c
+	src/cli/top.c src/cli/top.h \
+	src/cli/top_data.c \
+	src/cli/top_screen.c
