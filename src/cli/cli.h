@@ -26,8 +26,11 @@ int cli_explain(int argc, char **argv);
 int cli_passwd(int argc, char **argv);
 int cli_auth(int argc, char **argv);
 int cli_ca(int argc, char **argv);
+int cli_import(int argc, char **argv);
 /* reload, drain, upgrade, rotate, status, sessions, rules, lists: by the name that stands in argv[0] */
 int cli_control(int argc, char **argv);
+int cli_suggest(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_top(int argc, char **argv);
 
 /* "postern: what" on stderr; returns CLI_USAGE. */

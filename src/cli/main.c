@@ -18,9 +18,11 @@ static const struct {
 	{"run", cli_run, "the gateway, in the foreground", "postern run"},
 	{"check", cli_check, "read and compile the configuration, print every error and warning", "postern check"},
 	{"explain", cli_explain, "what would happen to a request, and why", "postern explain"},
+	{"doctor", cli_doctor, "are the endpoints of the bypass rules reached, without a password and untouched", "postern doctor"},
 	{"passwd", cli_passwd, "add, change and remove users of a user file", "postern passwd"},
 	{"auth", cli_auth, "auth test: try each authentication back end, say what is wrong", "postern auth"},
 	{"ca", cli_ca, "ca init, ca show: make an authority for inspection, tell how clients come to trust it", "postern ca"},
+	{"import", cli_import, "import squid: turn what another proxy has into rules and lists", "postern import"},
 	{"reload", cli_control, "have the gateway read its configuration again; tells what changed, or what is wrong", "postern reload"},
 	{"drain", cli_control, "have the gateway take no more, let what is under way end, and stop", "postern drain"},
 	{"upgrade", cli_control, "have the program that is installed now take over, without losing a connection", "postern upgrade"},
@@ -30,6 +32,7 @@ static const struct {
 	{"sessions", cli_control, "the tunnels and requests that are under way", "postern sessions"},
 	{"rules", cli_control, "how often each rule decided, and when last", "postern rules"},
 	{"lists", cli_control, "the lists in use", "postern lists"},
+	{"suggest", cli_suggest, "what pinned clients and machines that cannot log on would need, as lines to add", "postern suggest"},
 	{"top", cli_top, "sessions and rules, live, with filters; ends a session by a key", "postern top"},
 };
 

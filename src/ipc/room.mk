@@ -1,5 +1,6 @@
 libpostern_a_SOURCES += \
 	src/ipc/channel.c src/ipc/channel.h \
+	src/ipc/evidence.c src/ipc/evidence.h \
 	src/ipc/failures.c src/ipc/failures.h \
 	src/ipc/hits.c src/ipc/hits.h \
 	src/ipc/names.c src/ipc/names.h \

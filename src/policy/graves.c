@@ -220,7 +220,7 @@ asked_before(const struct build *b, uint32_t by, uint32_t rule)
 	if (!is_people_free_bypass(b, rule) || bit_has(b->nobody, by) || b->rule[by]->force)
 		return false;
 	where_print(b->conf, b->rule[by]->at, at, sizeof at);
-	report_warn(b->report, b->rule[rule]->at,
+	report_find(b->report, FINDING_BYPASS_CHALLENGED, b->rule[rule]->at,
 	    "rule `%.*s` (%s) stands before bypass rule `%.*s` and asks who it is wherever that holds, so that its hosts get a 407; move the bypass rule up, or say "
 	    "force = yes there",
 	    SPAN_ARG(b->rule[by]->name), at, SPAN_ARG(b->rule[rule]->name));
@@ -243,7 +243,7 @@ rule_bury(const struct graves *g, uint32_t rule)
 			some = dim_narrow(g, c, rule);
 		if (some)
 			continue;
-		report_warn(b->report, b->rule[rule]->at, "rule `%.*s` can never hold: nothing satisfies its `%s`", SPAN_ARG(b->rule[rule]->name),
+		report_find(b->report, FINDING_RULE_NEVER, b->rule[rule]->at, "rule `%.*s` can never hold: nothing satisfies its `%s`", SPAN_ARG(b->rule[rule]->name),
 		    condition_name(c));
 		return;
 	}
@@ -259,7 +259,7 @@ rule_bury(const struct graves *g, uint32_t rule)
 			continue;
 		}
 		where_print(b->conf, b->rule[i]->at, at, sizeof at);
-		report_warn(b->report, b->rule[rule]->at,
+		report_find(b->report, FINDING_RULE_DEAD, b->rule[rule]->at,
 		    "rule `%.*s` never decides: rule `%.*s` (%s) stands before it and holds wherever it does; move it up or remove it",
 		    SPAN_ARG(b->rule[rule]->name), SPAN_ARG(b->rule[i]->name), at);
 		return;

@@ -54,9 +54,9 @@ on_covered(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin)
 		text = entry_text(c->side == SIDE_HOSTS ? &list->hosts : &list->addresses, at);
 	where_print(b->conf, build_where(b, by_origin), by, sizeof by);
 	if (text.n > 0)
-		report_warn(b->report, at, "`%.*s` adds nothing: the entry at %s holds for it already", SPAN_ARG(text), by);
+		report_find(b->report, FINDING_ENTRY_COVERED, at, "`%.*s` adds nothing: the entry at %s holds for it already", SPAN_ARG(text), by);
 	else
-		report_warn(b->report, at, "an entry on this line adds nothing: the one at %s holds for it already", by);
+		report_find(b->report, FINDING_ENTRY_COVERED, at, "an entry on this line adds nothing: the one at %s holds for it already", by);
 }
 
 /* By tag, then by first address, wider ones first, so that what covers an entry is the last one that nothing covers. */
@@ -123,7 +123,7 @@ side_lint(struct build *b, enum side side)
 		cidrs_covered(&c);
 	for (uint32_t o = 0; o < s->n_owners && !b->oom; o++)
 		if (c.count[o] > LINT_MAX)
-			report_warn(b->report, c.last[o], "and %u more entries of the same list or rule add nothing", c.count[o] - LINT_MAX);
+			report_find(b->report, FINDING_ENTRY_COVERED, c.last[o], "and %u more entries of the same list or rule add nothing", c.count[o] - LINT_MAX);
 	free(c.count);
 	free(c.last);
 }
@@ -135,7 +135,7 @@ lint_lists(struct build *b)
 		side_lint(b, s);
 	for (uint32_t i = 0; i < b->n_lists && !b->oom; i++)
 		if (!b->list[i].used)
-			report_warn(b->report, b->list[i].list->at, "list `%.*s` is used by no rule; name it with @%.*s", SPAN_ARG(b->list[i].list->name),
+			report_find(b->report, FINDING_UNUSED, b->list[i].list->at, "list `%.*s` is used by no rule; name it with @%.*s", SPAN_ARG(b->list[i].list->name),
 			    SPAN_ARG(b->list[i].list->name));
 }
 
@@ -193,12 +193,12 @@ lint_request(struct build *b, uint32_t rule, bool inspects)
 	while (!(b->has[rule] >> c & 1))
 		c++;
 	if (readable && allows_only(&r->methods, SPAN("CONNECT")))
-		report_warn(b->report, r->at, "rule `%.*s` can never hold: a CONNECT has no `%s`; remove methods = CONNECT", SPAN_ARG(r->name), condition_name(c));
+		report_find(b->report, FINDING_RULE_NEVER, r->at, "rule `%.*s` can never hold: a CONNECT has no `%s`; remove methods = CONNECT", SPAN_ARG(r->name), condition_name(c));
 	else if (!inspects && b->has[rule] & (1u << COND_ORIGIN_TLS | 1u << COND_ORIGIN_STRENGTH))
-		report_warn(b->report, r->at, "rule `%.*s` can never hold: what an origin's TLS is like is seen only by inspection, and no rule says action = inspect",
+		report_find(b->report, FINDING_RULE_NEVER, r->at, "rule `%.*s` can never hold: what an origin's TLS is like is seen only by inspection, and no rule says action = inspect",
 		    SPAN_ARG(r->name));
 	else if (!inspects && (!items_allow(&r->schemes, SPAN("http")) || urls_are_https(&r->url)))
-		report_warn(b->report, r->at, "rule `%.*s` can never hold: the `%s` of https requests is seen only by inspection, and no rule says action = inspect",
+		report_find(b->report, FINDING_RULE_NEVER, r->at, "rule `%.*s` can never hold: the `%s` of https requests is seen only by inspection, and no rule says action = inspect",
 		    SPAN_ARG(r->name), condition_name(c));
 }
 
@@ -210,7 +210,7 @@ lint_late(struct build *b, uint32_t rule)
 	const struct conf_items *late = r->set_request_header.n ? &r->set_request_header : &r->remove_request_header;
 
 	if (b->has[rule] >> COND_CONTENT_TYPES & 1 && late->n)
-		report_warn(b->report, late->v[0].at, "where rule `%.*s` holds by the response's type, the request is sent already: its fields are changed only where the "
+		report_find(b->report, FINDING_NO_EFFECT, late->v[0].at, "where rule `%.*s` holds by the response's type, the request is sent already: its fields are changed only where the "
 		    "request's own type lets the rule hold", SPAN_ARG(r->name));
 }
 

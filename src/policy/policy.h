@@ -186,9 +186,12 @@ struct trace_rule {
 	bool             decided;  /* and it decided */
 	bool             reported; /* and it only reports */
 	bool             needs_address, needs_user, needs_response; /* it decides, or not, once that is known */
+	bool             not_asked; /* a rule before it decided, or wants a fact first */
 };
 /* Calls `each` for every rule in order until one decides (or a fact is missing); answers as policy_decide does, by the same evaluation. */
 enum policy_answer policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);
+/* The same, and then for those after it (not_asked). */
+enum policy_answer policy_trace_all(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);
 /* "FILE:LINE" of the item or list entry by which the hosts, clients, addresses, url, headers or content-types condition of `rule` holds (`against`: by which a '!' made it
  * fail); "" when no entry did, or for other conditions. As policy_entry_where. */
 size_t policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, const struct facts *f, bool against, char *buf, size_t n);

@@ -9,6 +9,7 @@ libpostern_a_SOURCES += \
 	src/policy/entries.c \
 	src/policy/gather.c \
 	src/policy/graves.c \
+	src/policy/guard.c src/policy/guard.h \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
@@ -23,6 +24,7 @@ libpostern_a_SOURCES += \
 	src/policy/request_gather.c \
 	src/policy/rows.c \
 	src/policy/rule.c src/policy/rule.h \
+	src/policy/shown.c src/policy/shown.h \
 	src/policy/snapshot.c src/policy/snapshot.h \
 	src/policy/trace.c \
 	src/policy/ways.c

@@ -20,6 +20,7 @@
 #include "policy/carried.h"
 #include "policy/compile.h"
 #include "policy/outward.h"
+#include "policy/shown.h"
 #include "policy/pac.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
@@ -204,7 +205,7 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 	n++;
 	off = flat_add(f, NULL, n * sizeof(struct snapshot_log), 8);
 	set->logs = (struct flat_ref){off, (uint32_t)n};
-	set->records = n > 0 || c->gateway.admin.n > 0;
+	set->records = n > 0 || c->gateway.admin.n > 0 || c->gateway.control;
 	n = 0;
 	TAILQ_FOREACH(l, &c->logs, link)
 	{
@@ -492,6 +493,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	if (!add_listeners(f, c, &set.listeners, r) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
 	set.parents = outward_parents(f, c);
+	set.lists = shown_lists(f, c);
 	fill_auth(f, &set.auth, c, r);
 	fill_inspection(f, &set.inspection, c, in, r);
 	set.pac = pac_compile(c, f, r);

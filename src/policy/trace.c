@@ -112,8 +112,29 @@ trace_failed(const struct trace_rule *t)
 	return false;
 }
 
-enum policy_answer
-policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg)
+/* How each condition of a rule stands. */
+static void
+conditions_trace(const struct policy *p, const struct facts *f, struct view *view, const struct people_rows *people, uint32_t rule, struct trace_rule *t)
+{
+	rule_trace(p, view, rule, t);
+	people_trace(p, f, people, rule, t);
+	request_trace(p, f, rule, t);
+}
+
+/* The rules after the one that decided, or that wants a fact. */
+static void
+rest_trace(const struct policy *p, const struct facts *f, struct view *view, const struct people_rows *people, uint32_t rule,
+    void (*each)(void *arg, const struct trace_rule *t), void *arg)
+{
+	for (struct trace_rule t; rule < p->head->n_rules; rule++) {
+		conditions_trace(p, f, view, people, rule, &t);
+		t.not_asked = true;
+		each(arg, &t);
+	}
+}
+
+static enum policy_answer
+trace(const struct policy *p, const struct facts *f, struct verdict *v, bool all, void (*each)(void *arg, const struct trace_rule *t), void *arg)
 {
 	struct view        view;
 	struct people_rows people;
@@ -126,9 +147,7 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 		struct trace_rule t;
 		enum settle       settle = SETTLE_NEXT;
 
-		rule_trace(p, &view, rule, &t);
-		people_trace(p, f, &people, rule, &t);
-		request_trace(p, f, rule, &t);
+		conditions_trace(p, f, &view, &people, rule, &t);
 		if (!trace_failed(&t)) {
 			settle = rule_settle(p, f, &view, rule);
 			t.needs_user = settle == SETTLE_USER;
@@ -148,8 +167,11 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 			answer = POLICY_NEED_ADDRESS;
 		if (settle == SETTLE_USER)
 			answer = POLICY_NEED_USER;
-		if (settle == SETTLE_ADDRESS || settle == SETTLE_USER || t.decided)
+		if (settle == SETTLE_ADDRESS || settle == SETTLE_USER || t.decided) {
+			if (all)
+				rest_trace(p, f, &view, &people, rule + 1, each, arg);
 			break;
+		}
 	}
 	for (unsigned i = 0; i < PEOPLE_COUNT; i++)
 		free(people.row[i]);
@@ -159,6 +181,18 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 		return answer;
 	verdict_init(v);
 	return POLICY_UNDECIDED;
+}
+
+enum policy_answer
+policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg)
+{
+	return trace(p, f, v, false, each, arg);
+}
+
+enum policy_answer
+policy_trace_all(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg)
+{
+	return trace(p, f, v, true, each, arg);
 }
 
 /* The entry of one of these tags that concerns the rule; those that name a port or scheme say more, so they come first. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* answers: status and lists, as text and as JSON, from the counters in shared memory. */
+/* answers: status, as text and as JSON, from the counters in shared memory. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,8 +321,7 @@ status_text(const struct commands *m, const struct status *s, FILE *f)
 	others_text(m, f);
 }
 
-/* `fill` writes a text; all of it is the answer. */
-static void
+void
 answer_with(struct commands *m, struct control_client *c, void (*fill)(const struct commands *m, const void *what, FILE *f), const void *what)
 {
 	char  *text = NULL;
@@ -364,62 +363,4 @@ answer_status(struct commands *m, struct control_client *c)
 	answer_sample(m, &s.now);
 	s.span_us = m->sample[0].at_us ? s.now.at_us - m->sample[0].at_us : 0;
 	answer_with(m, c, c->json ? fill_status_json : fill_status_text, &s);
-}
-
-/* --- lists --- */
-
-/* Names of files, a line each: an array, or separated by commas. */
-static void
-print_files(FILE *f, bool json, const char *files)
-{
-	char name[1600];
-
-	for (const char *p = files, *end; p && *p; p = *end ? end + 1 : end) {
-		struct span one;
-		end = strchrnul(p, '\n');
-		one = span_of(p, (size_t)(end - p));
-		if (json)
-			fprintf(f, "%s%s", p == files ? "" : ",", control_escape_json(one, name, sizeof name));
-		else
-			fprintf(f, "%s%s", p == files ? "  " : ", ", control_escape(one, name, sizeof name));
-	}
-}
-
-static void
-fill_lists(const struct commands *m, const void *what, FILE *f)
-{
-	const bool         *json = what;
-	struct outline_list l;
-	char                name[1600], where[1600], age[24];
-	int64_t             now = (int64_t)(clock_real_us() / 1000000), then;
-
-	if (!*json)
-		fprintf(f, "%-28s %10s %10s %10s  %s\n", "LIST", "HOSTS", "ADDRESSES", "AGE", "WHERE, FILES");
-	for (size_t i = 0; outline_list_at(m->outline, i, &l); i++) {
-		then = (int64_t)l.oldest;
-		if (*json) {
-			fprintf(f, "%c{\"list\":%s,\"where\":%s,\"hosts\":%zu,\"addresses\":%zu,\"files\":[", i ? ',' : '[', control_escape_json(l.name, name, sizeof name),
-			    control_escape_json(span_str(l.where), where, sizeof where), l.hosts, l.addresses);
-			print_files(f, true, l.files);
-			if (l.files)
-				fprintf(f, "],\"oldest\":%" PRId64 "}\n", then);
-			else
-				fprintf(f, "],\"oldest\":null}\n");
-			continue;
-		}
-		if (l.files)
-			age_print(now > then ? (uint64_t)(now - then) * 1000 : 0, age, sizeof age);
-		fprintf(f, "%-28s %10zu %10zu %10s  %s", control_escape(l.name, name, sizeof name), l.hosts, l.addresses, l.files ? age : "-",
-		    control_escape(span_str(l.where), where, sizeof where));
-		print_files(f, false, l.files);
-		fputc('\n', f);
-	}
-	if (*json)
-		fprintf(f, "%s]\n", outline_list_at(m->outline, 0, &l) ? "" : "[");
-}
-
-void
-answer_lists(struct commands *m, struct control_client *c)
-{
-	answer_with(m, c, fill_lists, &c->json);
 }

@@ -90,6 +90,7 @@ static const struct {
 	{"rules", false, answer_rules},
 	{"lists", false, answer_lists},
 	{"sessions", false, ask_sessions},
+	{"suggest", false, answer_suggest},
 };
 
 /* Where the gateway was started without privileges, its workers have its user; traffic must not command it, whatever it did to a worker. */
@@ -128,7 +129,7 @@ on_request(void *arg, struct control_client *c)
 		return;
 	}
 	log_write_limited(&unknown, LOG_LEVEL_WARN, "control: uid %u (pid %d) asks for something unknown", (unsigned)c->uid, (int)c->pid);
-	control_say(c, 'e', "there is no such request; want reload, drain, upgrade, rotate, kill, status, sessions, rules or lists");
+	control_say(c, 'e', "there is no such request; want reload, drain, upgrade, rotate, kill, status, sessions, rules, lists or suggest");
 	control_end(c, 2);
 }
 

@@ -7,6 +7,8 @@
 #ifndef POSTERN_PROC_COMMANDS_H
 #define POSTERN_PROC_COMMANDS_H
 
+#include <stdio.h>
+
 #include "conf/outline.h"
 #include "ipc/shared.h"
 #include "proc/control.h"
@@ -91,10 +93,17 @@ void answer_rules(struct commands *m, struct control_client *c);
 /* --- answers.c --- */
 extern const char *const action_words[4]; /* by enum action */
 void answer_status(struct commands *m, struct control_client *c);
-void answer_lists(struct commands *m, struct control_client *c);
+/* `fill` writes a text; all of it is the answer. */
+void answer_with(struct commands *m, struct control_client *c, void (*fill)(const struct commands *m, const void *what, FILE *f), const void *what);
 void answer_sample(struct commands *m, struct command_sample *out);
 /* "3d 4h", "12.3s"; "1.2M". They return buf. */
 const char *age_print(uint64_t ms, char *buf, size_t n);
 const char *size_print(uint64_t bytes, char *buf, size_t n);
+
+/* --- answer_evidence.c --- */
+/* The table of evidence as it is (ipc/evidence.h), a JSON object on each line; what to do about it is not the gateway's to say. */
+void answer_suggest(struct commands *m, struct control_client *c);
+/* --- answer_lists.c --- */
+void answer_lists(struct commands *m, struct control_client *c);
 
 #endif

@@ -208,6 +208,7 @@ crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports
 		member_start(&c->worker[i]);
 	bureaus_go(&c->bureaus);
 	admin_go(c->admin);
+	rounds_go(c->rounds);
 }
 
 /* A worker says which listener's TLS is at fault. */
@@ -399,6 +400,7 @@ crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *p
 	each(c, say_go, &generation);
 	bureaus_go(&c->bureaus);
 	admin_go(c->admin);
+	rounds_go(c->rounds);
 }
 
 static void
@@ -431,6 +433,7 @@ void
 crew_drain_workers(struct crew *c, uint64_t within_ms, bool gentle)
 {
 	c->leaving = true;
+	rounds_kill(c->rounds); /* what it finds now helps nobody */
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		timer_clear(&c->worker[i].again);
 		if (c->worker[i].pid && !member_say(&c->worker[i], MSG_DRAIN, within_ms, "gentle", gentle, NULL, 0))
@@ -462,6 +465,7 @@ crew_kill(struct crew *c)
 	each(c, kill_member, NULL);
 	bureaus_kill(&c->bureaus);
 	admin_kill(c->admin);
+	rounds_kill(c->rounds);
 }
 
 static void
@@ -537,6 +541,7 @@ crew_reap(struct crew *c)
 				ended(&c->worker[i], status);
 		bureaus_reap(&c->bureaus, pid, status);
 		admin_reap(c->admin, pid, status);
+		rounds_reap(c->rounds, pid, status);
 		if (c->on_ended)
 			c->on_ended(c->arg, pid, status);
 	}

@@ -17,6 +17,7 @@
 #include "proc/ledger.h"
 #include "proc/member.h"
 #include "proc/ports.h"
+#include "proc/rounds.h"
 
 #define LET_GO_MAX 64u
 
@@ -29,6 +30,7 @@ struct crew {
 	uint32_t      n_workers;
 	struct member worker[SHARED_WORKERS_MAX], logger;
 	struct admin *admin; /* likewise; the parent's. Null until admin_init */
+	struct rounds *rounds; /* likewise: the doctor */
 	struct bureaus bureaus; /* never among those that crew_is_prepared and crew_has_applied look at */
 	struct ledger ledger; /* what workers count by entry */
 	struct start  start; /* user and limits; index is filled in for each */

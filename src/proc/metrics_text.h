@@ -13,6 +13,7 @@
 #define METRICS_TYPE      "text/plain; version=0.0.4; charset=utf-8"
 #define METRICS_RULES     1000u /* with a label of their own; those beyond are counted together, rule="(other)" */
 #define METRICS_LISTENERS 256u
+#define METRICS_LISTS     256u
 
 struct metrics_view {
 	const struct shared   *shared;

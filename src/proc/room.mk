@@ -1,5 +1,7 @@
 libpostern_a_SOURCES += \
+	src/proc/answer_evidence.c \
 	src/proc/answer_rules.c \
+	src/proc/answer_lists.c \
 	src/proc/answers.c \
 	src/proc/admin.c src/proc/admin.h \
 	src/proc/admin_http.c src/proc/admin_http.h \
@@ -13,6 +15,7 @@ libpostern_a_SOURCES += \
 	src/proc/crew.c src/proc/crew.h \
 	src/proc/bureaus.c src/proc/bureaus.h \
 	src/proc/ends.c src/proc/ends.h \
+	src/proc/doctor_main.c \
 	src/proc/hand_over.c \
 	src/proc/heir.c \
 	src/proc/history.c src/proc/history.h \
@@ -27,6 +30,7 @@ libpostern_a_SOURCES += \
 	src/proc/pid_file.c src/proc/pid_file.h \
 	src/proc/ports.c src/proc/ports.h \
 	src/proc/roles.c src/proc/roles.h \
+	src/proc/rounds.c src/proc/rounds.h \
 	src/proc/sandbox.c src/proc/sandbox.h \
 	src/proc/secrets.c src/proc/secrets.h \
 	src/proc/signer.c \

@@ -74,6 +74,12 @@ static const struct column back_columns[] = {
 	{"dropped", "Dropped", CELL_COUNT, true},
 	{"mean_ms", "Mean", CELL_MS, true},
 };
+static const struct column list_columns[] = {
+	{"list", "List", CELL_TEXT, false},
+	{"state", "State", CELL_WORD, false},
+	{"entries", "Entries", CELL_COUNT, false},
+	{"since", "Age", CELL_SINCE, false},
+};
 
 #define TABLE(key, title, empty, columns) {key, title, empty, columns, sizeof columns / sizeof *columns, NULL, 0, 0}
 static const struct table tables[STATUS_TABLES] = {
@@ -86,6 +92,7 @@ static const struct table tables[STATUS_TABLES] = {
 	[STATUS_PARENTS] = TABLE("parents", "Parents", NULL, parent_columns),
 	[STATUS_PROCESSES] = TABLE("processes", "Processes", "", process_columns),
 	[STATUS_BACKS] = TABLE("back_ends", "Authentication", NULL, back_columns),
+	[STATUS_LISTS] = TABLE("lists", "Lists", NULL, list_columns),
 };
 
 /* A new row, or a place that takes it when there is no memory. */
@@ -220,6 +227,9 @@ about_traffic(struct status *s, const struct metrics_view *v)
 	count(s, "totals", "guard_closed", "Closed by the guard", SUM(sh, counters.guard_closed));
 	count(s, "totals", "queued", "Waiting for a limit now", SUM(sh, counters.queued));
 	count(s, "totals", "accept_pauses", "Pauses in accepting", SUM(sh, counters.accept_pauses));
+	count(s, "suggest", "rejected_certificate", "Clients refuse our certificate", sh->evidence.hosts[EVIDENCE_REJECTED]);
+	count(s, "suggest", "wanted_certificate", "Server demands a certificate", sh->evidence.hosts[EVIDENCE_WANTS]);
+	count(s, "suggest", "no_logon", "Machines cannot log on", sh->evidence.hosts[EVIDENCE_LOOP]);
 	count(s, "logs", "lines", "Log lines", sh->logger.lines);
 	figure(s, "logs", "bytes", "Log bytes", CELL_BYTES, (struct cell){.n = sh->logger.bytes});
 	count(s, "logs", "dropped", "Lines lost, log in trouble", sh->logger.dropped);
@@ -445,6 +455,26 @@ back_ends(struct status *s, const struct metrics_view *v)
 	}
 }
 
+/* The stale ones among them are few, and must not be those that are left out. */
+static void
+lists(struct status *s, const struct metrics_view *v)
+{
+	const struct snapshot_list *l = v->snap ? snapshot_at(v->snap, v->snap->set->lists.off) : NULL;
+	uint32_t                    n = v->snap ? v->snap->set->lists.n : 0;
+
+	for (unsigned stale = 1; stale < 2; stale--)
+		for (uint32_t i = 0; i < n && s->table[STATUS_LISTS].n < STATUS_LISTS_MOST; i++) {
+			struct cell *c;
+			if (snapshot_list_is_stale(&l[i], (int64_t)s->now_s) != (stale == 1))
+				continue;
+			c = row(s, STATUS_LISTS);
+			text(&c, snapshot_text(v->snap, l[i].name));
+			text(&c, stale ? SPAN("stale") : l[i].oldest ? SPAN("fine") : SPAN("inline"));
+			number(&c, l[i].entries);
+			number(&c, l[i].oldest > 0 ? (uint64_t)l[i].oldest : CELL_NONE);
+		}
+}
+
 void
 status_gather(struct status *s, const struct metrics_view *v, const struct history *h, uint32_t most_rules)
 {
@@ -465,6 +495,7 @@ status_gather(struct status *s, const struct metrics_view *v, const struct histo
 	parents(s, v);
 	processes(s, &v->shared->census);
 	back_ends(s, v);
+	lists(s, v);
 }
 
 void

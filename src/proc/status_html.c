@@ -197,11 +197,14 @@ group_list(struct text *t, const struct status *s, const char *group)
 }
 
 static void
-card(struct text *t, const struct status *s, const char *title, const char *group)
+card(struct text *t, const struct status *s, const char *title, const char *group, const char *note)
 {
 	text_printf(t, "<section class=\"card\"><h2>%s</h2>\n<dl class=\"list\">\n", title);
 	group_list(t, s, group);
-	text_str(t, "</dl></section>\n");
+	text_str(t, "</dl>");
+	if (note)
+		text_printf(t, "\n<p>%s</p>", note);
+	text_str(t, "</section>\n");
 }
 
 /* --- tables --- */
@@ -342,8 +345,10 @@ status_page(struct text *out, const struct status *s)
 	table_card(out, s, STATUS_PROCESSES, NULL);
 	table_card(out, s, STATUS_PARENTS, NULL);
 	table_card(out, s, STATUS_BACKS, NULL);
-	card(out, s, "Since the start", "totals");
-	card(out, s, "Access logs", "logs");
+	table_card(out, s, STATUS_LISTS, NULL);
+	card(out, s, "Hosts out of reach", "suggest", "What would let them through: postern suggest");
+	card(out, s, "Since the start", "totals", NULL);
+	card(out, s, "Access logs", "logs", NULL);
 	text_str(out, "</div>\n</main>\n</body>\n</html>\n");
 }
 

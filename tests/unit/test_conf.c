@@ -214,6 +214,8 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 			"4: fallback = proxy: want none, direct", "5: max-age = 721h: want a time from 0h to 720h"}},
 		{"[gateway]\nadmin = 3180 localhost:1\nadmin-clients = 10.0.0.0/33\n",
 		    {"2: admin = 3180: want ADDRESS:PORT such as", "2: admin = localhost:1", "3: admin-clients = 10.0.0.0/33"}},
+		{"[list a]\nhost = x\nmax-age = 87601h\nsource = a\nsource = b\n[list b]\nhost = y\nmax-age = old\n",
+		    {"3: max-age = 87601h: want a time from 0h to 87600h", "5: source", "8: max-age = old: want a time"}},
 		/* TLS to the proxy itself */
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-cert = a\n", {"3: [listener a] has tls-cert but no tls-key; want both, or neither"}},
 		{"[listener a]\naddress = 127.0.0.1:0\ntls-key = b\nh2 = maybe\n", {"3: [listener a] has tls-key but no tls-cert", "4: h2 = maybe: want yes or no"}},

@@ -16,5 +16,6 @@ include tests/unit/auth.mk
 include tests/unit/backs.mk
 include tests/unit/audit.mk
 include tests/unit/session.mk
+include tests/unit/logread.mk
 include tests/unit/verify.mk
 include tests/unit/proc.mk
