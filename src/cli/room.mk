@@ -24,12 +24,11 @@ postern_SOURCES += \
 	src/cli/passwd.c \
 	src/cli/password.c src/cli/password.h \
 	src/cli/run.c \
-	src/cli/top.c src/cli/top.h \
-	src/cli/top_data.c \
-	src/cli/top_screen.c
 	src/cli/suggest.c src/cli/suggest.h \
 	src/cli/suggest_ask.c \
 	src/cli/suggest_logs.c \
 	src/cli/suggest_print.c \
 	src/cli/suggest_remedy.c \
-	src/cli/top.c
+	src/cli/top.c src/cli/top.h \
+	src/cli/top_data.c \
+	src/cli/top_screen.c
