@@ -11,3 +11,7 @@ check_PROGRAMS += test_status
 test_status_SOURCES = tests/unit/test_status.c tests/unit/cost.h
 test_status_CFLAGS = $(UNIT_CFLAGS)
 test_status_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_hits
+test_hits_SOURCES = tests/unit/test_hits.c
+test_hits_CFLAGS = $(UNIT_CFLAGS)
+test_hits_LDADD = $(UNIT_LDADD)
