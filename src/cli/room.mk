@@ -38,4 +38,6 @@ postern_SOURCES += \
 	src/cli/suggest_logs.c \
 	src/cli/suggest_print.c \
 	src/cli/suggest_remedy.c \
-	src/cli/top.c
+	src/cli/top.c src/cli/top.h \
+	src/cli/top_data.c \
+	src/cli/top_screen.c
