@@ -5,9 +5,10 @@
  */
 #include "audit/record.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "parse/authority.h"
+#define PART_MAX 8000 /* of a path, of a query */
 
 size_t
 record_size(struct record *r, const struct span text[RT_COUNT])
@@ -69,4 +70,25 @@ record_read(const void *from, size_t n, struct record *r, struct span text[RT_CO
 		n -= r->len[i];
 	}
 	return n == 0;
+}
+
+size_t
+record_url(const struct url *url, bool is_connect, char buf[RECORD_URL_MAX])
+{
+	const struct host *h = &url->at.host;
+	bool               bracket = h->kind == HOST_ADDR && !addr_is_v4(&h->addr);
+	char               port[8] = "";
+	struct span        path = url->path.n ? url->path : SPAN("/");
+	const char        *scheme = url->scheme == SCHEME_HTTP ? "http" : url->scheme == SCHEME_HTTPS ? "https" : "other";
+	int                n;
+
+	if (url->at.port && url->at.port != (url->scheme == SCHEME_HTTPS ? 443 : 80))
+		snprintf(port, sizeof port, ":%u", url->at.port);
+	if (is_connect)
+		n = snprintf(buf, RECORD_URL_MAX, bracket ? "[%s]:%u" : "%s:%u", h->text, url->at.port);
+	else
+		n = snprintf(buf, RECORD_URL_MAX, bracket ? "%s://[%s]%s%.*s%s%.*s" : "%s://%s%s%.*s%s%.*s", scheme, h->text, port,
+		    (int)(path.n > PART_MAX ? PART_MAX : path.n), path.p, url->has_query ? "?" : "",
+		    (int)(url->query.n > PART_MAX ? PART_MAX : url->query.n), url->query.n ? url->query.p : "");
+	return n < 0 ? 0 : (size_t)n < RECORD_URL_MAX ? (size_t)n : RECORD_URL_MAX - 1;
 }

@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/span.h"
 #include "conf/conf.h"
+#include "parse/authority.h"
 
 enum record_text { /* variable texts of a record */
 	RT_METHOD, RT_HOST, RT_URL, /* url: as logged in squid's %ru: host:port for CONNECT, else scheme://host[:port]/path?query; the formatter cuts the query */
@@ -59,5 +60,9 @@ struct record {
 size_t record_size(struct record *r, const struct span text[RT_COUNT]); /* also fills r->len, cutting */
 void   record_write(void *to, const struct record *r, const struct span text[RT_COUNT]);
 bool   record_read(const void *from, size_t n, struct record *r, struct span text[RT_COUNT]);
+
+/* RT_URL of a request: host:port of a CONNECT, else scheme://host[:port]/path[?query]; cut to what a line may hold. Returns the length. */
+#define RECORD_URL_MAX 8512u
+size_t record_url(const struct url *url, bool is_connect, char buf[RECORD_URL_MAX]);
 
 #endif

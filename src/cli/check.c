@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check: reads and compiles a configuration as `run` would, prints every error and warning, starts nothing.
+ * check: reads and compiles a configuration as `run` would, has lint/ look through it, prints every error and warning, starts nothing.
  */
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "audit/check.h"
@@ -13,16 +14,19 @@
 #include "cli/check.h"
 #include "cli/cli.h"
 #include "conf/conf.h"
+#include "lint/lint.h"
 #include "policy/snapshot.h"
 
 static void
 usage(FILE *to)
 {
-	fputs("usage: postern check [-c FILE] [--json]\n"
+	fputs("usage: postern check [-c FILE] [--strict] [--json]\n"
 	      "Reads and compiles the configuration, prints every error and warning; starts nothing.\n"
 	      "  -c, --config FILE  the configuration (" CLI_DEFAULT_CONF ")\n"
+	      "      --strict       warnings count as errors\n"
 	      "      --json         one JSON object on standard output\n"
-	      "exit code: 0 fine (there may be warnings), 1 errors, 2 usage or unreadable file\n",
+	      "exit code: 0 fine (there may be warnings), 1 errors (--strict: or warnings), 2 usage or unreadable file\n"
+	      "postern-check(8) explains each kind of finding.\n",
 	    to);
 }
 
@@ -39,24 +43,35 @@ line_order(const void *a, const void *b)
 }
 
 static void
-lines_json(const struct conf *c, const struct report_line **line, size_t n, bool errors)
+line_json(const struct conf *c, const struct report_line *l)
+{
+	size_t what = l->remedy ? l->remedy - 2 : strlen(l->text); /* without the "; " between the two */
+
+	fputs("{\"file\":", stdout);
+	cli_print_json(stdout, l->at.file < c->n_files ? span_str(c->files[l->at.file].path) : SPAN(""));
+	printf(",\"line\":%u,\"severity\":\"%s\",\"kind\":\"%s\",\"text\":", l->at.line, severity_word(finding_severity(l->kind)), finding_word(l->kind));
+	cli_print_json(stdout, span_of(l->text, what));
+	fputs(",\"remedy\":", stdout);
+	cli_print_json(stdout, span_str(l->remedy ? l->text + l->remedy : finding_remedy(l->kind)));
+	putchar('}');
+}
+
+static void
+lines_json(const struct conf *c, const struct report_line **line, size_t n, enum severity severity)
 {
 	const char *sep = "";
 
 	for (size_t i = 0; i < n; i++) {
-		if (line[i]->is_error != errors)
+		if (finding_severity(line[i]->kind) != severity)
 			continue;
-		printf("%s{\"file\":", sep);
-		cli_print_json(stdout, line[i]->at.file < c->n_files ? span_str(c->files[line[i]->at.file].path) : SPAN(""));
-		printf(",\"line\":%u,\"text\":", line[i]->at.line);
-		cli_print_json(stdout, span_str(line[i]->text));
-		putchar('}');
+		fputs(sep, stdout);
+		line_json(c, line[i]);
 		sep = ",";
 	}
 }
 
 static bool
-print_json(const char *path, const struct conf *c, const struct report *r)
+print_json(const char *path, const struct conf *c, const struct report *r, int code)
 {
 	struct conf_counts         t = conf_count(c);
 	const struct report_line **line = calloc(r->n + 1, sizeof *line);
@@ -66,34 +81,42 @@ print_json(const char *path, const struct conf *c, const struct report *r)
 	for (size_t i = 0; i < r->n; i++)
 		line[i] = &r->v[i];
 	qsort(line, r->n, sizeof *line, line_order);
-	printf("{\"ok\":%s,\"file\":", r->errors ? "false" : "true");
+	printf("{\"ok\":%s,\"file\":", code == CLI_FINE ? "true" : "false");
 	cli_print_json(stdout, span_str(path));
 	printf(",\"rules\":%zu,\"lists\":%zu,\"entries\":%zu,\"listeners\":%zu,\"errors\":[", t.rules, t.lists, t.entries, t.listeners);
-	lines_json(c, line, r->n, true);
+	lines_json(c, line, r->n, SEVERITY_ERROR);
 	fputs("],\"warnings\":[", stdout);
-	lines_json(c, line, r->n, false);
-	puts("]}");
+	lines_json(c, line, r->n, SEVERITY_WARNING);
+	fputs("],\"notes\":[", stdout);
+	lines_json(c, line, r->n, SEVERITY_NOTE);
+	printf("],\"untold\":%zu}\n", r->errors + r->warnings + r->notes - r->n);
 	free(line);
 	return true;
 }
 
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void
-print_text(const char *path, const struct conf *c, const struct report *r)
+print_text(const char *path, const struct conf *c, const struct report *r, int code)
 {
 	struct conf_counts t = conf_count(c);
 	char               text[160];
 
 	report_print(r, c, stderr);
-	if (r->errors) {
+	if (code != CLI_FINE) {
 		fputs("postern: ", stderr);
 		cli_print(stderr, span_str(path));
-		fprintf(stderr, ": not usable: %zu error%s, %zu warning%s\n", r->errors, r->errors == 1 ? "" : "s", r->warnings, r->warnings == 1 ? "" : "s");
+		fprintf(stderr, ": %s: %zu error%s, %zu warning%s\n", r->errors ? "not usable" : "not clean", r->errors, plural(r->errors), r->warnings, plural(r->warnings));
 		return;
 	}
 	cli_print(stdout, span_str(path));
 	printf(": OK: %s", conf_counts_print(&t, text, sizeof text));
 	if (r->warnings)
-		printf("; %zu warning%s", r->warnings, r->warnings == 1 ? "" : "s");
+		printf("; %zu warning%s", r->warnings, plural(r->warnings));
 	putchar('\n');
 }
 
@@ -130,7 +153,7 @@ user_file_check(const char *path, enum user_file_kind kind, struct where at, str
 }
 
 static int
-check(const char *path, bool json)
+check(const char *path, bool json, bool strict)
 {
 	struct snapshot_inputs in = {.generation = 1};
 	struct report          r;
@@ -138,6 +161,7 @@ check(const char *path, bool json)
 	int                    code = CLI_NEGATIVE, block;
 
 	report_init(&r);
+	r.thorough = true;
 	c = conf_load(path, &r);
 	if (!c) {
 		code = cli_usage_error("out of memory");
@@ -149,13 +173,14 @@ check(const char *path, bool json)
 	parent_secret_check(c, &r);
 	check_keys(c, &r);
 	block = snapshot_build(c, &in, &r);
+	lint_check(c, block, &r);
 	if (block >= 0) {
 		close(block);
-		code = r.errors ? CLI_NEGATIVE : CLI_FINE;
+		code = r.errors || (strict && r.warnings) ? CLI_NEGATIVE : CLI_FINE;
 	}
 	if (!json)
-		print_text(path, c, &r);
-	else if (!print_json(path, c, &r))
+		print_text(path, c, &r, code);
+	else if (!print_json(path, c, &r, code))
 		code = cli_usage_error("out of memory");
 out:
 	conf_free(c);
@@ -166,10 +191,11 @@ out:
 int
 cli_check(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'},
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'}, {"strict", no_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'}, {0}};
 	const char *path = CLI_DEFAULT_CONF;
-	bool        json = false;
+	bool        json = false, strict = false;
 	int         o;
 
 	while ((o = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
@@ -179,6 +205,9 @@ cli_check(int argc, char **argv)
 			break;
 		case 'j':
 			json = true;
+			break;
+		case 's':
+			strict = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -196,5 +225,5 @@ cli_check(int argc, char **argv)
 		usage(stderr);
 		return CLI_USAGE;
 	}
-	return cli_file_readable(path) ? check(path, json) : CLI_USAGE;
+	return cli_file_readable(path) ? check(path, json, strict) : CLI_USAGE;
 }

@@ -20,12 +20,16 @@ struct call {
 
 static const char usage[] =
     "usage: postern reload|drain|upgrade|rotate|status|sessions|rules|lists [-c FILE | --control PATH] [--json]\n"
+    "       postern kill [-c FILE | --control PATH] [--json] ID\n"
     "Asks the running gateway over its control socket, or tells it what to do and waits until that is done.\n"
     "  -c, --config FILE    the configuration that names the socket (" CLI_DEFAULT_CONF ")\n"
     "      --control PATH   the socket itself\n"
     "      --json           the answer as JSON\n"
     "      --timeout TIME   drain: what is under way gets this long, instead of drain-timeout\n"
     "      --client ADDRESS, --host TEXT, --rule NAME   sessions: only these\n"
+    "      --entries        rules: the entries of lists and of rules' own hosts, instead of the rules\n"
+    "      --dead           rules: only those that never decided anything\n"
+    "      --rule NAME, --list NAME   rules: only this rule; only the entries of this list\n"
     "exit code: 0 fine, 1 it was not done, 2 usage, 3 the gateway could not be reached\n";
 
 static void
@@ -100,11 +104,15 @@ read_options(struct call *c, int argc, char **argv)
 		{"client", required_argument, NULL, 'C'},
 		{"host", required_argument, NULL, 'H'},
 		{"rule", required_argument, NULL, 'R'},
+		{"list", required_argument, NULL, 'L'},
+		{"entries", no_argument, NULL, 'E'},
+		{"dead", no_argument, NULL, 'D'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
-	bool drains = strcmp(c->request, "drain") == 0, lists = strcmp(c->request, "sessions") == 0;
+	bool drains = strcmp(c->request, "drain") == 0, lists = strcmp(c->request, "sessions") == 0, rules = strcmp(c->request, "rules") == 0;
+	bool kills = strcmp(c->request, "kill") == 0;
 	int  code;
 
 	for (int o; (o = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1;) {
@@ -127,10 +135,22 @@ read_options(struct call *c, int argc, char **argv)
 		case 'C':
 		case 'H':
 		case 'R':
-			if (!lists)
+			if (!lists && !(rules && o == 'R'))
 				break;
 			if ((code = add_filter(c, o, optarg)) >= 0)
 				return code;
+			continue;
+		case 'L':
+			if (!rules)
+				break;
+			if (!add(c, "list=", optarg))
+				return bad_value("--list", optarg, "the name of a list");
+			continue;
+		case 'E':
+		case 'D':
+			if (!rules)
+				break;
+			add(c, "", o == 'E' ? "entries" : "dead");
 			continue;
 		case 'h':
 			fputs(usage, stdout);
@@ -144,8 +164,10 @@ read_options(struct call *c, int argc, char **argv)
 		fputs(usage, stderr);
 		return CLI_USAGE;
 	}
-	if (optind == argc)
+	if (optind == argc && !kills)
 		return -1;
+	if (kills && optind + 1 == argc)
+		return add(c, "", argv[optind]) ? -1 : bad_value("kill", argv[optind], "the ID of a session, as postern sessions shows it");
 	fputs(usage, stderr);
 	return CLI_USAGE;
 }

@@ -87,7 +87,7 @@ check_ldap(struct load *l)
 		report_error(l->r, given_or_head(l, "ldap-name"),
 		    "ldap-name: without %%u every user would be the same; want one such as %%u@corp.example or uid=%%u,ou=people,dc=example");
 	if (a->basic != BACK_LDAP)
-		report_warn(l->r, a->ldap_url_at, "ldap-url is not used; say basic = ldap");
+		report_find(l->r, FINDING_NO_EFFECT, a->ldap_url_at, "ldap-url is not used; say basic = ldap");
 }
 
 /* --- PAM --- */
@@ -178,9 +178,9 @@ check_schemes(struct load *l)
 	if (!a->n_schemes && !is_given(l, "schemes"))
 		report_error(l->r, a->at, "[auth] has nobody to ask; want ntlm-file, keytab, domain = winbind, basic-file, or basic = winbind, ldap or pam");
 	if (a->keytab && a->n_schemes && !offers(a, AUTH_SCHEME_NEGOTIATE))
-		report_warn(l->r, a->keytab_at, "keytab is not used: negotiate is not in schemes");
+		report_find(l->r, FINDING_NO_EFFECT, a->keytab_at, "keytab is not used: negotiate is not in schemes");
 	if (a->basic_file && a->basic != BACK_BASIC_FILE)
-		report_warn(l->r, a->basic_file_at, "basic-file is not used; say basic = file");
+		report_find(l->r, FINDING_NO_EFFECT, a->basic_file_at, "basic-file is not used; say basic = file");
 	if (a->ntlm_file && a->domain == BACK_WINBIND)
 		report_error(l->r, a->ntlm_file_at, "ntlm-file and domain = winbind are both given, and only one can check NTLM; remove one");
 	if (offers(a, AUTH_SCHEME_BASIC) && !basic_is_open(l->c))
@@ -378,7 +378,7 @@ check_auth(struct load *l)
 	if (a->basic == BACK_PAM)
 		check_pam(l);
 	else if (is_given(l, "pam-service"))
-		report_warn(l->r, given_at(l, "pam-service"), "pam-service is not used; say basic = pam");
+		report_find(l->r, FINDING_NO_EFFECT, given_at(l, "pam-service"), "pam-service is not used; say basic = pam");
 	check_schemes(l);
 	check_built(l);
 	check_limits(l);

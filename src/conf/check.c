@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conf/load.h"
@@ -39,7 +41,7 @@ check_rule(struct load *l, const struct section *s)
 		report_error(l->r, s->at, "[rule %.*s] has no action; want action = bypass, tunnel, inspect or deny", SHOW(s->name));
 	}
 	if (has_action && rule->action != ACTION_BYPASS && section_gives(s, "guard"))
-		report_warn(l->r, s->at, "[rule %.*s] has a guard, but only bypass rules are guarded", SHOW(s->name));
+		report_find(l->r, FINDING_NO_EFFECT, s->at, "[rule %.*s] has a guard, but only bypass rules are guarded", SHOW(s->name));
 }
 
 void
@@ -86,7 +88,7 @@ check_file(struct load *l, struct where at, const char *key, const char *path, u
 	else if (!S_ISREG(st.st_mode))
 		report_error(l->r, at, "%s: %s is not a regular file", key, path);
 	else if (st.st_mode & closed)
-		report_error(l->r, at, "%s: %s has mode %04o, %s", key, path, (unsigned)(st.st_mode & 07777), why);
+		report_find(l->r, FINDING_FILE_OPEN, at, "%s: %s has mode %04o, %s", key, path, (unsigned)(st.st_mode & 07777), why);
 	if (fd >= 0)
 		close(fd);
 	return l->r->errors == before;
@@ -217,9 +219,44 @@ check_control(struct load *l)
 	if (g->control && strlen(g->control) >= UNIX_PATH_MOST)
 		report_error(l->r, g->control_at, "control: the path has %zu bytes; a socket's may have %u", strlen(g->control), UNIX_PATH_MOST - 1);
 	if (g->control_group && !g->control)
-		report_warn(l->r, g->control_group_at, "control-group without control: want control = /run/postern/control.sock too");
+		report_find(l->r, FINDING_NO_EFFECT, g->control_group_at, "control-group without control: want control = /run/postern/control.sock too");
 	if (g->control && g->pid_file && strcmp(g->control, g->pid_file) == 0)
 		report_error(l->r, g->pid_file_at, "pid-file and control name the same file; want two");
+}
+
+/* --- lists --- */
+
+/* A list whose files nobody has renewed for longer than its max-age. */
+static void
+check_age(struct load *l, const struct conf_list *s, time_t now)
+{
+	const char *name = "";
+	time_t      since = 0;
+	uint64_t    days;
+
+	if (s->max_age_ms && !s->files.n)
+		report_warn(l->r, s->at, "[list %.*s] has max-age, but no file that could be too old", SHOW(s->name));
+	if (!conf_list_is_stale(s, now))
+		return;
+	for (size_t i = 0; i < s->read.n; i++) {
+		const struct conf_file *f = &l->c->files[s->read.v[i]];
+		since = f->head.fetched_at ? f->head.fetched_at : f->changed;
+		if (since == s->oldest)
+			name = f->path;
+	}
+	days = (uint64_t)(now - s->oldest) / 86400;
+	report_warn(l->r, s->at, "[list %.*s] is stale: %s is %" PRIu64 " day%s old, older than max-age allows; get it anew from its source, or raise max-age", SHOW(s->name), name,
+	    days, days == 1 ? "" : "s");
+}
+
+static void
+check_lists(struct load *l)
+{
+	const struct conf_list *s;
+	time_t                  now = time(NULL);
+
+	TAILQ_FOREACH(s, &l->c->lists, link)
+		check_age(l, s, now);
 }
 
 void
@@ -247,4 +284,7 @@ check_whole(struct load *l)
 	check_inspection(l);
 	check_spools(l);
 	check_log_lines(l);
+	check_lists(l);
+	check_doctor(l);
+	check_rounds(l);
 }

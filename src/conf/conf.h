@@ -14,6 +14,7 @@
 
 #include "base/addr.h"
 #include "base/span.h"
+#include "conf/finding.h"
 #include "parse/cidr.h"
 
 /* Where something stands. file indexes conf.files. */
@@ -37,6 +38,11 @@ struct conf_item {
 struct conf_items {
 	struct conf_item *v;
 	size_t            n;
+};
+
+struct conf_numbers {
+	uint32_t *v;
+	size_t    n;
 };
 
 struct port_range {
@@ -266,18 +272,29 @@ struct conf_doctor {
 	char             *textfile;    /* Prometheus text of the last result; null: none */
 };
 
+/* What a list file says of itself: comments before its first entry, `# source: TEXT`, `# version: TEXT`, `# fetched: DATE`. Cut to LIST_HEADER_TEXT. */
+#define LIST_HEADER_TEXT 200u
+struct list_header {
+	struct span source, version, fetched; /* n 0: not said */
+	time_t      fetched_at;               /* 0: not said, or no date */
+};
+
 struct conf_list {
 	TAILQ_ENTRY(conf_list) link;
 	struct span       name;
 	struct where      at;
 	struct conf_items hosts;     /* host = ... lines and the entries of its files, in order */
 	struct conf_items files;     /* as named */
-	time_t            oldest;    /* when the one of these was changed that has not been for longest; 0: there are none */
+	struct conf_numbers read;    /* the same, of conf.files */
+	time_t            oldest;    /* of these: when it was fetched, as it says, else changed; 0: there are none */
 	struct conf_items addresses; /* address = CIDR ... : for clients and addresses conditions */
 	struct conf_items probes;    /* probe = HOST[:PORT], URL: known hosts below its wildcards, for the doctor */
 	char             *source;    /* where it comes from, for people; null: what its files say */
 	uint64_t          max_age_ms; /* older files are stale; 0: never */
 };
+
+/* Have its files not been renewed for longer than its max-age? */
+bool conf_list_is_stale(const struct conf_list *l, time_t now);
 
 enum action { ACTION_DENY, ACTION_BYPASS, ACTION_TUNNEL, ACTION_INSPECT };
 enum guard_mode { GUARD_ENFORCE, GUARD_REPORT, GUARD_OFF };
@@ -353,6 +370,8 @@ struct conf_file {
 	uint64_t lines;
 	char    *bytes; /* list files are kept: entries point into them */
 	size_t   n;
+	struct list_header head; /* of a list file */
+	time_t   changed;        /* likewise: its content, last */
 };
 
 struct conf {
@@ -374,20 +393,25 @@ struct conf {
 /* Problems, gathered: all of them in one go, in the order of file and line. */
 struct report {
 	struct report_line {
-		bool         is_error; /* else a warning */
+		bool         is_error; /* else a warning or a note */
+		enum finding kind;
 		struct where at;
-		char        *text; /* what is wrong, what would be right */
+		char        *text;   /* what is wrong, what would be right */
+		size_t       remedy; /* where in text that begins; 0: it is not told apart */
 	} *v;
 	size_t n, room;
-	size_t errors, warnings; /* all of them, also those beyond REPORT_LINES that are only counted */
+	size_t errors, warnings, notes; /* all of them, also those beyond REPORT_LINES that are only counted */
+	bool   thorough; /* for `check`: what a start has no time for is looked for too */
 };
 
 #define REPORT_LINES 10000 /* kept; a file of garbage has millions */
 
 void report_init(struct report *r);
 void report_clear(struct report *r);
-void report_error(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void report_warn(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* A message says what is wrong, then "; ", then what would be right, which is told apart by the last "; " of fmt (of the text where fmt has none). */
+void report_error(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* FINDING_INVALID */
+void report_warn(struct report *r, struct where at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));  /* FINDING_ADVICE */
+void report_find(struct report *r, enum finding kind, struct where at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* "postern: FILE:LINE: text" (or "postern: FILE:LINE: warning: text") for each, sorted by file and line; outside text escaped. `c` may be null. */
 void report_print(const struct report *r, const struct conf *c, FILE *to);
 /* "FILE:LINE", or "FILE" for a line of 0, "-" for no file; cut to n. Returns buf. */

@@ -30,7 +30,7 @@ on_ca_fault(void *arg, bool error, const char *text)
 	if (error)
 		report_error(l->r, i->ca_cert_at, "ca-cert: the certificate in %s %s", i->ca_cert, text);
 	else
-		report_warn(l->r, i->ca_cert_at, "ca-cert: the certificate in %s %s", i->ca_cert, text);
+		report_find(l->r, FINDING_CERTIFICATE_EXPIRING, i->ca_cert_at, "ca-cert: the certificate in %s %s", i->ca_cert, text);
 }
 
 static void
@@ -133,7 +133,7 @@ check_crl(struct load *l)
 		rest = span_of(list.v, list.n);
 		while (der_next(&rest, &der))
 			if (crl_is_old(der, now, old, sizeof old))
-				report_warn(l->r, crl->v[k].at, "crl: %s is out of date (%s): what was revoked since is not known; fetch the new one", path, old);
+				report_find(l->r, FINDING_CRL_OVERDUE, crl->v[k].at, "crl: %s is out of date (%s): what was revoked since is not known; fetch the new one", path, old);
 		der_list_clear(&list);
 	}
 }
@@ -164,10 +164,10 @@ check_rules(struct load *l)
 			    "[rule %.*s]: action = inspect needs a CA to make certificates, but there is no [inspection]; add it, with ca-cert and ca-key, or use tunnel",
 			    SHOW(r->name));
 		if (r->action != ACTION_INSPECT && (r->bad_origin.given || r->unknown_alpn != ODD_DEFAULT))
-			report_warn(l->r, r->at, "[rule %.*s] has %s, but only inspect rules look at that", SHOW(r->name), r->bad_origin.given ? "on-bad-origin" : "unknown-alpn");
+			report_find(l->r, FINDING_NO_EFFECT, r->at, "[rule %.*s] has %s, but only inspect rules look at that", SHOW(r->name), r->bad_origin.given ? "on-bad-origin" : "unknown-alpn");
 	}
 	if (i->present && !used)
-		report_warn(l->r, i->at, "[inspection] is not used: no rule has action = inspect");
+		report_find(l->r, FINDING_UNUSED, i->at, "[inspection] is not used: no rule has action = inspect");
 }
 
 void

@@ -29,7 +29,7 @@ check_denied(struct load *l, const struct section *s, const char *key)
 	struct where at = place(s, key);
 
 	if (at.line)
-		report_warn(l->r, at, "%s means nothing in a rule that denies", key);
+		report_find(l->r, FINDING_NO_EFFECT, at, "%s means nothing in a rule that denies", key);
 }
 
 void

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "conf/file.h"
+#include "conf/list_header.h"
 #include "conf/load.h"
 
 #define LIST_BYTES_MAX ((size_t)1 << 30)
@@ -131,6 +132,7 @@ list_read(struct load *l, struct conf_list *list, const struct conf_item *item)
 	struct file_bytes bytes;
 	struct conf_file *f;
 	uint32_t          file;
+	time_t            since;
 	char              why[FILE_WHY], *path;
 
 	if (l->no_files) {
@@ -146,10 +148,21 @@ list_read(struct load *l, struct conf_list *list, const struct conf_item *item)
 		report_error(l->r, item->at, "%s cannot be read: %s", path, why);
 		return;
 	}
-	if (!list->oldest || bytes.changed < list->oldest)
-		list->oldest = bytes.changed;
 	f = &l->c->files[file];
 	f->bytes = bytes.p;
 	f->n = bytes.n;
+	f->changed = bytes.changed;
+	list_header_read(span_of(bytes.p, bytes.n), &f->head);
+	since = f->head.fetched_at ? f->head.fetched_at : f->changed;
+	if (!list->oldest || since < list->oldest)
+		list->oldest = since;
+	if (!ARRAY_ADD(&list->read, file))
+		load_no_memory(l);
 	list_parse(l, &list->hosts, span_of(bytes.p, bytes.n), file);
+}
+
+bool
+conf_list_is_stale(const struct conf_list *l, time_t now)
+{
+	return l->max_age_ms && l->oldest && now > l->oldest && (uint64_t)(now - l->oldest) > l->max_age_ms / 1000;
 }

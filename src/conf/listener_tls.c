@@ -3,6 +3,8 @@
  * listener_tls: what a listener needs to speak TLS to its clients itself.
  * Reads its certificate; of the key it looks at the file alone: there, plain, readable, closed to others. Whether the key fits the workers say, and `postern check`.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "conf/certificate.h"
 #include "conf/load.h"
@@ -20,7 +22,9 @@ on_fault(void *arg, bool error, const char *text)
 {
 	const struct about *a = arg;
 
-	(error ? report_error : report_warn)(a->l->r, a->at->tls_cert_at, "tls-cert: %s in %s %s", a->which, a->at->tls_cert, text);
+	enum finding        kind = error ? FINDING_INVALID : strncmp(text, "expires ", 8) == 0 ? FINDING_CERTIFICATE_EXPIRING : FINDING_ADVICE;
+
+	report_find(a->l->r, kind, a->at->tls_cert_at, "tls-cert: %s in %s %s", a->which, a->at->tls_cert, text);
 }
 
 /* The first is the listener's own, the others lead from it to a root. */

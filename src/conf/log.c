@@ -17,7 +17,7 @@ warn_vain(struct load *l, const struct section *s, const char *const *keys, cons
 {
 	for (; *keys; keys++)
 		if (section_gives(s, *keys))
-			report_warn(l->r, section_at(s, *keys), "[log %.*s] has %s, which only %s uses", SHOW(s->name), *keys, where);
+			report_find(l->r, FINDING_NO_EFFECT, section_at(s, *keys), "[log %.*s] has %s, which only %s uses", SHOW(s->name), *keys, where);
 }
 
 static void
@@ -28,9 +28,9 @@ check_server(struct load *l, const struct section *s, const struct conf_log *log
 	if (!syslog_to_read(span_str(log->syslog), &to))
 		report_error(l->r, log->syslog_at, "syslog = %s: want unix:/dev/log, udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT", log->syslog);
 	else if (to.way != SYSLOG_TLS && log->syslog_ca)
-		report_warn(l->r, section_at(s, "syslog-ca"), "[log %.*s] has syslog-ca, which only syslog = tls:HOST:PORT uses", SHOW(s->name));
+		report_find(l->r, FINDING_NO_EFFECT, section_at(s, "syslog-ca"), "[log %.*s] has syslog-ca, which only syslog = tls:HOST:PORT uses", SHOW(s->name));
 	if (!log->spool && section_gives(s, "spool-size"))
-		report_warn(l->r, section_at(s, "spool-size"), "[log %.*s] has spool-size, but no spool", SHOW(s->name));
+		report_find(l->r, FINDING_NO_EFFECT, section_at(s, "spool-size"), "[log %.*s] has spool-size, but no spool", SHOW(s->name));
 }
 
 void

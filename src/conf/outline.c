@@ -175,32 +175,15 @@ add_section(struct outline *o, const struct conf *c, enum section_kind kind, str
 }
 
 static bool
-add_files(struct outline_section *s, const struct conf_list *l)
+add_facts(struct outline_section *s, const struct conf *c, const struct conf_list *l)
 {
-	size_t n = 0;
-	char  *p;
-
-	s->oldest = l->oldest;
-	for (size_t i = 0; i < l->files.n; i++)
-		n += l->files.v[i].text.n + 1;
-	if (!n)
-		return true;
-	p = s->files = malloc(n);
-	if (!p)
-		return false;
-	for (size_t i = 0; i < l->files.n; i++) {
-		p = mempcpy(p, l->files.v[i].text.p, l->files.v[i].text.n);
-		*p++ = '\n';
-	}
-	p[-1] = '\0';
-	return true;
+	s->facts = list_facts_new(c, l);
+	return s->facts != NULL;
 }
 
 static bool
 add_entries(struct outline_section *s, const struct conf_list *l)
 {
-	s->n_hosts = l->hosts.n;
-	s->n_addresses = l->addresses.n;
 	s->n_entries = l->hosts.n + l->addresses.n;
 	s->entry = malloc((s->n_entries ? s->n_entries : 1) * sizeof *s->entry);
 	if (!s->entry)
@@ -248,7 +231,7 @@ outline_new(const struct conf *c)
 	ADD_ALL(conf_listener, &c->listeners, SECTION_LISTENER);
 	ADD_ALL(conf_parent, &c->parents, SECTION_PARENT);
 	TAILQ_FOREACH(l, &c->lists, link)
-		ok = ok && add_section(o, c, SECTION_LIST, l->name, l->at, l) && add_files(&o->v[o->n - 1], l) && add_entries(&o->v[o->n - 1], l);
+		ok = ok && add_section(o, c, SECTION_LIST, l->name, l->at, l) && add_facts(&o->v[o->n - 1], c, l) && add_entries(&o->v[o->n - 1], l);
 	TAILQ_FOREACH(r, &c->rules, link)
 		ok = ok && add_rule(o, c, r);
 	ADD_ALL(conf_log, &c->logs, SECTION_LOG);
@@ -268,7 +251,7 @@ outline_free(struct outline *o)
 		free(o->v[i].where);
 		free(o->v[i].digest);
 		free(o->v[i].entry);
-		free(o->v[i].files);
+		list_facts_free(o->v[i].facts);
 	}
 	free(o->v);
 	free(o);
@@ -308,7 +291,10 @@ outline_list_at(const struct outline *o, size_t i, struct outline_list *out)
 {
 	const struct outline_section *s = nth(o, SECTION_LIST, i);
 
-	if (s)
-		*out = (struct outline_list){span_str(s->name), s->where, s->files, s->oldest, s->n_hosts, s->n_addresses};
-	return s != NULL;
+	if (!s)
+		return false;
+	*out = s->facts->told;
+	out->name = span_str(s->name);
+	out->where = s->where;
+	return true;
 }

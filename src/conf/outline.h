@@ -27,12 +27,23 @@ struct outline_rule {
 };
 bool outline_rule_at(const struct outline *o, size_t i, struct outline_rule *out);
 bool outline_parent_at(const struct outline *o, size_t i, struct span *name);
+struct outline_list_file {
+	char    *path, *source, *version, *fetched; /* null: it does not say */
+	uint64_t lines;
+	time_t   since; /* fetched then, as it says, or changed last */
+};
 struct outline_list {
 	struct span name;
 	const char *where;
-	const char *files;            /* as named, a line each; null: none */
-	time_t      oldest;           /* when the one of these was changed that has not been for longest */
-	size_t      hosts, addresses; /* entries */
+	const struct outline_list_file *file;
+	size_t      n_files;
+	time_t      oldest;     /* of these; 0: there are none */
+	uint64_t    max_age_ms; /* 0: no limit */
+	const char *source;     /* as the configuration says, else the first file that does; null: neither */
+	const char *rules;      /* that name it, a line each; "": none */
+	size_t      n_rules;
+	size_t      hosts, addresses, probes;  /* entries */
+	size_t      names, wildcards, regexes; /* of hosts */
 };
 bool outline_list_at(const struct outline *o, size_t i, struct outline_list *out);
 

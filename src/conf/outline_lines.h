@@ -7,6 +7,7 @@
 
 #include "conf/option.h"
 #include "conf/outline.h"
+#include "conf/outline_list.h"
 #include "conf/store.h"
 
 /* One section; all of one kind stand together, in the order of the file. */
@@ -15,9 +16,8 @@ struct outline_section {
 	char             *name, *where; /* owned */
 	uint64_t         *digest;       /* owned; one for each row of the option table, 0 for those of other kinds */
 	uint64_t         *entry;        /* owned; of a list: one for each entry */
-	char             *files;        /* owned; of a list: a line each; null: it has none */
-	time_t            oldest;       /* of these */
-	size_t            n_entries, n_hosts, n_addresses;
+	struct list_facts *facts;       /* owned; of a list */
+	size_t            n_entries;
 	uint64_t          sum;          /* of the entries', in any order */
 	bool              sorted;       /* they are */
 	enum action       action;       /* rule */

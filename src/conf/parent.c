@@ -50,7 +50,7 @@ check_log_on(struct load *l, const struct conf_parent *p)
 	switch (p->auth) {
 	case PARENT_AUTH_NONE:
 		if (p->credentials)
-			report_warn(l->r, p->credentials_at, "[parent %.*s]: credentials are not used; say auth = basic", SHOW(p->name));
+			report_find(l->r, FINDING_NO_EFFECT, p->credentials_at, "[parent %.*s]: credentials are not used; say auth = basic", SHOW(p->name));
 		break;
 	case PARENT_AUTH_BASIC:
 		if (!p->credentials)
@@ -59,11 +59,11 @@ check_log_on(struct load *l, const struct conf_parent *p)
 	case PARENT_AUTH_NEGOTIATE:
 		check_negotiate(l, p);
 		if (p->credentials)
-			report_warn(l->r, p->credentials_at, "[parent %.*s]: credentials are for auth = basic only", SHOW(p->name));
+			report_find(l->r, FINDING_NO_EFFECT, p->credentials_at, "[parent %.*s]: credentials are for auth = basic only", SHOW(p->name));
 		break;
 	}
 	if (p->auth != PARENT_AUTH_NEGOTIATE && (p->keytab || p->principal))
-		report_warn(l->r, p->keytab ? p->keytab_at : p->principal_at, "[parent %.*s]: keytab and principal are for auth = negotiate only", SHOW(p->name));
+		report_find(l->r, FINDING_NO_EFFECT, p->keytab ? p->keytab_at : p->principal_at, "[parent %.*s]: keytab and principal are for auth = negotiate only", SHOW(p->name));
 	check_file(l, p->credentials_at, "credentials", p->credentials, 0077, "so that others can read or change a password; set it to 0600");
 }
 
@@ -79,7 +79,7 @@ check_parent(struct load *l, struct conf_parent *p)
 	if (p->health_target && *p->health_target)
 		place_read(l, p->at, "health-target", p->health_target, &p->health_host, &p->health_port);
 	if (p->health_host && !p->health_interval_ms)
-		report_warn(l->r, p->at, "[parent %.*s]: health-target is not used with health-interval = 0; want an interval such as 10s", SHOW(p->name));
+		report_find(l->r, FINDING_NO_EFFECT, p->at, "[parent %.*s]: health-target is not used with health-interval = 0; want an interval such as 10s", SHOW(p->name));
 	check_log_on(l, p);
 }
 
@@ -138,7 +138,7 @@ check_parents(struct load *l)
 		TAILQ_FOREACH (rule, &l->c->rules, link)
 			used |= names_parent(&rule->parent, p->name);
 		if (!used)
-			report_warn(l->r, p->at, "[parent %.*s] is named by no rule and not by [gateway] parent, so nothing goes through it", SHOW(p->name));
+			report_find(l->r, FINDING_UNUSED, p->at, "[parent %.*s] is named by no rule and not by [gateway] parent, so nothing goes through it", SHOW(p->name));
 		if (span_eq(p->name, SPAN("none")))
 			report_error(l->r, p->at, "[parent none]: `none` stands for no parent; use another name");
 		if (++n == PARENTS_MAX + 1)

@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "conf/conf.h"
 
@@ -23,12 +24,50 @@ report_clear(struct report *r)
 	*r = (struct report){0};
 }
 
-static void __attribute__((format(printf, 4, 0)))
-report_add(struct report *r, bool is_error, struct where at, const char *fmt, va_list ap)
+static const char *
+last_break(const char *s)
 {
-	char *text;
+	const char *found = NULL;
 
-	*(is_error ? &r->errors : &r->warnings) += 1;
+	for (; (s = strstr(s, "; ")); s++)
+		found = s;
+	return found;
+}
+
+/* Where what would be right begins: after the last "; " of fmt, since what a message repeats of a file may hold some too. 0: it is not told apart. */
+static size_t __attribute__((format(printf, 1, 0)))
+remedy_find(const char *fmt, va_list ap, const char *text)
+{
+	const char *in_fmt = last_break(fmt), *in_text = last_break(text);
+	char       *head;
+	int         n;
+
+	if (!in_fmt)
+		return in_text ? (size_t)(in_text - text) + 2 : 0;
+	head = strndup(fmt, (size_t)(in_fmt - fmt) + 2);
+	if (!head)
+		return 0;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	n = vsnprintf(NULL, 0, head, ap);
+#pragma GCC diagnostic pop
+	free(head);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void
+count(struct report *r, enum severity s)
+{
+	*(s == SEVERITY_ERROR ? &r->errors : s == SEVERITY_WARNING ? &r->warnings : &r->notes) += 1;
+}
+
+static void __attribute__((format(printf, 4, 0)))
+report_add(struct report *r, enum finding kind, struct where at, const char *fmt, va_list ap)
+{
+	va_list again;
+	char   *text;
+
+	count(r, finding_severity(kind));
 	if (r->n == REPORT_LINES)
 		return;
 	if (r->n == r->room) {
@@ -39,9 +78,12 @@ report_add(struct report *r, bool is_error, struct where at, const char *fmt, va
 		r->v = v;
 		r->room = room;
 	}
-	if (vasprintf(&text, fmt, ap) < 0)
-		return;
-	r->v[r->n++] = (struct report_line){is_error, at, text};
+	va_copy(again, ap);
+	if (vasprintf(&text, fmt, ap) >= 0) {
+		r->v[r->n++] = (struct report_line){finding_severity(kind) == SEVERITY_ERROR, kind, at, text, 0};
+		r->v[r->n - 1].remedy = remedy_find(fmt, again, text);
+	}
+	va_end(again);
 }
 
 void
@@ -50,7 +92,7 @@ report_error(struct report *r, struct where at, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	report_add(r, true, at, fmt, ap);
+	report_add(r, FINDING_INVALID, at, fmt, ap);
 	va_end(ap);
 }
 
@@ -60,7 +102,17 @@ report_warn(struct report *r, struct where at, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	report_add(r, false, at, fmt, ap);
+	report_add(r, FINDING_ADVICE, at, fmt, ap);
+	va_end(ap);
+}
+
+void
+report_find(struct report *r, enum finding kind, struct where at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report_add(r, kind, at, fmt, ap);
 	va_end(ap);
 }
 
@@ -113,7 +165,7 @@ line_print(const struct report_line *l, const struct conf *c, FILE *to)
 		fputs(": ", to);
 	}
 	if (!l->is_error)
-		fputs("warning: ", to);
+		fprintf(to, "%s: ", severity_word(finding_severity(l->kind)));
 	print_escaped(l->text, to);
 	putc('\n', to);
 }
@@ -122,7 +174,7 @@ void
 report_print(const struct report *r, const struct conf *c, FILE *to)
 {
 	const struct report_line **order = r->n ? malloc(r->n * sizeof *order) : NULL;
-	size_t                     untold = r->errors + r->warnings - r->n;
+	size_t                     untold = r->errors + r->warnings + r->notes - r->n;
 
 	for (size_t i = 0; order && i < r->n; i++)
 		order[i] = &r->v[i];

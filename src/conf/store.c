@@ -112,6 +112,7 @@ lists_clear(struct conf *c)
 	TAILQ_FOREACH(s, &c->lists, link) {
 		free(s->hosts.v);
 		free(s->files.v);
+		free(s->read.v);
 		free(s->addresses.v);
 	}
 	TAILQ_FOREACH(r, &c->rules, link) {

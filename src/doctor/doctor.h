@@ -11,35 +11,45 @@
 #include "conf/conf.h"
 #include "doctor/result.h"
 #include "net/loop.h"
+#include "policy/snapshot.h"
 
 /* A proxy on the way. */
 struct doctor_proxy {
 	bool            present;
 	struct endpoint at;
-	const char     *name; /* for people */
+	const char     *host; /* a name that each try looks up, for which only the port of `at` counts; null: `at` is the place */
+	const char     *name; /* for people; null: not named */
 	const char     *authorization; /* value of Proxy-Authorization; null: none. Secret, the caller's */
+	bool            tls;  /* it is spoken to over TLS; its certificate is not judged: clients do that */
+	const char     *why;  /* not present: why it is not tried, for people; null: it is not configured */
 };
 
 struct doctor_settings {
 	uint64_t            timeout_ms; /* of each step */
-	uint32_t            parallel;
+	uint32_t            parallel;   /* targets at the same time, each by all its ways */
 	struct doctor_proxy parent, gateway;
-	const char *const  *issuer; /* organisations beside the built-in ones */
+	const char *const  *issuer; /* organisations beside the built-in ones; "*": any that leads to a root of the system */
 	size_t              n_issuers;
-	const uint8_t      *own_ca; /* DER of the inspection CA; null: none */
-	size_t              own_ca_n;
-	const struct conf_resolvers *resolvers; /* as the gateway's */
+	const struct snapshot *snap; /* resolvers, hosts file, egress rule and inspection CA are the gateway's own */
+	struct span         roots;   /* DER as conf/certificate's der_list has it; empty: the system's file is read by doctor_start. Microsoft's own is added */
 };
+
+/* What `c` says of timeout, parallel, parent (the first that a bypass rule or [gateway] names; `authorization` is left to the caller) and gateway (the first
+ * address of its first explicit listener). Issuers: *issuer gets an array to free, whose texts are the configuration's. False: no memory. */
+bool doctor_settings_of(const struct conf *c, struct doctor_settings *out, const char ***issuer);
 
 /* What `c` says is to be tested: the host items of all bypass rules, or of the lists that are named; wildcards by the probes of their list. Returns how many
  * were written. Only ever DOCTOR_TARGETS_MAX; *more: how many did not fit. */
 size_t doctor_targets(const struct conf *c, const char *const *list, size_t n_lists, struct doctor_target *out, size_t *more);
+/* Who issues certificates for these endpoints, as Microsoft's documents say; ends with null. */
+extern const char *const doctor_issuers[];
 
 struct doctor;
 /* Begin. Copies the targets; `settings` and what it points to live as long as the run. NULL: no memory, or the roots cannot be read (why says it).
- * `each`: once for each row; `done`: once, then nothing more comes. */
+ * `each`: once for each target and way (DOCTOR_WAYS rows, in the order of ways, as targets are done with); `done`: once, then nothing more comes. None of
+ * them from inside this call. SIGPIPE must be ignored. */
 struct doctor *doctor_start(struct loop *l, const struct doctor_settings *settings, const struct doctor_target *target, size_t n,
     void (*each)(void *arg, const struct doctor_row *row), void (*done)(void *arg), void *arg, char why[200]);
-void doctor_free(struct doctor *d); /* also in the middle: no call comes after */
+void doctor_free(struct doctor *d); /* also in the middle, and from `done`, but not from `each`: no call comes after */
 
 #endif

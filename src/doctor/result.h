@@ -78,5 +78,7 @@ const char *doctor_way_word(enum doctor_way w);     /* "direct", "parent", "gate
 const char *doctor_step_word(enum doctor_step s);
 /* Does this need somebody to act? OK, NOT_TRIED and SLOW do not. */
 bool        doctor_is_bad(enum doctor_fault f);
+/* Does this row speak against the endpoint? Where a parent carries the traffic (`by_parent`), that it cannot be reached directly does not. */
+bool        doctor_counts(const struct doctor_row *r, bool by_parent);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum message_type {
-	MSG_START,    /* parent: a struct start in data; descriptors: shared counters, the logger's eventfd, the worker's ring */
+	MSG_START,    /* parent: a struct start in data; descriptors: shared counters, the logger's eventfd, the worker's ring; to the doctor: its board */
 	MSG_RING,     /* parent to logger: descriptor: the ring of worker `number` */
 	MSG_LISTENER, /* parent to worker: slot `number` belongs to the snapshot to come, as its listener data[0..1]; descriptor: the socket, when
 	               * it is a new one. Slots that are not named before MSG_SNAPSHOT are closed with MSG_GO. */
@@ -24,12 +24,17 @@ enum message_type {
 	MSG_DRAIN,    /* parent: take no more, finish within `number` ms, exit; with one byte of data: idle connections may still ask once */
 	MSG_PEER,     /* parent: descriptor: the way to auth process `number`, or for PEER_SIGNER to the signer (to a worker), or to worker `number` (to one of these);
 	               * these: the way to worker `number` has ended, another one is needed */
-	MSG_FILE,     /* parent to auth or signer: descriptor: its file of users or keys, newly opened */
-	MSG_ALIVE,    /* parent to auth or signer: is your loop turning? these: it is */
+	MSG_FILE,     /* parent to auth or signer: descriptor: its file of users or keys, newly opened; to the doctor, before MSG_SNAPSHOT: its plan; to admin: the
+	               * doctor's board, to be read */
+	MSG_ALIVE,    /* parent to auth, signer, admin or doctor: is your loop turning? these: it is */
 	MSG_KEY,      /* parent to worker, before MSG_SNAPSHOT: descriptor: the private key of TLS for listener `number` of the snapshot to come */
-	MSG_CREDENTIALS, /* parent to worker, before MSG_SNAPSHOT: descriptor: the file of credentials for [parent] `number` of the snapshot to come */
+	MSG_CREDENTIALS, /* parent to worker or doctor, before MSG_SNAPSHOT: descriptor: the file of credentials for [parent] `number` of the snapshot to come */
 	MSG_SESSIONS, /* parent to worker: write what is under way to the memfd (as session/list says), in slices; worker: done, `number` as asked */
 	MSG_REOPEN,   /* parent to logger: open all files anew; logger: `number` of them could not be, data: the first one */
+	MSG_HITS,     /* parent to worker, before MSG_SNAPSHOT: descriptor: where it counts the entries of snapshot `number` that decide (ipc/hits) */
+	MSG_END,      /* parent to worker: end the session that `number` is under way in (as session/list names it); worker: done, data[0] says whether there was one;
+	               * data of both: 4 bytes that tell whose question it is */
+	MSG_DONE,     /* doctor: run `number` is over, and what it found stands on the board */
 	MSG_LET_GO    /* worker: descriptor: a block that it does not map any more; the parent holds it a while, so that nobody who carries traffic is the last */
 };
 

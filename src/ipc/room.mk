@@ -1,6 +1,8 @@
 libpostern_a_SOURCES += \
 	src/ipc/channel.c src/ipc/channel.h \
+	src/ipc/evidence.c src/ipc/evidence.h \
 	src/ipc/failures.c src/ipc/failures.h \
+	src/ipc/hits.c src/ipc/hits.h \
 	src/ipc/names.c src/ipc/names.h \
 	src/ipc/parents.c src/ipc/parents.h \
 	src/ipc/ring.c src/ipc/ring.h \

@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "conf/conf.h"
 #include "ipc/census.h"
+#include "ipc/evidence.h"
 #include "ipc/failures.h"
 #include "ipc/limits.h"
 #include "ipc/metrics.h"
@@ -105,6 +106,7 @@ struct shared {
 	_Alignas(64) struct shared_auth auth;
 	_Alignas(64) struct shared_top hosts; /* the logger's */
 	_Alignas(64) struct shared_top clients; /* likewise */
+	_Alignas(64) struct shared_evidence evidence; /* likewise; of hosts that clients cannot use as they are treated */
 	struct shared_worker worker[];
 };
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/clock.h"
+
 /* Twice the names, a power of two. */
 #define INDEX_MOST (2 * RULE_SLOTS)
 
@@ -73,6 +75,7 @@ give(struct giving *g, struct span name)
 	memcpy(g->v[best].name, name.p, name.n);
 	g->v[best].name[name.n] = '\0';
 	g->v[best].generation = g->generation;
+	g->v[best].since_real_us = clock_real_us();
 	return best;
 }
 

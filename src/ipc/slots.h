@@ -17,6 +17,7 @@
 struct slot_name {
 	char     name[SLOT_NAME_MAX]; /* "": free, or 0 */
 	uint64_t generation;          /* the last one that named it */
+	uint64_t since_real_us;       /* it has had this name */
 };
 
 struct slots {

@@ -9,13 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "audit/format.h" /* LOG_LINE_MAX: what can be written can be read; longer lines are skipped */
 #include "base/addr.h"
 #include "base/span.h"
 
 enum log_kind { LOG_KIND_UNKNOWN, LOG_KIND_SQUID, LOG_KIND_JSON };
 
-#define LOG_LINE_MAX   65536u /* longer lines are skipped and counted */
-#define LOG_GROUPS_MAX 256u
+#define LOG_GROUPS_MAX 256u /* more are not kept */
 
 struct log_entry {
 	enum log_kind kind;
@@ -35,8 +35,8 @@ struct log_entry {
 	struct span   hierarchy, peer; /* "HIER_DIRECT", address or "" */
 	struct span   content_type;
 	/* json only; empty spans: not there */
-	struct span   id, session, listener, action, rule, list_entry, fault, sni, user_agent, alpn, address, parent;
-	bool          is_inner; /* a request inside an inspected tunnel */
+	struct span   id, session, listener, action, rule, list_entry, fault, sni, user_agent, alpn, tls_detail, address, parent;
+	bool          is_inner; /* a request inside an inspected tunnel: its URL begins with https:// */
 	bool          is_first_leg; /* 407: the beginning of a handshake */
 };
 

@@ -40,6 +40,7 @@ struct addr_set {
 struct addr_set_builder {
 	struct range *range;
 	uint32_t      n, room;
+	bool          apart;
 };
 
 static struct number
@@ -69,6 +70,12 @@ struct addr_set_builder *
 addr_set_builder_new(void)
 {
 	return calloc(1, sizeof(struct addr_set_builder));
+}
+
+void
+addr_set_builder_keep_apart(struct addr_set_builder *b)
+{
+	b->apart = true;
 }
 
 void
@@ -142,6 +149,7 @@ struct sweep {
 	uint32_t        n, room;
 	struct open     open[CIDR_DEPTH_MAX + 1];
 	unsigned        n_open;
+	bool            apart;
 };
 
 /* From `first` on, `set` holds. */
@@ -152,7 +160,7 @@ sweep_piece(struct sweep *w, struct number first, uint32_t set)
 		w->piece[w->n - 1].set = set;
 		return true;
 	}
-	if (w->n && w->piece[w->n - 1].set == set)
+	if (w->n && w->piece[w->n - 1].set == set && !w->apart)
 		return true;
 	if (!tag_grow(&w->piece, &w->room, (size_t)w->n + 1, sizeof *w->piece))
 		return false;
@@ -201,7 +209,7 @@ sweep_all(struct sweep *w, const struct addr_set_builder *b)
 uint32_t
 addr_set_builder_finish(struct addr_set_builder *b, struct flat *f)
 {
-	struct sweep    w = {.n = 0};
+	struct sweep    w = {.apart = b->apart};
 	struct addr_set s = {0};
 	uint32_t        off = 0;
 
@@ -239,6 +247,14 @@ addr_set_count(const struct addr_set *s)
 uint32_t
 addr_set_find(const struct addr_set *s, const struct addr *a)
 {
+	uint32_t piece;
+
+	return addr_set_find_piece(s, a, &piece);
+}
+
+uint32_t
+addr_set_find_piece(const struct addr_set *s, const struct addr *a, uint32_t *which)
+{
 	const struct piece *piece = (const struct piece *)((const char *)s + s->piece);
 	struct number       n = number_of(a);
 	uint32_t            low = 0, count = s->n_pieces;
@@ -250,7 +266,51 @@ addr_set_find(const struct addr_set *s, const struct addr *a)
 			low += half;
 		count -= half;
 	}
+	*which = low;
 	return piece[low].set;
+}
+
+uint32_t
+addr_set_pieces(const struct addr_set *s)
+{
+	return s->n_pieces;
+}
+
+uint32_t
+addr_set_piece_set(const struct addr_set *s, uint32_t piece)
+{
+	return piece < s->n_pieces ? ((const struct piece *)((const char *)s + s->piece))[piece].set : 0;
+}
+
+bool
+addr_set_cidr(const struct addr_set *s, uint32_t i, struct cidr *c, uint32_t *tag, uint32_t *origin)
+{
+	const struct range *r = (const struct range *)((const char *)s + s->range) + i;
+	struct number       n;
+
+	if (i >= s->n_ranges)
+		return false;
+	n = (struct number){htobe64(r->first.hi), htobe64(r->first.lo)};
+	memcpy(c->addr.b, &n, sizeof n);
+	c->bits = (uint8_t)r->bits;
+	*tag = r->tag;
+	*origin = r->origin;
+	return true;
+}
+
+uint32_t
+addr_set_piece_cidr(const struct addr_set *s, uint32_t piece, uint32_t tag)
+{
+	const struct range *range = (const struct range *)((const char *)s + s->range);
+	struct number       n;
+
+	if (piece >= s->n_pieces)
+		return UINT32_MAX;
+	n = ((const struct piece *)((const char *)s + s->piece))[piece].first;
+	for (uint32_t i = s->n_ranges; i--;) /* narrow before wide */
+		if (range[i].tag == tag && number_compare(range[i].first, n) <= 0 && number_compare(n, range[i].last) <= 0)
+			return i;
+	return UINT32_MAX;
 }
 
 const uint32_t *

@@ -25,6 +25,7 @@ host_set_builder_new(const uint8_t key[16])
 		host_set_builder_free(b);
 		return NULL;
 	}
+	addr_set_builder_keep_apart(b->addrs);
 	return b;
 }
 

@@ -6,19 +6,7 @@
 
 #include <stdlib.h>
 
-#include "match/addr_set.h"
-#include "match/host_flat.h"
-#include "match/loose.h"
-
-struct host_set {
-	struct name_index           index;
-	const struct host_value    *value;
-	const struct host_set_flat *flat;
-	const char                 *block;
-	const struct addr_set      *addrs;
-	struct loose               *loose;
-	uint32_t                    n_loose_tags;
-};
+#include "match/host_open.h"
 
 /* Does a piece of n elements of `size` bytes lie inside the set? Catches a wrong offset or a torn block, not a forger: it is sealed and ours. */
 static bool
@@ -41,7 +29,7 @@ is_sound(const struct host_set_flat *f, size_t size, uint32_t off)
 }
 
 struct host_set *
-host_set_open(const void *block, size_t size, uint32_t off, bool jit)
+host_set_open_names(const void *block, size_t size, uint32_t off)
 {
 	const struct host_set_flat *f = (const struct host_set_flat *)((const char *)block + off);
 	struct host_set            *h;
@@ -61,14 +49,21 @@ host_set_open(const void *block, size_t size, uint32_t off, bool jit)
 		.max_depth = f->max_depth,
 		.key = f->key};
 	h->n_loose_tags = f->loose.n_tags;
-	if (f->loose.n) {
-		h->loose = loose_open(block, &f->loose, jit);
-		if (!h->loose) {
-			host_set_close(h);
-			return NULL;
-		}
-	}
 	return h;
+}
+
+struct host_set *
+host_set_open(const void *block, size_t size, uint32_t off, bool jit)
+{
+	struct host_set *h = host_set_open_names(block, size, off);
+
+	if (!h || !h->flat->loose.n)
+		return h;
+	h->loose = loose_open(block, &h->flat->loose, jit);
+	if (h->loose)
+		return h;
+	host_set_close(h);
+	return NULL;
 }
 
 void
@@ -131,6 +126,18 @@ host_set_nodes(const struct host_set *h)
 	return h->flat->n_nodes;
 }
 
+uint32_t
+host_set_places(const struct host_set *h)
+{
+	return h->flat->n_nodes + h->flat->loose.n + addr_set_pieces(h->addrs);
+}
+
+uint32_t
+host_set_loose_by(const struct host_set *h, uint32_t tag)
+{
+	return h->loose ? loose_by(h->loose, tag) : UINT32_MAX;
+}
+
 void
 host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 {
@@ -141,6 +148,7 @@ host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 
 	hit->set = 0;
 	hit->node = UINT32_MAX;
+	hit->whole = false;
 	hit->n_loose = 0;
 	hit->given_up = 0;
 	if (name.n == 0 || name.n > HOSTNAME_MAX)
@@ -150,7 +158,8 @@ host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 		const struct name_entry *e = name_find(x, w.p, name.n, &suffix, &hit->node);
 		if (e) {
 			const struct host_value *v = &h->value[e->value & ~NAME_LAST];
-			hit->set = suffix.at ? v->below : v->exact;
+			hit->whole = suffix.at == 0;
+			hit->set = hit->whole ? v->exact : v->below;
 			break;
 		}
 	}
@@ -166,10 +175,11 @@ host_set_find(const struct host_set *h, struct span name, struct host_hit *hit)
 void
 host_set_find_addr(const struct host_set *h, const struct addr *a, struct host_hit *hit)
 {
-	uint32_t set = addr_set_find(h->addrs, a);
+	uint32_t set = addr_set_find_piece(h->addrs, a, &hit->stretch);
 
 	hit->set = set ? h->flat->sets.n + set - 1 : 1;
 	hit->node = UINT32_MAX;
+	hit->whole = false;
 	hit->n_loose = 0;
 	hit->given_up = 0;
 }

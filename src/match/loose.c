@@ -19,6 +19,7 @@ struct loose {
 	struct pattern_set         *regexes; /* owned; null when there is none */
 	uint32_t                   *tried;   /* for each pattern: the turn in which it was tried last */
 	uint32_t                   *held;    /* for each distinct tag: the turn in which it held last */
+	uint32_t                   *by;      /* and the first of the patterns by which it did */
 	uint32_t                    turn;    /* one for each look-up; never 0 */
 };
 
@@ -35,9 +36,10 @@ loose_open(const void *block, const struct loose_flat *flat, bool jit)
 		l->grams[i] = flat->gram[i] ? (const void *)(l->block + flat->gram[i]) : NULL;
 	l->tried = calloc(flat->n, sizeof *l->tried);
 	l->held = calloc(flat->n_tags, sizeof *l->held);
+	l->by = calloc(flat->n_tags, sizeof *l->by);
 	if (flat->n_codes)
 		l->regexes = pattern_set_open(PATTERN_NAME, l->block + flat->codes, flat->n_codes, jit);
-	if (!l->tried || !l->held || (flat->n_codes && !l->regexes)) {
+	if (!l->tried || !l->held || !l->by || (flat->n_codes && !l->regexes)) {
 		loose_close(l);
 		return NULL;
 	}
@@ -52,6 +54,7 @@ loose_close(struct loose *l)
 	pattern_set_close(l->regexes);
 	free(l->tried);
 	free(l->held);
+	free(l->by);
 	free(l);
 }
 
@@ -117,7 +120,10 @@ try_pattern(struct loose *l, uint32_t i, struct span name)
 	for (uint32_t k = 0; k < l->pattern[i].n_origins; k++)
 		if (l->held[o[k].nth] != l->turn) {
 			l->held[o[k].nth] = l->turn;
+			l->by[o[k].nth] = i;
 			n++;
+		} else if (i < l->by[o[k].nth]) {
+			l->by[o[k].nth] = i;
 		}
 	return n;
 }
@@ -178,6 +184,38 @@ loose_find(struct loose *l, struct span name, const uint32_t *but, uint32_t n_bu
 			tag[n++] = all[i];
 	}
 	return n;
+}
+
+uint32_t
+loose_by(const struct loose *l, uint32_t tag)
+{
+	const uint32_t *all = (const uint32_t *)(l->block + l->flat->tag);
+	uint32_t        low = 0, n = l->flat->n_tags;
+
+	while (n > 1) {
+		uint32_t half = n / 2;
+		if (all[low + half] <= tag)
+			low += half;
+		n -= half;
+	}
+	return n && all[low] == tag && l->held[low] == l->turn ? l->by[low] : UINT32_MAX;
+}
+
+bool
+loose_entry(const char *block, const struct loose_flat *flat, uint32_t pattern, uint32_t k, struct host_entry *e)
+{
+	const struct loose_pattern *p = (const struct loose_pattern *)(block + flat->pattern) + pattern;
+	const struct loose_origin  *o = (const struct loose_origin *)(block + flat->origin) + p->origin + k;
+
+	if (pattern >= flat->n || k >= p->n_origins)
+		return false;
+	*e = (struct host_entry){
+		.kind = (enum host_spec_kind)p->kind,
+		.text = span_of(block + flat->text + p->text, p->n),
+		.tag = ((const uint32_t *)(block + flat->tag))[o->nth],
+		.origin = o->origin,
+	};
+	return true;
 }
 
 uint32_t

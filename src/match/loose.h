@@ -39,6 +39,10 @@ bool loose_is_warm(const struct loose *l);
 uint32_t loose_find(struct loose *l, struct span name, const uint32_t *but, uint32_t n_but, uint32_t *tag);
 /* Origins of patterns that match and have the tag, as they were added; returns how many there are, writes at most `room`. */
 uint32_t loose_origins(struct loose *l, struct span name, uint32_t tag, uint32_t *origin, uint32_t room);
+/* As host_set_loose_by. */
+uint32_t loose_by(const struct loose *l, uint32_t tag);
+/* As host_set_loose_entry; only the block is needed. */
+bool     loose_entry(const char *block, const struct loose_flat *flat, uint32_t pattern, uint32_t k, struct host_entry *e);
 void     loose_assume(struct loose *l, bool match);
 uint64_t loose_limit_hits(const struct loose *l);
 

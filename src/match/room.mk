@@ -7,6 +7,8 @@ libpostern_a_SOURCES += \
 	src/match/host_builder.c src/match/host_builder.h \
 	src/match/host_covered.c \
 	src/match/host_finish.c src/match/host_flat.h \
+	src/match/host_open.h \
+	src/match/host_read.c \
 	src/match/host_set.c src/match/host_set.h \
 	src/match/host_spec.c src/match/host_spec.h \
 	src/match/loose.c src/match/loose.h \

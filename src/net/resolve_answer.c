@@ -238,3 +238,35 @@ dns_answer_read(const uint8_t *p, size_t n, unsigned type, struct dns_answer *ou
 		return false;
 	return out->n > 0 || soa_read(p, n, end, authorities, out, &end);
 }
+
+/* `name` has at most WIRE_NAME_MAX bytes, so its text has fewer than DNS_NAME_TEXT. */
+static void
+name_print(const struct wire_name *name, char out[DNS_NAME_TEXT])
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < name->n && name->b[i]; i += name->b[i] + 1u) {
+		if (at)
+			out[at++] = '.';
+		for (unsigned k = 1; k <= name->b[i]; k++) {
+			uint8_t c = name->b[i + k];
+			out[at++] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ? (char)c : '?';
+		}
+	}
+	out[at] = '\0';
+}
+
+void
+dns_chain_end(const uint8_t *p, size_t n, char out[DNS_NAME_TEXT])
+{
+	struct wire_name asked, name;
+	size_t           at, end;
+	uint32_t         ttl = DNS_NO_TTL;
+
+	out[0] = '\0';
+	if (n < HEADER || !name_read(p, n, HEADER, &asked, &at) || n - at < 4)
+		return;
+	name = asked;
+	if (chain_follow(p, n, at + 4, u16(p + 6), &name, &ttl, &end) && !name_eq(&asked, &name))
+		name_print(&name, out);
+}

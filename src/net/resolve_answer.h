@@ -34,4 +34,8 @@ struct dns_answer {
 /* Read the response to one question for `type` (DNS_TYPE_A or DNS_TYPE_AAAA). False: not a valid response; `out` is then of no use. */
 bool dns_answer_read(const uint8_t *p, size_t n, unsigned type, struct dns_answer *out);
 
+#define DNS_NAME_TEXT 256u /* with its NUL */
+/* Where the CNAMEs of a response that dns_answer_read took lead to, as text; bytes that no host name has stand as '?'. "": there are none. For people. */
+void dns_chain_end(const uint8_t *p, size_t n, char out[DNS_NAME_TEXT]);
+
 #endif

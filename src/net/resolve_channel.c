@@ -370,6 +370,8 @@ answer_fault(struct question *q, const uint8_t *p, size_t n)
 {
 	if (!dns_answer_read(p, n, q->type, &q->answer))
 		return FAULT_DNS_ERROR;
+	if (q->chain_end)
+		dns_chain_end(p, n, q->chain_end);
 	switch (q->answer.rcode) {
 	case DNS_RCODE_OK:
 		return FAULT_NONE;

@@ -26,6 +26,7 @@ struct question {
 	struct channel   *channel; /* that asks now */
 	bool              plain;   /* asked without EDNS */
 	struct dns_answer answer;
+	char             *chain_end; /* null: nobody wants to know; DNS_NAME_TEXT bytes that get where CNAMEs lead to */
 };
 
 /* Servers and how to ask them. Counted. `settle` comes after each round in which answers may have come, as the last thing that the round

@@ -39,6 +39,7 @@ struct block_tag {
 };
 struct block_owner {
 	struct flat_ref rules;        /* uint32_t, ascending: the rules that have a term of this owner */
+	struct flat_ref list;         /* its name; n 0: it is a rule's own items */
 	uint32_t        only_negated; /* holds when none of its entries does */
 };
 
@@ -102,6 +103,9 @@ struct block_request {
 struct block_effects {
 	struct flat_ref redirect, set_request, set_response, remove_request, remove_response;
 };
+
+/* In block_rule.has: some item of hosts is not negated, so that an entry can be why the rule holds. */
+#define HAS_ENTRIES (1u << 31)
 
 struct block_rule {
 	struct flat_ref name, reason, where;

@@ -155,8 +155,11 @@ side_write(struct build *b, enum side side, struct policy_head *head)
 		return;
 	}
 	rules = flat_add(b->flat, s->rules.v, s->rules.n * sizeof *s->rules.v, 8);
-	for (uint32_t i = 0; i < s->n_owners; i++)
+	for (uint32_t i = 0; i < s->n_owners; i++) {
 		o[i].rules = (struct flat_ref){rules + s->owner[i].rules_at * (uint32_t)sizeof *s->rules.v, s->owner[i].n_rules};
+		if (s->owner[i].list)
+			o[i].list = flat_add_text(b->flat, s->owner[i].list->name);
+	}
 	head->side[side].tags = array_add(b->flat, s->tags.bytes, s->tags.n, sizeof(struct block_tag));
 	head->side[side].owners = array_add(b->flat, o, s->n_owners, sizeof *o);
 	free(o);
@@ -189,6 +192,8 @@ rules_write(struct build *b, struct policy_head *head)
 			.request = b->request[i],
 			.effects = b->effects[i],
 		};
+		for (uint32_t k = 0; k < b->side[SIDE_HOSTS].rule_terms[i].n; k++)
+			v[i].has |= b->side[SIDE_HOSTS].terms.v[b->side[SIDE_HOSTS].rule_terms[i].at + k] & 1 ? 0 : HAS_ENTRIES;
 		for (unsigned s = 0; s < SIDE_COUNT; s++)
 			v[i].terms[s] = (struct flat_ref){terms[s] + b->side[s].rule_terms[i].at * (uint32_t)sizeof(uint32_t), b->side[s].rule_terms[i].n};
 	}

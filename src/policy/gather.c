@@ -298,7 +298,7 @@ method_read(struct build *b, const struct conf_item *item, uint32_t *number)
 	}
 	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
 		if (span_eq_nocase(span_str(usual[i]), item->text) && !span_eq(span_str(usual[i]), item->text))
-			report_warn(b->report, item->at, "methods are case-sensitive: `%.*s` is not %s", SPAN_ARG(item->text), usual[i]);
+			report_find(b->report, FINDING_PATTERN_DOUBTFUL, item->at, "methods are case-sensitive: `%.*s` is not %s", SPAN_ARG(item->text), usual[i]);
 	if (!pool_intern(&b->methods, item->text.p, item->text.n, number)) {
 		build_oom(b);
 		return false;
@@ -349,7 +349,7 @@ static void
 rule_check(struct build *b, const struct conf_rule *r, uint32_t has)
 {
 	if (r->action == ACTION_BYPASS && !r->force && !has)
-		report_warn(b->report, r->action_at, "rule `%.*s` has no condition and lets everything pass unseen; name the hosts, or say force = yes",
+		report_find(b->report, FINDING_BYPASS_EVERYTHING, r->action_at, "rule `%.*s` has no condition and lets everything pass unseen; name the hosts, or say force = yes",
 		    SPAN_ARG(r->name));
 }
 

@@ -33,6 +33,7 @@ struct policy {
 	const uint64_t           *progs;
 	const struct number_map  *places;
 	const uint64_t           *nobody;
+	uint16_t                 *place_port;           /* of those who read entries; owned: a port for each number of places */
 	unsigned                  n_active;             /* dimensions that some rule looks at, addresses last */
 	enum condition            active[COND_COUNT];
 	/* scratch; one caller at a time */
@@ -53,6 +54,7 @@ struct view {
 	unsigned                n_rows;
 	bool                    has_address;
 	uint32_t                place;
+	struct host_hit         hit;
 	uint64_t                given_up; /* regexes that hit their limit: whether they hold is not known */
 	bool                    waits;    /* some rule waits for the response */
 	bool                    may_pass; /* and one of those would let it through */
@@ -73,8 +75,12 @@ prog_holds(const struct policy *p, uint32_t prog, uint32_t place)
 }
 
 void view_init(const struct policy *p, const struct facts *f, struct view *v);
-/* The rules for which this host makes a difference, RULE_NONE last; lives until the next call. *given_up: see struct view. */
-const struct candidate *candidates_find(const struct policy *p, const struct host *host, enum url_scheme scheme, uint16_t port, uint64_t *given_up);
+/* The rules for which this host makes a difference, RULE_NONE last; lives until the next call. */
+const struct candidate *candidates_find(const struct policy *p, const struct host *host, enum url_scheme scheme, uint16_t port, struct host_hit *hit);
+/* Does `rule` name this tag's owner as a plain term (or as a negated one)? A list's own negated entries speak against its plain ones. */
+bool tag_concerns(const struct policy *p, enum side side, uint32_t rule, const struct block_tag *t, bool against);
+/* The host was found by globs or regexes too: by one of those, if the verdict's rule holds by none of the names. */
+void verdict_place_loose(const struct policy *p, const struct facts *f, const struct host_hit *hit, struct verdict *v);
 /* `v` is the verdict with every regex that gave up taken for one that does not hold: is it the same when it holds? */
 bool verdict_is_sure(const struct policy *p, const struct facts *f, const struct verdict *v, enum policy_answer answer, uint64_t given_up);
 

@@ -69,13 +69,13 @@ candidates_merge(const struct policy *p, const struct candidate *own, const stru
 }
 
 const struct candidate *
-candidates_find(const struct policy *p, const struct host *host, enum url_scheme scheme, uint16_t port, uint64_t *given_up)
+candidates_find(const struct policy *p, const struct host *host, enum url_scheme scheme, uint16_t port, struct host_hit *hit)
 {
-	struct host_hit         hit = host_look_up(p, host);
-	const struct candidate *own = policy_at(p, p->lists[hit.set]);
+	const struct candidate *own;
 
-	*given_up = hit.given_up;
-	return hit.n_loose ? candidates_merge(p, own, &hit, scheme, port) : own;
+	*hit = host_look_up(p, host);
+	own = policy_at(p, p->lists[hit->set]);
+	return hit->n_loose ? candidates_merge(p, own, hit, scheme, port) : own;
 }
 
 static uint32_t
@@ -123,7 +123,8 @@ view_init(const struct policy *p, const struct facts *f, struct view *v)
 {
 	const struct addr *address = f->host->kind == HOST_ADDR ? &f->host->addr : f->known & FACT_ADDRESS ? &f->address : NULL;
 
-	v->own = candidates_find(p, f->host, f->scheme, f->port, &v->given_up);
+	v->own = candidates_find(p, f->host, f->scheme, f->port, &v->hit);
+	v->given_up = v->hit.given_up;
 	v->has_address = address != NULL;
 	v->place = p->head->n_progs ? place_number(p->places, f->scheme, f->port) : 0;
 	v->n_rows = 0;
@@ -215,6 +216,16 @@ verdict_decide(const struct policy *p, struct verdict *v, uint32_t rule)
 	v->auth = r->auth;
 }
 
+/* Where the host was found, for those who count by it. */
+static inline void
+verdict_place(const struct policy *p, const struct facts *f, const struct view *view, struct verdict *v)
+{
+	v->place = f->host->kind == HOST_ADDR ? view->hit.stretch : view->hit.node;
+	v->place_kind = f->host->kind == HOST_ADDR ? PLACE_STRETCH : view->hit.whole ? PLACE_WHOLE : PLACE_BELOW;
+	if (view->hit.n_loose)
+		verdict_place_loose(p, f, &view->hit, v);
+}
+
 static enum policy_answer
 decide(const struct policy *p, const struct facts *f, struct verdict *v, struct view *view)
 {
@@ -242,6 +253,7 @@ decide(const struct policy *p, const struct facts *f, struct verdict *v, struct 
 			break;
 		case SETTLE_DECIDE:
 			verdict_decide(p, v, rule);
+			verdict_place(p, f, view, v);
 			return view_answer(view, v);
 		}
 	}
@@ -294,11 +306,11 @@ policy_rule_has_hosts(const struct policy *p, uint32_t rule)
 bool
 policy_rule_host_holds(const struct policy *p, uint32_t rule, const struct host *host, enum url_scheme scheme, uint16_t port)
 {
-	uint64_t                given_up;
-	const struct candidate *own = candidates_find(p, host, scheme, port, &given_up);
+	struct host_hit         hit;
+	const struct candidate *own = candidates_find(p, host, scheme, port, &hit);
 
 	assert(rule < p->head->n_rules);
-	return !given_up && candidates_hold(p, &own, rule, place_number(p->places, scheme, port));
+	return !hit.given_up && candidates_hold(p, &own, rule, place_number(p->places, scheme, port));
 }
 
 uint32_t
@@ -418,6 +430,7 @@ policy_close(struct policy *p)
 		return;
 	host_set_close(p->hosts);
 	pattern_set_close(p->texts);
+	free(p->place_port);
 	free(p->folds);
 	free(p->fold_bits);
 	free(p->fold_base);

@@ -64,6 +64,9 @@ enum policy_answer { POLICY_VERDICT, POLICY_NEED_ADDRESS, POLICY_NEED_USER, POLI
 
 #define VERDICT_REPORTS 8
 
+/* What a verdict's place is the number of: a known name, asked for itself or with labels before it; a glob or regex; a piece of the address space. */
+enum place_kind { PLACE_WHOLE, PLACE_BELOW, PLACE_LOOSE, PLACE_STRETCH };
+
 struct verdict {
 	uint32_t        rule; /* RULE_NONE: no rule held: deny */
 	enum action     action;
@@ -71,6 +74,8 @@ struct verdict {
 	enum auth_mode  auth; /* settled: REQUIRED or NONE */
 	uint32_t        reported[VERDICT_REPORTS]; /* rules with report = yes that held, first ones */
 	uint32_t        n_reported;
+	uint32_t        place;      /* where the host was found when `rule` decided: see policy_hit_key */
+	uint8_t         place_kind; /* enum place_kind */
 };
 
 /* Is the guard's question of a rule: would host (the SNI) match a host item of rule `rule` for this port? Not when that is not sure. */
@@ -138,6 +143,35 @@ bool policy_is_warm(const struct policy *p);
 void policy_close(struct policy *p);
 const struct host_set *policy_hosts(const struct policy *p);
 
+/* --- entries.c: by which entry a rule with hosts decided, for those who count it --- */
+/* A number under which a verdict can be counted: the same for all requests that the same entry decided in the same way, of another one never. HIT_NONE: the rule
+ * has no hosts. Costs a few instructions. */
+#define HIT_NONE UINT64_MAX
+uint64_t policy_hit_key(const struct policy *p, const struct verdict *v, enum url_scheme scheme, uint16_t port);
+
+/* An entry of a list, or an item of a rule's own hosts. */
+struct policy_entry {
+	struct span       owner;  /* name of the list, or of the rule */
+	bool              is_list;
+	struct host_entry what;
+	enum url_scheme   scheme; /* SCHEME_NONE: any */
+	uint16_t          port;   /* 0: any */
+	uint64_t          id;     /* made of all of these but where it stands: the same after a reload */
+};
+#define ENTRY_TEXT_MAX 1200
+/* Open for this part only: rules by number, and entries. It decides nothing. */
+struct policy *policy_open_entries(const void *block, size_t size, uint32_t off);
+/* How many keys there may be, reckoned by what is there to be found. */
+uint32_t policy_hit_room(const struct policy *p);
+/* The entry that policy_entry_where would name. A glob or regex beside `*` in the same list counts with the `*`. False: none, by a negated item, or no key of this policy. */
+bool policy_hit_entry(const struct policy *p, uint64_t key, struct policy_entry *e);
+/* The next entry by which some rule can decide. False: there are no more. */
+bool policy_entry_next(const struct policy *p, struct host_walk *w, struct policy_entry *e);
+/* As it would be written in a list; not escaped. Returns buf. */
+const char *policy_entry_text(const struct policy_entry *e, char buf[ENTRY_TEXT_MAX]);
+/* "FILE:LINE" of a pattern's origin. As policy_entry_where. */
+size_t policy_line_print(const struct policy *p, uint32_t line, char *buf, size_t n);
+
 uint32_t policy_week_minute(uint64_t real_us);
 
 /* --- trace: why. The same rows, read aloud. --- */
@@ -152,9 +186,12 @@ struct trace_rule {
 	bool             decided;  /* and it decided */
 	bool             reported; /* and it only reports */
 	bool             needs_address, needs_user, needs_response; /* it decides, or not, once that is known */
+	bool             not_asked; /* a rule before it decided, or wants a fact first */
 };
 /* Calls `each` for every rule in order until one decides (or a fact is missing); answers as policy_decide does, by the same evaluation. */
 enum policy_answer policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);
+/* The same, and then for those after it (not_asked). */
+enum policy_answer policy_trace_all(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg);
 /* "FILE:LINE" of the item or list entry by which the hosts, clients, addresses, url, headers or content-types condition of `rule` holds (`against`: by which a '!' made it
  * fail); "" when no entry did, or for other conditions. As policy_entry_where. */
 size_t policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, const struct facts *f, bool against, char *buf, size_t n);

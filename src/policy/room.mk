@@ -6,8 +6,12 @@ libpostern_a_SOURCES += \
 	src/policy/compile.c src/policy/compile.h \
 	src/policy/effects.c \
 	src/policy/egress.c src/policy/egress.h \
+	src/policy/entries.c \
 	src/policy/gather.c \
 	src/policy/graves.c \
+	src/policy/guard.c src/policy/guard.h \
+	src/policy/graves.c src/policy/graves.h \
+	src/policy/graves_deep.c \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \
@@ -22,6 +26,7 @@ libpostern_a_SOURCES += \
 	src/policy/request_gather.c \
 	src/policy/rows.c \
 	src/policy/rule.c src/policy/rule.h \
+	src/policy/shown.c src/policy/shown.h \
 	src/policy/snapshot.c src/policy/snapshot.h \
 	src/policy/trace.c \
 	src/policy/ways.c

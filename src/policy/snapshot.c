@@ -20,6 +20,7 @@
 #include "policy/carried.h"
 #include "policy/compile.h"
 #include "policy/outward.h"
+#include "policy/shown.h"
 #include "policy/pac.h"
 
 #define SNAPSHOT_MAGIC   UINT64_C(0x31306e6574736f70) /* "postrn01", as memory shows it */
@@ -204,7 +205,7 @@ add_logs(struct flat *f, const struct conf *c, struct settings *set)
 	n++;
 	off = flat_add(f, NULL, n * sizeof(struct snapshot_log), 8);
 	set->logs = (struct flat_ref){off, (uint32_t)n};
-	set->records = n > 0 || c->gateway.admin.n > 0;
+	set->records = n > 0 || c->gateway.admin.n > 0 || c->gateway.control;
 	n = 0;
 	TAILQ_FOREACH(l, &c->logs, link)
 	{
@@ -492,11 +493,13 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	if (!add_listeners(f, c, &set.listeners, r) || !add_logs(f, c, &set) || !add_pages(f, c, &set, r))
 		return false;
 	set.parents = outward_parents(f, c);
+	set.lists = shown_lists(f, c);
 	fill_auth(f, &set.auth, c, r);
 	fill_inspection(f, &set.inspection, c, in, r);
 	set.pac = pac_compile(c, f, r);
 	set.pac_tag = add_tag(f, set.pac);
 	set.pac_max_age_s = c->pac.max_age_ms / 1000;
+	set.doctor_interval_ms = c->doctor.interval_ms;
 	set.egress = egress_compile(c, f);
 	set.admin_clients = add_networks(f, &g->admin_clients);
 	set.policy = policy_compile(c, f, r);
@@ -642,6 +645,24 @@ snapshot_open_names(int fd)
 }
 
 struct snapshot *
+snapshot_open_entries(int fd)
+{
+	struct snapshot *s = map_block(fd);
+
+	if (!s || (s->policy = policy_open_entries(s->block, s->size, s->set->policy)))
+		return s;
+	snapshot_unref(s);
+	return NULL;
+}
+
+void
+snapshot_count_with(struct snapshot *s, void *counts, void (*free_counts)(void *counts))
+{
+	s->counts = counts;
+	s->free_counts = free_counts;
+}
+
+struct snapshot *
 snapshot_ref(struct snapshot *s)
 {
 	s->refs++;
@@ -653,6 +674,8 @@ snapshot_unref(struct snapshot *s)
 {
 	if (!s || --s->refs)
 		return;
+	if (s->counts)
+		s->free_counts(s->counts);
 	outward_forget(s);
 	policy_close(s->policy);
 	flat_unmap(s->block, s->size);

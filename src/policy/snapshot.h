@@ -48,6 +48,15 @@ struct snapshot_secret {
 	char     text[PARENT_SECRET_MAX];
 };
 
+/* A list, for those who show it. */
+#define SNAPSHOT_LISTS 1000u /* told of, at most */
+struct snapshot_list {
+	struct flat_ref name;
+	uint64_t        entries;
+	int64_t         oldest;    /* of its files: when it was fetched, or changed last; 0: it has none */
+	uint64_t        max_age_s; /* 0: no limit */
+};
+
 /* Texts that name files or places stand with their NUL; null when there is none. */
 struct snapshot_log {
 	struct flat_ref name, file, custom;
@@ -128,7 +137,7 @@ struct settings {
 	uint32_t host_mismatch, x_forwarded_for, log_level, parent_balance, parents_down; /* enums of conf.h */
 	bool     via, jit, report_only;
 	bool     log_entry; /* some log wants the list entry that matched */
-	bool     records; /* some log wants what ends, or the status page, which names those that come most often */
+	bool     records; /* some log wants what ends, or the status page and `suggest`, which tell of what came most often and of who could not use it */
 	bool     log_referer; /* some log wants the Referer */
 
 	struct auth_settings auth;
@@ -138,9 +147,11 @@ struct settings {
 	struct flat_ref pac;          /* the text of /proxy.pac; empty: it is not served */
 	struct flat_ref pac_tag;      /* its ETag, quoted */
 	uint64_t        pac_max_age_s;
+	uint64_t        doctor_interval_ms; /* 0: nobody tests the endpoints */
 	struct flat_ref proxy_status; /* visible_name as RFC 9209 spells it: a token or a quoted string */
 	struct flat_ref listeners;    /* struct snapshot_listener */
 	struct flat_ref parents;      /* struct snapshot_parent, in the order of the configuration */
+	struct flat_ref lists;        /* struct snapshot_list, the first SNAPSHOT_LISTS of the configuration */
 	struct flat_ref logs;         /* struct snapshot_log */
 	struct flat_ref pages;        /* struct snapshot_page */
 	struct flat_ref own;          /* struct endpoint: where this gateway itself listens; an unspecified address means every local one */
@@ -165,6 +176,8 @@ struct snapshot {
 	struct snapshot_secret *secrets; /* owned: by parent; null: none were given */
 	int                    file;         /* owned, with let_go (snapshot_keep_file) */
 	void                 (*let_go)(int file); /* null: none is kept */
+	void                  *counts;       /* owned, with free_counts; null: nothing is counted by its numbers */
+	void                 (*free_counts)(void *counts);
 };
 
 /* What the parent adds to the configuration. */
@@ -199,8 +212,18 @@ bool             snapshot_is_warm(const struct snapshot *s);
 void             snapshot_keep_file(struct snapshot *s, int file, void (*let_go)(int file));
 /* The same for those who show it and decide nothing: the policy knows its rules only (policy_open_names). */
 struct snapshot *snapshot_open_names(int fd);
+/* The same for those who read what was counted by entry (policy_open_entries). */
+struct snapshot *snapshot_open_entries(int fd);
+/* Where this process counts by its numbers: freed with it. */
+void             snapshot_count_with(struct snapshot *s, void *counts, void (*free_counts)(void *counts));
 struct snapshot *snapshot_ref(struct snapshot *s);
 void             snapshot_unref(struct snapshot *s);
+
+static inline bool
+snapshot_list_is_stale(const struct snapshot_list *l, int64_t now_s)
+{
+	return l->max_age_s && l->oldest > 0 && now_s > l->oldest && (uint64_t)(now_s - l->oldest) > l->max_age_s;
+}
 
 static inline const void *
 snapshot_at(const struct snapshot *s, uint32_t off)

@@ -112,8 +112,29 @@ trace_failed(const struct trace_rule *t)
 	return false;
 }
 
-enum policy_answer
-policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg)
+/* How each condition of a rule stands. */
+static void
+conditions_trace(const struct policy *p, const struct facts *f, struct view *view, const struct people_rows *people, uint32_t rule, struct trace_rule *t)
+{
+	rule_trace(p, view, rule, t);
+	people_trace(p, f, people, rule, t);
+	request_trace(p, f, rule, t);
+}
+
+/* The rules after the one that decided, or that wants a fact. */
+static void
+rest_trace(const struct policy *p, const struct facts *f, struct view *view, const struct people_rows *people, uint32_t rule,
+    void (*each)(void *arg, const struct trace_rule *t), void *arg)
+{
+	for (struct trace_rule t; rule < p->head->n_rules; rule++) {
+		conditions_trace(p, f, view, people, rule, &t);
+		t.not_asked = true;
+		each(arg, &t);
+	}
+}
+
+static enum policy_answer
+trace(const struct policy *p, const struct facts *f, struct verdict *v, bool all, void (*each)(void *arg, const struct trace_rule *t), void *arg)
 {
 	struct view        view;
 	struct people_rows people;
@@ -126,9 +147,7 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 		struct trace_rule t;
 		enum settle       settle = SETTLE_NEXT;
 
-		rule_trace(p, &view, rule, &t);
-		people_trace(p, f, &people, rule, &t);
-		request_trace(p, f, rule, &t);
+		conditions_trace(p, f, &view, &people, rule, &t);
 		if (!trace_failed(&t)) {
 			settle = rule_settle(p, f, &view, rule);
 			t.needs_user = settle == SETTLE_USER;
@@ -148,8 +167,11 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 			answer = POLICY_NEED_ADDRESS;
 		if (settle == SETTLE_USER)
 			answer = POLICY_NEED_USER;
-		if (settle == SETTLE_ADDRESS || settle == SETTLE_USER || t.decided)
+		if (settle == SETTLE_ADDRESS || settle == SETTLE_USER || t.decided) {
+			if (all)
+				rest_trace(p, f, &view, &people, rule + 1, each, arg);
 			break;
+		}
 	}
 	for (unsigned i = 0; i < PEOPLE_COUNT; i++)
 		free(people.row[i]);
@@ -161,33 +183,16 @@ policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, v
 	return POLICY_UNDECIDED;
 }
 
-static size_t
-line_print(const struct policy *p, uint32_t line, char *buf, size_t n)
+enum policy_answer
+policy_trace(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg)
 {
-	const struct block_file *file = policy_at(p, p->head->files.off);
-	uint32_t                 at = p->head->files.n;
-	int                      used;
-
-	while (at > 0 && file[at - 1].first > line)
-		at--;
-	if (at == 0)
-		return 0;
-	file += at - 1;
-	used = snprintf(buf, n, "%.*s:%u", (int)file->path.n, (const char *)policy_at(p, file->path.off), line - file->first);
-	return used < 0 ? 0 : (size_t)used < n ? (size_t)used : n - 1;
+	return trace(p, f, v, false, each, arg);
 }
 
-/* Does `rule` name this tag's owner as a plain term (or as a negated one)? A list's own negated entries speak against its plain ones. */
-static bool
-tag_concerns(const struct policy *p, enum side side, uint32_t rule, const struct block_tag *t, bool against)
+enum policy_answer
+policy_trace_all(const struct policy *p, const struct facts *f, struct verdict *v, void (*each)(void *arg, const struct trace_rule *t), void *arg)
 {
-	const struct flat_ref terms = p->rules[rule].terms[side];
-	const uint32_t       *term = policy_at(p, terms.off);
-
-	for (uint32_t i = 0; i < terms.n; i++)
-		if (term[i] >> 1 == t->owner && ((term[i] & 1) ^ t->negated) == against)
-			return true;
-	return false;
+	return trace(p, f, v, true, each, arg);
 }
 
 /* The entry of one of these tags that concerns the rule; those that name a port or scheme say more, so they come first. */
@@ -227,7 +232,7 @@ policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, 
 	assert(n > 0 && rule < p->head->n_rules);
 	buf[0] = '\0';
 	if (request_origin(p, f, rule, c, against, &line))
-		return line_print(p, line, buf, n);
+		return policy_line_print(p, line, buf, n);
 	if (!(p->rules[rule].has >> c & 1) || (c != COND_HOSTS && c != COND_CLIENTS && c != COND_ADDRESSES))
 		return 0;
 	if (c == COND_HOSTS) {
@@ -244,7 +249,7 @@ policy_condition_where(const struct policy *p, uint32_t rule, enum condition c, 
 	}
 	if (!tags_origin(p, side, rule, f, tags, n_tags, against, &line) && !tags_origin(p, side, rule, f, hit.loose, hit.n_loose, against, &line))
 		return 0;
-	return line_print(p, line, buf, n);
+	return policy_line_print(p, line, buf, n);
 }
 
 size_t

@@ -138,6 +138,8 @@ send_in_use(struct admin *a)
 
 	for (uint32_t i = 0; ok && i < a->now.n; i++)
 		ok = member_say(&a->m, MSG_LISTENER, i, NULL, 0, &a->now.v[i].fd, 1);
+	if (ok && c->rounds->board_read_fd >= 0)
+		ok = member_say(&a->m, MSG_FILE, 0, NULL, 0, &c->rounds->board_read_fd, 1);
 	return ok && member_say(&a->m, MSG_SNAPSHOT, c->generation, NULL, 0, &c->snapshot, 1);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* answers: status, rules and lists, as text and as JSON, from the counters in shared memory. */
+/* answers: status, as text and as JSON, from the counters in shared memory. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "proc/commands.h"
 
-static const char *const action_word[] = {[ACTION_DENY] = "deny", [ACTION_BYPASS] = "bypass", [ACTION_TUNNEL] = "tunnel", [ACTION_INSPECT] = "inspect"};
+const char *const action_words[4] = {[ACTION_DENY] = "deny", [ACTION_BYPASS] = "bypass", [ACTION_TUNNEL] = "tunnel", [ACTION_INSPECT] = "inspect"};
 
 const char *
 age_print(uint64_t ms, char *buf, size_t n)
@@ -245,24 +245,25 @@ static void
 status_json(const struct commands *m, const struct status *s, FILE *f)
 {
 	const struct worker_counters *c = &s->t.sum;
-	char                          holds[400];
+	char                          holds[400], file[6 * 4096 + 3];
 	bool                          first = true;
 
 	fprintf(f, "{\"version\":\"" PACKAGE_VERSION "\",\"state\":\"%s\",\"pid\":%d,\"up_ms\":%" PRIu64 ",\"generation\":%" PRIu64 ",\"configuration\":%s,", s->view.state,
 	    (int)getpid(), s->up_ms, s->view.generation, control_escape_json(span_str(s->view.holds), holds, sizeof holds));
 	fprintf(f, "\"last_reload_refused\":%s,", m->shared && m->shared->census.reload_failed ? "true" : "false");
+	fprintf(f, "\"file\":%s,", m->file ? control_escape_json(span_str(m->file), file, sizeof file) : "null");
 	parents_json(m, f);
-	fprintf(f, "\"connections\":%" PRIu64 ",\"under_way\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"refused_unread\":%" PRIu64 ",\"refused_limit\":%" PRIu64
+	fprintf(f, "\"connections\":%" PRIu64 ",\"under_way\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"refused_unread\":%" PRIu64 ",\"refused_limit\":%" PRIu64 ",\"accept_pauses\":%" PRIu64
 	           ",\"requests\":%" PRIu64 ",\"tunnels\":%" PRIu64 ",\"inspected\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
 	           ",\"guard_closed\":%" PRIu64 ",\"guard_reported\":%" PRIu64 ",\"queued\":%" PRIu64 ",\"queued_total\":%" PRIu64
 	           ",\"queue_timeouts\":%" PRIu64 ",\n\"actions\":{",
-	    c->open, s->t.requests_open, c->accepted, c->refused_unread, c->refused_limit, c->requests, c->tunnels, c->inspected, c->bytes_in, c->bytes_out,
+	    c->open, s->t.requests_open, c->accepted, c->refused_unread, c->refused_limit, c->accept_pauses, c->requests, c->tunnels, c->inspected, c->bytes_in, c->bytes_out,
 	    c->guard_closed, c->guard_reported, c->queued, c->queued_total, c->queue_timeouts);
 	for (unsigned a = 0; a < 4; a++)
-		fprintf(f, "%s\"%s\":%" PRIu64, a ? "," : "", action_word[a], c->by_action[a]);
+		fprintf(f, "%s\"%s\":%" PRIu64, a ? "," : "", action_words[a], c->by_action[a]);
 	fprintf(f, "},\"rates\":{\"requests\":%.1f", (double)rate(s->now.requests, m->sample[0].requests, s->span_us) / 10);
 	for (unsigned a = 0; a < 4; a++)
-		fprintf(f, ",\"%s\":%.1f", action_word[a], (double)rate(s->now.by_action[a], m->sample[0].by_action[a], s->span_us) / 10);
+		fprintf(f, ",\"%s\":%.1f", action_words[a], (double)rate(s->now.by_action[a], m->sample[0].by_action[a], s->span_us) / 10);
 	fprintf(f, "},\n\"faults\":{");
 	for (unsigned i = 1; i < FAULT_COUNT; i++)
 		if (c->by_fault[i]) {
@@ -295,13 +296,15 @@ status_text(const struct commands *m, const struct status *s, FILE *f)
 	fprintf(f, "requests      %" PRIu64 " ended, %" PRIu64 ".%" PRIu64 " a second; tunnels among them %" PRIu64 ", inspected %" PRIu64 "; guard closed %" PRIu64
 	           ", reported %" PRIu64 "\n",
 	    c->requests, per_s / 10, per_s % 10, c->tunnels, c->inspected, c->guard_closed, c->guard_reported);
+	if (c->accept_pauses)
+		fprintf(f, "accepting     paused %" PRIu64 " times: out of descriptors, or at max-connections\n", c->accept_pauses);
 	if (c->queued_total)
 		fprintf(f, "queue         %" PRIu64 " wait in front of a limit, %" PRIu64 " had to in all; in vain %" PRIu64 "\n", c->queued, c->queued_total, c->queue_timeouts);
 	fprintf(f, "bytes         %s from clients, %s to them, of what has ended\n", size_print(c->bytes_in, in, sizeof in), size_print(c->bytes_out, out, sizeof out));
 	fprintf(f, "decided      ");
 	for (unsigned a = 0; a < 4; a++) {
 		uint64_t r = rate(s->now.by_action[a], m->sample[0].by_action[a], s->span_us);
-		fprintf(f, " %s %" PRIu64 " (%" PRIu64 ".%" PRIu64 "/s)%s", action_word[a], c->by_action[a], r / 10, r % 10, a < 3 ? "," : "\n");
+		fprintf(f, " %s %" PRIu64 " (%" PRIu64 ".%" PRIu64 "/s)%s", action_words[a], c->by_action[a], r / 10, r % 10, a < 3 ? "," : "\n");
 	}
 	fprintf(f, "faults       ");
 	for (unsigned i = 1; i < FAULT_COUNT; i++)
@@ -319,8 +322,7 @@ status_text(const struct commands *m, const struct status *s, FILE *f)
 	others_text(m, f);
 }
 
-/* `fill` writes a text; all of it is the answer. */
-static void
+void
 answer_with(struct commands *m, struct control_client *c, void (*fill)(const struct commands *m, const void *what, FILE *f), const void *what)
 {
 	char  *text = NULL;
@@ -362,126 +364,4 @@ answer_status(struct commands *m, struct control_client *c)
 	answer_sample(m, &s.now);
 	s.span_us = m->sample[0].at_us ? s.now.at_us - m->sample[0].at_us : 0;
 	answer_with(m, c, c->json ? fill_status_json : fill_status_text, &s);
-}
-
-/* --- rules --- */
-
-static void
-rule_sum(const struct commands *m, uint32_t slot, struct rule_counters *sum)
-{
-	*sum = (struct rule_counters){0};
-	for (uint32_t i = 0; m->shared && slot && slot < RULE_SLOTS && i < m->shared->n_workers; i++) {
-		const struct rule_counters *r = &m->shared->worker[i].rule[slot];
-		sum->requests += r->requests;
-		sum->open += m->crew->worker[i].pid ? r->open : 0;
-		sum->bytes_in += r->bytes_in;
-		sum->bytes_out += r->bytes_out;
-		if (r->last_real_us > sum->last_real_us)
-			sum->last_real_us = r->last_real_us;
-	}
-}
-
-/* null: it never happened. */
-static const char *
-milliseconds_or_null(uint64_t real_us, char *buf, size_t n)
-{
-	if (!real_us)
-		return "null";
-	snprintf(buf, n, "%" PRIu64, real_us / 1000);
-	return buf;
-}
-
-static void
-fill_rules(const struct commands *m, const void *what, FILE *f)
-{
-	const bool         *json = what;
-	struct outline_rule r;
-	struct rule_counters n;
-	char                name[1600], where[1600], age[24], in[24], out[24];
-	uint64_t            now = clock_real_us();
-
-	if (!*json)
-		fprintf(f, "%-24s %-8s %10s %8s %9s %9s %10s  %s\n", "RULE", "ACTION", "HITS", "OPEN", "IN", "OUT", "LAST HIT", "WHERE");
-	for (size_t i = 0; outline_rule_at(m->outline, i, &r); i++) {
-		rule_sum(m, r.slot, &n);
-		if (*json) {
-			fprintf(f, "%c{\"rule\":%s,\"where\":%s,\"action\":\"%s\",\"hits\":%" PRIu64 ",\"open\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
-			           ",\"last_hit_ms\":%s}\n",
-			    i ? ',' : '[', control_escape_json(r.name, name, sizeof name), control_escape_json(span_str(r.where), where, sizeof where),
-			    action_word[r.action], n.requests, n.open, n.bytes_in, n.bytes_out, milliseconds_or_null(n.last_real_us, age, sizeof age));
-			continue;
-		}
-		if (n.last_real_us && now > n.last_real_us)
-			age_print((now - n.last_real_us) / 1000, age, sizeof age);
-		else
-			snprintf(age, sizeof age, "%s", n.last_real_us ? "now" : "never");
-		fprintf(f, "%-24s %-8s %10" PRIu64 " %8" PRIu64 " %9s %9s %10s  %s\n", control_escape(r.name, name, sizeof name), action_word[r.action], n.requests, n.open,
-		    size_print(n.bytes_in, in, sizeof in), size_print(n.bytes_out, out, sizeof out), age, control_escape(span_str(r.where), where, sizeof where));
-	}
-	if (*json)
-		fprintf(f, "%s]\n", outline_rule_at(m->outline, 0, &r) ? "" : "[");
-}
-
-void
-answer_rules(struct commands *m, struct control_client *c)
-{
-	answer_with(m, c, fill_rules, &c->json);
-}
-
-/* --- lists --- */
-
-/* Names of files, a line each: an array, or separated by commas. */
-static void
-print_files(FILE *f, bool json, const char *files)
-{
-	char name[1600];
-
-	for (const char *p = files, *end; p && *p; p = *end ? end + 1 : end) {
-		struct span one;
-		end = strchrnul(p, '\n');
-		one = span_of(p, (size_t)(end - p));
-		if (json)
-			fprintf(f, "%s%s", p == files ? "" : ",", control_escape_json(one, name, sizeof name));
-		else
-			fprintf(f, "%s%s", p == files ? "  " : ", ", control_escape(one, name, sizeof name));
-	}
-}
-
-static void
-fill_lists(const struct commands *m, const void *what, FILE *f)
-{
-	const bool         *json = what;
-	struct outline_list l;
-	char                name[1600], where[1600], age[24];
-	int64_t             now = (int64_t)(clock_real_us() / 1000000), then;
-
-	if (!*json)
-		fprintf(f, "%-28s %10s %10s %10s  %s\n", "LIST", "HOSTS", "ADDRESSES", "AGE", "WHERE, FILES");
-	for (size_t i = 0; outline_list_at(m->outline, i, &l); i++) {
-		then = (int64_t)l.oldest;
-		if (*json) {
-			fprintf(f, "%c{\"list\":%s,\"where\":%s,\"hosts\":%zu,\"addresses\":%zu,\"files\":[", i ? ',' : '[', control_escape_json(l.name, name, sizeof name),
-			    control_escape_json(span_str(l.where), where, sizeof where), l.hosts, l.addresses);
-			print_files(f, true, l.files);
-			if (l.files)
-				fprintf(f, "],\"oldest\":%" PRId64 "}\n", then);
-			else
-				fprintf(f, "],\"oldest\":null}\n");
-			continue;
-		}
-		if (l.files)
-			age_print(now > then ? (uint64_t)(now - then) * 1000 : 0, age, sizeof age);
-		fprintf(f, "%-28s %10zu %10zu %10s  %s", control_escape(l.name, name, sizeof name), l.hosts, l.addresses, l.files ? age : "-",
-		    control_escape(span_str(l.where), where, sizeof where));
-		print_files(f, false, l.files);
-		fputc('\n', f);
-	}
-	if (*json)
-		fprintf(f, "%s]\n", outline_list_at(m->outline, 0, &l) ? "" : "[");
-}
-
-void
-answer_lists(struct commands *m, struct control_client *c)
-{
-	answer_with(m, c, fill_lists, &c->json);
 }

@@ -92,7 +92,11 @@ receive_start(struct child *c)
 		return false;
 	}
 	memcpy(&c->start, m.data, sizeof c->start);
-	if (m.n_fds != (c->start.has_ring ? 3u : 2u) || !(c->shared = shared_open(m.fd[0]))) {
+	if (c->start.alone && m.n_fds == 1) {
+		c->own_fd = m.fd[0];
+		return true;
+	}
+	if (c->start.alone || m.n_fds != (c->start.has_ring ? 3u : 2u) || !(c->shared = shared_open(m.fd[0]))) {
 		message_drop(&m);
 		return false;
 	}
@@ -108,7 +112,7 @@ child_begin(struct child *c, const char *role)
 	static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE};
 	char             name[48];
 
-	*c = (struct child){.wake_fd = -1, .ring_fd = -1};
+	*c = (struct child){.wake_fd = -1, .ring_fd = -1, .own_fd = -1};
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN); /* the parent speaks for all of us */
 	tzset();

@@ -24,6 +24,7 @@ struct start {
 	bool     has_ring;
 	uint32_t deaths; /* of its predecessors, lately */
 	bool     open; /* signer: its key is in a token */
+	bool     alone; /* it shares nothing with the others; its own descriptor is all that comes with this */
 };
 
 struct child {
@@ -32,6 +33,7 @@ struct child {
 	struct start   start;
 	struct shared *shared;
 	int            wake_fd, ring_fd; /* -1: none */
+	int            own_fd;  /* of one that is alone, which has no `shared`; -1: none */
 	void         (*on_message)(void *arg, struct message *m); /* descriptors that it does not want stay in m and are closed */
 	void         (*on_orphaned)(void *arg);                   /* the parent is gone */
 	void          *arg;

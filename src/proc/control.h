@@ -64,6 +64,7 @@ struct control_client {
 	/* owner: more of a long answer, when all before it is sent; null: none. */
 	void          (*more)(struct control_client *c);
 	void           *listing;
+	void          (*listing_gone)(struct control_client *c); /* frees it, when it is not one of proc/sightings; null: it is */
 };
 
 struct control *control_new(struct loop *loop, void (*on_request)(void *arg, struct control_client *c), void *arg);

@@ -42,6 +42,7 @@ crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct st
 	*c = (struct crew){.loop = loop, .n_workers = n_workers, .start = *start, .snapshot = -1, .exe = -1, .shared = shared, .shared_fd = shared_fd, .wake_fd = -1};
 	c->start.n_workers = n_workers;
 	timer_init(&c->let_go_timer, on_let_go, c);
+	ledger_init(&c->ledger);
 	member_init(&c->logger, c, "logger", 0);
 	bureaus_init(&c->bureaus, c);
 	for (uint32_t i = 0; i < n_workers; i++) {
@@ -80,12 +81,24 @@ crew_clear(struct crew *c)
 	}
 	close_if_open(c->exe);
 	close_if_open(c->wake_fd);
+	ledger_clear(&c->ledger);
 }
 
 static bool
 is_logger(const struct member *m)
 {
 	return m == &m->crew->logger;
+}
+
+/* Without it the worker serves all the same. */
+static bool
+send_hits(struct member *m, int snapshot, uint64_t generation)
+{
+	int  fd = ledger_page(&m->crew->ledger, m->index, m->starts, generation, snapshot);
+	bool ok = fd < 0 || member_say(m, MSG_HITS, generation, NULL, 0, &fd, 1);
+
+	close_if_open(fd);
+	return ok;
 }
 
 /* Everything that a snapshot needs beside itself, then the snapshot. `old`: sockets that the child has already. */
@@ -106,6 +119,7 @@ send_snapshot(struct member *m, int snapshot, uint64_t generation, const struct 
 			ok = member_say(m, MSG_CREDENTIALS, i, NULL, 0, &ports->secrets->fd[i], 1);
 	for (size_t i = 0; ok && !is_logger(m) && i < ports->keys->n; i++)
 		ok = member_say(m, MSG_KEY, ports->keys->v[i].index, NULL, 0, &ports->keys->v[i].fd, 1);
+	ok = ok && (is_logger(m) || send_hits(m, snapshot, generation));
 	return ok && member_say(m, MSG_SNAPSHOT, generation, NULL, 0, &snapshot, 1);
 }
 
@@ -169,6 +183,20 @@ on_again(void *arg)
 		member_stays_behind(m);
 }
 
+static unsigned
+life_of(void *arg, uint32_t worker)
+{
+	struct crew *c = arg;
+
+	return worker < c->n_workers && c->worker[worker].pid ? c->worker[worker].starts : 0;
+}
+
+void
+crew_add_up(struct crew *c)
+{
+	ledger_tidy(&c->ledger, life_of, c);
+}
+
 void
 crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports)
 {
@@ -180,6 +208,7 @@ crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports
 		member_start(&c->worker[i]);
 	bureaus_go(&c->bureaus);
 	admin_go(c->admin);
+	rounds_go(c->rounds);
 }
 
 /* A worker says which listener's TLS is at fault. */
@@ -245,6 +274,10 @@ heard(struct member *m, const struct message *msg)
 	case MSG_REOPEN:
 		if (m->crew->on_reopened && msg->n <= CHANNEL_DATA_MAX)
 			m->crew->on_reopened(m->crew->arg, msg->number, span_of(msg->data, msg->n));
+		return;
+	case MSG_END:
+		if (m->crew->on_killed && msg->n <= CHANNEL_DATA_MAX)
+			m->crew->on_killed(m->crew->arg, m->index, span_of(msg->data, msg->n));
 		return;
 	case MSG_SESSIONS:
 		if (m->crew->on_listed)
@@ -363,9 +396,11 @@ crew_go(struct crew *c, int snapshot, uint64_t generation, const struct ports *p
 	c->generation = generation;
 	c->ports = ports;
 	c->changing = false;
+	crew_add_up(c);
 	each(c, say_go, &generation);
 	bureaus_go(&c->bureaus);
 	admin_go(c->admin);
+	rounds_go(c->rounds);
 }
 
 static void
@@ -380,6 +415,7 @@ void
 crew_forget(struct crew *c)
 {
 	bureaus_forget(&c->bureaus);
+	ledger_forget(&c->ledger);
 	c->changing = false;
 	each(c, say_forget, NULL);
 }
@@ -397,6 +433,7 @@ void
 crew_drain_workers(struct crew *c, uint64_t within_ms, bool gentle)
 {
 	c->leaving = true;
+	rounds_kill(c->rounds); /* what it finds now helps nobody */
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		timer_clear(&c->worker[i].again);
 		if (c->worker[i].pid && !member_say(&c->worker[i], MSG_DRAIN, within_ms, "gentle", gentle, NULL, 0))
@@ -428,6 +465,7 @@ crew_kill(struct crew *c)
 	each(c, kill_member, NULL);
 	bureaus_kill(&c->bureaus);
 	admin_kill(c->admin);
+	rounds_kill(c->rounds);
 }
 
 static void
@@ -503,6 +541,7 @@ crew_reap(struct crew *c)
 				ended(&c->worker[i], status);
 		bureaus_reap(&c->bureaus, pid, status);
 		admin_reap(c->admin, pid, status);
+		rounds_reap(c->rounds, pid, status);
 		if (c->on_ended)
 			c->on_ended(c->arg, pid, status);
 	}

@@ -14,8 +14,10 @@
 #include "proc/admin.h"
 #include "proc/bureaus.h"
 #include "proc/child.h"
+#include "proc/ledger.h"
 #include "proc/member.h"
 #include "proc/ports.h"
+#include "proc/rounds.h"
 
 #define LET_GO_MAX 64u
 
@@ -28,7 +30,9 @@ struct crew {
 	uint32_t      n_workers;
 	struct member worker[SHARED_WORKERS_MAX], logger;
 	struct admin *admin; /* likewise; the parent's. Null until admin_init */
+	struct rounds *rounds; /* likewise: the doctor */
 	struct bureaus bureaus; /* never among those that crew_is_prepared and crew_has_applied look at */
+	struct ledger ledger; /* what workers count by entry */
 	struct start  start; /* user and limits; index is filled in for each */
 	int           snapshot; /* the one in use; -1: none yet */
 	uint64_t      generation;
@@ -44,6 +48,7 @@ struct crew {
 	void        (*on_change)(void *arg);
 	void        (*on_reopened)(void *arg, uint64_t failed, struct span first); /* the logger has opened its files anew, all but so many; null: nobody asks */
 	void        (*on_listed)(void *arg, uint32_t worker, uint64_t number); /* a worker has listed its sessions; null: nobody asks */
+	void        (*on_killed)(void *arg, uint32_t worker, struct span data); /* a worker's answer to MSG_END; null: nobody asks */
 	void        (*on_ended)(void *arg, pid_t pid, int status); /* any child of this process, also one that the crew did not start; null: nobody wants to know */
 	void         *arg;
 };
@@ -69,6 +74,8 @@ void crew_kill_late(struct crew *c);
 bool crew_reopen(struct crew *c);
 /* `gentle`: idle connections are not closed, but have the keepalive-timeout to ask once more. */
 void crew_drain_workers(struct crew *c, uint64_t within_ms, bool gentle);
+/* What workers that ended, and those that have let go of a snapshot, have counted by entry. */
+void crew_add_up(struct crew *c);
 void crew_end_logger(struct crew *c);
 void crew_kill(struct crew *c);
 uint32_t crew_workers_alive(const struct crew *c);

@@ -17,7 +17,9 @@
 #include "audit/sink_journal.h"
 #include "audit/sink_syslog.h"
 #include "base/log.h"
+#include "ipc/evidence.h"
 #include "ipc/ring.h"
+#include "parse/authority.h"
 
 #define POLL_MS      80u /* and up to one tick: lines appear within 100 ms */
 #define HURRY_MS     16u /* when a ring was more than a quarter full */
@@ -53,6 +55,7 @@ struct logger {
 	struct logger_stats *stats;
 	struct shared *shared;
 	struct top    *hosts, *clients; /* owned; null: nobody asks */
+	struct evidence *evidence; /* likewise */
 	uint64_t      tops_us; /* when they were published last */
 	bool          tops_new; /* there was something since */
 	uint64_t      bad; /* records that made no sense, since the last count */
@@ -136,6 +139,28 @@ tops_publish(struct logger *l)
 	l->tops_new = false;
 }
 
+/* --- who cannot use what --- */
+
+static void
+evidence_add(struct logger *l, const struct record *r, const struct span text[RT_COUNT])
+{
+	const struct evidence_event ev = {
+		.host = text[RT_HOST],
+		.agent = text[RT_USER_AGENT],
+		.detail = text[RT_TLS_DETAIL],
+		.client = r->client.addr,
+		.when_us = r->end_real_us,
+		.port = r->port,
+		.status = r->status,
+		.fault = (enum fault)r->fault,
+		.https = r->scheme == SCHEME_HTTPS,
+		.is_connect = r->is_connect,
+		.is_decided = r->has_action,
+	};
+
+	evidence_note(l->evidence, &ev);
+}
+
 /* --- records --- */
 
 static void
@@ -153,8 +178,10 @@ take(struct logger *l, struct lane *a)
 		l->bad++;
 		return;
 	}
-	if (l->shared)
+	if (l->shared) {
 		tops_add(l, &r, text);
+		evidence_add(l, &r, text);
+	}
 	for (unsigned i = 0; i < l->n_outs; i++)
 		if (log_filter_takes(l->outs[i].filter, &r, text))
 			put(&l->outs[i], &r, text);
@@ -508,7 +535,8 @@ logger_new(struct loop *loop, const struct logger_config *c)
 		l->shared = c->shared;
 		l->hosts = top_new(c->shared->tally_key);
 		l->clients = top_new(c->shared->tally_key);
-		if (!l->hosts || !l->clients)
+		l->evidence = evidence_new(c->shared->tally_key, &c->shared->evidence);
+		if (!l->hosts || !l->clients || !l->evidence)
 			goto fail;
 	}
 	if (!logger_reconfigure(l, c->logs, c->n_logs))
@@ -543,5 +571,6 @@ logger_free(struct logger *l)
 	free(l->lanes);
 	top_free(l->hosts);
 	top_free(l->clients);
+	evidence_free(l->evidence);
 	free(l);
 }

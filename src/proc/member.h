@@ -21,7 +21,7 @@ struct crew;
 
 struct member {
 	struct crew      *crew;
-	const char       *role; /* "worker", "logger", "auth", "signer" or "admin" */
+	const char       *role; /* "worker", "logger", "auth", "signer", "admin" or "doctor" */
 	char              name[32]; /* "worker 3", "the logger" */
 	uint32_t          index;
 	pid_t             pid;     /* 0: none */

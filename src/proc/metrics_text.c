@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "auth/back.h"
+#include "base/clock.h"
 #include "base/fault.h"
+#include "doctor/exposition.h"
 #include "ipc/ring.h"
 
 /* --- lines --- */
@@ -287,6 +289,33 @@ parents(struct text *t, const struct metrics_view *v)
 	}
 }
 
+/* --- by list --- */
+
+static void
+lists(struct text *t, const struct metrics_view *v)
+{
+	static const struct {
+		const char *name, *help;
+	} rows[] = {
+		{"postern_list_entries", "Entries of the list."},
+		{"postern_list_age_seconds", "Since the oldest file of the list was fetched, as it says, or changed; lists without files have none."},
+		{"postern_list_max_age_seconds", "At that age the list is stale; lists without max-age have none."},
+	};
+	const struct snapshot_list *l = v->snap ? snapshot_at(v->snap, v->snap->set->lists.off) : NULL;
+	uint32_t                    n = v->snap ? v->snap->set->lists.n : 0;
+	int64_t                     now = (int64_t)(clock_real_us() / 1000000);
+
+	n = n < METRICS_LISTS ? n : METRICS_LISTS;
+	for (unsigned r = 0; r < sizeof rows / sizeof *rows; r++) {
+		family(t, rows[r].name, "gauge", rows[r].help);
+		for (uint32_t i = 0; i < n; i++) {
+			uint64_t age = now > l[i].oldest ? (uint64_t)(now - l[i].oldest) : 0;
+			if (r == 0 || (l[i].oldest > 0 && (r == 1 || l[i].max_age_s)))
+				sample(t, rows[r].name, "list", snapshot_text(v->snap, l[i].name), r == 0 ? l[i].entries : r == 1 ? age : l[i].max_age_s);
+		}
+	}
+}
+
 /* --- times --- */
 
 static void
@@ -356,6 +385,18 @@ auth(struct text *t, const struct shared *s, uint32_t kinds)
 	for (unsigned k = 0; k < BACK_KINDS; k++)
 		if (kinds & 1u << k)
 			sample(t, "postern_auth_down", "backend", span_str(back_word((enum back_kind)k)), s->auth.stats[k].is_down);
+}
+
+/* Totals only: what clients name is not for labels. */
+static void
+evidence(struct text *t, const struct shared_evidence *e)
+{
+	family(t, "postern_suggest_hosts", "gauge", "Hosts that postern suggest knows something about, by reason.");
+	for (unsigned k = EVIDENCE_NONE + 1; k < EVIDENCE_KINDS; k++)
+		sample(t, "postern_suggest_hosts", "reason", span_str(evidence_word((enum evidence_kind)k)), e->hosts[k]);
+	family(t, "postern_suggest_requests_total", "counter", "What it was counted from: refused certificates, demands for one, and 407s of machines that cannot log on.");
+	for (unsigned k = EVIDENCE_NONE + 1; k < EVIDENCE_KINDS; k++)
+		sample(t, "postern_suggest_requests_total", "reason", span_str(evidence_word((enum evidence_kind)k)), e->times[k]);
 }
 
 static void
@@ -438,6 +479,33 @@ gateway(struct text *t, const struct metrics_view *v)
 	processes(t, c);
 }
 
+/* --- the endpoints --- */
+
+struct doctor_report *
+metrics_doctor(const struct metrics_view *v, bool *failed)
+{
+	struct doctor_report *r;
+
+	if (!v->board || !v->snap || !v->snap->set->doctor_interval_ms)
+		return NULL;
+	r = malloc(sizeof *r);
+	if (!r)
+		*failed = true;
+	if (r && doctor_board_read(v->board, r))
+		return r;
+	free(r);
+	return NULL;
+}
+
+static void
+doctor(struct text *t, const struct metrics_view *v)
+{
+	struct doctor_report *r = metrics_doctor(v, &t->failed);
+
+	doctor_exposition(t, r);
+	free(r);
+}
+
 void
 metrics_write(struct text *out, const struct metrics_view *v)
 {
@@ -448,7 +516,10 @@ metrics_write(struct text *out, const struct metrics_view *v)
 	rules(out, v);
 	listeners(out, v);
 	parents(out, v);
+	lists(out, v);
+	doctor(out, v);
 	histograms(out, v->shared);
 	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds | (snapshot_negotiates(v->snap) ? 1u << BACK_INITIATOR : 0) : 0);
 	log_and_signer(out, v->shared);
+	evidence(out, &v->shared->evidence);
 }

@@ -116,9 +116,13 @@ build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, 
 	*snapshot = p->next_numbers ? snapshot_build(c, &in, r) : -1;
 	if (*snapshot >= 0 && *ports && prepare_control(p, c, r)) {
 		p->has_next_plan = bureau_plan_init(&p->next_plan, c, *snapshot);
-		if (p->has_next_plan)
+		if (p->has_next_plan && rounds_prepare(&p->rounds, c, r))
 			return true;
-		report_error(r, (struct where){0}, "out of memory");
+		if (p->has_next_plan)
+			bureau_plan_clear(&p->next_plan);
+		else
+			report_error(r, (struct where){0}, "out of memory");
+		p->has_next_plan = false;
 	}
 	if (*snapshot >= 0)
 		close(*snapshot);
@@ -152,6 +156,7 @@ parent_reload_drop(struct parent *p)
 	bureau_plan_clear(&p->next_plan);
 	p->has_next_plan = false;
 	forget_numbers(p);
+	rounds_forget(&p->rounds);
 	admin_forget(&p->admin);
 	p->will_hold[0] = '\0';
 	commands_forget(&p->commands);
@@ -174,16 +179,20 @@ reload_finish(struct parent *p)
 {
 	struct ports *old = p->ports;
 	char          summary[240];
+	bool          reloaded; /* not only files read anew */
 
 	p->generation++;
 	census_applied(p->shared, p->generation);
 	p->ports = p->next_ports;
 	p->next_ports = NULL;
+	reloaded = p->next_numbers != NULL;
 	take_on(p);
+	ledger_use(&p->crew.ledger, p->shared, p->generation, reloaded);
 	if (p->has_next_plan)
 		bureaus_plan(&p->crew.bureaus, &p->next_plan);
 	p->has_next_plan = false;
 	admin_take(&p->admin);
+	rounds_take(&p->rounds);
 	crew_go(&p->crew, p->next_snapshot, p->generation, p->ports);
 	close(p->snapshot);
 	p->snapshot = p->next_snapshot;
@@ -325,6 +334,7 @@ on_look(void *arg)
 
 	timer_set(p->loop, &p->look, LOOK_MS);
 	bureaus_look(&p->crew.bureaus);
+	crew_add_up(&p->crew);
 	if (!parent_is_settled(p))
 		return; /* asked again soon */
 	changed = snapshot_changed(p->snapshot, name, sizeof name);
@@ -497,6 +507,15 @@ on_listed(void *arg, uint32_t worker, uint64_t number)
 }
 
 static void
+on_killed(void *arg, uint32_t worker, struct span data)
+{
+	struct parent *p = arg;
+
+	if (p->commands.control)
+		ends_heard(&p->commands.ends, worker, data);
+}
+
+static void
 on_ended(void *arg, pid_t pid, int status)
 {
 	struct parent *p = arg;
@@ -569,22 +588,25 @@ parent_begin(struct parent *p)
 		log_threshold(p->next_level);
 		p->generation = 1;
 		p->code = 1;
-		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start, p->shared, p->shared_fd);
+		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start, p->shared, p->shared_fd) && rounds_init(&p->rounds, &p->crew);
 		if (ok) {
 			note_counts(c, p->holds, sizeof p->holds);
 			say_listening(p->ports, NULL, "listening on", c);
 			p->crew.on_change = on_change;
 			p->crew.on_reopened = on_reopened;
 			p->crew.on_listed = on_listed;
+			p->crew.on_killed = on_killed;
 			p->crew.on_ended = on_ended;
 			p->crew.arg = p;
 			commands_use(&p->commands);
 			bureaus_plan(&p->crew.bureaus, &p->next_plan);
 			p->has_next_plan = false;
 			admin_init(&p->admin, &p->crew);
+			rounds_take(&p->rounds);
 			admin_take(&p->admin);
 			census_applied(p->shared, p->generation);
 			take_on(p);
+			ledger_use(&p->crew.ledger, p->shared, p->generation, false);
 			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 			timer_set(p->loop, &p->look, LOOK_MS);
 			p->code = 0;
@@ -610,6 +632,7 @@ parent_run(const struct parent_options *o)
 	}
 	p->options = *o;
 	p->snapshot = p->next_snapshot = p->shared_fd = -1;
+	rounds_begin(&p->rounds);
 	timer_init(&p->deadline, on_deadline, p);
 	timer_init(&p->look, on_look, p);
 	p->pid.fd = -1;
@@ -640,6 +663,7 @@ parent_run(const struct parent_options *o)
 	if (p->crew.loop)
 		crew_clear(&p->crew);
 	admin_clear(&p->admin);
+	rounds_clear(&p->rounds);
 	shared_close(p->shared);
 	if (p->shared_fd >= 0)
 		close(p->shared_fd);

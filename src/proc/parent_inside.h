@@ -26,6 +26,7 @@ struct parent {
 	struct loop          *loop;
 	struct crew           crew;
 	struct admin          admin;
+	struct rounds         rounds;
 	struct shared        *shared; /* what is counted, and its descriptor; made before the first configuration is compiled */
 	int                   shared_fd;
 	enum parent_state     state;

@@ -16,5 +16,7 @@ role_main(const char *role)
 		return signer_main();
 	if (strcmp(role, "admin") == 0)
 		return admin_main();
+	if (strcmp(role, "doctor") == 0)
+		return doctor_main();
 	return 2;
 }

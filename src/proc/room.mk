@@ -1,4 +1,9 @@
 libpostern_a_SOURCES += \
+	src/proc/answer_doctor.c \
+	src/proc/answer_lists.c \
+	src/proc/answer_evidence.c \
+	src/proc/answer_rules.c \
+	src/proc/answer_lists.c \
 	src/proc/answers.c \
 	src/proc/admin.c src/proc/admin.h \
 	src/proc/admin_http.c src/proc/admin_http.h \
@@ -11,11 +16,14 @@ libpostern_a_SOURCES += \
 	src/proc/control_place.c \
 	src/proc/crew.c src/proc/crew.h \
 	src/proc/bureaus.c src/proc/bureaus.h \
+	src/proc/ends.c src/proc/ends.h \
+	src/proc/doctor_main.c \
 	src/proc/hand_over.c \
 	src/proc/heir.c \
 	src/proc/history.c src/proc/history.h \
 	src/proc/keys.c src/proc/keys.h \
 	src/proc/keytabs.c src/proc/keytabs.h \
+	src/proc/ledger.c src/proc/ledger.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \
@@ -24,6 +32,7 @@ libpostern_a_SOURCES += \
 	src/proc/pid_file.c src/proc/pid_file.h \
 	src/proc/ports.c src/proc/ports.h \
 	src/proc/roles.c src/proc/roles.h \
+	src/proc/rounds.c src/proc/rounds.h \
 	src/proc/sandbox.c src/proc/sandbox.h \
 	src/proc/secrets.c src/proc/secrets.h \
 	src/proc/signer.c \

@@ -50,6 +50,12 @@ static const int admin[] = {
 	SCMP_SYS(accept4), SCMP_SYS(getsockname), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 };
 
+/* Sockets of the Internet that connect; it listens to nobody. */
+static const int doctor[] = {
+	SCMP_SYS(connect), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(ioctl), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+	SCMP_SYS(setsockopt),
+};
+
 /* Threads, sockets of all kinds, and the files that getaddrinfo, Kerberos, TLS and NSS read, or keep (the replay cache). No exec, so a fork leads nowhere. */
 static const int auth[] = {
 	SCMP_SYS(access), SCMP_SYS(arch_prctl), SCMP_SYS(bind), SCMP_SYS(chmod), SCMP_SYS(clock_getres), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(connect),
@@ -124,13 +130,13 @@ allow_memory(scmp_filter_ctx ctx, bool jit)
 	return true;
 }
 
-/* Sockets of these families only. */
+/* Sockets of these families only; `local`: UNIX sockets too. */
 static bool
-allow_families(scmp_filter_ctx ctx)
+allow_families(scmp_filter_ctx ctx, bool local)
 {
-	static const scmp_datum_t families[] = {AF_UNIX, AF_INET, AF_INET6};
+	static const scmp_datum_t families[] = {AF_INET, AF_INET6, AF_UNIX};
 
-	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+	for (size_t i = 0; i < (local ? 3u : 2u); i++)
 		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, families[i], 0)) != 0)
 			return false;
 	return true;
@@ -152,13 +158,15 @@ load_filter(enum role role, bool jit)
 		goto out;
 	if (role == ROLE_WORKER && !allow(ctx, worker, sizeof worker / sizeof *worker))
 		goto out;
-	if (role == ROLE_LOGGER && (!allow(ctx, logger, sizeof logger / sizeof *logger) || !allow_families(ctx)))
+	if (role == ROLE_LOGGER && (!allow(ctx, logger, sizeof logger / sizeof *logger) || !allow_families(ctx, true)))
 		goto out;
 	if (role == ROLE_SIGNER && !allow(ctx, signer, sizeof signer / sizeof *signer))
 		goto out;
 	if (role == ROLE_AUTH && !allow(ctx, auth, sizeof auth / sizeof *auth))
 		goto out;
 	if (role == ROLE_ADMIN && !allow(ctx, admin, sizeof admin / sizeof *admin))
+		goto out;
+	if (role == ROLE_DOCTOR && (!allow(ctx, doctor, sizeof doctor / sizeof *doctor) || !allow_families(ctx, false)))
 		goto out;
 	ok = seccomp_load(ctx) == 0;
 out:
@@ -177,6 +185,7 @@ load_filter(enum role role, bool jit)
 	(void)signer;
 	(void)auth;
 	(void)admin;
+	(void)doctor;
 	return true;
 }
 #endif

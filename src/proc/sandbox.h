@@ -14,6 +14,7 @@ enum role {
 	ROLE_SIGNER,
 	ROLE_AUTH,
 	ROLE_ADMIN,
+	ROLE_DOCTOR,
 	ROLE_SIGNER_OPEN, /* its key is in a token, whose library opens who knows what: no new privileges, no dumps, and no filter */
 	ROLE_AUTH_OPEN, /* PAM: its set-uid helper needs new privileges, its modules who knows which calls; no dumps is all that is left */
 };

@@ -14,6 +14,8 @@
 
 #define STATUS_RULES 100u /* on the page and in JSON; the others are on a page of their own */
 
+#define STATUS_LISTS_MOST 100u
+
 /* How `n` of a cell is meant; numbers in thousandths unless said otherwise. */
 enum cell_kind {
 	CELL_TEXT,  /* `text` */
@@ -55,7 +57,9 @@ struct figure {
 };
 
 enum status_table {
-	STATUS_ACTIONS, STATUS_FAULTS, STATUS_HOSTS, STATUS_CLIENTS, STATUS_RULES_TABLE, STATUS_LISTENERS, STATUS_PARENTS, STATUS_PROCESSES, STATUS_BACKS, STATUS_TABLES
+	STATUS_ACTIONS, STATUS_FAULTS, STATUS_HOSTS, STATUS_CLIENTS, STATUS_RULES_TABLE, STATUS_LISTENERS, STATUS_PARENTS, STATUS_PROCESSES, STATUS_BACKS, STATUS_LISTS,
+	STATUS_DOCTOR,
+	STATUS_TABLES
 };
 
 #define STATUS_FIGURES 48u
@@ -69,6 +73,7 @@ struct status {
 	bool            has_point;
 	uint32_t        rules, rules_unused; /* of the configuration, all of them, not only those in the table */
 	struct top_list hosts, clients;
+	struct doctor_report *doctor; /* owned; null: nothing is known */
 	bool            failed; /* no memory */
 };
 

@@ -197,11 +197,14 @@ group_list(struct text *t, const struct status *s, const char *group)
 }
 
 static void
-card(struct text *t, const struct status *s, const char *title, const char *group)
+card(struct text *t, const struct status *s, const char *title, const char *group, const char *note)
 {
 	text_printf(t, "<section class=\"card\"><h2>%s</h2>\n<dl class=\"list\">\n", title);
 	group_list(t, s, group);
-	text_str(t, "</dl></section>\n");
+	text_str(t, "</dl>");
+	if (note)
+		text_printf(t, "\n<p>%s</p>", note);
+	text_str(t, "</section>\n");
 }
 
 /* --- tables --- */
@@ -277,6 +280,36 @@ rules_card(struct text *t, const struct status *s, bool all)
 	text_str(t, "</section>\n");
 }
 
+/* Where somebody tests them. */
+static void
+doctor_card(struct text *t, const struct status *s)
+{
+	const struct figure *state = find(s, "doctor", "state");
+
+	if (!state || span_eq(state->cell.text, SPAN("off")))
+		return;
+	text_str(t, "<section class=\"card wide\"><h2>Endpoints of bypass rules</h2>\n<p class=\"note\">");
+	inline_figure(t, s, "doctor", "state");
+	text_str(t, ": ");
+	inline_figure(t, s, "doctor", "tested");
+	text_str(t, " tested ");
+	inline_figure(t, s, "doctor", "last");
+	text_str(t, ", ");
+	inline_figure(t, s, "doctor", "bad");
+	text_str(t, " bad, ");
+	inline_figure(t, s, "doctor", "untested");
+	text_str(t, " without a known host; the next test in ");
+	inline_figure(t, s, "doctor", "next_in_s");
+	text_str(t, " s.");
+	if (s->doctor && s->doctor->failed[0]) {
+		text_str(t, " It could not be made: ");
+		escaped(t, span_str(s->doctor->failed));
+	}
+	text_str(t, "</p>\n");
+	table(t, &s->table[STATUS_DOCTOR], s->now_s);
+	text_str(t, "</section>\n");
+}
+
 /* --- pages --- */
 
 static void
@@ -337,13 +370,16 @@ status_page(struct text *out, const struct status *s)
 	table_card(out, s, STATUS_HOSTS, "Of the last five to ten minutes, counted as requests and tunnels end.");
 	table_card(out, s, STATUS_CLIENTS, "Of the last five to ten minutes, counted as requests and tunnels end.");
 	rules_card(out, s, false);
+	doctor_card(out, s);
 	text_str(out, "</div>\n<div class=\"stacks\">\n");
 	table_card(out, s, STATUS_LISTENERS, NULL);
 	table_card(out, s, STATUS_PROCESSES, NULL);
 	table_card(out, s, STATUS_PARENTS, NULL);
 	table_card(out, s, STATUS_BACKS, NULL);
-	card(out, s, "Since the start", "totals");
-	card(out, s, "Access logs", "logs");
+	table_card(out, s, STATUS_LISTS, NULL);
+	card(out, s, "Hosts out of reach", "suggest", "What would let them through: postern suggest");
+	card(out, s, "Since the start", "totals", NULL);
+	card(out, s, "Access logs", "logs", NULL);
 	text_str(out, "</div>\n</main>\n</body>\n</html>\n");
 }
 

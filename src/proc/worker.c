@@ -11,6 +11,7 @@
 #include "auth/desk.h"
 #include "auth/parent_secret.h"
 #include "base/log.h"
+#include "ipc/hits.h"
 #include "proc/child.h"
 #include "proc/roles.h"
 #include "proc/sandbox.h"
@@ -34,6 +35,7 @@ struct pending {
 	} slot[LISTENER_SLOTS];
 	struct snapshot_secret secret[PARENTS_MAX]; /* n 0: none came */
 	int                key[LISTENER_SLOTS];    /* by listener: its file; -1: none came */
+	struct hits       *hits; /* owned; null: none came */
 	struct tls_server *server[LISTENER_SLOTS]; /* references; made of chains and keys */
 };
 
@@ -59,6 +61,8 @@ pending_clear(struct pending *p)
 	snapshot_unref(p->snap);
 	p->snap = NULL;
 	p->prepared = false;
+	hits_close(p->hits);
+	p->hits = NULL;
 	explicit_bzero(p->secret, sizeof p->secret);
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		if (p->slot[i].named && p->slot[i].fd >= 0)
@@ -120,6 +124,22 @@ let_go(int file)
 	close(file);
 }
 
+/* Where nothing can be counted, traffic goes on all the same. */
+static void
+take_hits(struct worker *w, struct message *m)
+{
+	if (m->n_fds != 1)
+		return;
+	hits_close(w->next.hits);
+	w->next.hits = hits_open(m->fd[0]);
+}
+
+static void
+free_hits(void *counts)
+{
+	hits_close(counts);
+}
+
 static struct snapshot *
 open_snapshot(struct worker *w, struct message *m)
 {
@@ -134,6 +154,10 @@ open_snapshot(struct worker *w, struct message *m)
 		s = NULL;
 	}
 	explicit_bzero(w->next.secret, sizeof w->next.secret);
+	if (s && w->next.hits) {
+		snapshot_count_with(s, w->next.hits, free_hits);
+		w->next.hits = NULL;
+	}
 	return s;
 }
 
@@ -278,6 +302,19 @@ on_listed(void *arg, uint64_t number, bool whole)
 	child_say(MSG_SESSIONS, number);
 }
 
+/* Somebody who may command wants it gone. */
+static void
+end_session(struct worker *w, const struct message *m)
+{
+	struct message answer = {.type = MSG_END, .number = m->number, .n = m->n + 1};
+
+	if (m->n != sizeof(uint32_t))
+		return;
+	memcpy(answer.data, m->data, m->n);
+	answer.data[m->n] = w->running && gateway_end(&w->gw, m->number);
+	channel_send(CHILD_CHANNEL, &answer);
+}
+
 static void
 on_message(void *arg, struct message *m)
 {
@@ -293,6 +330,9 @@ on_message(void *arg, struct message *m)
 	case MSG_KEY:
 		take_key(w, m);
 		break;
+	case MSG_HITS:
+		take_hits(w, m);
+		break;
 	case MSG_SNAPSHOT:
 		prepare(w, m);
 		break;
@@ -304,6 +344,9 @@ on_message(void *arg, struct message *m)
 		break;
 	case MSG_PEER:
 		connect_peer(w, m);
+		break;
+	case MSG_END:
+		end_session(w, m);
 		break;
 	case MSG_SESSIONS:
 		if (m->n_fds == 1 && w->running) {

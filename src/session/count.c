@@ -2,6 +2,7 @@
 #include "session/count.h"
 
 #include "base/clock.h"
+#include "ipc/hits.h"
 #include "session/session.h"
 
 static struct rule_counters *
@@ -23,6 +24,7 @@ void
 count_decided(struct gateway *gw, struct request *r)
 {
 	struct rule_counters *c;
+	uint64_t              key = r->snap->counts ? policy_hit_key(r->snap->policy, &r->verdict, r->facts.scheme, r->facts.port) : HIT_NONE;
 
 	count_ended(gw, &r->open_at); /* decided before, by less */
 	r->rule_slot = (uint16_t)(policy_rule_way(r->snap->policy, r->verdict.rule)->slot % RULE_SLOTS);
@@ -30,6 +32,8 @@ count_decided(struct gateway *gw, struct request *r)
 	c->open++;
 	c->last_real_us = clock_real_us();
 	r->open_at = (uint16_t)(r->rule_slot + 1);
+	if (key != HIT_NONE)
+		hits_count(r->snap->counts, key, c->last_real_us);
 }
 
 void

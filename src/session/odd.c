@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "policy/guard.h"
 #include "session/inspect.h"
 
 static const struct inspection_settings *
@@ -200,29 +201,26 @@ settle_name(struct session *s, const struct hello *h)
 {
 	const struct inspection_settings *set = settings(s);
 	struct inside                    *in = s->inside;
+	enum odd_answer                   answer;
+	enum fault                        fault;
 
 	if (in->is_fixed)
 		return !h->has_sni || ask_with_name(s, h);
-	if (!h->has_sni) {
-		if (set->missing_sni == ODD_INSPECT)
-			return true;
-		odd(s, set->missing_sni, FAULT_INSPECT_NO_SNI, ALERT_MISSING_EXTENSION);
-		return false;
-	}
-	if (span_eq(host_span(&h->sni), host_span(&in->at.host)))
+	fault = guard_judge_inspected(set, &in->at.host, h->has_sni ? &h->sni : NULL, &answer);
+	if (fault == FAULT_NONE)
 		return true;
-	if (h->has_ech && set->ech == ECH_FALLBACK) {
+	if (h->has_sni && h->has_ech && set->ech == ECH_FALLBACK) {
 		s->req->inspection->plan = PLAN_FALLBACK;
 		s->req->inspection->outer = h->sni;
 		return true;
 	}
-	if (h->has_ech) {
+	if (h->has_sni && h->has_ech) {
 		odd(s, set->ech == ECH_TUNNEL ? ODD_TUNNEL : ODD_REFUSE, FAULT_INSPECT_ECH, ALERT_UNRECOGNIZED_NAME);
 		return false;
 	}
-	if (set->foreign_sni == ODD_INSPECT)
+	if (answer == ODD_INSPECT)
 		return true;
-	odd(s, set->foreign_sni, FAULT_INSPECT_FOREIGN_SNI, ALERT_UNRECOGNIZED_NAME);
+	odd(s, (uint8_t)answer, fault, h->has_sni ? ALERT_UNRECOGNIZED_NAME : ALERT_MISSING_EXTENSION);
 	return false;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "net/sock.h"
+#include "policy/guard.h"
 #include "session/inspect.h"
 
 #define PEEK_MAX    (HELLO_MAX * 2) /* with record headers */
@@ -24,28 +25,17 @@ is_report(const struct session *s)
 static enum fault
 judge_hello(const struct request *r, const struct hello *h)
 {
-	const struct policy *p = r->snap->policy;
-	uint32_t             rule = r->verdict.rule;
-	struct facts         f = r->facts;
-	struct verdict       v;
+	struct facts f = r->facts;
 
-	if (r->at.host.kind == HOST_NAME && policy_rule_has_hosts(p, rule)) {
-		if (!h->has_sni)
-			return FAULT_GUARD_NO_SNI;
-		return policy_rule_host_holds(p, rule, &h->sni, SCHEME_HTTPS, r->at.port) ? FAULT_NONE : FAULT_GUARD_BAD_SNI;
-	}
-	if (!h->has_sni)
-		return FAULT_NONE;
 	if (r->identity && !(f.user_row = identity_row(r->identity, r->snap)))
 		return FAULT_NO_MEMORY;
-	f.host = &h->sni;
 	if (!r->parent)
 		f.address = r->to; /* the tunnel's own: the name leads nowhere else */
 	else if (r->at.host.kind == HOST_ADDR)
 		f.address = r->at.host.addr; /* where a parent leads a name nobody here knows */
 	if (!r->parent || r->at.host.kind == HOST_ADDR)
 		f.known |= FACT_ADDRESS;
-	return policy_decide(p, &f, &v) == POLICY_VERDICT && v.rule == rule ? FAULT_NONE : FAULT_GUARD_BAD_SNI;
+	return guard_judge(r->snap->policy, r->verdict.rule, &f, h->has_sni ? &h->sni : NULL);
 }
 
 void

@@ -14,7 +14,6 @@
 #include "session/session.h"
 #include "session/way.h"
 
-#define URL_MAX   8000u
 #define ENTRY_MAX 512u
 
 struct memo {
@@ -27,30 +26,15 @@ struct memo {
 
 /* Texts that are put together for the line; live as long as the call. */
 struct scratch_texts {
-	char url[URL_MAX + 512], entry[ENTRY_MAX], reported[ENTRY_MAX], tls[80];
+	char url[RECORD_URL_MAX], entry[ENTRY_MAX], reported[ENTRY_MAX], tls[80];
 };
 
 static struct span
-url_text(const struct request *r, char *buf, size_t room)
+url_text(const struct request *r, char buf[RECORD_URL_MAX])
 {
-	bool bracket = r->at.host.kind == HOST_ADDR && !addr_is_v4(&r->at.host.addr);
-	int  n;
+	struct url url = {.scheme = r->url.scheme, .at = r->at, .path = r->url.path, .query = r->url.query, .has_query = r->url.has_query};
 
-	if (!r->has_target)
-		return SPAN("");
-	if (r->is_connect)
-		n = snprintf(buf, room, bracket ? "[%s]:%u" : "%s:%u", r->at.host.text, r->at.port);
-	else {
-		char         port[8] = "";
-		struct span  path = r->url.path.n ? r->url.path : SPAN("/");
-		const char  *scheme = r->url.scheme == SCHEME_HTTP ? "http" : r->url.scheme == SCHEME_HTTPS ? "https" : "other";
-		if (r->at.port && r->at.port != (r->url.scheme == SCHEME_HTTPS ? 443 : 80))
-			snprintf(port, sizeof port, ":%u", r->at.port);
-		n = snprintf(buf, room, bracket ? "%s://[%s]%s%.*s%s%.*s" : "%s://%s%s%.*s%s%.*s", scheme, r->at.host.text, port,
-		    (int)(path.n > URL_MAX ? URL_MAX : path.n), path.p, r->url.has_query ? "?" : "",
-		    (int)(r->url.query.n > URL_MAX ? URL_MAX : r->url.query.n), r->url.query.n ? r->url.query.p : "");
-	}
-	return span_of(buf, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1);
+	return r->has_target ? span_of(buf, record_url(&url, r->is_connect, buf)) : SPAN("");
 }
 
 static struct span
@@ -110,7 +94,7 @@ fill_texts(const struct session *s, const struct request *r, struct span text[RT
 	text[RT_CONTENT_TYPE] = span_of(r->content_type, r->n_content_type);
 	text[RT_SNI] = span_str(r->sni);
 	text[RT_ALPN] = span_str(r->alpn);
-	text[RT_URL] = url_text(r, t->url, sizeof t->url);
+	text[RT_URL] = url_text(r, t->url);
 	if (s->outer)
 		text[RT_TLS_CLIENT] = span_str(s->outer->tls);
 	if (s->inside)

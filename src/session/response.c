@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "ipc/evidence.h"
 #include "net/sock.h"
 #include "session/compose.h"
 #include "session/effects.h"
@@ -147,7 +148,7 @@ note_refusal(struct session *s, const struct head *h)
 {
 	if (!s->inside || (h->status != 400 && h->status != 403) || !origin_was_asked(s->origin))
 		return;
-	request_note_tls(s->req, "the server had asked for a certificate of the client, which only bypass or tunnel can let through");
+	request_note_tls(s->req, EVIDENCE_WANTED ", which only bypass or tunnel can let through");
 	if (h->status == 400)
 		inspect_note_unserved(s, FAULT_ORIGIN_WANTS_CERTIFICATE);
 }

@@ -134,7 +134,7 @@ def test_rules_that_lack_what_they_need_are_refused_by_line(write):
         assert f"postern.ini:{line}:" in done.stderr, (line, done.stderr)
 
 
-INSPECT = "[rule i]\naction = inspect\nauth = none\n[log access]\nfile = -\n[listener edge]\naddress = 127.0.0.1:3128\n"
+INSPECT = "[rule i]\naction = inspect\nauth = none\nforce = yes\n[log access]\nfile = -\n[listener edge]\naddress = 127.0.0.1:3128\n"
 
 @pytest.fixture
 def authority(folder):
@@ -262,7 +262,7 @@ def test_a_rule_that_reports_does_not_decide(gateway, origin):
     ("egress-deny = private\n", "parent = up\n", ["10: warning: where a parent resolves, egress-deny and egress-allow judge only targets that are addresses"]),
     ("egress-deny = private\nparent = up\n", "", ["3: warning: where a parent resolves"]),
     ("egress-deny = private\nparent = up\n", "parent = none\n", ["3: warning: where a parent resolves"]),
-    ("egress-deny = none\n", "parent = up\naddresses = 192.0.2.0/24\n", ["7: warning: [rule all] looks at addresses and sends through a parent"]),
+    ("egress-deny = none\n", "parent = up\naddresses = 192.0.2.0/24\n[rule rest]\naction = deny\nforce = yes\n", ["7: warning: [rule all] looks at addresses and sends through a parent"]),
 ])
 def test_what_a_parent_resolves_is_not_judged_here_and_that_is_said(write, gateway_has, rule_has, wanted):
     path = write(f"[gateway]\n{gateway_has}[listener edge]\naddress = 127.0.0.1:3128\n[parent up]\naddress = parent.example:3128\n"

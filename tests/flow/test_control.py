@@ -5,6 +5,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 
 import gateway as g
 import origin as origins
+import schema
 import wire
 import world as w
 
@@ -88,16 +90,23 @@ def test_questions_are_answered_as_text_and_as_json(controlled, serve, folder):
 
 def test_lists_tell_their_files_and_how_old_these_are(controlled, folder):
     for name, days in (("a.list", 2), ("b.list", 9)):
-        (folder / name).write_text(f"{name}.example.org\n")
+        (folder / name).write_text(f"# source: {name} \x1b]0;x\n# Version: 7\n{name}.example.org\n.x.{name}.example.org\n")
         os.utime(folder / name, (0, time.time() - days * 86400 - 60))
     gw = controlled()
-    gw.write(RULES + f"[list files]\nfile = {folder}/a.list\nfile = {folder}/b.list\nhost = c.example.org\n")
+    (folder / "c.list").write_text("# fetched: 2020-02-03\n")
+    rules = RULES + (f"[list files]\nfile = {folder}/a.list\nfile = {folder}/b.list\nhost = c.example.org re:d[0-9].example.org\nmax-age = 192h\n"
+                     f"[list old]\nfile = {folder}/c.list\nhost = e.example.org\nsource = a shelf\naddress = 192.0.2.0/24\n")
+    gw.write(rules + "[rule more]\nhosts = @files !@old\naction = deny\n")
     assert gw.control("reload").returncode == 0
-    one = json.loads(gw.control("lists", "--json").stdout)[1]
-    assert (one["list"], one["hosts"], one["files"]) == ("files", 3, [f"{folder}/a.list", f"{folder}/b.list"])
-    assert 9 * 86400 < time.time() - one["oldest"] < 10 * 86400
-    line, = [line for line in gw.control("lists").stdout.split("\n") if line.startswith("files ")]
-    assert line.endswith(f"  {folder}/a.list, {folder}/b.list") and " 9d" in line
+    _, one, old = schema.check("lists", gw.control("lists", "--json").stdout)
+    assert [(f["path"], f["lines"], f["version"], f["fetched"]) for f in one["files"]] == [(f"{folder}/a.list", 4, "7", None), (f"{folder}/b.list", 4, "7", None)]
+    assert (one["list"], one["hosts"], one["names"], one["wildcards"], one["regexes"], one["rules"], one["stale"]) == ("files", 6, 3, 2, 1, ["more"], True)
+    assert one["source"].startswith("a.list ") and 9 * 86400 < time.time() - one["oldest"] < 10 * 86400
+    assert (old["source"], old["oldest"], old["addresses"], old["stale"], old["max_age_s"]) == ("a shelf", 1580688000, 1, False, None)
+    text = gw.control("lists").stdout
+    assert "\x1b" not in text and "    holds    3 names, 2 wildcards, 1 regular expression\n" in text and "    used by  rule more\n" in text
+    assert re.search(r"    age      9d0.h: STALE, max-age is 8d00h; get it anew", text) and f"    file     {folder}/b.list: 4 lines, 9d" in text
+    assert len(re.findall(r"\[list files\] is stale: \S+/b.list is 9 days old", gw.said())) == 1
 
 
 def test_hundreds_of_sessions_are_all_told(controlled, serve):

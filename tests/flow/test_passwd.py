@@ -24,7 +24,7 @@ def ini(folder):
     path = folder / "postern.ini"
 
     def write(auth):
-        path.write_text(f"[listener edge]\naddress = 127.0.0.1:3128\n[auth]\n{auth}\n[rule all]\naction = tunnel\n[log a]\nfile = -\n")
+        path.write_text(f"[listener edge]\naddress = 127.0.0.1:3128\n[auth]\n{auth}\n[rule all]\naction = tunnel\nforce = yes\n[log a]\nfile = -\n")
         return path
 
     return write

@@ -52,8 +52,12 @@ SCHEMA = exactly(
     traffic=exactly(tunnels=COUNT, connections=COUNT, decided_per_second=RATE, faults_per_second=RATE, received_per_second=RATE, sent_per_second=RATE),
     latency=exactly(connect_p50_ms=MAYBE_RATE, connect_p95_ms=MAYBE_RATE, request_p50_ms=MAYBE_RATE, request_p95_ms=MAYBE_RATE),
     totals=exactly(**{name: COUNT for name in "accepted refused_unread refused_limit requests tunnels received sent guard_closed queued accept_pauses".split()}),
+    suggest=exactly(rejected_certificate=COUNT, wanted_certificate=COUNT, no_logon=COUNT),
     logs=exactly(**{name: COUNT for name in "lines bytes dropped ring_dropped errors".split()}),
     policy=exactly(rules=COUNT, unused=COUNT),
+    doctor=exactly(state={"enum": ["off", "waiting", "running", "failed", "well", "bad"]}, last=MAYBE, next_in_s=MAYBE, tested=COUNT, bad=COUNT, untested=COUNT),
+    endpoints=rows(host=WORD, port=COUNT, list=WORD, state={"enum": ["well", "bad", "untested"]}, direct=WORD, parent=WORD, gateway=WORD, bad_since=MAYBE,
+                   certificate_days=MAYBE),
     point=exactly(**POINT),
     actions=rows(action={"enum": ["bypass", "tunnel", "inspect", "deny"]}, per_second=RATE, requests=COUNT),
     faults=rows(fault=WORD, sentence=WORD, recent=COUNT, requests=COUNT),
@@ -63,6 +67,7 @@ SCHEMA = exactly(
     listeners=rows(listener=WORD, open=COUNT, accepted=COUNT, refused=COUNT, requests=COUNT),
     parents=rows(parent=WORD, host=WORD, port=COUNT, state=UP, since=MAYBE, latency_ms=MAYBE_RATE, used=COUNT, failed=COUNT),
     processes=rows(process=WORD, state=UP, pid=MAYBE, since=MAYBE, starts=COUNT, deaths=COUNT),
+    lists=rows(list=WORD, state={"enum": ["fine", "stale", "inline"]}, entries=COUNT, since=MAYBE),
     back_ends=rows(back_end=WORD, state=UP, ok=COUNT, refused=COUNT, bad=COUNT, limited=COUNT, unavailable=COUNT, dropped=COUNT, mean_ms=MAYBE_RATE),
 )
 

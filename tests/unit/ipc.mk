@@ -18,3 +18,7 @@ check_PROGRAMS += test_top
 test_top_SOURCES = tests/unit/test_top.c tests/unit/block.h tests/unit/cost.h
 test_top_CFLAGS = $(UNIT_CFLAGS)
 test_top_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_evidence
+test_evidence_SOURCES = tests/unit/test_evidence.c
+test_evidence_CFLAGS = $(UNIT_CFLAGS)
+test_evidence_LDADD = $(UNIT_LDADD)

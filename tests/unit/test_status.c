@@ -89,8 +89,10 @@ static const char golden[] =
     "\"traffic\":{\"tunnels\":2,\"connections\":7,\"decided_per_second\":4.500,\"faults_per_second\":2,\"received_per_second\":0,\"sent_per_second\":0},\n"
     "\"latency\":{\"connect_p50_ms\":1.500,\"connect_p95_ms\":1.950,\"request_p50_ms\":null,\"request_p95_ms\":null},\n"
     "\"totals\":{\"accepted\":12,\"refused_unread\":0,\"refused_limit\":0,\"requests\":3,\"tunnels\":0,\"received\":0,\"sent\":0,\"guard_closed\":0,\"queued\":0,\"accept_pauses\":0},\n"
+    "\"suggest\":{\"rejected_certificate\":0,\"wanted_certificate\":0,\"no_logon\":0},\n"
     "\"logs\":{\"lines\":5,\"bytes\":0,\"dropped\":0,\"ring_dropped\":0,\"errors\":0},\n"
     "\"policy\":{\"rules\":2,\"unused\":1},\n"
+    "\"doctor\":{\"state\":\"off\",\"last\":null,\"next_in_s\":null,\"tested\":0,\"bad\":0,\"untested\":0},\n"
     "\"point\":{\"tunnels\":2,\"connections\":7,\"bypass\":4.500,\"tunnel\":0,\"inspect\":0,\"deny\":0,\"refused\":2,\"log_on\":0,\"server\":0,\"client\":0,\"received\":0,\"sent\":0,"
     "\"connect_p50\":1.500,\"connect_p95\":1.950,\"request_p50\":null,\"request_p95\":null},"
     "\"actions\":[\n{\"action\":\"bypass\",\"per_second\":4.500,\"requests\":9},\n{\"action\":\"tunnel\",\"per_second\":0,\"requests\":0},\n"
@@ -103,7 +105,9 @@ static const char golden[] =
     "\"parents\":[],"
     "\"processes\":[\n{\"process\":\"logger\",\"state\":\"down\",\"pid\":null,\"since\":null,\"starts\":2,\"deaths\":1},\n"
     "{\"process\":\"worker 0\",\"state\":\"up\",\"pid\":77,\"since\":300,\"starts\":1,\"deaths\":0}],"
-    "\"back_ends\":[]}\n";
+    "\"back_ends\":[],"
+    "\"lists\":[],"
+    "\"endpoints\":[]}\n";
 
 static void
 count_things(struct stand *t)

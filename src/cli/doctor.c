@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doctor: `postern doctor`: tests the endpoints of the bypass rules, directly, through the parent and through the running gateway, and says what to do.
+ * The tests are doctor/'s; this reads the configuration, runs them, and has what was found printed.
+ */
+#include "cli/doctor.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "auth/parent_secret.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "doctor/metrics.h"
+#include "parse/authority.h"
+
+static void
+usage(FILE *to)
+{
+	fputs("usage: postern doctor [-c FILE] [--via HOST:PORT] [--json | --nagios | --prometheus] [--watch TIME] [LIST...]\n"
+	      "       postern doctor --watch [-c FILE | --control PATH] [--json]\n"
+	      "Tests whether the endpoints of the bypass rules, or of the lists named, can be reached: directly, through the parent and through the running gateway.\n"
+	      "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
+	      "      --via HOST:PORT  where the gateway is, when not at its first listener; https://HOST:PORT: over TLS\n"
+	      "      --json           one JSON object\n"
+	      "      --nagios         one line, and the exit code, of a monitoring plugin\n"
+	      "      --prometheus     metrics as Prometheus reads them\n"
+	      "      --watch TIME     again every TIME (15m), until it is ended; --watch alone: what the running gateway found last ([doctor] interval)\n"
+	      "      --control PATH   with --watch alone: the gateway's control socket\n"
+	      "exit code: 0 all is well, 1 an endpoint fails, 2 usage, or a file that is unreadable or wrong, 3 the gateway cannot be reached;\n"
+	      "           with --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n",
+	    to);
+}
+
+/* --- what was found --- */
+
+const struct doctor_row *
+checkup_worst(const struct checkup *c, size_t target)
+{
+	/* the way that devices take comes first */
+	static const enum doctor_way order[] = {DOCTOR_GATEWAY, DOCTOR_PARENT, DOCTOR_DIRECT};
+
+	for (size_t i = 0; i < DOCTOR_WAYS; i++) {
+		const struct doctor_row *r = &c->row[target * DOCTOR_WAYS + order[i]];
+		if (doctor_counts(r, c->set.parent.present))
+			return r;
+	}
+	return NULL;
+}
+
+struct checkup_sum
+checkup_sum(const struct checkup *c)
+{
+	struct checkup_sum sum = {0};
+	size_t             tried = 0, down = 0;
+
+	for (size_t t = 0; t < c->n; t++) {
+		const struct doctor_row *r = &c->row[t * DOCTOR_WAYS];
+		bool                     slow = false;
+		for (unsigned w = 0; w < DOCTOR_WAYS; w++)
+			slow |= r[w].fault == DOCTOR_SLOW;
+		tried += r[DOCTOR_GATEWAY].fault != DOCTOR_NOT_TRIED;
+		down += r[DOCTOR_GATEWAY].fault == DOCTOR_PROXY_DOWN;
+		if (checkup_worst(c, t))
+			sum.failing++;
+		else if (c->target[t].no_probe)
+			sum.unknown++;
+		else
+			sum.slow += slow;
+	}
+	sum.no_gateway = tried && tried == down;
+	return sum;
+}
+
+static bool
+print_prometheus(const struct checkup *c)
+{
+	struct text text = {0};
+
+	doctor_metrics(&text, c->target, c->n, c->row, c->n * DOCTOR_WAYS, c->set.parent.present, (int64_t)(clock_real_us() / 1000000), c->took_ms);
+	fwrite(text.p, 1, text.n, stdout);
+	bool ok = !text.failed;
+	text_clear(&text);
+	return ok;
+}
+
+static int
+tell(const struct checkup *c)
+{
+	struct checkup_sum sum = checkup_sum(c);
+
+	switch (c->form) {
+	case DOCTOR_FORM_TABLE:
+		checkup_print(c);
+		break;
+	case DOCTOR_FORM_JSON:
+		checkup_print_json(c);
+		break;
+	case DOCTOR_FORM_NAGIOS:
+		return checkup_print_nagios(c);
+	case DOCTOR_FORM_PROMETHEUS:
+		if (!print_prometheus(c))
+			return cli_usage_error("out of memory");
+		break;
+	}
+	return sum.no_gateway ? CLI_NO_GATEWAY : sum.failing ? CLI_NEGATIVE : CLI_FINE;
+}
+
+/* --- the run --- */
+
+/* For whoever sits in front of it; of no use in a file. */
+static void
+progress(const struct checkup *c)
+{
+	if (c->form == DOCTOR_FORM_TABLE && isatty(STDERR_FILENO))
+		fprintf(stderr, c->done < c->n ? "\r%zu of %zu endpoints ..." : "\r\033[K", c->done, c->n);
+}
+
+static void
+on_row(void *arg, const struct doctor_row *row)
+{
+	struct checkup *c = arg;
+
+	c->row[(size_t)row->target * DOCTOR_WAYS + row->way] = *row;
+	if (row->way + 1u == DOCTOR_WAYS) {
+		c->done++;
+		progress(c);
+	}
+}
+
+static void
+on_done(void *arg)
+{
+	struct checkup *c = arg;
+
+	loop_stop(c->loop);
+}
+
+static bool
+run(struct checkup *c, char why[200])
+{
+	uint64_t       from = clock_mono_us();
+	struct doctor *d;
+
+	snprintf(why, 200, "out of memory");
+	c->row = calloc(c->n * DOCTOR_WAYS, sizeof *c->row);
+	c->loop = c->row ? loop_new() : NULL;
+	if (!c->loop)
+		return false;
+	progress(c);
+	d = doctor_start(c->loop, &c->set, c->target, c->n, on_row, on_done, c, why);
+	if (d) {
+		loop_run(c->loop);
+		doctor_free(d);
+	}
+	loop_free(c->loop);
+	c->took_ms = (clock_mono_us() - from) / 1000;
+	return d != NULL;
+}
+
+/* --- what is tested --- */
+
+/* The credentials of the parent, when it wants Basic. */
+static void
+parent_log_on(struct checkup *c)
+{
+	struct doctor_proxy      *p = &c->set.parent;
+	const struct conf_parent *parent;
+	const char               *why = "cannot be read";
+	int                       fd;
+
+	TAILQ_FOREACH (parent, &c->conf->parents, link) {
+		if (!p->present || parent->name.p != p->name || parent->auth != PARENT_AUTH_BASIC)
+			continue;
+		fd = open(parent->credentials, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd >= 0 && parent_secret_read(fd, &c->secret, &why)) {
+			p->authorization = c->secret.text;
+		} else {
+			p->present = false;
+			p->why = "its credentials cannot be read here; run this as root, or as the gateway's user";
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* --via: HOST:PORT, or https://HOST:PORT */
+static bool
+via_read(struct checkup *c)
+{
+	struct doctor_proxy *g = &c->set.gateway;
+	struct span          text = span_str(c->via);
+	struct authority     at;
+	bool                 tls = text.n > 8 && strncmp(text.p, "https://", 8) == 0;
+
+	if (tls)
+		text = span_of(text.p + 8, text.n - 8);
+	if (!authority_parse_connect(text, &at))
+		return false;
+	*g = (struct doctor_proxy){.present = true, .name = "gateway", .tls = tls, .at = {.addr = at.host.addr, .port = at.port}};
+	if (at.host.kind == HOST_NAME) {
+		snprintf(c->via_host, sizeof c->via_host, "%s", at.host.text);
+		g->host = c->via_host;
+	}
+	return true;
+}
+
+static bool
+lists_exist(const struct checkup *c, char *const *list, int n)
+{
+	for (int i = 0; i < n; i++) {
+		const struct conf_list *l;
+		TAILQ_FOREACH (l, &c->conf->lists, link)
+			if (span_eq(l->name, span_str(list[i])))
+				break;
+		if (l)
+			continue;
+		fputs("postern doctor: there is no [list ", stderr);
+		cli_print(stderr, span_str(list[i]));
+		fputs("] in ", stderr);
+		cli_print(stderr, span_str(c->path));
+		fputs("\n", stderr);
+		return false;
+	}
+	return true;
+}
+
+/* CLI_FINE, or what was said on stderr. */
+static int
+prepare(struct checkup *c, struct report *r, char **list, int n_lists)
+{
+	struct snapshot_inputs in = {.generation = 1};
+	int                    block;
+
+	c->conf = conf_load(c->path, r);
+	block = c->conf ? snapshot_build(c->conf, &in, r) : -1;
+	if (block < 0) {
+		report_print(r, c->conf, stderr);
+		return CLI_USAGE;
+	}
+	c->snap = snapshot_open(block, false);
+	close(block);
+	c->target = malloc(DOCTOR_TARGETS_MAX * sizeof *c->target);
+	if (!c->snap || !c->target || !doctor_settings_of(c->conf, &c->set, &c->issuer))
+		return cli_usage_error("out of memory");
+	c->set.snap = c->snap;
+	parent_log_on(c);
+	if (c->via && !via_read(c))
+		return cli_usage_error("--via: want HOST:PORT such as 127.0.0.1:3128, or https://HOST:PORT");
+	if (!lists_exist(c, list, n_lists))
+		return CLI_USAGE;
+	c->n = doctor_targets(c->conf, (const char *const *)list, (size_t)n_lists, c->target, &c->more);
+	if (c->n == 0)
+		return cli_usage_error("there is nothing to test: no bypass rule and no list that was asked for names a host");
+	return CLI_FINE;
+}
+
+static int
+checkup(struct checkup *c, char **list, int n_lists)
+{
+	struct report r;
+	char          why[200];
+	int           code;
+
+	report_init(&r);
+	log_threshold(LOG_LEVEL_ERROR);
+	signal(SIGPIPE, SIG_IGN);
+	code = prepare(c, &r, list, n_lists);
+	if (code == CLI_FINE)
+		code = run(c, why) ? tell(c) : cli_usage_error("%s", why);
+	/* to whoever watches, whatever keeps it from looking is no state of what is watched */
+	if (c->form == DOCTOR_FORM_NAGIOS && code == CLI_USAGE && !c->done)
+		code = 3;
+	explicit_bzero(&c->secret, sizeof c->secret);
+	free(c->row);
+	free(c->target);
+	free(c->issuer);
+	snapshot_unref(c->snap);
+	conf_free(c->conf);
+	report_clear(&r);
+	return code;
+}
+
+/* --- again and again --- */
+
+struct watched {
+	struct checkup *checkup;
+	bool            wanted;
+	uint64_t        every_ms; /* 0: only ask the gateway */
+	const char     *control;
+	char          **list;
+	int             n_lists;
+};
+
+/* The configuration is read anew each time. */
+static int
+watch_once(void *arg)
+{
+	const struct watched *w = arg;
+	struct checkup        c = *w->checkup;
+
+	return checkup(&c, w->list, w->n_lists);
+}
+
+static int
+watch(struct watched *w, int unknown)
+{
+	const struct checkup *c = w->checkup;
+
+	if (c->form == DOCTOR_FORM_NAGIOS || (w->control && (!w->wanted || w->every_ms)) || (!w->every_ms && (w->n_lists || c->via || c->form == DOCTOR_FORM_PROMETHEUS))) {
+		usage(stderr);
+		return unknown;
+	}
+	if (!w->every_ms)
+		return doctor_watch_ask(w->control, c->path, c->form == DOCTOR_FORM_JSON);
+	return cli_file_readable(c->path) ? doctor_watch_run(w->every_ms, c->form == DOCTOR_FORM_TABLE, watch_once, w) : CLI_USAGE;
+}
+
+int
+cli_doctor(int argc, char **argv)
+{
+	enum { OPT_JSON = 256, OPT_NAGIOS, OPT_PROMETHEUS, OPT_VIA, OPT_WATCH, OPT_CONTROL };
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"via", required_argument, NULL, OPT_VIA}, {"json", no_argument, NULL, OPT_JSON},
+		{"nagios", no_argument, NULL, OPT_NAGIOS}, {"prometheus", no_argument, NULL, OPT_PROMETHEUS}, {"watch", optional_argument, NULL, OPT_WATCH}, {"control", required_argument, NULL, OPT_CONTROL}, {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'}, {0}};
+	struct checkup c = {.path = CLI_DEFAULT_CONF};
+	struct watched w = {.checkup = &c};
+	int            o, unknown = CLI_USAGE;
+
+	while ((o = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			c.path = optarg;
+			break;
+		case OPT_VIA:
+			c.via = optarg;
+			break;
+		case OPT_JSON:
+			c.form = DOCTOR_FORM_JSON;
+			break;
+		case OPT_NAGIOS:
+			c.form = DOCTOR_FORM_NAGIOS;
+			unknown = 3;
+			break;
+		case OPT_PROMETHEUS:
+			c.form = DOCTOR_FORM_PROMETHEUS;
+			break;
+		case OPT_WATCH:
+			w.wanted = true;
+			/* --watch 15m too: a time is no list */
+			if (!optarg && optind < argc && doctor_watch_time(argv[optind], &w.every_ms))
+				optind++;
+			else if (optarg && !doctor_watch_time(optarg, &w.every_ms))
+				return cli_usage_error("--watch: want a time of at least 1s, such as 15m");
+			break;
+		case OPT_CONTROL:
+			w.control = optarg;
+			break;
+		case 'h':
+			usage(stdout);
+			return CLI_FINE;
+		case 'V':
+			puts("postern " PACKAGE_VERSION);
+			return CLI_FINE;
+		default:
+			usage(stderr);
+			return unknown;
+		}
+	}
+	w.list = argv + optind;
+	w.n_lists = argc - optind;
+	if (w.wanted || w.control)
+		return watch(&w, unknown);
+	return cli_file_readable(c.path) ? checkup(&c, argv + optind, argc - optind) : unknown;
+}

@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: MIT */
+#include "doctor/attempt.h"
+
+#include <openssl/ssl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse/authority.h"
+#include "parse/head.h"
+#include "policy/egress.h"
+
+#define ANSWER_MOST  16384u /* bytes of a response's header */
+#define REQUEST_MOST 2048u
+#define NOT_COME_TO  UINT32_MAX
+
+static void go_on(struct attempt *a);
+
+/* --- the end, and the steps --- */
+
+void
+attempt_clear(struct attempt *a)
+{
+	timer_clear(&a->timer);
+	watch_clear(&a->watch);
+	if (a->job)
+		resolve_job_cancel(a->job);
+	if (a->dial)
+		dial_cancel(a->dial);
+	a->job = NULL;
+	a->dial = NULL;
+	if (a->buf)
+		explicit_bzero(a->buf, ANSWER_MOST); /* it may have held credentials */
+	free(a->buf);
+	a->buf = NULL;
+	cord_clear(&a->cord);
+}
+
+/* What the certificate was found guilty of stays the worst thing, whatever comes later. */
+static void
+finish(struct attempt *a, enum doctor_fault fault, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void
+finish(struct attempt *a, enum doctor_fault fault, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (a->row.fault == DOCTOR_OK) {
+		a->row.fault = (uint8_t)fault;
+		if (fault != DOCTOR_OK) {
+			va_start(ap, fmt);
+			vsnprintf(a->row.detail, sizeof a->row.detail, fmt, ap);
+			va_end(ap);
+		}
+	}
+	a->is_over = true;
+	attempt_clear(a);
+	a->done(a);
+}
+
+static uint32_t
+elapsed_ms(const struct attempt *a)
+{
+	return (uint32_t)((loop_now_us(a->run->loop) - a->since_us) / 1000);
+}
+
+static void
+step_begin(struct attempt *a, enum doctor_step step)
+{
+	a->row.step = (uint8_t)step;
+	a->since_us = loop_now_us(a->run->loop);
+	timer_set(a->run->loop, &a->timer, a->run->set->timeout_ms);
+}
+
+static void
+connected_to_proxy_failed(struct attempt *a, const char *what)
+{
+	finish(a, DOCTOR_PROXY_DOWN, "%s %s: %s", a->proxy->name ? a->proxy->name : doctor_way_word(a->row.way), a->proxy->host ? a->proxy->host : "", what);
+}
+
+static void dial_go(struct attempt *a);
+
+static void
+on_timeout(void *arg)
+{
+	struct attempt *a = arg;
+
+	switch (a->row.step) {
+	case DOCTOR_STEP_DNS:
+		if (a->looked_up && a->n_addrs)
+			dial_go(a); /* only where the CNAMEs lead to was still open */
+		else if (a->proxy)
+			connected_to_proxy_failed(a, "the DNS does not answer");
+		else
+			finish(a, a->looked_up ? DOCTOR_NO_SUCH_NAME : DOCTOR_DNS_FAILED, "%s", a->looked_up ? "the name does not exist" : "no answer from the DNS in time");
+		break;
+	case DOCTOR_STEP_TCP:
+		finish(a, a->proxy ? DOCTOR_PROXY_DOWN : DOCTOR_TIMEOUT, "nothing comes back from the address");
+		break;
+	case DOCTOR_STEP_PROXY:
+		if (a->shaking_proxy)
+			connected_to_proxy_failed(a, "no TLS handshake in time");
+		else
+			finish(a, DOCTOR_PROXY_FAILED, "no answer to CONNECT in time");
+		break;
+	case DOCTOR_STEP_TLS:
+		finish(a, DOCTOR_TLS_FAILED, "the TLS handshake does not end in time");
+		break;
+	default:
+		finish(a, DOCTOR_HTTP_FAILED, a->n_in ? "the HTTP answer does not end in time" : "no HTTP answer in time");
+	}
+}
+
+/* --- DNS --- */
+
+static void
+dns_failed(struct attempt *a)
+{
+	const char *what = a->dns_fault == FAULT_DNS_NXDOMAIN     ? "the name does not exist"
+			   : a->dns_fault == FAULT_DNS_NO_ADDRESS ? "the name has no address"
+			   : a->dns_fault == FAULT_DNS_TIMEOUT    ? "no answer from the DNS in time"
+								  : "the DNS server says that it failed";
+
+	if (a->proxy)
+		connected_to_proxy_failed(a, what);
+	else if (a->dns_fault == FAULT_DNS_NXDOMAIN || a->dns_fault == FAULT_DNS_NO_ADDRESS)
+		finish(a, DOCTOR_NO_SUCH_NAME, "%s", what);
+	else
+		finish(a, DOCTOR_DNS_FAILED, "%s", what);
+}
+
+/* Keep those that the gateway itself would connect to. */
+static void
+addresses_take(struct attempt *a, const struct addr *v, unsigned n)
+{
+	const struct snapshot *snap = a->run->set->snap;
+	const struct egress   *e = egress_at(snap->block, snap->set->egress);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (i == 0 || !a->n_addrs) {
+			a->row.has_address = true;
+			a->row.address = v[i];
+		}
+		if (a->n_addrs < DIAL_ADDRS_MAX && (a->proxy || egress_allows(e, &v[i])))
+			a->addr[a->n_addrs++] = v[i];
+	}
+}
+
+static void
+names_settled(struct attempt *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (a->dns_fault != FAULT_NONE)
+		dns_failed(a);
+	else if (a->n_addrs)
+		dial_go(a);
+	else {
+		addr_print(&a->row.address, text);
+		finish(a, DOCTOR_PRIVATE_ADDRESS, "the name leads to %s, where the gateway may not connect to", text);
+	}
+}
+
+static void
+on_resolved(void *arg, enum fault fault, struct resolved *r)
+{
+	struct attempt *a = arg;
+
+	a->job = NULL;
+	a->looked_up = true;
+	a->row.dns_ms = elapsed_ms(a);
+	a->dns_fault = fault;
+	if (fault == FAULT_NONE && r) {
+		addresses_take(a, r->addr, r->n);
+		resolved_unref(r);
+	}
+	if (!a->asking || fault == FAULT_DNS_TIMEOUT || fault == FAULT_DNS_ERROR)
+		names_settled(a);
+}
+
+/* Perhaps from inside question_ask, and long after the attempt is over. */
+static void
+on_chain_end(struct question *q, enum fault fault)
+{
+	struct attempt *a = (struct attempt *)((char *)q - offsetof(struct attempt, question));
+
+	(void)fault;
+	a->asking = false;
+	if (a->is_over || a->row.step != DOCTOR_STEP_DNS)
+		return;
+	memcpy(a->row.cname, a->chain_end, sizeof a->row.cname);
+	if (a->looked_up)
+		names_settled(a);
+}
+
+static void
+look_up(struct attempt *a, struct span name)
+{
+	enum fault       fault;
+	struct resolved *known = resolver_cached(a->run->resolver, name, &fault);
+
+	if (known) {
+		on_resolved(a, FAULT_NONE, known);
+		return;
+	}
+	a->job = resolver_start(a->run->resolver, name, on_resolved, a);
+	if (!a->job) {
+		finish(a, DOCTOR_DNS_FAILED, "out of memory");
+		return;
+	}
+	if (a->proxy)
+		return;
+	a->asking = true;
+	a->question = (struct question){.fn = on_chain_end, .name = a->target->host, .type = DNS_TYPE_A, .chain_end = a->chain_end};
+	question_ask(a->run->upstream, &a->question);
+}
+
+/* --- TCP --- */
+
+static void
+on_event(void *arg, unsigned what)
+{
+	(void)what;
+	go_on(arg);
+}
+
+static void
+dial_failed(struct attempt *a, enum fault fault)
+{
+	enum doctor_fault f = fault == FAULT_CONNECT_REFUSED ? DOCTOR_REFUSED : fault == FAULT_CONNECT_TIMEOUT ? DOCTOR_TIMEOUT : DOCTOR_UNREACHABLE;
+	char              text[ADDR_TEXT_MAX];
+
+	addr_print(&a->row.address, text);
+	finish(a, a->proxy ? DOCTOR_PROXY_DOWN : f, "%s port %u: %s", text, a->proxy ? a->proxy->at.port : a->target->port,
+	    f == DOCTOR_REFUSED ? "the connection is refused" : f == DOCTOR_TIMEOUT ? "nothing comes back" : "no way there");
+}
+
+static void proxy_begin(struct attempt *a);
+static void tls_begin(struct attempt *a);
+static void http_begin(struct attempt *a);
+
+static void
+on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
+{
+	struct attempt *a = arg;
+
+	a->dial = NULL;
+	if (to) {
+		a->row.has_address = true;
+		a->row.address = *to;
+	}
+	if (fault != FAULT_NONE) {
+		dial_failed(a, fault);
+		return;
+	}
+	a->row.tcp_ms = elapsed_ms(a);
+	a->cord.fd = fd;
+	if (!watch_init(&a->watch, a->run->loop, fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_event, a))
+		finish(a, DOCTOR_UNREACHABLE, "out of memory");
+	else if (a->proxy)
+		proxy_begin(a);
+	else if (a->target->scheme == SCHEME_HTTP)
+		http_begin(a);
+	else
+		tls_begin(a);
+}
+
+static void
+dial_go(struct attempt *a)
+{
+	step_begin(a, DOCTOR_STEP_TCP);
+	a->dial = dial_start(
+	    a->run->loop, a->addr, a->n_addrs, a->proxy ? a->proxy->at.port : a->target->port, NULL, a->run->set->timeout_ms, on_dialled, a);
+	if (!a->dial)
+		finish(a, DOCTOR_UNREACHABLE, "out of memory");
+}
+
+/* --- what is sent, and what comes back --- */
+
+/* "host" or "[v6]", with its port unless that is the scheme's and may be left out. */
+static void
+place_print(const struct attempt *a, bool always, char *out, size_t n)
+{
+	bool usual = a->target->port == (a->target->scheme == SCHEME_HTTP ? 80 : 443);
+	bool six = a->host.kind == HOST_ADDR && !addr_is_v4(&a->host.addr);
+	char port[8] = "";
+
+	if (always || !usual)
+		snprintf(port, sizeof port, ":%u", a->target->port);
+	snprintf(out, n, "%s%s%s%s", six ? "[" : "", a->host.text, six ? "]" : "", port);
+}
+
+static bool
+request_put(struct attempt *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static bool
+request_put(struct attempt *a, const char *fmt, ...)
+{
+	va_list ap;
+	int     n;
+
+	if (!a->buf)
+		a->buf = malloc(ANSWER_MOST);
+	if (!a->buf)
+		return false;
+	va_start(ap, fmt);
+	n = vsnprintf(a->buf, REQUEST_MOST, fmt, ap);
+	va_end(ap);
+	a->n_out = n > 0 && (size_t)n < REQUEST_MOST ? (size_t)n : 0;
+	a->at_out = a->n_in = a->seen = 0;
+	return a->n_out > 0;
+}
+
+/* CORD_DONE: all of it is out. */
+static enum cord_answer
+request_send(struct attempt *a)
+{
+	enum cord_answer w = CORD_DONE;
+	size_t           put;
+
+	while (a->at_out < a->n_out && w == CORD_DONE) {
+		w = cord_write(&a->cord, a->buf + a->at_out, a->n_out - a->at_out, &put);
+		a->at_out += put;
+	}
+	return w;
+}
+
+enum came { CAME_HEAD, CAME_MORE, CAME_NOTHING, CAME_RUBBISH };
+
+/* Read on until a response's header is there. CAME_HEAD: `h` is it, what follows it begins at *used. */
+static enum came
+head_read(struct attempt *a, struct head *h, size_t *used)
+{
+	for (;;) {
+		enum cord_answer  w;
+		enum parse_result r;
+		enum fault        fault;
+		size_t            got;
+		if (a->n_in == ANSWER_MOST)
+			return CAME_RUBBISH;
+		w = cord_read(&a->cord, a->buf + a->n_in, ANSWER_MOST - a->n_in, &got);
+		if (w == CORD_WAITS)
+			return CAME_MORE;
+		if (w != CORD_DONE)
+			return CAME_NOTHING;
+		a->n_in += got;
+		while ((r = head_parse_response(span_of(a->buf, a->n_in), a->seen, h, used, &fault)) == PARSE_OK && h->status / 100 == 1) {
+			memmove(a->buf, a->buf + *used, a->n_in - *used); /* 100 Continue and the like: the answer is yet to come */
+			a->n_in -= *used;
+			a->seen = 0;
+		}
+		if (r == PARSE_OK)
+			return CAME_HEAD;
+		if (r == PARSE_BAD)
+			return CAME_RUBBISH;
+		a->seen = a->n_in;
+	}
+}
+
+/* --- a proxy --- */
+
+static void
+connect_begin(struct attempt *a)
+{
+	char place[300];
+
+	a->shaking_proxy = false;
+	if (a->target->scheme == SCHEME_HTTP) {
+		http_begin(a);
+		return;
+	}
+	place_print(a, true, place, sizeof place);
+	if (!request_put(a, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\n%s%s%s\r\n", place, place,
+		a->proxy->authorization ? "Proxy-Authorization: " : "", a->proxy->authorization ? a->proxy->authorization : "", a->proxy->authorization ? "\r\n" : ""))
+		finish(a, DOCTOR_PROXY_FAILED, "out of memory");
+	else
+		go_on(a);
+}
+
+static void
+proxy_begin(struct attempt *a)
+{
+	struct host name = {.kind = HOST_ADDR};
+
+	step_begin(a, DOCTOR_STEP_PROXY);
+	if (!a->proxy->tls) {
+		connect_begin(a);
+		return;
+	}
+	if (a->proxy->host)
+		host_parse(span_str(a->proxy->host), &name);
+	a->shaking_proxy = true;
+	if (!cord_begin_tls(&a->cord, a->run->tls, &name))
+		finish(a, DOCTOR_PROXY_FAILED, "out of memory");
+	else
+		go_on(a);
+}
+
+/* What a proxy says of why: RFC 9209, or what it wants to know. */
+static void
+reason_print(const struct head *h, char *out, size_t n)
+{
+	struct field f;
+	size_t       used = (size_t)snprintf(out, n, "%u %.*s", h->status, (int)(h->reason.n < 40 ? h->reason.n : 40), h->reason.p);
+
+	for (size_t at = 0; used < n && head_field_next(h, &at, &f);)
+		if (f.id == FIELD_PROXY_STATUS || (f.id == FIELD_PROXY_AUTHENTICATE && h->status == 407))
+			used += (size_t)snprintf(out + used, n - used, "; %.*s", (int)(f.value.n < 100 ? f.value.n : 100), f.value.p);
+	for (char *c = out; *c; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
+}
+
+static enum doctor_fault
+proxy_fault(uint16_t status)
+{
+	return status == 407 ? DOCTOR_PROXY_AUTH : status >= 500 ? DOCTOR_PROXY_FAILED : DOCTOR_PROXY_REFUSED;
+}
+
+static void
+connect_answered(struct attempt *a, const struct head *h, size_t used)
+{
+	char reason[180];
+
+	a->row.proxy_ms = elapsed_ms(a);
+	if (h->status / 100 != 2) {
+		a->row.status = h->status;
+		reason_print(h, reason, sizeof reason);
+		finish(a, proxy_fault(h->status), "%s", reason);
+	} else if (used < a->n_in) {
+		a->row.step = DOCTOR_STEP_TLS;
+		finish(a, DOCTOR_NOT_TLS, "the server speaks before it is spoken to");
+	} else {
+		tls_begin(a);
+	}
+}
+
+static void
+proxy_go(struct attempt *a)
+{
+	enum doctor_fault ignored;
+	struct head       h;
+	size_t            used;
+	char              why[160];
+
+	if (a->shaking_proxy) {
+		switch (cord_shake(&a->cord, &ignored, why, sizeof why)) {
+		case CORD_DONE:
+			connect_begin(a);
+			return;
+		case CORD_WAITS:
+			return;
+		default:
+			connected_to_proxy_failed(a, why);
+			return;
+		}
+	}
+	switch (request_send(a)) {
+	case CORD_DONE:
+		break;
+	case CORD_WAITS:
+		return;
+	default:
+		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection before it is asked");
+		return;
+	}
+	switch (head_read(a, &h, &used)) {
+	case CAME_HEAD:
+		connect_answered(a, &h, used);
+		break;
+	case CAME_MORE:
+		break;
+	case CAME_NOTHING:
+		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection without an answer to CONNECT");
+		break;
+	case CAME_RUBBISH:
+		finish(a, DOCTOR_PROXY_FAILED, "its answer to CONNECT is no HTTP, or longer than %u bytes", ANSWER_MOST);
+	}
+}
+
+/* --- TLS and HTTP --- */
+
+static void
+tls_begin(struct attempt *a)
+{
+	step_begin(a, DOCTOR_STEP_TLS);
+	if (!cord_begin_tls(&a->cord, a->run->tls, &a->host))
+		finish(a, DOCTOR_TLS_FAILED, "out of memory");
+	else
+		go_on(a);
+}
+
+static void
+tls_go(struct attempt *a)
+{
+	enum doctor_fault fault = DOCTOR_TLS_FAILED;
+	char              why[160];
+
+	switch (cord_shake(&a->cord, &fault, why, sizeof why)) {
+	case CORD_DONE:
+		a->row.tls_ms = elapsed_ms(a);
+		chain_judge(a->run->ground, a->cord.inner ? a->cord.inner : a->cord.outer, &a->host, &a->row);
+		http_begin(a);
+		return;
+	case CORD_WAITS:
+		return;
+	default:
+		finish(a, fault, "%s", why);
+	}
+}
+
+static void
+http_begin(struct attempt *a)
+{
+	bool plain = a->proxy && a->target->scheme == SCHEME_HTTP;
+	char place[300];
+
+	step_begin(a, DOCTOR_STEP_HTTP);
+	place_print(a, false, place, sizeof place);
+	if (!request_put(a, "GET %s%s/ HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\nAccept: */*\r\n%s%s%sConnection: close\r\n\r\n", plain ? "http://" : "",
+		plain ? place : "", place, plain && a->proxy->authorization ? "Proxy-Authorization: " : "", plain && a->proxy->authorization ? a->proxy->authorization : "",
+		plain && a->proxy->authorization ? "\r\n" : ""))
+		finish(a, DOCTOR_HTTP_FAILED, "out of memory");
+	else
+		go_on(a);
+}
+
+static bool
+was_slow(const struct attempt *a)
+{
+	const uint32_t *ms[] = {&a->row.dns_ms, &a->row.tcp_ms, &a->row.proxy_ms, &a->row.tls_ms, &a->row.http_ms};
+	uint64_t        half = a->run->set->timeout_ms / 2;
+
+	for (size_t i = 0; i < sizeof ms / sizeof *ms; i++)
+		if (*ms[i] != NOT_COME_TO && *ms[i] > half)
+			return true;
+	return false;
+}
+
+/* Any answer will do: what these servers think of GET / is not what is asked here. */
+static void
+http_answered(struct attempt *a, const struct head *h)
+{
+	char reason[180];
+
+	a->row.http_ms = elapsed_ms(a);
+	a->row.status = h->status;
+	if (a->proxy && a->target->scheme == SCHEME_HTTP && h->status == 407) {
+		reason_print(h, reason, sizeof reason);
+		a->row.step = DOCTOR_STEP_PROXY;
+		finish(a, DOCTOR_PROXY_AUTH, "%s", reason);
+		return;
+	}
+	/* is it the proxy that says so? Doctor compares with what came directly. */
+	if (a->proxy && a->target->scheme == SCHEME_HTTP)
+		reason_print(h, a->row.detail, sizeof a->row.detail);
+	a->row.step = DOCTOR_STEP_DONE;
+	if (was_slow(a))
+		finish(a, DOCTOR_SLOW, "a step took longer than half of the %u ms it may take", (unsigned)a->run->set->timeout_ms);
+	else
+		finish(a, DOCTOR_OK, "%s", "");
+}
+
+static void
+http_go(struct attempt *a)
+{
+	struct head h;
+	size_t      used;
+
+	switch (request_send(a)) {
+	case CORD_DONE:
+		break;
+	case CORD_WAITS:
+		return;
+	default:
+		finish(a, DOCTOR_HTTP_FAILED, "it closes the connection before it is asked");
+		return;
+	}
+	switch (head_read(a, &h, &used)) {
+	case CAME_HEAD:
+		http_answered(a, &h);
+		break;
+	case CAME_MORE:
+		break;
+	case CAME_NOTHING:
+		finish(a, DOCTOR_HTTP_FAILED, "it closes the connection without an HTTP answer");
+		break;
+	case CAME_RUBBISH:
+		finish(a, DOCTOR_HTTP_FAILED, "its answer is no HTTP, or has a header longer than %u bytes", ANSWER_MOST);
+	}
+}
+
+static void
+go_on(struct attempt *a)
+{
+	switch (a->row.step) {
+	case DOCTOR_STEP_PROXY:
+		proxy_go(a);
+		break;
+	case DOCTOR_STEP_TLS:
+		tls_go(a);
+		break;
+	case DOCTOR_STEP_HTTP:
+		http_go(a);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- the beginning --- */
+
+void
+attempt_start(struct attempt *a, const struct run *run, const struct doctor_target *target, enum doctor_way way, const struct doctor_proxy *proxy)
+{
+	const char *name = proxy ? proxy->host : target->host;
+
+	a->run = run;
+	a->target = target;
+	a->proxy = proxy;
+	a->row.way = (uint8_t)way;
+	a->row.dns_ms = a->row.tcp_ms = a->row.proxy_ms = a->row.tls_ms = a->row.http_ms = NOT_COME_TO;
+	cord_init(&a->cord);
+	timer_init(&a->timer, on_timeout, a);
+	step_begin(a, DOCTOR_STEP_DNS);
+	if (!host_parse(span_str(target->host), &a->host) && !addr_parse(span_str(target->host), &a->host.addr)) {
+		finish(a, DOCTOR_NO_SUCH_NAME, "this is no host");
+	} else if (!name) {
+		addresses_take(a, &proxy->at.addr, 1);
+		dial_go(a);
+	} else if (!proxy && a->host.kind == HOST_ADDR) {
+		addresses_take(a, &a->host.addr, 1);
+		names_settled(a);
+	} else {
+		look_up(a, span_str(name));
+	}
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "lint/ask.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rules that look at addresses are asked with ones of the Internet, where the endpoints are. */
+#define SOME_ADDRESS "13.69.109.130"
+
+bool
+probe_request_init(struct probe_request *q, struct span host, enum url_scheme scheme, uint16_t port)
+{
+	enum fault fault;
+	size_t     used;
+	int        n;
+
+	*q = (struct probe_request){.scheme = scheme, .port = port};
+	if (!host_parse(host, &q->host))
+		return false;
+	if (scheme != SCHEME_HTTP)
+		return true;
+	n = port == 80 ? snprintf(q->url, sizeof q->url, "http://%s/", q->host.text) : snprintf(q->url, sizeof q->url, "http://%s:%u/", q->host.text, port);
+	if (n < 0 || (size_t)n >= sizeof q->url)
+		return false;
+	n = snprintf(q->text, sizeof q->text, "GET %s HTTP/1.1\r\nHost: %.*s\r\n\r\n", q->url, (int)strcspn(q->url + 7, "/"), q->url + 7);
+	q->n_text = (size_t)n;
+	return n > 0 && q->n_text < sizeof q->text && head_parse_request(span_of(q->text, q->n_text), 0, &q->head, &used, &fault) == PARSE_OK;
+}
+
+static void
+on_rule(void *arg, const struct trace_rule *t)
+{
+	uint32_t *asks = arg;
+
+	if (t->needs_user)
+		*asks = t->rule;
+}
+
+static enum fate
+action_fate(const struct probe_request *q, enum action action)
+{
+	switch (action) {
+	case ACTION_BYPASS:
+		return FATE_BYPASSED;
+	case ACTION_TUNNEL:
+		return FATE_LET;
+	case ACTION_INSPECT:
+		return q->scheme == SCHEME_HTTP ? FATE_LET : FATE_INTERCEPTED; /* plain HTTP is readable as it is */
+	case ACTION_DENY:
+		break;
+	}
+	return FATE_DENIED;
+}
+
+enum fate
+fate_ask(const struct probe_request *q, const struct policy *p, const struct moment *m, uint32_t *rule)
+{
+	struct facts f = {
+		.host = &q->host,
+		.port = q->port,
+		.scheme = q->scheme,
+		.method = q->scheme == SCHEME_HTTP ? SPAN("GET") : SPAN("CONNECT"),
+		.client = m->client,
+		.listener = m->listener,
+		.week_minute = m->week_minute,
+		.bare = true,
+	};
+	struct verdict     v;
+	enum policy_answer answer;
+
+	*rule = RULE_NONE;
+	if (q->scheme == SCHEME_HTTP) {
+		f.url = span_str(q->url);
+		f.head = &q->head;
+		f.known |= FACT_REQUEST;
+	}
+	answer = policy_decide(p, &f, &v);
+	if (answer == POLICY_NEED_ADDRESS && addr_parse(SPAN(SOME_ADDRESS), &f.address)) {
+		f.known |= FACT_ADDRESS;
+		answer = policy_decide(p, &f, &v);
+	}
+	if (answer == POLICY_NEED_USER) {
+		policy_trace(p, &f, &v, on_rule, rule);
+		return *rule == RULE_NONE ? FATE_UNKNOWN : FATE_CHALLENGED;
+	}
+	if (answer != POLICY_VERDICT)
+		return FATE_UNKNOWN;
+	*rule = v.rule;
+	return action_fate(q, v.action);
+}
+
+const char *
+fate_verb(enum fate f)
+{
+	static const char *const verb[FATE_COUNT] = {
+		[FATE_UNKNOWN] = "decide",
+		[FATE_BYPASSED] = "bypass",
+		[FATE_LET] = "let through",
+		[FATE_CHALLENGED] = "challenge",
+		[FATE_INTERCEPTED] = "intercept",
+		[FATE_DENIED] = "deny",
+	};
+
+	assert((unsigned)f < FATE_COUNT);
+	return verb[f];
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ask: what becomes of a request by somebody of whom nothing is known, as devices send them: CONNECT, or a plain GET. Asks the compiled policy.
+ * Always true: FATE_UNKNOWN is the answer where the policy's hangs on more than it was told.
+ */
+#ifndef POSTERN_LINT_ASK_H
+#define POSTERN_LINT_ASK_H
+
+#include "lint/moments.h"
+#include "policy/policy.h"
+
+/* Worse ones last. */
+enum fate { FATE_UNKNOWN, FATE_BYPASSED, FATE_LET /* a tunnel, or a plain request, unasked and unseen */, FATE_CHALLENGED, FATE_INTERCEPTED, FATE_DENIED, FATE_COUNT };
+
+struct probe_request {
+	struct host     host;
+	enum url_scheme scheme;
+	uint16_t        port;
+	size_t          n_text;
+	char            text[700], url[320]; /* plain HTTP: the request's head, its URL */
+	struct head     head;
+};
+
+/* `host`: a canonical name. False: it is none. */
+bool probe_request_init(struct probe_request *q, struct span host, enum url_scheme scheme, uint16_t port);
+/* `rule`: who decided, or asks; RULE_NONE: no rule held. */
+enum fate fate_ask(const struct probe_request *q, const struct policy *p, const struct moment *m, uint32_t *rule);
+
+const char *fate_verb(enum fate f); /* "deny" ... */
+
+#endif

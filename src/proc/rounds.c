@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc/rounds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "doctor/exposition.h"
+#include "doctor/plan.h"
+#include "proc/census.h"
+#include "proc/crew.h"
+
+#define FOLLOW_MS 10000u
+#define BEAT_MS   1000u
+#define SILENT_US 5000000u /* frozen, or its loop is stuck */
+
+/* --- the plan --- */
+
+static void
+plan_clear(struct rounds_plan *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	free(p->textfile);
+	*p = (struct rounds_plan){.fd = -1};
+}
+
+void
+rounds_begin(struct rounds *r)
+{
+	*r = (struct rounds){.board_fd = -1, .board_read_fd = -1, .now = {.fd = -1}, .next = {.fd = -1}};
+}
+
+bool
+rounds_prepare(struct rounds *r, const struct conf *c, struct report *report)
+{
+	const struct doctor_plan *plan;
+
+	rounds_forget(r);
+	r->has_next = true;
+	if (!c->doctor.interval_ms)
+		return true;
+	r->next.fd = doctor_plan_make(c, report);
+	plan = r->next.fd >= 0 ? doctor_plan_map(r->next.fd) : NULL;
+	if (plan)
+		r->next.parent = plan->parent_number;
+	doctor_plan_unmap(plan);
+	r->next.textfile = c->doctor.textfile && *c->doctor.textfile ? strdup(c->doctor.textfile) : NULL;
+	if (plan)
+		return true;
+	if (r->next.fd >= 0)
+		report_error(report, c->doctor.interval_at, "out of memory");
+	rounds_forget(r);
+	return false;
+}
+
+void
+rounds_take(struct rounds *r)
+{
+	if (!r->has_next)
+		return;
+	plan_clear(&r->now);
+	r->now = r->next;
+	r->next = (struct rounds_plan){.fd = -1};
+	r->has_next = false;
+}
+
+void
+rounds_forget(struct rounds *r)
+{
+	plan_clear(&r->next);
+	r->has_next = false;
+}
+
+/* --- the file for node_exporter --- */
+
+/* All of it, or nothing: under another name first. No sync: after a crash of the machine the next run writes it anew. */
+static bool
+file_write(const char *path, const struct text *t)
+{
+	char    part[4096];
+	ssize_t n;
+	int     fd;
+	bool    ok;
+
+	if ((size_t)snprintf(part, sizeof part, "%s.part", path) >= sizeof part) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	unlink(part); /* of a parent that died in the middle; never written through, should it be somebody's link */
+	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return false;
+	n = write(fd, t->p, t->n);
+	ok = n == (ssize_t)t->n && fchmod(fd, 0644) == 0;
+	if (n >= 0 && n != (ssize_t)t->n)
+		errno = ENOSPC;
+	ok = close(fd) == 0 && ok;
+	if (ok && rename(part, path) == 0)
+		return true;
+	n = errno;
+	unlink(part);
+	errno = (int)n;
+	return false;
+}
+
+static void
+textfile_write(struct rounds *r)
+{
+	struct doctor_report *report = r->now.textfile ? malloc(sizeof *report) : NULL;
+	struct text           t = {0};
+
+	if (!report)
+		return;
+	if (doctor_board_read(r->board, report)) {
+		doctor_exposition(&t, report);
+		if (t.failed)
+			errno = ENOMEM;
+		if (t.failed || !file_write(r->now.textfile, &t))
+			log_write_limited(&r->file_limit, LOG_LEVEL_WARN, "textfile %s cannot be written: %s", r->now.textfile, strerror(errno));
+	}
+	text_clear(&t);
+	free(report);
+}
+
+/* --- the process --- */
+
+static bool
+is_wanted(const struct rounds *r)
+{
+	return r->now.fd >= 0;
+}
+
+/* Plan, the credentials of the parent on the way, and the snapshot, with which it uses them. */
+static bool
+send_in_use(struct rounds *r)
+{
+	const struct crew    *c = r->crew;
+	const struct secrets *s = c->ports ? c->ports->secrets : NULL;
+	bool                  ok = member_say(&r->m, MSG_FILE, 0, NULL, 0, &r->now.fd, 1);
+
+	if (ok && s && r->now.parent < s->n && s->fd[r->now.parent] >= 0)
+		ok = member_say(&r->m, MSG_CREDENTIALS, r->now.parent, NULL, 0, &s->fd[r->now.parent], 1);
+	return ok && member_say(&r->m, MSG_SNAPSHOT, c->generation, NULL, 0, &c->snapshot, 1);
+}
+
+void
+rounds_kill(struct rounds *r)
+{
+	timer_clear(&r->m.again);
+	if (r->m.pid)
+		kill(r->m.pid, SIGKILL);
+}
+
+static void
+start(struct rounds *r)
+{
+	struct crew *c = r->crew;
+	struct start with = c->start;
+
+	if (c->leaving || r->m.pid || !is_wanted(r))
+		return;
+	with.alone = true;
+	r->asked_us = 0;
+	if (member_spawn(&r->m, c->loop, c->exe) && member_say(&r->m, MSG_START, 0, &with, sizeof with, &r->board_fd, 1) && send_in_use(r)) {
+		timer_set(c->loop, &r->follow, FOLLOW_MS);
+		return;
+	}
+	log_write_limited(&r->m.start_limit, LOG_LEVEL_ERROR, "cannot start %s: %s", r->m.name, strerror(errno));
+	if (r->m.pid) {
+		rounds_kill(r);
+	} else {
+		r->m.deaths++;
+		timer_set(c->loop, &r->m.again, member_pause_ms(&r->m));
+	}
+}
+
+static void
+on_again(void *arg)
+{
+	start(arg);
+}
+
+static void
+on_follow(void *arg)
+{
+	struct rounds *r = arg;
+
+	if (!r->m.pid)
+		return;
+	log_write_limited(&r->m.behind_limit, LOG_LEVEL_WARN, "%s (pid %d) does not follow; it is ended", r->m.name, (int)r->m.pid);
+	rounds_kill(r);
+}
+
+static void
+heard(struct member *m, const struct message *msg)
+{
+	struct rounds *r = m->crew->rounds;
+
+	switch ((enum message_type)msg->type) {
+	case MSG_ALIVE:
+		r->asked_us = 0;
+		break;
+	case MSG_REFUSED:
+		rounds_kill(r);
+		break;
+	case MSG_APPLIED:
+		member_applied(m, msg->number);
+		if (msg->number != m->crew->generation)
+			break;
+		timer_clear(&r->follow);
+		member_serves(m);
+		break;
+	case MSG_DONE:
+		textfile_write(r);
+		break;
+	default:
+		break;
+	}
+}
+
+/* As admin.c asks. */
+static void
+on_beat(void *arg)
+{
+	struct rounds *r = arg;
+	uint64_t       now_us = clock_mono_us();
+
+	if (r->asked_us && now_us - r->beat_us > 2 * BEAT_MS * 1000u)
+		r->asked_us = now_us;
+	if (r->m.state == MEMBER_SERVING && r->m.channel >= 0) {
+		if (!r->asked_us) {
+			r->asked_us = now_us;
+			if (!member_say(&r->m, MSG_ALIVE, 0, NULL, 0, NULL, 0))
+				rounds_kill(r);
+		} else if (now_us - r->asked_us >= SILENT_US) {
+			log_write_limited(&r->m.silent_limit, LOG_LEVEL_WARN, "%s (pid %d) has not answered for %u s; it is ended", r->m.name, (int)r->m.pid, (unsigned)(SILENT_US / 1000000));
+			r->asked_us = now_us; /* a process that is frozen takes a moment to go */
+			rounds_kill(r);
+		}
+	}
+	r->beat_us = now_us;
+	timer_set(r->crew->loop, &r->beat, BEAT_MS);
+}
+
+void
+rounds_go(struct rounds *r)
+{
+	timer_clear(&r->m.again);
+	if (!r->m.pid) {
+		start(r);
+	} else if (!is_wanted(r)) {
+		rounds_kill(r);
+	} else if (r->m.channel >= 0) {
+		timer_set(r->crew->loop, &r->follow, FOLLOW_MS);
+		if (!send_in_use(r))
+			rounds_kill(r);
+	}
+}
+
+void
+rounds_reap(struct rounds *r, pid_t pid, int status)
+{
+	char how[80];
+
+	if (r->m.pid != pid)
+		return;
+	timer_clear(&r->follow);
+	census_ended(&r->m);
+	atomic_store(&r->board->running, 0);
+	if (!r->crew->leaving && is_wanted(r)) {
+		member_died(&r->m);
+		member_tell(&r->m, died_limit, LOG_LEVEL_WARN, "%s (pid %d) %s; another one starts in %llu ms", r->m.name, (int)pid, member_end_text(status, how, sizeof how),
+		    (unsigned long long)member_pause_ms(&r->m));
+		timer_set(r->crew->loop, &r->m.again, member_pause_ms(&r->m));
+	}
+	r->m.pid = 0;
+	member_close(&r->m);
+	if (!is_wanted(r))
+		doctor_board_forget(r->board);
+}
+
+bool
+rounds_init(struct rounds *r, struct crew *c)
+{
+	char path[64];
+
+	r->crew = c;
+	c->rounds = r;
+	r->m = (struct member){.crew = c, .role = "doctor", .name = "the doctor", .channel = -1, .heard = heard};
+	timer_init(&r->m.again, on_again, r);
+	timer_init(&r->follow, on_follow, r);
+	timer_init(&r->beat, on_beat, r);
+	r->board_fd = doctor_board_create();
+	r->board = r->board_fd >= 0 ? doctor_board_open(r->board_fd, true) : NULL;
+	if (!r->board)
+		return false;
+	/* through a descriptor that was opened to be read nobody can map it to be written */
+	snprintf(path, sizeof path, "/proc/self/fd/%d", r->board_fd);
+	r->board_read_fd = open(path, O_RDONLY | O_CLOEXEC);
+	r->beat_us = clock_mono_us();
+	timer_set(c->loop, &r->beat, BEAT_MS);
+	census_enlist(c->shared, &r->m);
+	return true;
+}
+
+void
+rounds_clear(struct rounds *r)
+{
+	plan_clear(&r->now);
+	plan_clear(&r->next);
+	if (r->crew) {
+		rounds_kill(r);
+		member_close(&r->m);
+		timer_clear(&r->follow);
+		timer_clear(&r->beat);
+	}
+	doctor_board_close(r->board);
+	if (r->board_fd >= 0)
+		close(r->board_fd);
+	if (r->board_read_fd >= 0)
+		close(r->board_read_fd);
+}
