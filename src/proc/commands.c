@@ -419,6 +419,7 @@ commands_prepare(struct commands *m, const struct conf *c, struct report *r, int
 
 	commands_forget(m);
 	m->next_outline = outline_new(c);
+	m->next_file = c->n_files ? realpath(c->files[0].path, NULL) : NULL;
 	m->has_next = true;
 	m->next_place = m->place;
 	if (is_same_place(m->place, g))
@@ -446,6 +447,8 @@ commands_forget(struct commands *m)
 	m->next_place = NULL;
 	outline_free(m->next_outline);
 	m->next_outline = NULL;
+	free(m->next_file);
+	m->next_file = NULL;
 	m->has_next = false;
 }
 
@@ -468,6 +471,9 @@ commands_use(struct commands *m)
 	outline_free(m->outline);
 	m->outline = m->next_outline;
 	m->next_outline = NULL;
+	free(m->file);
+	m->file = m->next_file;
+	m->next_file = NULL;
 }
 
 void
@@ -509,5 +515,6 @@ commands_clear(struct commands *m)
 	control_free(m->control);
 	control_place_free(m->place, !m->borrowed);
 	outline_free(m->outline);
+	free(m->file);
 	free(m->problems);
 }

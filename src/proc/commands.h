@@ -45,6 +45,7 @@ struct commands {
 	struct control       *control;
 	struct control_place *place, *next_place; /* owned; null: none. next: of the configuration to come, when it is another one */
 	struct outline       *outline, *next_outline; /* owned */
+	char                 *file, *next_file; /* owned: where the configuration was read from; null: not known */
 	bool                  has_next;
 	struct sightings      sightings;
 	const struct shared  *shared; /* borrowed; null: not known yet */

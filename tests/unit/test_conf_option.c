@@ -122,6 +122,7 @@ test_the_examples_of_the_manual_are_accepted(void **state)
 			    section_row(places[p].kind)->named ? " x" : "", (int)len, line,
 			    strncmp(line, "tls-cert", 8) == 0 ? "tls-key = b\n" : strncmp(line, "tls-key", 7) == 0 ? "tls-cert = a\n" : "",
 			    places[p].kind == SECTION_LISTENER && strncmp(line, "address", 7) != 0 ? "address = 127.0.0.1:9\n" :
+			    places[p].kind == SECTION_DOCTOR && strncmp(line, "lists", 5) == 0 ? "[list microsoft-clients]\nhost = a\n[list microsoft-intune]\nhost = b\n" :
 			    places[p].kind == SECTION_LIST ? "host = www.example.com, a.example.com\n" :
 			    places[p].kind == SECTION_PARENT ? strncmp(line, "address", 7) == 0 ? "" : strncmp(line, "auth", 4) == 0 ?
 			        "address = a:1\ncredentials = c\n" : "address = a:1\n" :
