@@ -226,7 +226,7 @@ test_a_list_file_says_where_it_is_from(void **state)
 		{SPAN("\xef\xbb\xbf;Source:a b \r\n\n \t#\tFETCHED: 2020-02-03T01:00:00Z\n"), "a b", "", "2020-02-03T01:00:00Z", 1580691600},
 		{SPAN("# source: one\n# source: two\n# source two\n# sources: x\n# version:\n"), "one", "", "", 0},
 		{SPAN("a\n# source: too late\n"), "", "", "", 0},
-		{SPAN("# fetched: 2020-02-30\n# version: \x1b[1m"), "", "\x1b[1m", "2020-02-30", 0},
+		{SPAN("# fetched: 2020-02-30\n# version: \x1b[1m"), "", "[1m", "2020-02-30", 0},
 		{SPAN("# fetched: yesterday\n"), "", "", "yesterday", 0},
 		{SPAN("# fetched: 2020-13-01\n"), "", "", "2020-13-01", 0},
 		{SPAN("#\n##\n# :\n#:x\n# a: source: b\n"), "", "", "", 0},
