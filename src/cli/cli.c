@@ -58,20 +58,30 @@ utf8_length(struct span s)
 	return n;
 }
 
+/* Characters that a terminal takes for orders, or that turn the order of what it shows: C0 and C1 (U+0080-9F), embeddings, overrides and isolates
+ * (U+200E, 200F, 202A-202E, 2066-2069). `n` bytes of valid UTF-8. */
+static bool
+is_order(const unsigned char *b, size_t n)
+{
+	if (n == 1)
+		return b[0] < 0x20 || b[0] == 0x7f;
+	if (n == 2)
+		return b[0] == 0xc2 && b[1] < 0xa0;
+	return n == 3 && b[0] == 0xe2 &&
+	    ((b[1] == 0x80 && (b[2] == 0x8e || b[2] == 0x8f || (b[2] >= 0xaa && b[2] <= 0xae))) || (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9));
+}
+
 void
 cli_print(FILE *to, struct span s)
 {
 	while (s.n > 0) {
-		unsigned char c = (unsigned char)s.p[0];
-		size_t        n = utf8_length(s);
-		/* U+0080 to U+009F are controls too: terminals obey them */
-		if (c < 0x20 || c == 0x7f || n == 0 || (c == 0xc2 && (unsigned char)s.p[1] < 0xa0)) {
-			fprintf(to, "\\x%02x", c);
-			n = 1;
-		} else {
+		size_t n = utf8_length(s), bytes = n ? n : 1;
+		if (n && !is_order((const unsigned char *)s.p, n))
 			fwrite(s.p, 1, n, to);
-		}
-		s = span_of(s.p + n, s.n - n);
+		else
+			for (size_t i = 0; i < bytes; i++)
+				fprintf(to, "\\x%02x", (unsigned char)s.p[i]);
+		s = span_of(s.p + bytes, s.n - bytes);
 	}
 }
 
