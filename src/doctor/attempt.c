@@ -77,7 +77,7 @@ connected_to_proxy_failed(struct attempt *a, const char *what)
 	finish(a, DOCTOR_PROXY_DOWN, "%s %s: %s", a->proxy->name ? a->proxy->name : doctor_way_word(a->row.way), a->proxy->host ? a->proxy->host : "", what);
 }
 
-static void dial_go(struct attempt *a);
+static void names_settled(struct attempt *a);
 
 static void
 on_timeout(void *arg)
@@ -86,12 +86,9 @@ on_timeout(void *arg)
 
 	switch (a->row.step) {
 	case DOCTOR_STEP_DNS:
-		if (a->looked_up && a->n_addrs)
-			dial_go(a); /* only where the CNAMEs lead to was still open */
-		else if (a->proxy)
-			connected_to_proxy_failed(a, "the DNS does not answer");
-		else
-			finish(a, a->looked_up ? DOCTOR_NO_SUCH_NAME : DOCTOR_DNS_FAILED, "%s", a->looked_up ? "the name does not exist" : "no answer from the DNS in time");
+		if (!a->looked_up) /* else only where the CNAMEs lead to was still open */
+			a->dns_fault = FAULT_DNS_TIMEOUT;
+		names_settled(a);
 		break;
 	case DOCTOR_STEP_TCP:
 		finish(a, a->proxy ? DOCTOR_PROXY_DOWN : DOCTOR_TIMEOUT, "nothing comes back from the address");
@@ -144,6 +141,8 @@ addresses_take(struct attempt *a, const struct addr *v, unsigned n)
 			a->addr[a->n_addrs++] = v[i];
 	}
 }
+
+static void dial_go(struct attempt *a);
 
 static void
 names_settled(struct attempt *a)
@@ -608,6 +607,20 @@ go_on(struct attempt *a)
 
 /* --- the beginning --- */
 
+/* A name, or an address without the brackets that URLs have. */
+static bool
+target_read(struct attempt *a)
+{
+	struct addr address;
+
+	if (addr_parse(span_str(a->target->host), &address)) {
+		a->host = (struct host){.kind = HOST_ADDR, .addr = address};
+		a->host.n = (uint8_t)addr_print(&address, a->host.text);
+		return true;
+	}
+	return host_parse(span_str(a->target->host), &a->host);
+}
+
 void
 attempt_start(struct attempt *a, const struct run *run, const struct doctor_target *target, enum doctor_way way, const struct doctor_proxy *proxy)
 {
@@ -621,7 +634,7 @@ attempt_start(struct attempt *a, const struct run *run, const struct doctor_targ
 	cord_init(&a->cord);
 	timer_init(&a->timer, on_timeout, a);
 	step_begin(a, DOCTOR_STEP_DNS);
-	if (!host_parse(span_str(target->host), &a->host) && !addr_parse(span_str(target->host), &a->host.addr)) {
+	if (!target_read(a)) {
 		finish(a, DOCTOR_NO_SUCH_NAME, "this is no host");
 	} else if (!name) {
 		addresses_take(a, &proxy->at.addr, 1);

@@ -3,13 +3,13 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import socket
 import ssl
 import struct
 import subprocess
-import tempfile
 import threading
 from pathlib import Path
 
@@ -389,6 +389,18 @@ def test_monitoring_plugins_and_prometheus(doctor):
     assert "postern_doctor_failing 2\n" in done.stdout and done.returncode == 1
     for line in done.stdout.splitlines():
         assert re.fullmatch(r'# (HELP|TYPE) postern_doctor_\w+ .*|postern_doctor_\w+(\{(\w+="[^"]*",?)+\})? [0-9.]+', line), line
+
+
+def test_only_a_terminal_sees_how_far_it_is(doctor, lab):
+    doctor("denied")
+    front, back = os.openpty()
+    try:
+        done = subprocess.run([str(g.PROGRAM), "doctor", "-c", str(lab.folder / "doctor.ini"), "denied"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=back, timeout=60)
+        assert os.read(front, 4096).startswith(b"\r0 of 2 endpoints ...") and b"\x1b" not in done.stdout
+    finally:
+        os.close(front)
+        os.close(back)
+    assert doctor("denied").stderr == ""
 
 
 def test_options_say_what_is_tested(doctor):
