@@ -384,7 +384,7 @@ def test_monitoring_plugins_and_prometheus(doctor):
     assert done.returncode == 1 and done.stdout.startswith("POSTERN WARNING - 0 of 6 endpoints fail | ") and "untested=1" in done.stdout
     assert doctor("--nagios", "nosuch").returncode == 3
     done = doctor("--prometheus", "denied")
-    assert 'postern_doctor_up{host="denied.example.net",port="443",scheme="https",list="denied",way="direct"} 1\n' in done.stdout
+    assert 'postern_doctor_endpoint_up{host="denied.example.net",port="443",scheme="https",list="denied",way="direct"} 1\n' in done.stdout
     assert 'postern_doctor_fault{host="denied.example.net",port="443",scheme="https",list="denied",way="gateway",fault="proxy-refused"} 1\n' in done.stdout
     assert "postern_doctor_failing 2\n" in done.stdout and done.returncode == 1
     for line in done.stdout.splitlines():
