@@ -133,6 +133,7 @@ enum fault_tag {
 	X(CLIENT_ABORTED, "client-aborted", 0, "", TAG_ABORTED, "") \
 	X(IDLE_TIMEOUT, "idle-timeout", 0, "", TAG_TIMEDOUT, "") \
 	X(DRAINED, "drained", 503, "http_request_denied", TAG_ABORTED, "This gateway is being shut down.") \
+	X(KILLED, "killed", 503, "http_request_denied", TAG_ABORTED, "This request was ended by whoever runs this gateway.") \
 	/* ourselves */ \
 	X(NO_MEMORY, "no-memory", 503, "proxy_internal_error", TAG_NONE, "The gateway is out of memory.") \
 	X(NO_SOCKET, "no-socket", 503, "connection_limit_reached", TAG_NONE, "The gateway is out of sockets.") \

@@ -58,11 +58,9 @@ reach(const char *path)
 }
 
 static int
-unreachable(const char *path, const char *why)
+unreachable(const char *path, const char *why, char *said, size_t n)
 {
-	fputs("postern: the gateway at ", stderr);
-	cli_print(stderr, span_str(path));
-	fprintf(stderr, " cannot be reached: %s\n", why);
+	snprintf(said, n, "the gateway at %s cannot be reached: %s", path, why);
 	return CLI_NO_GATEWAY;
 }
 
@@ -77,7 +75,7 @@ why_not(int e)
 }
 
 int
-ask_gateway(const char *path, const char *request, void (*line)(void *arg, char kind, struct span text), void *arg)
+ask_gateway_quietly(const char *path, const char *request, void (*line)(void *arg, char kind, struct span text), void *arg, char *said, size_t said_n)
 {
 	char  *text = NULL;
 	size_t room = 0;
@@ -85,7 +83,7 @@ ask_gateway(const char *path, const char *request, void (*line)(void *arg, char 
 	FILE  *f = fd < 0 ? NULL : fdopen(fd, "r");
 
 	if (!f) {
-		code = unreachable(path, why_not(errno));
+		code = unreachable(path, why_not(errno), said, said_n);
 		if (fd >= 0)
 			close(fd);
 		return code;
@@ -103,5 +101,19 @@ ask_gateway(const char *path, const char *request, void (*line)(void *arg, char 
 	}
 	free(text);
 	fclose(f);
-	return code < 0 || code > CLI_NO_GATEWAY ? unreachable(path, "it broke off its answer") : code;
+	return code < 0 || code > CLI_NO_GATEWAY ? unreachable(path, "it broke off its answer", said, said_n) : code;
+}
+
+int
+ask_gateway(const char *path, const char *request, void (*line)(void *arg, char kind, struct span text), void *arg)
+{
+	char said[4400];
+	int  code = ask_gateway_quietly(path, request, line, arg, said, sizeof said);
+
+	if (code == CLI_NO_GATEWAY) {
+		fputs("postern: ", stderr);
+		cli_print(stderr, span_str(said));
+		putc('\n', stderr);
+	}
+	return code;
 }

@@ -15,5 +15,7 @@ bool ask_path(const char *control, const char *conf, char *path, size_t n);
 /* Sends `request` (a line, without its newline) and calls `line` for each line of the answer, kind '.' or 'e', as it comes. The exit code that the gateway gives;
  * CLI_NO_GATEWAY, said on stderr, when it cannot be reached or breaks off. */
 int ask_gateway(const char *path, const char *request, void (*line)(void *arg, char kind, struct span text), void *arg);
+/* The same, but CLI_NO_GATEWAY is said in `said`. */
+int ask_gateway_quietly(const char *path, const char *request, void (*line)(void *arg, char kind, struct span text), void *arg, char *said, size_t said_n);
 
 #endif

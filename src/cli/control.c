@@ -20,6 +20,7 @@ struct call {
 
 static const char usage[] =
     "usage: postern reload|drain|upgrade|rotate|status|sessions|rules|lists [-c FILE | --control PATH] [--json]\n"
+    "       postern kill [-c FILE | --control PATH] [--json] ID\n"
     "Asks the running gateway over its control socket, or tells it what to do and waits until that is done.\n"
     "  -c, --config FILE    the configuration that names the socket (" CLI_DEFAULT_CONF ")\n"
     "      --control PATH   the socket itself\n"
@@ -111,6 +112,7 @@ read_options(struct call *c, int argc, char **argv)
 		{0},
 	};
 	bool drains = strcmp(c->request, "drain") == 0, lists = strcmp(c->request, "sessions") == 0, rules = strcmp(c->request, "rules") == 0;
+	bool kills = strcmp(c->request, "kill") == 0;
 	int  code;
 
 	for (int o; (o = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1;) {
@@ -162,8 +164,10 @@ read_options(struct call *c, int argc, char **argv)
 		fputs(usage, stderr);
 		return CLI_USAGE;
 	}
-	if (optind == argc)
+	if (optind == argc && !kills)
 		return -1;
+	if (kills && optind + 1 == argc)
+		return add(c, "", argv[optind]) ? -1 : bad_value("kill", argv[optind], "the ID of a session, as postern sessions shows it");
 	fputs(usage, stderr);
 	return CLI_USAGE;
 }

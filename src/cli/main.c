@@ -28,12 +28,13 @@ static const struct {
 	{"drain", cli_control, "have the gateway take no more, let what is under way end, and stop", "postern drain"},
 	{"upgrade", cli_control, "have the program that is installed now take over, without losing a connection", "postern upgrade"},
 	{"rotate", cli_control, "have the gateway open its access logs anew", "postern rotate"},
+	{"kill", cli_control, "end one of the sessions that are under way", "postern kill"},
 	{"status", cli_control, "how the gateway is, and what it has done", "postern status"},
 	{"sessions", cli_control, "the tunnels and requests that are under way", "postern sessions"},
 	{"rules", cli_control, "how often each rule decided, and when last", "postern rules"},
 	{"lists", cli_control, "the lists in use", "postern lists"},
 	{"suggest", cli_suggest, "what pinned clients and machines that cannot log on would need, as lines to add", "postern suggest"},
-	{"top", cli_top, "status and sessions, live", "postern top"},
+	{"top", cli_top, "sessions and rules, live, with filters; ends a session by a key", "postern top"},
 };
 
 static void

@@ -20,6 +20,8 @@ postern_SOURCES += \
 	src/cli/explain_log.c \
 	src/cli/explain_print.c \
 	src/cli/import.c src/cli/import.h \
+	src/cli/import_m365.c src/cli/import_m365.h \
+	src/cli/import_m365_diff.c \
 	src/cli/import_squid.c \
 	src/cli/explain_question.c \
 	src/cli/passwd.c \
@@ -36,4 +38,6 @@ postern_SOURCES += \
 	src/cli/suggest_logs.c \
 	src/cli/suggest_print.c \
 	src/cli/suggest_remedy.c \
-	src/cli/top.c
+	src/cli/top.c src/cli/top.h \
+	src/cli/top_data.c \
+	src/cli/top_screen.c

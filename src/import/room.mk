@@ -16,3 +16,5 @@ libpostern_a_SOURCES += \
 	src/import/squid_value.c \
 	src/import/squid_way.c \
 	src/import/squid_write.c
+	src/import/m365.c src/import/m365.h src/import/m365_inside.h \
+	src/import/m365_items.c

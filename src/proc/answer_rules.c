@@ -278,11 +278,11 @@ inventory_end(struct control_client *c)
 
 	if (c->json)
 		control_say(c, '.', "]");
+	else if (!v->n)
+		control_say(c, '.', "there are no entries that fit");
 	else if (v->wanted.dead)
 		control_say(c, '.', "%zu of %zu entries never decided anything since the gateway started, %s ago, or since they came with a reload", v->told, v->n,
 		    ago(l->started_real_us / 1000, age, sizeof age));
-	else if (!v->n)
-		control_say(c, '.', "there are no entries that fit");
 	if (!c->json && lost)
 		control_say(c, '.', "%" PRIu64 " hits are not among these: there was no room to tell them apart", lost);
 	inventory_gone(c);
@@ -337,7 +337,7 @@ answer_entries(struct commands *m, struct control_client *c, const struct wanted
 	} else {
 		free(v);
 	}
-	control_say(c, 'e', "out of memory");
+	control_say(c, 'e', snap ? "out of memory" : "entries are not counted now: there was no memory for it; a reload tries again");
 	control_end(c, 1);
 }
 

@@ -70,6 +70,12 @@ ask_sessions(struct commands *m, struct control_client *c)
 	sightings_ask(&m->sightings, c);
 }
 
+static void
+ask_kill(struct commands *m, struct control_client *c)
+{
+	ends_ask(&m->ends, c);
+}
+
 static const struct {
 	const char *word;
 	bool        commands; /* does something */
@@ -79,6 +85,7 @@ static const struct {
 	{"drain", true, ask_drain},
 	{"upgrade", true, ask_upgrade},
 	{"rotate", true, ask_rotate},
+	{"kill", true, ask_kill},
 	{"status", false, answer_status},
 	{"rules", false, answer_rules},
 	{"lists", false, answer_lists},
@@ -112,7 +119,7 @@ on_request(void *arg, struct control_client *c)
 			control_end(c, 1);
 			return;
 		}
-		if (requests[i].commands && m->draining && requests[i].answer != ask_drain) {
+		if (requests[i].commands && m->draining && requests[i].answer != ask_drain && requests[i].answer != ask_kill) {
 			control_say(c, 'e', "the gateway was told to stop");
 			control_end(c, 1);
 			return;
@@ -123,7 +130,7 @@ on_request(void *arg, struct control_client *c)
 		return;
 	}
 	log_write_limited(&unknown, LOG_LEVEL_WARN, "control: uid %u (pid %d) asks for something unknown", (unsigned)c->uid, (int)c->pid);
-	control_say(c, 'e', "there is no such request; want reload, drain, upgrade, rotate, status, sessions, rules, lists, suggest or doctor");
+	control_say(c, 'e', "there is no such request; want reload, drain, upgrade, rotate, kill, status, sessions, rules, lists, suggest or doctor");
 	control_end(c, 2);
 }
 
@@ -342,6 +349,7 @@ answer_begin(struct commands *m)
 	}
 	control_on_gone(m->control, on_gone);
 	sightings_init(&m->sightings, m->crew, m->control);
+	ends_init(&m->ends, m->crew, m->control);
 	control_listen(m->control, m->place);
 }
 
@@ -512,6 +520,7 @@ commands_clear(struct commands *m)
 	commands_forget(m);
 	if (m->sightings.crew)
 		sightings_clear(&m->sightings);
+	ends_clear(&m->ends);
 	control_free(m->control);
 	control_place_free(m->place, !m->borrowed);
 	outline_free(m->outline);

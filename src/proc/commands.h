@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * commands: what the words at the control socket mean: reload, drain, upgrade and rotate, whose askers hear how it went, and the questions status, rules,
+ * commands: what the words at the control socket mean: reload, drain, upgrade, rotate and kill (proc/ends), whose askers hear how it went, and the questions status, rules,
  * lists and sessions (proc/answers, proc/answer_rules, proc/sightings).
  * Does nothing itself: the parent does, and tells here what became of it. Keeps the outline of the configuration in use, so that a reload can say what it changed.
  */
@@ -13,10 +13,11 @@
 #include "ipc/shared.h"
 #include "proc/control.h"
 #include "proc/crew.h"
+#include "proc/ends.h"
 #include "proc/sightings.h"
 
 /* What a client waits for. */
-enum command_wait { WAIT_NOTHING, WAIT_RELOAD_TO_COME, WAIT_RELOAD, WAIT_DRAIN, WAIT_UPGRADE, WAIT_ROTATE, WAIT_SESSIONS_TO_COME, WAIT_SESSIONS };
+enum command_wait { WAIT_NOTHING, WAIT_RELOAD_TO_COME, WAIT_RELOAD, WAIT_DRAIN, WAIT_UPGRADE, WAIT_ROTATE, WAIT_SESSIONS_TO_COME, WAIT_SESSIONS, WAIT_KILL };
 
 /* How the gateway is, as its parent knows. */
 struct command_view {
@@ -48,6 +49,7 @@ struct commands {
 	char                 *file, *next_file; /* owned: where the configuration was read from; null: not known */
 	bool                  has_next;
 	struct sightings      sightings;
+	struct ends           ends;
 	const struct shared  *shared; /* borrowed; null: not known yet */
 	char                 *problems; /* owned: what was wrong with the configuration of the reload under way */
 	const struct command_doings *doings;

@@ -275,6 +275,10 @@ heard(struct member *m, const struct message *msg)
 		if (m->crew->on_reopened && msg->n <= CHANNEL_DATA_MAX)
 			m->crew->on_reopened(m->crew->arg, msg->number, span_of(msg->data, msg->n));
 		return;
+	case MSG_END:
+		if (m->crew->on_killed && msg->n <= CHANNEL_DATA_MAX)
+			m->crew->on_killed(m->crew->arg, m->index, span_of(msg->data, msg->n));
+		return;
 	case MSG_SESSIONS:
 		if (m->crew->on_listed)
 			m->crew->on_listed(m->crew->arg, m->index, msg->number);

@@ -48,6 +48,7 @@ struct crew {
 	void        (*on_change)(void *arg);
 	void        (*on_reopened)(void *arg, uint64_t failed, struct span first); /* the logger has opened its files anew, all but so many; null: nobody asks */
 	void        (*on_listed)(void *arg, uint32_t worker, uint64_t number); /* a worker has listed its sessions; null: nobody asks */
+	void        (*on_killed)(void *arg, uint32_t worker, struct span data); /* a worker's answer to MSG_END; null: nobody asks */
 	void        (*on_ended)(void *arg, pid_t pid, int status); /* any child of this process, also one that the crew did not start; null: nobody wants to know */
 	void         *arg;
 };

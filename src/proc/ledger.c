@@ -94,10 +94,10 @@ sums_thin(struct sums *s)
 static bool
 sums_make_room(struct sums *s)
 {
-	if (s->n + s->n / 2 + 2 < s->room)
-		return true;
 	if (s->n >= SUMS_MOST)
 		return sums_thin(s);
+	if (s->n + s->n / 2 + 2 < s->room)
+		return true;
 	return sums_move(s, s->room ? s->room * 2 : ROOM_FIRST, 0);
 }
 

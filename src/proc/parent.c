@@ -507,6 +507,15 @@ on_listed(void *arg, uint32_t worker, uint64_t number)
 }
 
 static void
+on_killed(void *arg, uint32_t worker, struct span data)
+{
+	struct parent *p = arg;
+
+	if (p->commands.control)
+		ends_heard(&p->commands.ends, worker, data);
+}
+
+static void
 on_ended(void *arg, pid_t pid, int status)
 {
 	struct parent *p = arg;
@@ -586,6 +595,7 @@ parent_begin(struct parent *p)
 			p->crew.on_change = on_change;
 			p->crew.on_reopened = on_reopened;
 			p->crew.on_listed = on_listed;
+			p->crew.on_killed = on_killed;
 			p->crew.on_ended = on_ended;
 			p->crew.arg = p;
 			commands_use(&p->commands);

@@ -16,6 +16,7 @@ libpostern_a_SOURCES += \
 	src/proc/control_place.c \
 	src/proc/crew.c src/proc/crew.h \
 	src/proc/bureaus.c src/proc/bureaus.h \
+	src/proc/ends.c src/proc/ends.h \
 	src/proc/doctor_main.c \
 	src/proc/hand_over.c \
 	src/proc/heir.c \

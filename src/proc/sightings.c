@@ -33,10 +33,12 @@ struct reading {
 	off_t           at;
 	size_t          rows; /* told */
 	const char     *client, *host, *rule; /* filters, in the client's words; null: none */
+	bool            like; /* what holds the filters' texts fits */
+	bool            oldest; /* `top` are those that are there for longest */
 	unsigned        top;  /* only so many, those that moved most; 0: all */
 	unsigned        n_best;
 	struct best {
-		uint64_t bytes;
+		uint64_t weight;
 		unsigned file;
 		off_t    at;
 	} best[TOP_MOST];
@@ -88,11 +90,11 @@ row_wanted(const struct reading *r, const struct row *row)
 
 	if (r->host && !strcasestr(row->text[LIST_HOST], r->host))
 		return false;
-	if (r->rule && strcmp(row->text[LIST_RULE], r->rule) != 0)
+	if (r->rule && (r->like ? !strcasestr(row->text[LIST_RULE], r->rule) : strcmp(row->text[LIST_RULE], r->rule) != 0))
 		return false;
 	if (r->client) {
 		addr_print(&row->head.client.addr, client);
-		if (strcmp(client, r->client) != 0)
+		if (r->like ? !strcasestr(client, r->client) : strcmp(client, r->client) != 0)
 			return false;
 	}
 	return true;
@@ -205,14 +207,14 @@ each_told(struct control_client *c, struct reading *r, const struct row *row, of
 static void
 each_weighed(struct control_client *c, struct reading *r, const struct row *row, off_t at)
 {
-	struct best one = {row->head.bytes_in + row->head.bytes_out, r->file, at};
+	struct best one = {r->oldest ? age_ms(row) : row->head.bytes_in + row->head.bytes_out, r->file, at};
 	unsigned    i;
 
 	(void)c;
-	if (r->n_best == r->top && r->best[r->n_best - 1].bytes >= one.bytes)
+	if (r->n_best == r->top && r->best[r->n_best - 1].weight >= one.weight)
 		return;
 	r->n_best += r->n_best < r->top;
-	for (i = r->n_best - 1; i > 0 && r->best[i - 1].bytes < one.bytes; i--)
+	for (i = r->n_best - 1; i > 0 && r->best[i - 1].weight < one.weight; i--)
 		r->best[i] = r->best[i - 1];
 	r->best[i] = one;
 }
@@ -347,6 +349,10 @@ read_filters(struct control_client *c, struct reading *r)
 			r->host = w + 5;
 		else if (strncmp(w, "rule=", 5) == 0)
 			r->rule = w + 5;
+		else if (strcmp(w, "like") == 0)
+			r->like = true;
+		else if (strcmp(w, "by=age") == 0)
+			r->oldest = true;
 		else if (strncmp(w, "top=", 4) == 0 && (r->top = (unsigned)strtoul(w + 4, NULL, 10)) > 0)
 			r->top = r->top > TOP_MOST ? TOP_MOST : r->top;
 		else
@@ -362,7 +368,7 @@ sightings_ask(struct sightings *s, struct control_client *c)
 
 	c->listing = r;
 	if (!r || !read_filters(c, r)) {
-		control_say(c, 'e', r ? "want sessions [client=ADDRESS] [host=TEXT] [rule=NAME] [top=NUMBER]" : "out of memory");
+		control_say(c, 'e', r ? "want sessions [client=ADDRESS] [host=TEXT] [rule=NAME] [like] [top=NUMBER [by=age]]" : "out of memory");
 		sightings_gone(c);
 		control_end(c, r ? 2 : 1);
 		return;

@@ -302,6 +302,19 @@ on_listed(void *arg, uint64_t number, bool whole)
 	child_say(MSG_SESSIONS, number);
 }
 
+/* Somebody who may command wants it gone. */
+static void
+end_session(struct worker *w, const struct message *m)
+{
+	struct message answer = {.type = MSG_END, .number = m->number, .n = m->n + 1};
+
+	if (m->n != sizeof(uint32_t))
+		return;
+	memcpy(answer.data, m->data, m->n);
+	answer.data[m->n] = w->running && gateway_end(&w->gw, m->number);
+	channel_send(CHILD_CHANNEL, &answer);
+}
+
 static void
 on_message(void *arg, struct message *m)
 {
@@ -331,6 +344,9 @@ on_message(void *arg, struct message *m)
 		break;
 	case MSG_PEER:
 		connect_peer(w, m);
+		break;
+	case MSG_END:
+		end_session(w, m);
 		break;
 	case MSG_SESSIONS:
 		if (m->n_fds == 1 && w->running) {

@@ -427,6 +427,37 @@ on_drain_deadline(void *arg)
 		session_finish(s, FAULT_DRAINED);
 }
 
+/* The request that is under way in it, its tunnel, or the CONNECT of an inspected one. */
+static bool
+session_has_id(const struct session *s, uint64_t id)
+{
+	const struct memo   *memo[2] = {s->memo, s->connect};
+	const struct record *rec;
+	struct span          text[RT_COUNT];
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (!memo[i])
+			continue;
+		memo_look(memo[i], &rec, text);
+		if (rec->id == id)
+			return true;
+	}
+	return s->req && s->req->id == id;
+}
+
+bool
+gateway_end(struct gateway *gw, uint64_t id)
+{
+	struct session *s;
+
+	TAILQ_FOREACH (s, &gw->sessions, link)
+		if (session_has_id(s, id)) {
+			session_finish(s, FAULT_KILLED);
+			return true;
+		}
+	return false;
+}
+
 void
 gateway_drain(struct gateway *gw, uint64_t within_ms, bool gentle)
 {

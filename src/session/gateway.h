@@ -117,6 +117,8 @@ gateway_listener(const struct gateway *gw, uint16_t slot)
 	return slot == SLOT_NONE ? LISTENER_NONE : gw->slot[slot].index;
 }
 /* Take no more; idle connections close now (gentle: after their keepalive-timeout, or one more request), the rest within the time given; then on_drained. */
+/* End the session in which this id is under way, with FAULT_KILLED. False: there is none. */
+bool gateway_end(struct gateway *gw, uint64_t id);
 void gateway_drain(struct gateway *gw, uint64_t within_ms, bool gentle);
 /* A session ended. */
 void gateway_forget(struct gateway *gw, struct session *s);

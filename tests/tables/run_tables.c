@@ -36,6 +36,7 @@ struct table {
 	struct report  report;
 	struct flat    flat;
 	struct policy *policy; /* null: the ini was refused */
+	struct policy *entries; /* the same, open for its entries */
 };
 
 struct given {
@@ -321,6 +322,31 @@ compare_trace(struct table *t, const struct given *g)
 		fail(t, "policy_trace says otherwise than policy_decide");
 }
 
+/* What is counted is the entry that the log names; a rule with no entry to name has none. And that entry is among those that are listed. */
+static void
+compare_hit(struct table *t, const struct given *g)
+{
+	struct policy_entry e, one;
+	struct host_walk    walk = {0};
+	struct verdict      v;
+	enum policy_answer  answer = policy_decide(t->policy, &g->facts, &v);
+	char                where[4200], text[ENTRY_TEXT_MAX], line[4200] = "";
+	uint64_t            key;
+	size_t              n = 0;
+	bool                listed = false;
+
+	if ((answer != POLICY_VERDICT && answer != POLICY_NEED_RESPONSE) || v.rule == RULE_NONE)
+		return;
+	key = policy_hit_key(t->policy, &v, g->facts.scheme, g->facts.port);
+	policy_entry_where(t->policy, v.rule, &g->host, g->facts.scheme, g->facts.port, where, sizeof where);
+	if (key != HIT_NONE && policy_hit_entry(t->entries, key, &e))
+		n = policy_line_print(t->entries, e.what.origin, line, sizeof line);
+	while (n && !listed && policy_entry_next(t->entries, &walk, &one))
+		listed = one.id == e.id && one.what.origin == e.what.origin && strcmp(policy_entry_text(&one, text), "") != 0;
+	if (strcmp(line, where) != 0 || (n && !listed))
+		fail(t, "the hit is of %s%s, the log names %s", n ? line : "no entry", n && !listed ? " (which is not listed)" : "", where);
+}
+
 static void
 case_play(struct table *t, char *line)
 {
@@ -349,8 +375,10 @@ case_play(struct table *t, char *line)
 			}
 			if (!head_finish(&g))
 				fail(t, "the head cannot be read");
-			if (!g.host_bad)
+			if (!g.host_bad) {
 				compare_trace(t, &g);
+				compare_hit(t, &g);
+			}
 			continue;
 		}
 		if (!eq) {
@@ -413,6 +441,8 @@ table_open(struct table *t, const char *cases)
 	off = policy_compile(t->conf, &t->flat, &t->report);
 	if (off && t->report.errors == 0)
 		t->policy = policy_open(t->flat.base, t->flat.used, off, true);
+	if (t->policy)
+		t->entries = policy_open_entries(t->flat.base, t->flat.used, off);
 	return true;
 }
 
@@ -420,6 +450,7 @@ static void
 table_close(struct table *t)
 {
 	policy_close(t->policy);
+	policy_close(t->entries);
 	flat_clear(&t->flat);
 	conf_free(t->conf);
 	report_clear(&t->report);
