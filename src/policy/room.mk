@@ -10,7 +10,6 @@ libpostern_a_SOURCES += \
 	src/policy/gather.c \
 	src/policy/graves.c src/policy/graves.h \
 	src/policy/graves_deep.c \
-	src/policy/graves.c \
 	src/policy/guard.c src/policy/guard.h \
 	src/policy/hosts.c \
 	src/policy/lint.c \
