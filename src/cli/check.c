@@ -52,10 +52,7 @@ line_json(const struct conf *c, const struct report_line *l)
 	printf(",\"line\":%u,\"severity\":\"%s\",\"kind\":\"%s\",\"text\":", l->at.line, severity_word(finding_severity(l->kind)), finding_word(l->kind));
 	cli_print_json(stdout, span_of(l->text, what));
 	fputs(",\"remedy\":", stdout);
-	if (l->remedy)
-		cli_print_json(stdout, span_str(l->text + l->remedy));
-	else
-		fputs("null", stdout);
+	cli_print_json(stdout, span_str(l->remedy ? l->text + l->remedy : finding_remedy(l->kind)));
 	putchar('}');
 }
 

@@ -40,18 +40,6 @@ cli_file_readable(const char *path)
 	return false;
 }
 
-void
-cli_print(FILE *to, struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c < 0x20 || c == 0x7f)
-			fprintf(to, "\\x%02x", c);
-		else
-			putc(c, to);
-	}
-}
-
 /* Length of the UTF-8 sequence at the start of `s` (RFC 3629 4); 0 when there is none. */
 static size_t
 utf8_length(struct span s)
@@ -68,6 +56,33 @@ utf8_length(struct span s)
 	if ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xed && b[1] > 0x9f) || (b[0] == 0xf0 && b[1] < 0x90) || (b[0] == 0xf4 && b[1] > 0x8f))
 		return 0;
 	return n;
+}
+
+/* Characters that a terminal takes for orders, or that turn the order of what it shows: C0 and C1 (U+0080-9F), embeddings, overrides and isolates
+ * (U+200E, 200F, 202A-202E, 2066-2069). `n` bytes of valid UTF-8. */
+static bool
+is_order(const unsigned char *b, size_t n)
+{
+	if (n == 1)
+		return b[0] < 0x20 || b[0] == 0x7f;
+	if (n == 2)
+		return b[0] == 0xc2 && b[1] < 0xa0;
+	return n == 3 && b[0] == 0xe2 &&
+	    ((b[1] == 0x80 && (b[2] == 0x8e || b[2] == 0x8f || (b[2] >= 0xaa && b[2] <= 0xae))) || (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9));
+}
+
+void
+cli_print(FILE *to, struct span s)
+{
+	while (s.n > 0) {
+		size_t n = utf8_length(s), bytes = n ? n : 1;
+		if (n && !is_order((const unsigned char *)s.p, n))
+			fwrite(s.p, 1, n, to);
+		else
+			for (size_t i = 0; i < bytes; i++)
+				fprintf(to, "\\x%02x", (unsigned char)s.p[i]);
+		s = span_of(s.p + bytes, s.n - bytes);
+	}
 }
 
 void

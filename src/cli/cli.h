@@ -23,6 +23,7 @@ enum cli_exit {
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);
+int cli_replay(int argc, char **argv);
 int cli_passwd(int argc, char **argv);
 int cli_auth(int argc, char **argv);
 int cli_ca(int argc, char **argv);
@@ -37,7 +38,8 @@ int cli_top(int argc, char **argv);
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Can `path` be read as a file? Says on stderr why not. */
 bool cli_file_readable(const char *path);
-/* Text from a file or a command line, for a terminal: control bytes as \xHH. */
+/* Text from a file or a command line, for a terminal: what it would take for orders, and what is no UTF-8, as \xHH. */
+/* Text from a file or a command line, for a terminal: controls, and what is not UTF-8, as \xHH. */
 void cli_print(FILE *to, struct span s);
 /* A JSON string (RFC 8259 7) with its quotes; what is not UTF-8 becomes U+FFFD. */
 void cli_print_json(FILE *to, struct span s);

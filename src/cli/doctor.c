@@ -21,13 +21,16 @@
 static void
 usage(FILE *to)
 {
-	fputs("usage: postern doctor [-c FILE] [--via HOST:PORT] [--json | --nagios | --prometheus] [LIST...]\n"
+	fputs("usage: postern doctor [-c FILE] [--via HOST:PORT] [--json | --nagios | --prometheus] [--watch TIME] [LIST...]\n"
+	      "       postern doctor --watch [-c FILE | --control PATH] [--json]\n"
 	      "Tests whether the endpoints of the bypass rules, or of the lists named, can be reached: directly, through the parent and through the running gateway.\n"
 	      "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
 	      "      --via HOST:PORT  where the gateway is, when not at its first listener; https://HOST:PORT: over TLS\n"
 	      "      --json           one JSON object\n"
 	      "      --nagios         one line, and the exit code, of a monitoring plugin\n"
 	      "      --prometheus     metrics as Prometheus reads them\n"
+	      "      --watch TIME     again every TIME (15m), until it is ended; --watch alone: what the running gateway found last ([doctor] interval)\n"
+	      "      --control PATH   with --watch alone: the gateway's control socket\n"
 	      "exit code: 0 all is well, 1 an endpoint fails, 2 usage, or a file that is unreadable or wrong, 3 the gateway cannot be reached;\n"
 	      "           with --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n",
 	    to);
@@ -282,14 +285,50 @@ checkup(struct checkup *c, char **list, int n_lists)
 	return code;
 }
 
+/* --- again and again --- */
+
+struct watched {
+	struct checkup *checkup;
+	bool            wanted;
+	uint64_t        every_ms; /* 0: only ask the gateway */
+	const char     *control;
+	char          **list;
+	int             n_lists;
+};
+
+/* The configuration is read anew each time. */
+static int
+watch_once(void *arg)
+{
+	const struct watched *w = arg;
+	struct checkup        c = *w->checkup;
+
+	return checkup(&c, w->list, w->n_lists);
+}
+
+static int
+watch(struct watched *w, int unknown)
+{
+	const struct checkup *c = w->checkup;
+
+	if (c->form == DOCTOR_FORM_NAGIOS || (w->control && (!w->wanted || w->every_ms)) || (!w->every_ms && (w->n_lists || c->via || c->form == DOCTOR_FORM_PROMETHEUS))) {
+		usage(stderr);
+		return unknown;
+	}
+	if (!w->every_ms)
+		return doctor_watch_ask(w->control, c->path, c->form == DOCTOR_FORM_JSON);
+	return cli_file_readable(c->path) ? doctor_watch_run(w->every_ms, c->form == DOCTOR_FORM_TABLE, watch_once, w) : CLI_USAGE;
+}
+
 int
 cli_doctor(int argc, char **argv)
 {
-	enum { OPT_JSON = 256, OPT_NAGIOS, OPT_PROMETHEUS, OPT_VIA };
+	enum { OPT_JSON = 256, OPT_NAGIOS, OPT_PROMETHEUS, OPT_VIA, OPT_WATCH, OPT_CONTROL };
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"via", required_argument, NULL, OPT_VIA}, {"json", no_argument, NULL, OPT_JSON},
-		{"nagios", no_argument, NULL, OPT_NAGIOS}, {"prometheus", no_argument, NULL, OPT_PROMETHEUS}, {"help", no_argument, NULL, 'h'},
+		{"nagios", no_argument, NULL, OPT_NAGIOS}, {"prometheus", no_argument, NULL, OPT_PROMETHEUS}, {"watch", optional_argument, NULL, OPT_WATCH}, {"control", required_argument, NULL, OPT_CONTROL}, {"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'}, {0}};
 	struct checkup c = {.path = CLI_DEFAULT_CONF};
+	struct watched w = {.checkup = &c};
 	int            o, unknown = CLI_USAGE;
 
 	while ((o = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
@@ -310,6 +349,17 @@ cli_doctor(int argc, char **argv)
 		case OPT_PROMETHEUS:
 			c.form = DOCTOR_FORM_PROMETHEUS;
 			break;
+		case OPT_WATCH:
+			w.wanted = true;
+			/* --watch 15m too: a time is no list */
+			if (!optarg && optind < argc && doctor_watch_time(argv[optind], &w.every_ms))
+				optind++;
+			else if (optarg && !doctor_watch_time(optarg, &w.every_ms))
+				return cli_usage_error("--watch: want a time of at least 1s, such as 15m");
+			break;
+		case OPT_CONTROL:
+			w.control = optarg;
+			break;
 		case 'h':
 			usage(stdout);
 			return CLI_FINE;
@@ -321,5 +371,9 @@ cli_doctor(int argc, char **argv)
 			return unknown;
 		}
 	}
+	w.list = argv + optind;
+	w.n_lists = argc - optind;
+	if (w.wanted || w.control)
+		return watch(&w, unknown);
 	return cli_file_readable(c.path) ? checkup(&c, argv + optind, argc - optind) : unknown;
 }

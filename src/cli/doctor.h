@@ -41,4 +41,13 @@ void checkup_print_json(const struct checkup *c);
 /* As monitoring-plugins want it: one line, its exit code. */
 int  checkup_print_nagios(const struct checkup *c);
 
+/* --- doctor_watch.c --- */
+/* What the running gateway's doctor process found last; the exit code. */
+int  doctor_watch_ask(const char *control, const char *conf, bool json);
+/* "15m"; at least a second. */
+bool doctor_watch_time(const char *text, uint64_t *ms);
+/* `once` again and again, until the program is ended; `titles`: each with its time above it. Comes back with the exit code when the first cannot be made, or nobody
+ * reads any more. */
+int  doctor_watch_run(uint64_t every_ms, bool titles, int (*once)(void *arg), void *arg);
+
 #endif

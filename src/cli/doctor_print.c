@@ -128,19 +128,44 @@ table_print(const struct checkup *c)
 
 /* --- what exactly --- */
 
+/* Where one cause strikes many, it is told once; the table has them all. */
+static bool
+is_same(const struct checkup *c, const struct doctor_row *a, const struct doctor_row *b)
+{
+	return a->way == b->way && a->fault == b->fault && strcmp(a->detail, b->detail) == 0 && c->target[a->target].no_probe == c->target[b->target].no_probe;
+}
+
+static bool
+was_said(const struct checkup *c, const struct doctor_row *r)
+{
+	for (const struct doctor_row *o = c->row; o < r; o++)
+		if (is_same(c, o, r))
+			return true;
+	return false;
+}
+
+static size_t
+same_count(const struct checkup *c, const struct doctor_row *r)
+{
+	size_t n = 0;
+
+	for (const struct doctor_row *o = r + 1; o < c->row + c->n * DOCTOR_WAYS; o++)
+		n += is_same(c, o, r);
+	return n;
+}
+
 static void
 row_explain(const struct checkup *c, const struct doctor_row *r)
 {
 	const struct doctor_target *t = &c->target[r->target];
 	char                        address[ADDR_TEXT_MAX];
 
+	size_t                      others = same_count(c, r);
+
 	fputs("  ", stdout);
 	name_print(stdout, t);
-	if (!t->no_probe && strcmp(t->pattern, t->host) != 0) {
-		fputs(" (", stdout);
-		cli_print(stdout, span_str(t->pattern));
-		fputs(")", stdout);
-	}
+	if (others)
+		printf(" and %zu more", others);
 	if (t->no_probe) {
 		fputs(": ", stdout);
 		cli_print(stdout, span_str(r->detail));
@@ -149,11 +174,11 @@ row_explain(const struct checkup *c, const struct doctor_row *r)
 	}
 	printf(", %s: %s: ", doctor_way_word(r->way), doctor_fault_word(r->fault));
 	cli_print(stdout, span_str(r->detail));
-	if (r->has_address && r->way == DOCTOR_DIRECT && r->step > DOCTOR_STEP_TCP) {
+	if (!others && r->has_address && r->way == DOCTOR_DIRECT && r->step > DOCTOR_STEP_TCP) {
 		addr_print(&r->address, address);
 		printf(" [%s]", address);
 	}
-	if (r->cname[0]) {
+	if (!others && r->cname[0]) {
 		fputs(" [CNAME ", stdout);
 		cli_print(stdout, span_str(r->cname));
 		fputs("]", stdout);
@@ -169,7 +194,7 @@ findings_print(const struct checkup *c)
 	for (size_t i = 0; i < c->n * DOCTOR_WAYS; i++) {
 		const struct doctor_row *r = &c->row[i];
 		bool                     unknown = c->target[r->target].no_probe && r->way == DOCTOR_DIRECT;
-		if (!unknown && r->fault != DOCTOR_SLOW && !doctor_is_bad(r->fault))
+		if ((!unknown && r->fault != DOCTOR_SLOW && !doctor_is_bad(r->fault)) || was_said(c, r))
 			continue;
 		fputs(any ? "" : "\nWhat was found:\n", stdout);
 		any = true;

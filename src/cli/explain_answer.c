@@ -149,16 +149,32 @@ judge_way(struct answer *a)
 		refuse(a, fault);
 }
 
+/* The request is sent, and the rules are asked once more when its response is there. False: that is the end of it. */
+static bool
+respond(struct answer *a)
+{
+	if (!((a->q->facts.known | a->q->known_inside) & FACT_RESPONSE)) {
+		a->needs = NEEDS_RESPONSE;
+		return false;
+	}
+	judge_way(a);
+	if (a->fault != FAULT_NONE)
+		return false;
+	a->facts.known |= FACT_RESPONSE;
+	a->rules = policy_decide(a->snap->policy, &a->facts, &a->verdict);
+	if (a->rules != POLICY_VERDICT)
+		refuse(a, FAULT_UNDECIDED); /* all else that it could ask for was known before */
+	return a->rules == POLICY_VERDICT;
+}
+
 static void
 settle_verdict(struct answer *a)
 {
 	struct rule_effects e = {0};
 
 	a->has_verdict = true;
-	if (a->rules == POLICY_NEED_RESPONSE) {
-		a->needs = NEEDS_RESPONSE;
+	if (a->rules == POLICY_NEED_RESPONSE && !respond(a))
 		return;
-	}
 	if (!a->connect && a->verdict.rule != RULE_NONE)
 		policy_rule_effects(a->snap->policy, a->verdict.rule, &e);
 	if (e.redirect.n) {
@@ -204,7 +220,7 @@ judge_port(struct answer *a)
 	if (a->port_allowed)
 		return;
 	a->needs = NEEDS_NOTHING;
-	a->has_verdict = false;
+	a->has_verdict = a->asked_user = a->asked_address = false;
 	refuse(a, FAULT_PORT_DENIED);
 }
 
@@ -269,6 +285,7 @@ first_begin(struct answer *a)
 
 	a->connect = q->connect;
 	a->facts = q->facts;
+	a->facts.known &= ~FACT_RESPONSE; /* which is not there when the request is */
 	a->facts.bare = q->is_nobody || a->is_transparent;
 	/* a transparent client's own TLS names where it goes */
 	if (a->is_transparent && a->connect && q->has_sni)
@@ -298,7 +315,7 @@ inside_begin(struct answer *a, const struct answer *first)
 
 	a->facts = first->facts;
 	a->facts.bare = !(first->facts.known & FACT_USER);
-	a->facts.known = (first->facts.known & FACT_USER) | q->known_inside;
+	a->facts.known = (first->facts.known & FACT_USER) | (q->known_inside & ~FACT_RESPONSE);
 	a->facts.method = q->method;
 	a->address = first->address;
 }

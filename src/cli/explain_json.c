@@ -241,7 +241,7 @@ request_print(const struct answer *a)
 }
 
 static void
-stage_print(const struct answer *a, bool rules, bool lines)
+stage_print(const struct answer *a, bool rules)
 {
 	struct telling t = {.a = a, .sep = ""};
 	char           text[ADDR_TEXT_MAX];
@@ -275,12 +275,10 @@ stage_print(const struct answer *a, bool rules, bool lines)
 		if (a->address_allowed || a->is_self || a->fault == FAULT_EGRESS_DENIED)
 			printf(",\"address_allowed\":%s", yes_no(a->address_allowed));
 	}
-	if (lines) {
-		fputs(",\"log_lines\":[", stdout);
-		if (answer_has_line(a))
-			answer_lines(a, on_line, &t);
-		putchar(']');
-	}
+	fputs(",\"log_lines\":[", stdout);
+	if (answer_has_line(a))
+		answer_lines(a, on_line, &t);
+	putchar(']');
 }
 
 void
@@ -293,10 +291,10 @@ answers_print_json(const struct answers *all, bool rules, const char *id, const 
 	putchar('{');
 	if (id)
 		printf("\"id\":%s,", id);
-	stage_print(&all->v[0], rules, rules);
+	stage_print(&all->v[0], rules);
 	for (unsigned i = 1; i < all->n; i++) {
 		printf(",\"%s\":{", stage[all->v[i].stage]);
-		stage_print(&all->v[i], rules, rules);
+		stage_print(&all->v[i], rules);
 		printf(",\"allowed\":%s}", allowed);
 	}
 	if (logged)

@@ -92,7 +92,7 @@ fill_texts(const struct answer *a, struct span text[RT_COUNT], struct line_texts
 		text[RT_LISTENER] = snapshot_text(a->snap, l[a->facts.listener].name);
 	if (a->connect && q->has_sni && (a->status == 200 || a->is_transparent))
 		text[RT_SNI] = host_span(&q->sni);
-	if (a->facts.known & FACT_USER) {
+	if (a->facts.known & FACT_USER && a->port_allowed) {
 		text[RT_USER] = q->user;
 		if (a->snap->set->log_entry)
 			text[RT_GROUPS] = groups_text(a, t->groups, sizeof t->groups);

@@ -146,8 +146,10 @@ rule_print_short(const struct answer *a, const struct trace_rule *t)
 	printf(": %s", outcome_words(t));
 	if (t->held && t->needs_user)
 		fputs(", auth needs to know who asks", stdout);
+	else if (c < COND_COUNT && t->cond[c] == TRACE_UNKNOWN)
+		printf(": %s %s", condition_name(c), state_words(a, c, TRACE_UNKNOWN));
 	else if (c < COND_COUNT)
-		printf(t->held ? ": %s" : ": %s %s", condition_name(c), state_words(a, c, t->cond[c]));
+		printf(": %s%s", condition_name(c), t->held ? "" : state_words(a, c, TRACE_FAILED) + sizeof "does not hold" - 1);
 	if (c < COND_COUNT)
 		entry_print(a, t, c);
 	putchar('\n');

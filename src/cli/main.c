@@ -18,6 +18,7 @@ static const struct {
 	{"run", cli_run, "the gateway, in the foreground", "postern run"},
 	{"check", cli_check, "read and compile the configuration, print every error and warning", "postern check"},
 	{"explain", cli_explain, "what would happen to a request, and why", "postern explain"},
+	{"replay", cli_replay, "what a configuration would decide differently of the requests in access logs", "postern replay"},
 	{"doctor", cli_doctor, "are the endpoints of the bypass rules reached, without a password and untouched", "postern doctor"},
 	{"passwd", cli_passwd, "add, change and remove users of a user file", "postern passwd"},
 	{"auth", cli_auth, "auth test: try each authentication back end, say what is wrong", "postern auth"},

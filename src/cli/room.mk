@@ -2,6 +2,7 @@
 postern_SOURCES += \
 	src/cli/ask.c src/cli/ask.h \
 	src/cli/auth.c \
+	src/cli/built.c src/cli/built.h \
 	src/cli/ca.c src/cli/ca.h \
 	src/cli/ca_show.c \
 	src/cli/check.c src/cli/check.h \
@@ -10,7 +11,7 @@ postern_SOURCES += \
 	src/cli/control.c \
 	src/cli/doctor.c src/cli/doctor.h \
 	src/cli/doctor_json.c \
-	src/cli/doctor_print.c \
+	src/cli/doctor_print.c src/cli/doctor_watch.c \
 	src/cli/explain.c src/cli/explain.h \
 	src/cli/explain_answer.c \
 	src/cli/explain_batch.c \
@@ -23,6 +24,12 @@ postern_SOURCES += \
 	src/cli/explain_question.c \
 	src/cli/passwd.c \
 	src/cli/password.c src/cli/password.h \
+	src/cli/replay.c src/cli/replay.h \
+	src/cli/replay_judge.c \
+	src/cli/replay_logged.c \
+	src/cli/replay_print.c \
+	src/cli/replay_running.c src/cli/replay_running.h \
+	src/cli/replay_tally.c \
 	src/cli/run.c \
 	src/cli/suggest.c src/cli/suggest.h \
 	src/cli/suggest_ask.c \

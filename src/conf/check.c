@@ -286,4 +286,5 @@ check_whole(struct load *l)
 	check_log_lines(l);
 	check_lists(l);
 	check_doctor(l);
+	check_rounds(l);
 }

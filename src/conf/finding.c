@@ -5,9 +5,9 @@
 
 static const struct {
 	enum severity severity;
-	const char   *word;
+	const char   *word, *remedy;
 } rows[FINDING_COUNT] = {
-#define X(symbol, severity_, word_) [FINDING_##symbol] = {SEVERITY_##severity_, word_},
+#define X(symbol, severity_, word_, remedy_) [FINDING_##symbol] = {SEVERITY_##severity_, word_, remedy_},
 	FINDING_TABLE(X)
 #undef X
 };
@@ -24,6 +24,13 @@ finding_word(enum finding f)
 {
 	assert((unsigned)f < FINDING_COUNT);
 	return rows[f].word;
+}
+
+const char *
+finding_remedy(enum finding f)
+{
+	assert((unsigned)f < FINDING_COUNT);
+	return rows[f].remedy;
 }
 
 const char *

@@ -101,6 +101,8 @@ void check_listener_tls(struct load *l);
 void check_log_lines(struct load *l);
 /* --- probe: probes of lists, and which lists the doctor tests --- */
 void check_doctor(struct load *l);
+/* --- rounds: [doctor] interval and textfile --- */
+void check_rounds(struct load *l);
 /* --- inspection: the same of [inspection] --- */
 void check_inspection(struct load *l);
 

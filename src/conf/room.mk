@@ -23,6 +23,7 @@ libpostern_a_SOURCES += \
 	src/conf/outline_list.c src/conf/outline_list.h \
 	src/conf/outline_diff.c src/conf/outline_lines.h \
 	src/conf/report.c \
+	src/conf/rounds.c \
 	src/conf/set.c \
 	src/conf/store.c src/conf/store.h \
 	src/conf/log.c \

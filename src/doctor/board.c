@@ -102,43 +102,57 @@ doctor_board_forget(struct doctor_board *b)
 
 #define END(text) ((text)[sizeof(text) - 1] = '\0')
 
+/* Names of hosts are ASCII by now (parse/hostname). */
 static void
 target_bound(struct doctor_target *t)
 {
+	uint8_t *flag = (uint8_t *)&t->no_probe;
+
+	*flag = *flag != 0; /* of another process it may be anything, so it is looked at as a byte */
 	END(t->host);
 	END(t->pattern);
 	END(t->list);
 	END(t->where);
+	for (char *c = t->host; *c; c++)
+		if ((unsigned char)*c <= ' ' || (unsigned char)*c > '~')
+			*c = '?';
 }
 
 static void
-row_bound(struct doctor_row *r, uint32_t n_targets)
+row_bound(struct doctor_row *r)
 {
+	uint8_t *flag = (uint8_t *)&r->has_address;
+
+	*flag = *flag != 0;
 	END(r->issuer);
 	END(r->root);
 	END(r->cname);
 	END(r->detail);
-	if (r->target >= n_targets || r->way >= DOCTOR_WAYS || r->fault >= DOCTOR_FAULTS || r->step > DOCTOR_STEP_DONE)
-		memset(r, 0, sizeof *r);
 }
 
-/* Bools of another process may be anything; those are looked at as bytes. */
+/* One row for each target and way stays: of two Prometheus would take none at all. */
 static void
 bound(struct doctor_report *r)
 {
+	bool     seen[DOCTOR_ROWS_MAX] = {false};
+	uint32_t kept = 0;
+
 	r->n_targets = least(r->n_targets, DOCTOR_TARGETS_MAX);
-	r->n_rows = r->n_targets ? least(r->n_rows, DOCTOR_ROWS_MAX) : 0;
+	r->n_rows = least(r->n_rows, DOCTOR_ROWS_MAX);
 	END(r->failed);
-	for (uint32_t i = 0; i < r->n_targets; i++) {
-		uint8_t *flag = (uint8_t *)&r->target[i].no_probe;
+	for (uint32_t i = 0; i < r->n_targets; i++)
 		target_bound(&r->target[i]);
-		*flag = *flag != 0;
-	}
 	for (uint32_t i = 0; i < r->n_rows; i++) {
-		uint8_t *flag = (uint8_t *)&r->row[i].has_address;
-		row_bound(&r->row[i], r->n_targets);
-		*flag = *flag != 0;
+		const struct doctor_row *row = &r->row[i];
+		if (row->target >= r->n_targets || row->way >= DOCTOR_WAYS || row->fault >= DOCTOR_FAULTS || row->step > DOCTOR_STEP_DONE || seen[row->target * DOCTOR_WAYS + row->way])
+			continue;
+		seen[row->target * DOCTOR_WAYS + row->way] = true;
+		row_bound(&r->row[i]);
+		if (kept != i)
+			memmove(&r->row[kept], &r->row[i], sizeof r->row[i]);
+		kept++;
 	}
+	r->n_rows = kept;
 }
 
 bool

@@ -64,11 +64,12 @@ leaf_compare(struct doctor_row *r, const struct doctor_row *direct)
 static void
 plain_compare(struct doctor_row *r, const struct doctor_row *direct)
 {
-	bool refused = r->status == 403 || r->status >= 500;
+	/* where nothing came directly, only what proxies say and such servers do not */
+	bool refused = direct->status ? r->status >= 400 && r->status != direct->status : r->status == 400 || r->status == 403 || r->status >= 500;
 
 	if (r->fault != DOCTOR_OK && r->fault != DOCTOR_SLOW)
 		return;
-	if (refused && r->status != direct->status) {
+	if (refused) {
 		r->fault = r->status >= 500 ? DOCTOR_PROXY_FAILED : DOCTOR_PROXY_REFUSED;
 		r->step = DOCTOR_STEP_PROXY;
 	} else if (r->fault == DOCTOR_OK) {

@@ -36,10 +36,11 @@ head(struct text *to, const char *name, const char *help)
 	text_printf(to, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
 }
 
+/* Where a parent carries the traffic, it says nothing that the direct way is shut. */
 static bool
-was_tried(const struct doctor_row *r, size_t n)
+was_tried(const struct doctor_row *r, size_t n, bool by_parent)
 {
-	return r->target < n && r->fault != DOCTOR_NOT_TRIED;
+	return r->target < n && r->fault != DOCTOR_NOT_TRIED && (!doctor_is_bad(r->fault) || doctor_counts(r, by_parent));
 }
 
 void
@@ -49,18 +50,18 @@ doctor_metrics(struct text *to, const struct doctor_target *target, size_t n, co
 	static const char *const steps[] = {"dns", "tcp", "proxy", "tls", "http"};
 	size_t                   failing = 0;
 
-	head(to, "postern_doctor_up", "1: the endpoint answered as it should by this way; 0: it did not.");
+	head(to, "postern_doctor_endpoint_up", "1: the endpoint answered as it should by this way; 0: it did not.");
 	for (size_t i = 0; i < n_rows; i++) {
-		if (!was_tried(&row[i], n))
+		if (!was_tried(&row[i], n, by_parent))
 			continue;
 		failing += doctor_counts(&row[i], by_parent);
-		text_str(to, "postern_doctor_up");
+		text_str(to, "postern_doctor_endpoint_up");
 		labels(to, &target[row[i].target], &row[i]);
 		text_printf(to, "} %d\n", !doctor_is_bad(row[i].fault));
 	}
 	head(to, "postern_doctor_fault", "What was found by this way, by the label fault; ok is one.");
 	for (size_t i = 0; i < n_rows; i++) {
-		if (!was_tried(&row[i], n))
+		if (!was_tried(&row[i], n, by_parent))
 			continue;
 		text_str(to, "postern_doctor_fault");
 		labels(to, &target[row[i].target], &row[i]);
@@ -69,7 +70,7 @@ doctor_metrics(struct text *to, const struct doctor_target *target, size_t n, co
 	head(to, "postern_doctor_step_seconds", "How long each step took.");
 	for (size_t i = 0; i < n_rows; i++) {
 		const uint32_t ms[] = {row[i].dns_ms, row[i].tcp_ms, row[i].proxy_ms, row[i].tls_ms, row[i].http_ms};
-		for (size_t k = 0; was_tried(&row[i], n) && k < sizeof ms / sizeof *ms; k++) {
+		for (size_t k = 0; was_tried(&row[i], n, by_parent) && k < sizeof ms / sizeof *ms; k++) {
 			if (ms[k] == UINT32_MAX)
 				continue;
 			text_str(to, "postern_doctor_step_seconds");
@@ -77,18 +78,21 @@ doctor_metrics(struct text *to, const struct doctor_target *target, size_t n, co
 			text_printf(to, ",step=\"%s\"} %.3f\n", steps[k], ms[k] / 1000.0);
 		}
 	}
-	head(to, "postern_doctor_certificate_not_after_seconds", "When the certificate that was seen expires, UNIX time.");
+	head(to, "postern_doctor_certificate_expiry_timestamp_seconds", "When the certificate that was seen expires, UNIX time.");
 	for (size_t i = 0; i < n_rows; i++) {
-		if (!was_tried(&row[i], n) || !row[i].not_after)
+		if (!was_tried(&row[i], n, by_parent) || !row[i].not_after)
 			continue;
-		text_str(to, "postern_doctor_certificate_not_after_seconds");
+		text_str(to, "postern_doctor_certificate_expiry_timestamp_seconds");
 		labels(to, &target[row[i].target], &row[i]);
 		text_printf(to, "} %lld\n", (long long)row[i].not_after);
 	}
 	head(to, "postern_doctor_failing", "Ways of endpoints that fail and should not.");
-	text_printf(to, "postern_doctor_failing %zu\n", failing);
+	if (when)
+		text_printf(to, "postern_doctor_failing %zu\n", failing);
 	head(to, "postern_doctor_last_run_timestamp_seconds", "When the last test ended, UNIX time.");
-	text_printf(to, "postern_doctor_last_run_timestamp_seconds %lld\n", (long long)when);
-	head(to, "postern_doctor_last_run_seconds", "How long the last test took.");
-	text_printf(to, "postern_doctor_last_run_seconds %.3f\n", (double)took_ms / 1000);
+	if (when)
+		text_printf(to, "postern_doctor_last_run_timestamp_seconds %lld\n", (long long)when);
+	head(to, "postern_doctor_run_duration_seconds", "How long the last test took.");
+	if (when)
+		text_printf(to, "postern_doctor_run_duration_seconds %.3f\n", (double)took_ms / 1000);
 }

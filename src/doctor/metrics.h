@@ -10,7 +10,8 @@
 #include "base/text.h"
 #include "doctor/result.h"
 
-/* Rows of targets beyond n are passed over. `when`: UNIX time of the run's end; took_ms: how long it was. */
+/* Rows of targets beyond n are passed over. `when`: UNIX time of the run's end; took_ms: how long it was; 0: nothing is known, and only what
+ * each line would be is written. */
 void doctor_metrics(struct text *to, const struct doctor_target *target, size_t n, const struct doctor_row *row, size_t n_rows, bool by_parent, int64_t when,
     uint64_t took_ms);
 

@@ -9,7 +9,7 @@
 #include "conf/conf.h"
 #include "policy/snapshot.h"
 
-#define MOMENTS_MAX 20000u /* more are not looked at: rules of that many networks differ, if they do, at one of those already */
+#define MOMENTS_MAX 10000u /* more are not looked at: rules of that many networks differ, if they do, at one of those already */
 
 struct moment {
 	struct addr client;

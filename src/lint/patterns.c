@@ -81,14 +81,13 @@ glob_look(struct looking *l, const struct conf_item *item, const struct host_spe
 static void
 dotless_look(struct looking *l, const struct conf_item *item, const struct host_spec *spec)
 {
-	static const char *const tops[] = {"com", "net", "org"};
+	static const char *const words[] = {"dotcom", "intercom", "telecom"};
 
-	for (size_t i = 0; i < sizeof tops / sizeof *tops; i++)
-		if (spec->n > 5 && memcmp(spec->text + spec->n - 3, tops[i], 3) == 0) {
-			TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s` has no dot, and ends like a domain; write %.*s.%s if that is meant", SPAN_ARG(item->text), spec->n - 3,
-			    spec->text, tops[i]);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(spec->text, words[i]) == 0)
 			return;
-		}
+	if (spec->n > 5 && memcmp(spec->text + spec->n - 3, "com", 3) == 0)
+		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s` has no dot, and ends like a domain; write %.*s.com if that is meant", SPAN_ARG(item->text), spec->n - 3, spec->text);
 }
 
 static bool
@@ -124,7 +123,7 @@ item_look(struct looking *l, const struct conf_item *item)
 		regex_look(l, item, &spec);
 	if (spec.kind == SPEC_GLOB)
 		glob_look(l, item, &spec);
-	if (spec.kind == SPEC_EXACT && !memchr(spec.text, '.', spec.n))
+	if ((spec.kind == SPEC_EXACT || spec.kind == SPEC_BELOW || spec.kind == SPEC_TREE) && !memchr(spec.text, '.', spec.n))
 		dotless_look(l, item, &spec);
 	if (spec.scheme != SCHEME_NONE)
 		scheme_look(l, item, &spec);

@@ -49,6 +49,7 @@ line_any(struct span line, struct log_entry *out, char *scratch, uint64_t *lost,
 	read = out->kind == LOG_KIND_JSON ? line_json(line, out, scratch, lost, why) : line_squid(line, out, scratch, why);
 	if (read != LINE_ENTRY)
 		return read;
+	*why = NULL;
 	if (out->elapsed_us > out->end_us)
 		out->elapsed_us = out->end_us;
 	out->is_inner = out->url.n >= 8 && span_eq_nocase(span_of(out->url.p, 8), SPAN("https://"));

@@ -13,6 +13,7 @@ enum log_read { LOG_READ_ENTRY, LOG_READ_BAD /* a line that is no log line, or t
 
 /* Bytes that a compressed file may unpack to unless the caller says another number, and that anything which is no file may hold: a pipe need not end. */
 #define LOG_UNPACKED_MAX (16ull << 30)
+#define LOG_WHY_TOO_MUCH "holds more than is read" /* the *why of that */
 
 /* `fd` is closed with the reader. Folders and devices are not read: LOG_READ_FAILED. `most`: bytes after decompression; 0: as the default. NULL: no memory. */
 struct log_reader *log_reader_new(int fd, uint64_t most);

@@ -246,6 +246,6 @@ log_source_read(struct log_source *s, char *to, size_t n, const char **why)
 	s->out += (uint64_t)got;
 	if (s->out <= s->most || (s->state == SOURCE_PLAIN && !s->bounded))
 		return got;
-	*why = s->inflating ? "unpacks to more than may be" : "holds more than may be, and is no file";
+	*why = LOG_WHY_TOO_MUCH;
 	return -1;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * host_covered: finds patterns that another of the same tag makes superfluous.
+ * host_covered: finds patterns that another of the same tag, or of one that counts for it, makes superfluous.
  */
 #include <stdlib.h>
 
@@ -16,7 +16,15 @@ struct covers {
 	struct cover *cover;
 	uint32_t      n, room;
 	bool          failed; /* out of memory */
+	bool        (*within)(void *arg, uint32_t tag, uint32_t wide, bool below);
+	void         *arg;
 };
+
+static bool
+pattern_within(const struct covers *c, const struct added *a, const struct added *wide)
+{
+	return a->tag == wide->tag || (c->within && c->within(c->arg, a->tag, wide->tag, a->kind == SPEC_EXACT && wide->kind != SPEC_EXACT));
+}
 
 static void
 put(void *arg, uint32_t tag, uint32_t origin, uint32_t by)
@@ -51,25 +59,29 @@ all_of(const struct host_set_builder *b, uint32_t tag)
 
 /* What covers pattern k of node n among that node's own: a `.x` of x and *.x, or an equal one that came before. */
 static const struct added *
-own_cover(const struct host_set_builder *b, const struct node *n, uint32_t k)
+own_cover(const struct host_set_builder *b, const struct node *n, uint32_t k, const struct covers *c)
 {
 	const struct added *a = host_builder_added(b, n, k);
 
 	for (uint32_t i = 0; i < n->n; i++) {
 		const struct added *o = host_builder_added(b, n, i);
-		if (o->tag == a->tag && i != k && ((o->kind == SPEC_TREE && a->kind != SPEC_TREE) || (o->kind == a->kind && i < k)))
+		bool                tree = o->kind == SPEC_TREE && a->kind != SPEC_TREE;
+		if (i == k || (o->kind != a->kind && !tree) || !pattern_within(c, a, o))
+			continue;
+		/* of two that say the same, the first stays */
+		if (tree || i < k || !pattern_within(c, o, a))
 			return o;
 	}
 	return NULL;
 }
 
 static const struct added *
-parent_cover(const struct host_set_builder *b, const struct node *n, uint32_t tag)
+parent_cover(const struct host_set_builder *b, const struct node *n, const struct added *a, const struct covers *c)
 {
 	for (uint32_t up = n->parent; up != UINT32_MAX; up = b->node[up].parent)
 		for (uint32_t i = 0; i < b->node[up].n; i++) {
 			const struct added *o = host_builder_added(b, &b->node[up], i);
-			if (o->tag == tag && o->kind != SPEC_EXACT)
+			if (o->kind != SPEC_EXACT && pattern_within(c, a, o))
 				return o;
 		}
 	return NULL;
@@ -81,11 +93,11 @@ cover_names(const struct host_set_builder *b, bool globs, struct covers *c)
 	for (uint32_t i = 0; i < b->n_nodes; i++) {
 		const struct node *n = &b->node[i];
 		for (uint32_t k = 0; k < n->n; k++) {
-			const struct added       *a = host_builder_added(b, n, k), *by = n->n > 1 ? own_cover(b, n, k) : NULL;
+			const struct added       *a = host_builder_added(b, n, k), *by = n->n > 1 ? own_cover(b, n, k, c) : NULL;
 			const struct host_origin *all = b->n_all ? all_of(b, a->tag) : NULL;
 			uint32_t                  glob;
 			if (!by)
-				by = parent_cover(b, n, a->tag);
+				by = parent_cover(b, n, a, c);
 			if (by)
 				put(c, a->tag, a->origin, by->origin);
 			else if (all)
@@ -121,9 +133,10 @@ on_loose_repeat(void *arg, uint32_t tag, uint32_t origin, uint32_t by)
 }
 
 void
-host_set_builder_covered(struct host_set_builder *b, void (*each)(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin), void *arg)
+host_set_builder_covered(struct host_set_builder *b, bool (*within)(void *arg, uint32_t tag, uint32_t wide, bool below),
+    void (*each)(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin), void *arg)
 {
-	struct covers       c = {0};
+	struct covers       c = {.within = within, .arg = arg};
 	struct loose_covers l = {b, &c};
 	uint64_t            globs = loose_builder_globs(b->loose);
 

@@ -127,6 +127,8 @@ void hosts_build(struct build *b);
 void lint_lists(struct build *b);
 void lint_requests(struct build *b);
 void graves_find(struct build *b);
+/* Does the rule's hosts condition name this term (owner << 1 | negated)? */
+bool build_has_term(const struct build *b, uint32_t rule, uint32_t term);
 
 /* Append the number_map of class_of[65536]; 0 on failure. */
 uint32_t number_map_add(struct flat *f, const uint16_t *class_of);

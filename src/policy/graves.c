@@ -4,24 +4,13 @@
  * lists. What it says is always true; it does not find every such rule (several that cover one together, globs and regexes by their meaning).
  * Warns also of bypass rules whose hosts an earlier rule asks for a user, wherever they hold.
  */
-#include "policy/build.h"
+#include "policy/graves.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Beyond so many rules, dead ones are not looked for: the work grows with their square. */
 #define LINT_RULES_MAX 10000
-
-/* What each rule's fellows are, while dead ones are looked for. */
-struct graves {
-	struct build *b;
-	uint64_t     *cover;  /* for each rule a row: rules whose host condition holds wherever its own does */
-	uint64_t     *always; /* row: rules whose host condition holds everywhere */
-	uint64_t     *here;   /* row: rules that hold for the host set at hand */
-	bool         *seen;   /* by rule: some host set lets it hold */
-	uint64_t     *dead;   /* row: the answer for one rule */
-	uint64_t     *all[COND_COUNT]; /* row: rules whose condition of this dimension holds everywhere */
-};
 
 static uint64_t *
 cover_of(const struct graves *g, uint32_t rule)
@@ -139,8 +128,8 @@ rule_is_loose(const struct build *b, uint32_t rule, bool veto)
 	return false;
 }
 
-static bool
-rule_has_term(const struct build *b, uint32_t rule, uint32_t term)
+bool
+build_has_term(const struct build *b, uint32_t rule, uint32_t term)
 {
 	const struct side_build *s = &b->side[SIDE_HOSTS];
 
@@ -162,27 +151,26 @@ terms_within(const struct build *b, uint32_t narrow, uint32_t wide)
 	for (uint32_t i = 0; i < s->rule_terms[narrow].n; i++) {
 		uint32_t term = s->terms.v[s->rule_terms[narrow].at + i];
 		plain |= !(term & 1);
-		if (!(term & 1) && !rule_has_term(b, wide, term))
+		if (!(term & 1) && !build_has_term(b, wide, term))
 			return false;
 	}
 	for (uint32_t i = 0; i < s->rule_terms[wide].n; i++) {
 		uint32_t term = s->terms.v[s->rule_terms[wide].at + i];
-		if (term & 1 ? !rule_has_term(b, narrow, term) : !plain)
+		if (term & 1 ? !build_has_term(b, narrow, term) : !plain)
 			return false;
 	}
 	return true;
 }
 
-/* Keep in g->dead only the rules that hold, in dimension `cond`, wherever `rule` does. False: `rule` holds nowhere. */
-static bool
-dim_narrow(const struct graves *g, enum condition cond, uint32_t rule)
+bool
+graves_narrow(const struct graves *g, enum condition cond, uint32_t rule, uint64_t *keep)
 {
 	const struct build *b = g->b;
 	const struct pool  *rows = &b->dim[cond].rows;
 	bool                some = false;
 
 	if (!(b->has[rule] >> cond & 1)) {
-		row_and(b, g->dead, g->all[cond]);
+		row_and(b, keep, g->all[cond]);
 		return true;
 	}
 
@@ -191,13 +179,13 @@ dim_narrow(const struct graves *g, enum condition cond, uint32_t rule)
 		if (!bit_has(row, rule))
 			continue;
 		some = true;
-		row_and(b, g->dead, row);
+		row_and(b, keep, row);
 	}
 	return some;
 }
 
-static bool
-host_covers(const struct graves *g, uint32_t wide, uint32_t rule)
+bool
+graves_hosts(const struct graves *g, uint32_t wide, uint32_t rule)
 {
 	const struct build *b = g->b;
 	const uint64_t     *cover = bit_has(b->base, rule) || rule_is_loose(b, rule, false) ? g->always : cover_of(g, rule);
@@ -228,6 +216,23 @@ asked_before(const struct build *b, uint32_t by, uint32_t rule)
 }
 
 static void
+bury_together(const struct graves *g, uint32_t rule)
+{
+	const struct build *b = g->b;
+	char                first[4200], second[4200];
+	enum condition      cond;
+	uint32_t            by[2];
+
+	if (!graves_together(g, rule, by, &cond))
+		return;
+	where_print(b->conf, b->rule[by[0]]->at, first, sizeof first);
+	where_print(b->conf, b->rule[by[1]]->at, second, sizeof second);
+	report_find(b->report, FINDING_RULE_DEAD, b->rule[rule]->at,
+	    "rule `%.*s` never decides: rules before it, such as `%.*s` (%s) and `%.*s` (%s), hold together wherever it does, whatever the `%s`; move it up or remove it",
+	    SPAN_ARG(b->rule[rule]->name), SPAN_ARG(b->rule[by[0]]->name), first, SPAN_ARG(b->rule[by[1]]->name), second, condition_name(cond));
+}
+
+static void
 rule_bury(const struct graves *g, uint32_t rule)
 {
 	struct build *b = g->b;
@@ -240,7 +245,7 @@ rule_bury(const struct graves *g, uint32_t rule)
 		if (c == COND_HOSTS)
 			some = bit_has(b->base, rule) || g->seen[rule] || rule_is_loose(b, rule, false);
 		else if (b->dim[c].used && (1u << c & COND_DIMS))
-			some = dim_narrow(g, c, rule);
+			some = graves_narrow(g, c, rule, g->dead);
 		if (some)
 			continue;
 		report_find(b->report, FINDING_RULE_NEVER, b->rule[rule]->at, "rule `%.*s` can never hold: nothing satisfies its `%s`", SPAN_ARG(b->rule[rule]->name),
@@ -248,13 +253,12 @@ rule_bury(const struct graves *g, uint32_t rule)
 		return;
 	}
 	for (uint32_t i = 0; i < rule; i++) {
-		if (!bit_has(g->dead, i) || b->rule[i]->report || !host_covers(g, i, rule))
+		if (!bit_has(g->dead, i) || b->rule[i]->report || !graves_hosts(g, i, rule))
 			continue;
-		/* what is read of a request is not looked into: a rule with such a condition buries none */
-		if (b->has[i] & COND_READ)
+		/* what is read of a request, and whom a rule means, a start does not look into: rules with such conditions bury none then */
+		if ((b->has[i] & COND_READ) && !(b->report->thorough && graves_read(b, i, rule)))
 			continue;
-		/* whom a rule means neither: one with users or groups buries none */
-		if (b->has[i] & COND_PEOPLE) {
+		if ((b->has[i] & COND_PEOPLE) && !(b->report->thorough && graves_people(b, i, rule))) {
 			asked |= !asked && asked_before(b, i, rule);
 			continue;
 		}
@@ -264,6 +268,8 @@ rule_bury(const struct graves *g, uint32_t rule)
 		    SPAN_ARG(b->rule[rule]->name), SPAN_ARG(b->rule[i]->name), at);
 		return;
 	}
+	if (b->report->thorough)
+		bury_together(g, rule);
 }
 
 void

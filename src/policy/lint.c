@@ -10,6 +10,8 @@
 
 /* Warnings of one kind for each list or rule; the rest is counted. */
 #define LINT_MAX 20
+/* Lists of which it is asked whether they stand beside one another: this is for advice, and must not take seconds. */
+#define WITHIN_MOST 10000000u
 
 /* Counts what is said of one side's owners. */
 struct covered {
@@ -17,6 +19,7 @@ struct covered {
 	enum side     side;
 	uint32_t     *count; /* by owner */
 	struct where *last;  /* by owner: where the last one stood */
+	size_t        asked; /* whether one tag counts for another */
 };
 
 /* The text of the entry at a place, when only one stands there. */
@@ -57,6 +60,47 @@ on_covered(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin)
 		report_find(b->report, FINDING_ENTRY_COVERED, at, "`%.*s` adds nothing: the entry at %s holds for it already", SPAN_ARG(text), by);
 	else
 		report_find(b->report, FINDING_ENTRY_COVERED, at, "an entry on this line adds nothing: the one at %s holds for it already", by);
+}
+
+/* Does every rule that names owner `o` name `wide` in the same way? */
+static bool
+owner_within(const struct build *b, uint32_t o, uint32_t wide)
+{
+	const struct side_build *s = &b->side[SIDE_HOSTS];
+	const struct owner      *at = &s->owner[o];
+
+	if (at->n_negated || s->owner[wide].n_negated || at->n_rules == 0)
+		return false;
+	for (uint32_t i = 0; i < at->n_rules; i++)
+		for (uint32_t sign = 0; sign < 2; sign++) {
+			uint32_t rule = s->rules.v[at->rules_at + i];
+			if (build_has_term(b, rule, o << 1 | sign) && !build_has_term(b, rule, wide << 1 | sign))
+				return false;
+		}
+	return true;
+}
+
+static bool
+is_of_file(const struct owner *o)
+{
+	return o->list && o->list->files.n > 0;
+}
+
+/* Whatever an entry of tag `wide` holds for counts for `tag`: the same list, or one that stands beside it wherever it is named; any port, any scheme. The
+ * single names of one list's file stay beside the wildcards of another's: they are what the doctor tests, and either file comes and goes by itself. */
+static bool
+on_within(void *arg, uint32_t tag, uint32_t wide, bool below)
+{
+	struct covered         *c = arg;
+	const struct block_tag *tags = (const void *)c->b->side[SIDE_HOSTS].tags.bytes, *t = &tags[tag], *w = &tags[wide];
+
+	if ((w->port && w->port != t->port) || (w->scheme != SCHEME_NONE && w->scheme != t->scheme))
+		return false;
+	if (t->owner == w->owner)
+		return t->negated == w->negated;
+	if (below && is_of_file(&c->b->side[SIDE_HOSTS].owner[t->owner]) && is_of_file(&c->b->side[SIDE_HOSTS].owner[w->owner]))
+		return false;
+	return !t->negated && !w->negated && c->asked++ < WITHIN_MOST && owner_within(c->b, t->owner, w->owner);
 }
 
 /* By tag, then by first address, wider ones first, so that what covers an entry is the last one that nothing covers. */
@@ -113,12 +157,12 @@ static void
 side_lint(struct build *b, enum side side)
 {
 	const struct side_build *s = &b->side[side];
-	struct covered           c = {b, side, calloc((size_t)s->n_owners + 1, sizeof *c.count), calloc((size_t)s->n_owners + 1, sizeof *c.last)};
+	struct covered           c = {b, side, calloc((size_t)s->n_owners + 1, sizeof *c.count), calloc((size_t)s->n_owners + 1, sizeof *c.last), 0};
 
 	if (!c.count || !c.last)
 		build_oom(b);
 	else if (side == SIDE_HOSTS)
-		host_set_builder_covered(b->hosts, on_covered, &c);
+		host_set_builder_covered(b->hosts, b->report->thorough ? on_within : NULL, on_covered, &c);
 	else
 		cidrs_covered(&c);
 	for (uint32_t o = 0; o < s->n_owners && !b->oom; o++)

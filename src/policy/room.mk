@@ -10,6 +10,8 @@ libpostern_a_SOURCES += \
 	src/policy/gather.c \
 	src/policy/graves.c \
 	src/policy/guard.c src/policy/guard.h \
+	src/policy/graves.c src/policy/graves.h \
+	src/policy/graves_deep.c \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \

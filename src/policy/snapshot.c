@@ -499,6 +499,7 @@ fill_block(struct flat *f, const struct conf *c, const struct snapshot_inputs *i
 	set.pac = pac_compile(c, f, r);
 	set.pac_tag = add_tag(f, set.pac);
 	set.pac_max_age_s = c->pac.max_age_ms / 1000;
+	set.doctor_interval_ms = c->doctor.interval_ms;
 	set.egress = egress_compile(c, f);
 	set.admin_clients = add_networks(f, &g->admin_clients);
 	set.policy = policy_compile(c, f, r);

@@ -147,6 +147,7 @@ struct settings {
 	struct flat_ref pac;          /* the text of /proxy.pac; empty: it is not served */
 	struct flat_ref pac_tag;      /* its ETag, quoted */
 	uint64_t        pac_max_age_s;
+	uint64_t        doctor_interval_ms; /* 0: nobody tests the endpoints */
 	struct flat_ref proxy_status; /* visible_name as RFC 9209 spells it: a token or a quoted string */
 	struct flat_ref listeners;    /* struct snapshot_listener */
 	struct flat_ref parents;      /* struct snapshot_parent, in the order of the configuration */

@@ -27,6 +27,7 @@ struct admin_main {
 	struct admin_http  *http;
 	struct snapshot    *snap;
 	struct metrics_view view;
+	struct doctor_board *board; /* owned; null: it could not be mapped */
 	struct history      history;
 	struct timer        sample;
 	int                 next[ADMIN_LISTENERS]; /* sockets of the snapshot to come */
@@ -249,6 +250,10 @@ on_message(void *arg, struct message *m)
 			m->n_fds = 0;
 		}
 		break;
+	case MSG_FILE:
+		if (m->n_fds == 1 && !a->board)
+			a->view.board = a->board = doctor_board_open(m->fd[0], false);
+		break;
 	case MSG_SNAPSHOT:
 		use(a, m);
 		break;
@@ -324,6 +329,7 @@ admin_main(void)
 	if (a) {
 		admin_http_free(a->http);
 		snapshot_unref(a->snap);
+		doctor_board_close(a->board);
 		for (unsigned i = 0; i < a->n_next; i++)
 			close(a->next[i]);
 		if (a->child.loop) {

@@ -245,12 +245,13 @@ static void
 status_json(const struct commands *m, const struct status *s, FILE *f)
 {
 	const struct worker_counters *c = &s->t.sum;
-	char                          holds[400];
+	char                          holds[400], file[6 * 4096 + 3];
 	bool                          first = true;
 
 	fprintf(f, "{\"version\":\"" PACKAGE_VERSION "\",\"state\":\"%s\",\"pid\":%d,\"up_ms\":%" PRIu64 ",\"generation\":%" PRIu64 ",\"configuration\":%s,", s->view.state,
 	    (int)getpid(), s->up_ms, s->view.generation, control_escape_json(span_str(s->view.holds), holds, sizeof holds));
 	fprintf(f, "\"last_reload_refused\":%s,", m->shared && m->shared->census.reload_failed ? "true" : "false");
+	fprintf(f, "\"file\":%s,", m->file ? control_escape_json(span_str(m->file), file, sizeof file) : "null");
 	parents_json(m, f);
 	fprintf(f, "\"connections\":%" PRIu64 ",\"under_way\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"refused_unread\":%" PRIu64 ",\"refused_limit\":%" PRIu64 ",\"accept_pauses\":%" PRIu64
 	           ",\"requests\":%" PRIu64 ",\"tunnels\":%" PRIu64 ",\"inspected\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64

@@ -89,6 +89,7 @@ static const struct {
 	{"status", false, answer_status},
 	{"rules", false, answer_rules},
 	{"lists", false, answer_lists},
+	{"doctor", false, answer_doctor},
 	{"sessions", false, ask_sessions},
 	{"suggest", false, answer_suggest},
 };
@@ -100,7 +101,7 @@ is_child(const struct commands *m, pid_t pid)
 	for (uint32_t i = 0; i < m->crew->n_workers; i++)
 		if (m->crew->worker[i].pid == pid)
 			return true;
-	return m->crew->logger.pid == pid || (m->crew->admin && m->crew->admin->m.pid == pid);
+	return m->crew->logger.pid == pid || (m->crew->rounds && m->crew->rounds->m.pid == pid) || (m->crew->admin && m->crew->admin->m.pid == pid);
 }
 
 static void
@@ -129,7 +130,7 @@ on_request(void *arg, struct control_client *c)
 		return;
 	}
 	log_write_limited(&unknown, LOG_LEVEL_WARN, "control: uid %u (pid %d) asks for something unknown", (unsigned)c->uid, (int)c->pid);
-	control_say(c, 'e', "there is no such request; want reload, drain, upgrade, rotate, kill, status, sessions, rules, lists or suggest");
+	control_say(c, 'e', "there is no such request; want reload, drain, upgrade, rotate, kill, status, sessions, rules, lists, suggest or doctor");
 	control_end(c, 2);
 }
 
@@ -426,6 +427,7 @@ commands_prepare(struct commands *m, const struct conf *c, struct report *r, int
 
 	commands_forget(m);
 	m->next_outline = outline_new(c);
+	m->next_file = c->n_files ? realpath(c->files[0].path, NULL) : NULL;
 	m->has_next = true;
 	m->next_place = m->place;
 	if (is_same_place(m->place, g))
@@ -453,6 +455,8 @@ commands_forget(struct commands *m)
 	m->next_place = NULL;
 	outline_free(m->next_outline);
 	m->next_outline = NULL;
+	free(m->next_file);
+	m->next_file = NULL;
 	m->has_next = false;
 }
 
@@ -475,6 +479,9 @@ commands_use(struct commands *m)
 	outline_free(m->outline);
 	m->outline = m->next_outline;
 	m->next_outline = NULL;
+	free(m->file);
+	m->file = m->next_file;
+	m->next_file = NULL;
 }
 
 void
@@ -517,5 +524,6 @@ commands_clear(struct commands *m)
 	control_free(m->control);
 	control_place_free(m->place, !m->borrowed);
 	outline_free(m->outline);
+	free(m->file);
 	free(m->problems);
 }

@@ -46,6 +46,7 @@ struct commands {
 	struct control       *control;
 	struct control_place *place, *next_place; /* owned; null: none. next: of the configuration to come, when it is another one */
 	struct outline       *outline, *next_outline; /* owned */
+	char                 *file, *next_file; /* owned: where the configuration was read from; null: not known */
 	bool                  has_next;
 	struct sightings      sightings;
 	struct ends           ends;
@@ -100,10 +101,11 @@ void answer_sample(struct commands *m, struct command_sample *out);
 const char *age_print(uint64_t ms, char *buf, size_t n);
 const char *size_print(uint64_t bytes, char *buf, size_t n);
 
+/* --- answer_lists.c --- */
+void answer_lists(struct commands *m, struct control_client *c);
+
 /* --- answer_evidence.c --- */
 /* The table of evidence as it is (ipc/evidence.h), a JSON object on each line; what to do about it is not the gateway's to say. */
 void answer_suggest(struct commands *m, struct control_client *c);
-/* --- answer_lists.c --- */
-void answer_lists(struct commands *m, struct control_client *c);
 
 #endif

@@ -154,6 +154,7 @@ could_not(struct doctor_main *d, const char *why)
 {
 	log_write_limited(&d->failed_limit, LOG_LEVEL_WARN, "endpoints cannot be tested: %s", why);
 	snprintf(d->before->failed, sizeof d->before->failed, "%s", why);
+	d->before->interval_s = d->now.plan->interval_ms / 1000;
 	doctor_board_write(d->board, d->before);
 	free(d->issuer);
 	d->issuer = NULL;

@@ -6,6 +6,7 @@
 #include "auth/back.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "doctor/exposition.h"
 #include "ipc/ring.h"
 
 /* --- lines --- */
@@ -478,6 +479,33 @@ gateway(struct text *t, const struct metrics_view *v)
 	processes(t, c);
 }
 
+/* --- the endpoints --- */
+
+struct doctor_report *
+metrics_doctor(const struct metrics_view *v, bool *failed)
+{
+	struct doctor_report *r;
+
+	if (!v->board || !v->snap || !v->snap->set->doctor_interval_ms)
+		return NULL;
+	r = malloc(sizeof *r);
+	if (!r)
+		*failed = true;
+	if (r && doctor_board_read(v->board, r))
+		return r;
+	free(r);
+	return NULL;
+}
+
+static void
+doctor(struct text *t, const struct metrics_view *v)
+{
+	struct doctor_report *r = metrics_doctor(v, &t->failed);
+
+	doctor_exposition(t, r);
+	free(r);
+}
+
 void
 metrics_write(struct text *out, const struct metrics_view *v)
 {
@@ -489,6 +517,7 @@ metrics_write(struct text *out, const struct metrics_view *v)
 	listeners(out, v);
 	parents(out, v);
 	lists(out, v);
+	doctor(out, v);
 	histograms(out, v->shared);
 	auth(out, v->shared, v->snap ? v->snap->set->auth.kinds | (snapshot_negotiates(v->snap) ? 1u << BACK_INITIATOR : 0) : 0);
 	log_and_signer(out, v->shared);

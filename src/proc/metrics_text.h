@@ -7,6 +7,7 @@
 #define POSTERN_PROC_METRICS_TEXT_H
 
 #include "base/text.h"
+#include "doctor/board.h"
 #include "ipc/shared.h"
 #include "policy/snapshot.h"
 
@@ -21,9 +22,12 @@ struct metrics_view {
 	int64_t                ca_until; /* seconds since the epoch; 0: no CA, or not known */
 	int64_t                listener_until[METRICS_LISTENERS]; /* likewise, of each listener's certificate */
 	bool                   orphaned; /* the parent is gone: what it wrote down of the state no longer holds */
+	const struct doctor_board *board; /* what the doctor process found; null: not known */
 	uint64_t               strangers; /* connections that the admin process closed unread */
 };
 
+/* What the doctor found last, to be freed; null: there is none, nothing is known, or no memory (*failed is set then). */
+struct doctor_report *metrics_doctor(const struct metrics_view *v, bool *failed);
 void metrics_write(struct text *out, const struct metrics_view *v);
 
 #endif

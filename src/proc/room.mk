@@ -1,4 +1,6 @@
 libpostern_a_SOURCES += \
+	src/proc/answer_doctor.c \
+	src/proc/answer_lists.c \
 	src/proc/answer_evidence.c \
 	src/proc/answer_rules.c \
 	src/proc/answer_lists.c \

@@ -80,6 +80,17 @@ static const struct column list_columns[] = {
 	{"entries", "Entries", CELL_COUNT, false},
 	{"since", "Age", CELL_SINCE, false},
 };
+static const struct column doctor_columns[] = {
+	{"host", "Endpoint", CELL_TEXT, false},
+	{"port", "Port", CELL_NUMBER, true},
+	{"list", "List", CELL_TEXT, true},
+	{"state", "State", CELL_WORD, false},
+	{"direct", "Directly", CELL_TEXT, false},
+	{"parent", "By the parent", CELL_TEXT, true},
+	{"gateway", "By the gateway", CELL_TEXT, false},
+	{"bad_since", "Bad for", CELL_SINCE, false},
+	{"certificate_days", "Certificate, days left", CELL_COUNT, true},
+};
 
 #define TABLE(key, title, empty, columns) {key, title, empty, columns, sizeof columns / sizeof *columns, NULL, 0, 0}
 static const struct table tables[STATUS_TABLES] = {
@@ -92,6 +103,7 @@ static const struct table tables[STATUS_TABLES] = {
 	[STATUS_PARENTS] = TABLE("parents", "Parents", NULL, parent_columns),
 	[STATUS_PROCESSES] = TABLE("processes", "Processes", "", process_columns),
 	[STATUS_BACKS] = TABLE("back_ends", "Authentication", NULL, back_columns),
+	[STATUS_DOCTOR] = TABLE("endpoints", "Endpoints of bypass rules", NULL, doctor_columns),
 	[STATUS_LISTS] = TABLE("lists", "Lists", NULL, list_columns),
 };
 
@@ -475,6 +487,70 @@ lists(struct status *s, const struct metrics_view *v)
 		}
 }
 
+/* --- the doctor --- */
+
+static void
+about_doctor(struct status *s, const struct metrics_view *v)
+{
+	const struct doctor_report *r = s->doctor;
+	bool                        on = v->board && v->snap && v->snap->set->doctor_interval_ms;
+	int64_t                     next = on ? atomic_load(&v->board->next_s) : 0;
+	uint32_t                    tested = 0, bad = 0;
+	const char                 *state = "waiting";
+
+	if (r)
+		doctor_report_count(r, &tested, &bad);
+	if (!on)
+		state = "off";
+	else if (atomic_load(&v->board->running))
+		state = "running";
+	else if (r)
+		state = r->failed[0] ? "failed" : bad ? "bad" : "well";
+	word(s, "doctor", "state", "Endpoints", state);
+	figure(s, "doctor", "last", "Last tested", CELL_AGO, (struct cell){.n = r && r->ended_s > 0 ? (uint64_t)r->ended_s : CELL_NONE});
+	figure(s, "doctor", "next_in_s", "Next test in, s", CELL_NUMBER, (struct cell){.n = next > (int64_t)s->now_s ? (uint64_t)(next - (int64_t)s->now_s) : on && next ? 0 : CELL_NONE});
+	count(s, "doctor", "tested", "Tested", tested);
+	count(s, "doctor", "bad", "Bad", bad);
+	count(s, "doctor", "untested", "Without a known host, or too many", r ? r->n_targets - tested + r->more : 0);
+}
+
+static void
+endpoint(struct status *s, const struct doctor_report *r, uint32_t i, const struct doctor_row *const way[DOCTOR_WAYS])
+{
+	const struct doctor_target *t = &r->target[i];
+	struct cell                *c = row(s, STATUS_DOCTOR);
+	int64_t                     ends = 0;
+
+	text(&c, span_str(t->no_probe ? t->pattern : t->host));
+	number(&c, t->port);
+	text(&c, span_str(t->list));
+	text(&c, t->no_probe ? SPAN("untested") : doctor_report_worst(r, i) ? SPAN("bad") : SPAN("well"));
+	for (unsigned k = 0; k < DOCTOR_WAYS; k++) {
+		text(&c, way[k] ? span_str(doctor_fault_word((enum doctor_fault)way[k]->fault)) : SPAN(""));
+		ends = way[k] && way[k]->not_after > 0 && !ends ? way[k]->not_after : ends;
+	}
+	number(&c, r->bad_since_s[i] > 0 ? (uint64_t)r->bad_since_s[i] : CELL_NONE);
+	number(&c, ends ? (ends > (int64_t)s->now_s ? (uint64_t)(ends - (int64_t)s->now_s) / 86400 : 0) : CELL_NONE);
+}
+
+/* The bad ones first, each kind in the order of the configuration. */
+static void
+endpoints(struct status *s)
+{
+	const struct doctor_report *r = s->doctor;
+
+	for (unsigned pass = 0; r && pass < 2; pass++)
+		for (uint32_t i = 0; i < r->n_targets; i++) {
+			const struct doctor_row *way[DOCTOR_WAYS] = {NULL};
+			if ((pass == 0) != (doctor_report_worst(r, i) != NULL))
+				continue;
+			for (uint32_t k = 0; k < r->n_rows; k++)
+				if (r->row[k].target == i)
+					way[r->row[k].way] = &r->row[k];
+			endpoint(s, r, i, way);
+		}
+}
+
 void
 status_gather(struct status *s, const struct metrics_view *v, const struct history *h, uint32_t most_rules)
 {
@@ -496,6 +572,9 @@ status_gather(struct status *s, const struct metrics_view *v, const struct histo
 	processes(s, &v->shared->census);
 	back_ends(s, v);
 	lists(s, v);
+	s->doctor = metrics_doctor(v, &s->failed);
+	about_doctor(s, v);
+	endpoints(s);
 }
 
 void
@@ -503,5 +582,6 @@ status_clear(struct status *s)
 {
 	for (unsigned i = 0; i < STATUS_TABLES; i++)
 		free(s->table[i].cell);
+	free(s->doctor);
 	memset(s, 0, sizeof *s);
 }

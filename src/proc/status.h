@@ -58,6 +58,7 @@ struct figure {
 
 enum status_table {
 	STATUS_ACTIONS, STATUS_FAULTS, STATUS_HOSTS, STATUS_CLIENTS, STATUS_RULES_TABLE, STATUS_LISTENERS, STATUS_PARENTS, STATUS_PROCESSES, STATUS_BACKS, STATUS_LISTS,
+	STATUS_DOCTOR,
 	STATUS_TABLES
 };
 
@@ -72,6 +73,7 @@ struct status {
 	bool            has_point;
 	uint32_t        rules, rules_unused; /* of the configuration, all of them, not only those in the table */
 	struct top_list hosts, clients;
+	struct doctor_report *doctor; /* owned; null: nothing is known */
 	bool            failed; /* no memory */
 };
 

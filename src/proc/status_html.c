@@ -280,6 +280,36 @@ rules_card(struct text *t, const struct status *s, bool all)
 	text_str(t, "</section>\n");
 }
 
+/* Where somebody tests them. */
+static void
+doctor_card(struct text *t, const struct status *s)
+{
+	const struct figure *state = find(s, "doctor", "state");
+
+	if (!state || span_eq(state->cell.text, SPAN("off")))
+		return;
+	text_str(t, "<section class=\"card wide\"><h2>Endpoints of bypass rules</h2>\n<p class=\"note\">");
+	inline_figure(t, s, "doctor", "state");
+	text_str(t, ": ");
+	inline_figure(t, s, "doctor", "tested");
+	text_str(t, " tested ");
+	inline_figure(t, s, "doctor", "last");
+	text_str(t, ", ");
+	inline_figure(t, s, "doctor", "bad");
+	text_str(t, " bad, ");
+	inline_figure(t, s, "doctor", "untested");
+	text_str(t, " without a known host; the next test in ");
+	inline_figure(t, s, "doctor", "next_in_s");
+	text_str(t, " s.");
+	if (s->doctor && s->doctor->failed[0]) {
+		text_str(t, " It could not be made: ");
+		escaped(t, span_str(s->doctor->failed));
+	}
+	text_str(t, "</p>\n");
+	table(t, &s->table[STATUS_DOCTOR], s->now_s);
+	text_str(t, "</section>\n");
+}
+
 /* --- pages --- */
 
 static void
@@ -340,6 +370,7 @@ status_page(struct text *out, const struct status *s)
 	table_card(out, s, STATUS_HOSTS, "Of the last five to ten minutes, counted as requests and tunnels end.");
 	table_card(out, s, STATUS_CLIENTS, "Of the last five to ten minutes, counted as requests and tunnels end.");
 	rules_card(out, s, false);
+	doctor_card(out, s);
 	text_str(out, "</div>\n<div class=\"stacks\">\n");
 	table_card(out, s, STATUS_LISTENERS, NULL);
 	table_card(out, s, STATUS_PROCESSES, NULL);

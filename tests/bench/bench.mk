@@ -80,3 +80,9 @@ bench: bench-edge
 bench-edge: tunnel_ping$(EXEEXT) postern$(EXEEXT)
 	@echo "== bench_edge"; $(srcdir)/tests/bench/bench_edge.sh .
 .PHONY: bench-edge
+
+# What replay needs for a million lines. Its configuration and logs are made by the script.
+bench: bench-replay
+bench-replay: postern$(EXEEXT)
+	@echo "== bench_replay"; $(PYTHON3) $(srcdir)/tests/bench/bench_replay.py .
+.PHONY: bench-replay

@@ -43,10 +43,11 @@ class Cert:
     """One certificate and its key; `by` made it (itself by default). Authorities of one name have one key, all others share one of each kind."""
 
     def __init__(self, subject, by=None, names=(), key="p256", ca=False, pathlen=None, begins=-10, ends=30, digest="sha256", eku=(SERVER,), sign=None, aia=None,
-                 permitted=None, excluded=None, basic=True, staple=False):
+                 permitted=None, excluded=None, basic=True, staple=False, organisation=None):
         self.key = key if hasattr(key, "sign") else key_of(key, subject if ca else "")
         self.by = by or self
-        self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)] if subject else [])
+        self.subject = x509.Name(([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)] if organisation else []) +
+                                 ([x509.NameAttribute(NameOID.COMMON_NAME, subject)] if subject else []))
         make = (x509.CertificateBuilder().subject_name(self.subject).issuer_name(self.by.subject).public_key(self.key.public_key())
                 .serial_number(x509.random_serial_number()).not_valid_before(days(begins)).not_valid_after(days(ends)))
         if basic:

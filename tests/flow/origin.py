@@ -179,7 +179,7 @@ class Script(Server):
 
 class Dns:
     """A name server of a few lines, over UDP and TCP: answer(name, type) gives a list of addresses, "nxdomain", "servfail", "truncate" (UDP says
-    TC, TCP has the answer of truth(name, type)), or None for silence. Keeps every question asked."""
+    TC, TCP has the answer of truth(name, type)), or None for silence. "=NAME" among the addresses is a CNAME; what follows belongs to NAME. Keeps every question asked."""
 
     def __init__(self, answer, address, port=53, truth=None):
         self.answer, self.truth, self.questions = answer, truth, []
@@ -233,13 +233,19 @@ class Dns:
         if answer == "servfail":
             flags |= 2
             answer = []
-        count = 0
+        count, owner = 0, b"\xc0\x0c"
         for text in answer:
+            if text.startswith("="):
+                alias = b"".join(bytes([len(part)]) + part.encode() for part in text[1:].split(".")) + b"\0"
+                records += owner + struct.pack("!HHIH", 5, 1, 1, len(alias)) + alias
+                owner = alias
+                count += 1
+                continue
             family = socket.AF_INET6 if ":" in text else socket.AF_INET
             if (family == socket.AF_INET6) != (kind == "AAAA"):
                 continue
             data = socket.inet_pton(family, text)
-            records += b"\xc0\x0c" + struct.pack("!HHIH", 28 if kind == "AAAA" else 1, 1, 1, len(data)) + data
+            records += owner + struct.pack("!HHIH", 28 if kind == "AAAA" else 1, 1, 1, len(data)) + data
             count += 1
         return query[:2] + struct.pack("!HHHHH", flags, 1, count, 0, 0) + question + records
 

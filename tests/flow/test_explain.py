@@ -6,6 +6,7 @@ import subprocess
 
 import gateway as g
 import pytest
+import schema
 
 INI = """\
 [gateway]
@@ -65,7 +66,7 @@ def explain(folder):
         text = g.command("explain", "-c", path, *words)
         done = g.command("explain", "--json", "-c", path, *words)
         assert text.returncode == done.returncode, (text, done)
-        return done.returncode, json.loads(done.stdout), text.stdout
+        return done.returncode, schema.check("explain", done.stdout), text.stdout
 
     return ask
 
@@ -73,8 +74,9 @@ def explain(folder):
 def test_each_rule_is_told_in_order_until_one_decides(explain):
     code, told, text = explain("c.b.example.net:443")
     assert code == 0 and told["allowed"] is True and told["rule"] == "names" and told["action"] == "bypass" and told["guard"] == "report"
-    assert [rule["name"] for rule in told["rules"]] == ["seen", "uploads", "night", "where", "names"]
-    assert [rule["decided"] for rule in told["rules"]] == [False] * 4 + [True]
+    assert [rule["name"] for rule in told["rules"]] == ["seen", "uploads", "night", "where", "names", "rest"]
+    assert [rule["decided"] for rule in told["rules"]] == [False] * 4 + [True, False]
+    assert [rule["asked"] for rule in told["rules"]] == [True] * 5 + [False] and told["rules"][5]["held"]
     assert told["rules"][0]["reported"] and told["reported"] == ["seen"]
     assert told["rules"][1]["conditions"]["methods"]["state"] == "failed"
     assert told["rules"][4]["conditions"]["hosts"]["entry"].endswith("postern.ini:15")
@@ -157,6 +159,7 @@ def test_who_asks_is_given_or_would_be_asked(folder, words, code, rule, needs):
         assert told["schemes"] == ["negotiate", "ntlm"] and "would be asked who it is (407), offered: negotiate ntlm" in text
     else:
         assert told["auth"] == ("required" if rule in ("staff", "known") else "none")
+    schema.check("explain", done.stdout)
 
 
 @pytest.mark.parametrize("words", [["--group", "x"], ["--user", "a\\"], ["--user", "@x"], ["--user", "a", "--user", "b"], ["--user", "nobody", "--user", "a"],
@@ -173,8 +176,10 @@ def test_an_address_is_asked_for_not_looked_up(explain):
     assert code == 2 and told["needs"] == "address" and told["allowed"] is None and "--address" in text
     code, told, _ = explain("--address", "10.9.0.1", "where.example.net")
     assert code == 0 and told["rule"] == "where" and told["address_allowed"] is True
-    code, told, _ = explain("--address", "192.0.2.1", "where.example.net")
-    assert code == 1 and told["rule"] == "rest"
+    code, told, _ = explain("--address", "8.8.8.8", "where.example.net")
+    assert code == 1 and told["rule"] == "rest" and told["fault"] == "denied"
+    code, told, _ = explain("--address", "192.0.2.1", "where.example.net")  # forbidden: no rule is asked once more
+    assert code == 1 and told["rule"] is None and told["fault"] == "egress-denied" and told["address_allowed"] is False
 
 
 @pytest.mark.parametrize("address, allowed", [("10.8.0.1", False), ("10.9.0.1", True), ("::ffff:10.8.0.1", False), ("64:ff9b::10.8.0.1", False),
@@ -309,7 +314,7 @@ def read(folder):
         text = g.command("explain", "-c", path, *words)
         done = g.command("explain", "--json", "-c", path, *words)
         assert text.returncode == done.returncode and done.stdout, (text, done)
-        return done.returncode, json.loads(done.stdout), text.stdout
+        return done.returncode, schema.check("explain", done.stdout), text.stdout
 
     return ask
 

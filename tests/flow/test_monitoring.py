@@ -34,8 +34,9 @@ users = alice
 action = tunnel
 parent = up
 """
-# there in a gateway that inspects, or speaks TLS to its clients
-ELSEWHERE = {"postern_ca_certificate_expiry_timestamp_seconds", "postern_listener_certificate_expiry_timestamp_seconds"}
+# there in a gateway that inspects, speaks TLS to its clients, tests its endpoints, or has lists
+ELSEWHERE = {"postern_ca_certificate_expiry_timestamp_seconds", "postern_listener_certificate_expiry_timestamp_seconds", "postern_doctor_endpoints", "postern_doctor_fault",
+             "postern_doctor_certificate_expiry_timestamp_seconds", "postern_list_age_seconds"}
 
 
 def promtool(*words):

@@ -153,6 +153,16 @@ fuzz_record_LDADD = $(FUZZ_LIBS)
 fuzz_record_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_regex_plain
+replay_regex_plain_SOURCES = tests/fuzz/fuzz_regex_plain.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_regex_plain_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_regex_plain
+fuzz_regex_plain_SOURCES = tests/fuzz/fuzz_regex_plain.c tests/fuzz/fuzz.h
+fuzz_regex_plain_LDADD = $(FUZZ_LIBS)
+fuzz_regex_plain_LDFLAGS = $(FUZZ_LINK)
+endif
+
 check_PROGRAMS += replay_spnego
 replay_spnego_SOURCES = tests/fuzz/fuzz_spnego.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_spnego_LDADD = $(FUZZ_LIBS)
@@ -238,4 +248,24 @@ noinst_PROGRAMS += fuzz_leaf
 fuzz_leaf_SOURCES = tests/fuzz/fuzz_leaf.c tests/fuzz/fuzz.h
 fuzz_leaf_LDADD = $(FUZZ_LIBS)
 fuzz_leaf_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_log_line
+replay_log_line_SOURCES = tests/fuzz/fuzz_log_line.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_log_line_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_log_line
+fuzz_log_line_SOURCES = tests/fuzz/fuzz_log_line.c tests/fuzz/fuzz.h
+fuzz_log_line_LDADD = $(FUZZ_LIBS)
+fuzz_log_line_LDFLAGS = $(FUZZ_LINK)
+endif
+
+check_PROGRAMS += replay_log_file
+replay_log_file_SOURCES = tests/fuzz/fuzz_log_file.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_log_file_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_log_file
+fuzz_log_file_SOURCES = tests/fuzz/fuzz_log_file.c tests/fuzz/fuzz.h
+fuzz_log_file_LDADD = $(FUZZ_LIBS)
+fuzz_log_file_LDFLAGS = $(FUZZ_LINK)
 endif

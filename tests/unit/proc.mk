@@ -15,3 +15,7 @@ check_PROGRAMS += test_hits
 test_hits_SOURCES = tests/unit/test_hits.c
 test_hits_CFLAGS = $(UNIT_CFLAGS)
 test_hits_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_board
+test_board_SOURCES = tests/unit/test_board.c
+test_board_CFLAGS = $(UNIT_CFLAGS)
+test_board_LDADD = $(UNIT_LDADD)

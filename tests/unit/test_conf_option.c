@@ -51,6 +51,7 @@ static const struct {
 	{SECTION_INSPECTION, "\n.Sh INSPECTION\n", "\n;[inspection]\n"},
 	{SECTION_LISTENER, "\n.Sh LISTENERS\n", "\n[listener "},
 	{SECTION_PAC, "\n.Sh AUTOMATIC CONFIGURATION OF CLIENTS\n", "\n;[pac]\n"},
+	{SECTION_DOCTOR, "\n.Sh THE DOCTOR\n", "\n;[doctor]\n"},
 	{SECTION_LIST, "\n.Sh LISTS\n", NULL},
 	{SECTION_PARENT, "\n.Sh PARENTS\n", "\n;[parent "},
 	{SECTION_RULE, "\n.Sh RULES\n", NULL},
@@ -121,6 +122,8 @@ test_the_examples_of_the_manual_are_accepted(void **state)
 			    section_row(places[p].kind)->named ? " x" : "", (int)len, line,
 			    strncmp(line, "tls-cert", 8) == 0 ? "tls-key = b\n" : strncmp(line, "tls-key", 7) == 0 ? "tls-cert = a\n" : "",
 			    places[p].kind == SECTION_LISTENER && strncmp(line, "address", 7) != 0 ? "address = 127.0.0.1:9\n" :
+			    places[p].kind == SECTION_DOCTOR && strncmp(line, "lists", 5) == 0 ? "[list microsoft-clients]\nhost = a\n[list microsoft-intune]\nhost = b\n" :
+			    places[p].kind == SECTION_LIST ? "host = www.example.com, a.example.com\n" :
 			    places[p].kind == SECTION_PARENT ? strncmp(line, "address", 7) == 0 ? "" : strncmp(line, "auth", 4) == 0 ?
 			        "address = a:1\ncredentials = c\n" : "address = a:1\n" :
 			    places[p].kind == SECTION_LOG && (strncmp(line, "syslog =", 8) == 0 || strncmp(line, "journald", 8) == 0) ? "" :

@@ -123,6 +123,8 @@ test_what_the_sample_leaves_out_stands_at_its_default(void **state)
 			kind = SECTION_LISTENER;
 		else if (strncmp(line, ";[pac]", 6) == 0)
 			kind = SECTION_PAC;
+		else if (strncmp(line, ";[doctor]", 9) == 0)
+			kind = SECTION_DOCTOR;
 		else if (strncmp(line, ";[parent ", 9) == 0)
 			kind = SECTION_PARENT;
 		else if (strncmp(line, "[log ", 5) == 0)

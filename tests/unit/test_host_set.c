@@ -552,7 +552,7 @@ test_superfluous_patterns_are_named(void **state)
 	for (unsigned i = 0; i < n; i++)
 		built_add(&w, rows[i].item, rows[i].tag, i);
 	n_covered = 0;
-	host_set_builder_covered(w.b, on_covered, NULL);
+	host_set_builder_covered(w.b, NULL, on_covered, NULL);
 	for (unsigned i = 0; i < n; i++) {
 		if (rows[i].by < 0)
 			continue;

@@ -85,6 +85,40 @@ test_a_response_is_read_as_it_stands_and_no_prefix_of_it_is_overread(void **stat
 	}
 }
 
+/* Where its CNAMEs lead to, for those who want to show it. */
+static void
+test_the_end_of_a_chain_is_told_as_text(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t      n;
+		const char *want;
+	} cases[] = {
+#define BYTES(b) b, sizeof(b) - 1
+	    {BYTES(HEAD("\x80", "\x01", "\x00", "\x00") QUESTION("\x01") RR("\x01", T60, "\x04") "\x01\x02\x03\x04"), ""},
+	    {BYTES(HEAD("\x80", "\x02", "\x00", "\x00") QUESTION("\x01") RR("\x05", T30, "\x04") "\x01" "b\xc0\x0e" "\x01" "B\xc0\x0e\x00\x01\x00\x01" T60 "\x00\x04" "\x01\x02\x03\x04"), "b.test"},
+	    {BYTES(HEAD("\x83", "\x01", "\x00", "\x00") QUESTION("\x01") RR("\x05", T30, "\x04") "\x01" "b\xc0\x0e"), "b.test"},
+	    {BYTES(HEAD("\x80", "\x01", "\x00", "\x00") QUESTION("\x01") RR("\x05", T30, "\x07") "\x04" "\x1b.\xff" "B" "\xc0\x0e"), "???b.test"},
+	    {BYTES(HEAD("\x80", "\x01", "\x00", "\x00") QUESTION("\x01") RR("\x05", T60, "\x02") "\xc0\x0c"), ""},
+#undef BYTES
+	};
+	char got[DNS_NAME_TEXT];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		dns_chain_end((const uint8_t *)cases[i].bytes, cases[i].n, got);
+		assert_string_equal(got, cases[i].want);
+		for (size_t n = 0; n < cases[i].n; n++) {
+			uint8_t *part = malloc(n ? n : 1);
+			assert_non_null(part);
+			memcpy(part, cases[i].bytes, n);
+			dns_chain_end(part, n, got);
+			assert_string_equal(got, "");
+			free(part);
+		}
+	}
+}
+
 static void
 test_no_change_of_bytes_makes_a_response_dangerous(void **state)
 {
@@ -95,12 +129,15 @@ test_no_change_of_bytes_makes_a_response_dangerous(void **state)
 		size_t            i = (size_t)round % (sizeof responses / sizeof *responses), n = responses[i].n;
 		uint8_t          *copy = malloc(n);
 		struct dns_answer a;
+		char              end[DNS_NAME_TEXT];
 		assert_non_null(copy);
 		memcpy(copy, responses[i].bytes, n);
 		for (int k = 0; k < 4; k++) {
 			seed = seed * 1664525 + 1013904223;
 			copy[(seed >> 8) % n] = (uint8_t)(seed >> 24);
 		}
+		dns_chain_end(copy, n, end);
+		assert_true(strlen(end) < DNS_NAME_TEXT);
 		if (dns_answer_read(copy, n, responses[i].type, &a)) {
 			assert_true(a.n <= DNS_ADDRS_MAX);
 			assert_true(a.n == 0 || a.ttl != DNS_NO_TTL);
@@ -359,6 +396,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_response_is_read_as_it_stands_and_no_prefix_of_it_is_overread),
+	    cmocka_unit_test(test_the_end_of_a_chain_is_told_as_text),
 	    cmocka_unit_test(test_no_change_of_bytes_makes_a_response_dangerous),
 	    cmocka_unit_test(test_resolv_conf_is_read_as_its_manual_says),
 	    cmocka_unit_test(test_long_lists_in_resolv_conf_are_cut),

@@ -92,6 +92,7 @@ static const char golden[] =
     "\"suggest\":{\"rejected_certificate\":0,\"wanted_certificate\":0,\"no_logon\":0},\n"
     "\"logs\":{\"lines\":5,\"bytes\":0,\"dropped\":0,\"ring_dropped\":0,\"errors\":0},\n"
     "\"policy\":{\"rules\":2,\"unused\":1},\n"
+    "\"doctor\":{\"state\":\"off\",\"last\":null,\"next_in_s\":null,\"tested\":0,\"bad\":0,\"untested\":0},\n"
     "\"point\":{\"tunnels\":2,\"connections\":7,\"bypass\":4.500,\"tunnel\":0,\"inspect\":0,\"deny\":0,\"refused\":2,\"log_on\":0,\"server\":0,\"client\":0,\"received\":0,\"sent\":0,"
     "\"connect_p50\":1.500,\"connect_p95\":1.950,\"request_p50\":null,\"request_p95\":null},"
     "\"actions\":[\n{\"action\":\"bypass\",\"per_second\":4.500,\"requests\":9},\n{\"action\":\"tunnel\",\"per_second\":0,\"requests\":0},\n"
@@ -105,7 +106,8 @@ static const char golden[] =
     "\"processes\":[\n{\"process\":\"logger\",\"state\":\"down\",\"pid\":null,\"since\":null,\"starts\":2,\"deaths\":1},\n"
     "{\"process\":\"worker 0\",\"state\":\"up\",\"pid\":77,\"since\":300,\"starts\":1,\"deaths\":0}],"
     "\"back_ends\":[],"
-    "\"lists\":[]}\n";
+    "\"lists\":[],"
+    "\"endpoints\":[]}\n";
 
 static void
 count_things(struct stand *t)

@@ -17,5 +17,7 @@ include tests/unit/backs.mk
 include tests/unit/audit.mk
 include tests/unit/session.mk
 include tests/unit/logread.mk
+include tests/unit/lint.mk
+include tests/unit/doctor.mk
 include tests/unit/verify.mk
 include tests/unit/proc.mk

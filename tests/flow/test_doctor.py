@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: MIT
+"""postern doctor: endpoints that fail in every way there is, each tried directly, through a parent and through the running gateway."""
+
+import contextlib
+import json
+import re
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+import gateway as g
+import origin as o
+import pytest
+import schema
+import wire
+import world as w
+from certs import Cert
+
+ROOTS = "/etc/ssl/certs/ca-certificates.crt"
+DOCTOR_DNS, GATEWAY_DNS = "127.0.0.54", "127.0.0.55"
+MICROSOFT = "Microsoft Corporation"
+
+# name: the address that its server has
+NAMES = {"good": 1, "alias": 1, "plain": 2, "expired": 3, "wrong": 4, "chain": 5, "other": 6, "intercepted": 7, "reset": 8, "closed": 9, "banner": 10, "alert": 11,
+         "endless": 12, "mute": 13, "evil": 14, "slow": 15, "refused": 16, "moved": 17, "asked": 1, "denied": 1, "opened": 1, "v1.wild": 1, "tree": 1,
+         "asked-plain": 2, "denied-plain": 2}
+
+
+def place(number):
+    return f"127.42.0.{number}"
+
+
+def name_server(moved):
+    def answer(name, kind):
+        host = name.removesuffix(".example.net")
+        if host == "alias" and kind == "A":
+            return ["=front.alias.example.net", "=edge.alias.example.org", place(1)]
+        if host == "moved":
+            return [place(moved)]
+        if host == "private":
+            return ["10.1.2.3"]
+        if host == "servfail":
+            return "servfail"
+        if host == "silent":
+            return None
+        if host == "full":
+            return [place(20)]
+        return [place(NAMES[host])] if host in NAMES else "nxdomain"
+
+    return answer
+
+
+LISTS = """
+[list good]
+host = https://good.example.net https://alias.example.net http://plain.example.net *.wild.example.net .tree.example.net *.unknown.example.net
+probe = v1.wild.example.net
+
+[list bad]
+host = nowhere.example.net servfail.example.net private.example.net refused.example.net reset.example.net closed.example.net banner.example.net
+  alert.example.net expired.example.net wrong.example.net chain.example.net other.example.net intercepted.example.net evil.example.net
+  endless.example.net mute.example.net moved.example.net
+
+[list slow]
+host = slow.example.net
+
+[list late]
+host = full.example.net silent.example.net
+
+[list asked]
+host = asked.example.net http://asked-plain.example.net
+
+[list denied]
+host = denied.example.net http://denied-plain.example.net
+
+[list opened]
+host = opened.example.net
+
+[rule bypass]
+hosts = @good @bad @late @slow
+action = bypass
+
+[rule asked]
+hosts = @asked
+action = tunnel
+auth = required
+
+[rule opened]
+hosts = @opened
+action = inspect
+auth = none
+
+[rule rest]
+action = deny
+"""
+
+
+class Roots:
+    """Other roots than the system's, in this namespace, while it is open."""
+
+    def __init__(self, path):
+        w.run("mount", "--bind", str(path), ROOTS)
+
+    def close(self):
+        w.run("umount", ROOTS)
+
+
+def tls_after(play, cert):
+    """A server that shakes hands and then plays."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*cert)
+
+    def serve(raw):
+        with context.wrap_socket(raw.sock, server_side=True) as raw.sock:
+            raw.until(b"\r\n\r\n")
+            play(raw)
+
+    return serve
+
+
+def cut(raw):
+    """A firewall that reads the name and cuts."""
+    raw.more()
+    raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def endless(raw):
+    with contextlib.suppress(OSError):
+        raw.send(b"HTTP/1.1 200 OK\r\n")
+        for number in range(4096):
+            raw.send(b"X-%d: %s\r\n" % (number, b"x" * 500))
+
+
+class Lab:
+    pass
+
+
+@pytest.fixture(scope="module")
+def lab(world, serve_kept, folder_kept, gateway_kept):
+    """Servers, interceptor, name servers, and the gateway."""
+    lab = Lab()
+    lab.folder, folder = folder_kept, folder_kept
+    root = Cert("Doctor test root", ca=True, organisation=MICROSOFT)
+    other, digicert = Cert("Contoso root", ca=True, organisation="Contoso"), Cert("Doctor other root", ca=True, organisation="DigiCert Inc")
+    between = Cert("Doctor test issuer", by=root, ca=True, organisation=MICROSOFT)
+    evil = Cert("\x1b[31mEvil\x07\r\nroot", ca=True, organisation="\x1b]0;owned\x07Evil")
+    away = Cert("Interceptor", ca=True, organisation="Contoso Security")
+    lab.ca = Cert("Gateway CA", ca=True, organisation="Contoso IT")
+    roots = folder / "roots.pem"
+    roots.write_bytes(root.pem() + other.pem() + digicert.pem())
+    lab.roots = serve_kept(Roots, roots)
+
+    def cert(name, *names, by=root, chain=(), **more):
+        return Cert("server", by=by, names=names or ("*.example.net", "*.wild.example.net", "*.tree.example.net", "tree.example.net"), **more).write(folder, name, *chain)
+
+    good = cert("good")
+    lab.good = serve_kept(o.Https, *good, place(1))
+    lab.plain = serve_kept(o.Http, place(2))
+    serve_kept(o.Https, *cert("expired", begins=-30, ends=-3), place(3))
+    serve_kept(o.Https, *cert("wrong", "www.example.org"), place(4))
+    serve_kept(o.Https, *cert("chain", by=between), place(5))
+    serve_kept(o.Https, *cert("other", by=other), place(6))
+    behind = serve_kept(o.Https, *good, place(107))
+    serve_kept(o.Server, cut, place(8), 443)
+    serve_kept(o.Server, lambda raw: raw.more(), place(9), 443)
+    serve_kept(o.Server, lambda raw: (raw.send(b"220 mail.example.net ESMTP\r\n"), raw.more()), place(10), 443)
+    serve_kept(o.Server, lambda raw: (raw.more(), raw.send(b"\x15\x03\x03\x00\x02\x02\x28")), place(11), 443)
+    serve_kept(o.Server, tls_after(endless, good), place(12), 443)
+    serve_kept(o.Server, tls_after(lambda raw: None, good), place(13), 443)
+    serve_kept(o.Https, *cert("evil", by=evil, chain=(evil,)), place(14))
+    lab.slow = threading.Event()
+    serve_kept(o.Https, *good, place(15), answer=lambda request, raw: not lab.slow.wait(2.3))
+    serve_kept(o.Https, *good, place(17))
+    serve_kept(o.Https, *cert("moved", by=digicert), place(18))
+    full = serve_kept(lambda: socket.create_server((place(20), 443), backlog=0))
+    lab.fill = [socket.socket() for _ in range(4)]
+    for sock in lab.fill:
+        sock.setblocking(False)
+        sock.connect_ex(full.getsockname())
+    serve_kept(o.Dns, name_server(17), DOCTOR_DNS)
+    serve_kept(o.Dns, name_server(18), GATEWAY_DNS)
+    ca, key = away.write(folder, "away")
+    lab.log = folder / "sslsplit.log"
+    with open(lab.log, "wb") as log:
+        lab.interceptor = subprocess.Popen(["sslsplit", "-D", "-u", "root", "-j", "/", "-c", str(ca), "-k", str(key), "ssl", place(7), "443", place(107), "443"],
+                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    wire.wait_until(lambda: "Starting" in lab.log.read_text(errors="replace") and listens(place(7)), "sslsplit")
+    assert behind
+    own, own_key = lab.ca.write(folder, "own")
+    for path in (own, own_key):
+        shutil.chown(path, "nobody")
+        path.chmod(0o600)
+    users = folder / "users"
+    users.write_text("alice:$5$abcdefgh$ZLdkj8mkc2XVSrPVjskDAgPkGjEQpSAVp9b2OOL5qX5\n")
+    users.chmod(0o600)
+    shutil.chown(users, "nobody")
+    lab.more = f"""
+[inspection]
+ca-cert = {own}
+ca-key = {own_key}
+
+[auth]
+schemes = basic
+basic-file = {users}
+basic-without-tls = yes
+"""
+    lab.gateway = gateway_kept(rules=LISTS, more=lab.more, resolver=GATEWAY_DNS, egress_allow="127.42.0.0/16", connect_timeout="2s", dns_timeout="2s")
+    yield lab
+    lab.interceptor.terminate()
+    lab.interceptor.wait(10)
+    for sock in lab.fill:
+        sock.close()
+
+
+def listens(address):
+    try:
+        socket.create_connection((address, 443), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def doctor(lab):
+    """ask(options of [doctor], words...) runs the command on the gateway's configuration, with its own name server."""
+
+    def ask(*words, more="", gateway="", timeout="4s", allow="127.42.0.0/16", rules=LISTS, **options):
+        path = lab.folder / "doctor.ini"
+        path.write_text(f"[gateway]\nresolver = {DOCTOR_DNS}\negress-allow = {allow}\n{gateway}\n\n[listener edge]\naddress = 127.0.0.1:{lab.gateway.port}\n{lab.more}{more}\n"
+                        f"[doctor]\ntimeout = {timeout}\n" + "".join(f"{key.replace('_', '-')} = {value}\n" for key, value in options.items()) + rules)
+        return g.command("doctor", "-c", path, *words)
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def told(doctor):
+    """What one run over all lists says: by host and way."""
+    done = doctor("--json", "good", "bad", "asked", "denied", "opened", "slow")
+    assert done.returncode == 1, done
+    value = schema.check("doctor", done.stdout)
+    value["by"] = {one["host"] or one["pattern"]: {way["way"]: way for way in one["ways"]} for one in value["results"]}
+    return value
+
+
+FAULTS = {  # host: directly, through the gateway
+    "good": ("ok", "ok"), "alias": ("ok", "ok"), "plain": ("ok", "ok"), "v1.wild": ("ok", "ok"), "tree": ("ok", "ok"),
+    "nowhere": ("dns-no-such-name", "proxy-failed"), "servfail": ("dns-failed", "proxy-failed"), "private": ("private-address", "proxy-refused"),
+    "refused": ("refused", "proxy-failed"), "reset": ("reset", "reset"), "closed": ("reset", "reset"), "banner": ("not-tls", "not-tls"), "alert": ("tls-failed", "tls-failed"),
+    "expired": ("expired", "expired"), "wrong": ("wrong-name", "wrong-name"), "chain": ("untrusted", "untrusted"), "other": ("other-issuer", "other-issuer"),
+    "intercepted": ("intercepted", "intercepted"), "evil": ("intercepted", "intercepted"), "endless": ("http-failed", "http-failed"), "mute": ("http-failed", "http-failed"),
+    "moved": ("ok", "other-leaf"), "slow": ("slow", "slow"), "asked": ("ok", "proxy-auth"), "denied": ("ok", "proxy-refused"), "opened": ("ok", "own-ca"),
+    "asked-plain": ("ok", "proxy-auth"), "denied-plain": ("ok", "proxy-refused"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_failure_is_told_by_its_name(told, name):
+    ways = told["by"][f"{name}.example.net"]
+    assert (ways["direct"]["fault"], ways["gateway"]["fault"]) == FAULTS[name], ways
+    assert ways["parent"]["fault"] == "not-tried"
+    bad = [way for way in ways.values() if way["bad"]]
+    assert all(way["detail"] and way["advice"] and way["side"] for way in bad)
+
+
+def test_a_good_endpoint_is_told_with_all_that_was_seen(told, lab):
+    ways = told["by"]["good.example.net"]
+    for way in ("direct", "gateway"):
+        assert ways[way]["step"] == "done" and ways[way]["status"] == 200 and ways[way]["tls"] == "1.3"
+        assert ways[way]["certificate"]["issuer"] == "Doctor test root (Microsoft Corporation)" and ways[way]["certificate"]["root"].startswith("Doctor test root")
+    assert ways["direct"]["certificate"]["sha256"] == ways["gateway"]["certificate"]["sha256"]
+    assert ways["direct"]["address"] == place(1) and ways["direct"]["dns_ms"] is not None and ways["gateway"]["dns_ms"] is None
+    assert told["by"]["alias.example.net"]["direct"]["cname"] == "edge.alias.example.org" and ways["direct"]["cname"] is None
+    plain = told["by"]["plain.example.net"]
+    assert plain["gateway"]["certificate"] is None and plain["gateway"]["status"] == plain["direct"]["status"] == 200
+    assert not [one for request in lab.plain.requests + lab.good.requests for one in request.all("proxy-authorization")]
+
+
+def test_wildcards_are_tested_by_the_known_hosts_below_them(told):
+    by_host = {one["host"]: one for one in told["results"]}
+    assert by_host["v1.wild.example.net"]["pattern"] == "*.wild.example.net" and by_host["v1.wild.example.net"]["list"] == "good"
+    assert re.search(r"doctor.ini:\d+$", by_host["v1.wild.example.net"]["where"])
+    assert by_host["tree.example.net"]["pattern"] == ".tree.example.net"
+    assert by_host[None]["pattern"] == "*.unknown.example.net" and told["untested"] == 1
+    assert "probe =" in by_host[None]["ways"][0]["detail"]
+
+
+def test_details_say_what_exactly(told):
+    def detail(name, way="direct"):
+        return told["by"][f"{name}.example.net"][way]["detail"]
+
+    assert detail("intercepted") == "issued by Interceptor (Contoso Security), which no root of the system vouches for"
+    assert "Gateway CA" in detail("opened", "gateway") and "own inspection CA" in detail("opened", "gateway")
+    assert "Contoso root (Contoso)" in detail("other") and "10.1.2.3" in detail("private")
+    assert detail("alert").endswith("handshake failure") and "www.example.org" in detail("wrong") and detail("expired").startswith("expired 20")
+    assert "issuer was not sent" in detail("chain") and "407" in detail("asked", "gateway") and "Basic" in detail("asked", "gateway")
+    assert "407" in detail("asked-plain", "gateway") and "403" in detail("denied", "gateway")
+    assert "DigiCert" in detail("moved", "gateway") and "speaks before" in detail("banner", "gateway") or "TLS" in detail("banner", "gateway")
+
+
+def test_what_waits_for_ever_is_given_up(doctor):
+    """In one run, and no longer than one time-out for each step."""
+    done = doctor("--json", "late", timeout="500ms")
+    told = {one["host"]: {way["way"]: way for way in one["ways"]} for one in schema.check("doctor", done.stdout)["results"]}
+    assert told["full.example.net"]["direct"]["fault"] == "timeout" and told["silent.example.net"]["direct"]["fault"] == "dns-failed"
+    assert told["full.example.net"]["gateway"]["fault"] == "proxy-failed" and "in time" in told["silent.example.net"]["gateway"]["detail"]
+
+
+@pytest.fixture(scope="module")
+def table(doctor):
+    return doctor("good", "asked", "denied", "opened", "bad")
+
+
+def test_the_table_ends_with_what_to_do(table):
+    text = re.sub(r"ok \d+ ms *", "ok N ms  ", table.stdout)
+    text = re.sub(r"(?m) +$", "", re.sub(r"127\.0\.0\.1:\d+|\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC|\(\d+\.\d s\)|[^ ]*doctor.ini:\d+", "*", text))
+    assert table.returncode == 1 and text == (Path(__file__).parent / "golden" / "doctor.txt").read_text(), text
+
+
+def test_nothing_from_outside_reaches_a_terminal_raw(table):
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", table.stdout) and "Evil" in table.stdout
+
+
+def test_a_company_root_in_the_system_and_issuers_of_its_own(doctor):
+    """What the interceptor's root in the system's store leaves to see is the issuer; issuers = says who else is expected."""
+    def fault(**options):
+        done = doctor("--json", "bad", **options)
+        return next(one["ways"][0]["fault"] for one in json.loads(done.stdout)["results"] if one["host"] == "other.example.net")
+
+    assert fault(issuers="Contoso Ltd, contoso", parallel=50) == "ok" and fault(issuers="*", parallel=50) == "ok"
+
+
+PARENT = "\n[parent up]\naddress = {}\n"
+
+
+def test_a_parent_is_a_way_of_its_own(doctor, lab, serve):
+    """One that wants a log-on, and one that serves: another gateway's listener. Where it serves, that a firewall keeps the direct way shut is no fault."""
+    refuses = serve(o.Script, lambda raw, head: raw.send(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n"), place(30), 3128)
+    done = doctor("--json", "good", more=PARENT.format(f"{place(30)}:3128"), gateway="parent = up")
+    ways = {one["host"]: one["ways"][1] for one in schema.check("doctor", done.stdout)["results"]}
+    assert ways["good.example.net"]["fault"] == ways["plain.example.net"]["fault"] == "proxy-auth" and "Negotiate" in ways["good.example.net"]["detail"]
+    assert b"CONNECT good.example.net:443 HTTP/1.1\r\nHost: good.example.net:443\r\n" in b"".join(refuses.heads)
+    secret = lab.folder / "up.credentials"
+    secret.write_text("gw:s3cret\n")
+    secret.chmod(0o600)
+    more = PARENT.format(f"{place(30)}:3128") + f"auth = basic\ncredentials = {secret}\n"
+    done = doctor("--json", "good", more=more, gateway="parent = up")
+    assert b"Proxy-Authorization: Basic Z3c6czNjcmV0\r\n" in refuses.heads[-1] and "Z3c6" not in done.stdout and "s3cret" not in done.stdout
+    done = doctor("--json", "one", more=PARENT.format(f"127.0.0.1:{lab.gateway.port}"), gateway="parent = up", allow="10.9.0.0/16",
+                  rules="[list one]\nhost = good.example.net\n[rule b]\nhosts = @one\naction = bypass\n")
+    (only,) = schema.check("doctor", done.stdout)["results"]
+    assert done.returncode == 0 and [way["fault"] for way in only["ways"]] == ["private-address", "ok", "ok"] and not only["failing"]
+    assert only["ways"][0]["bad"] and not only["ways"][0]["counts"]
+
+
+def test_a_gateway_that_is_not_there_is_exit_code_3(doctor, lab):
+    done = doctor("--json", "--via", f"127.0.0.1:{g.free_port()}", "good")
+    assert done.returncode == 3 and json.loads(done.stdout)["gateway_down"]
+    done = doctor("--nagios", "--via", f"127.0.0.1:{g.free_port()}", "good")
+    assert done.returncode == 2 and done.stdout.startswith("POSTERN CRITICAL - ")
+
+
+def test_a_gateway_over_tls_and_by_name(doctor, lab, gateway, folder):
+    cert, key = lab.ca.write(folder, "front")
+    for path in (cert, key):
+        shutil.chown(path, "nobody")
+        path.chmod(0o600)
+    gw = gateway(rules=LISTS, more=lab.more, resolver=DOCTOR_DNS, egress_allow="127.42.0.0/16", listener=f"tls-cert = {cert}\ntls-key = {key}")
+    done = doctor("--json", "--via", f"https://127.0.0.1:{gw.port}", "good")
+    assert {one["ways"][2]["fault"] for one in json.loads(done.stdout)["results"]} == {"ok", "not-tried"}, done.stdout
+    done = doctor("--json", "--via", f"localhost:{gw.port}", "good")
+    assert {one["ways"][2]["fault"] for one in json.loads(done.stdout)["results"]} == {"proxy-refused", "not-tried"}
+
+
+def test_monitoring_plugins_and_prometheus(doctor):
+    done = doctor("--nagios", "denied")
+    assert done.returncode == 2 and re.fullmatch(r"POSTERN CRITICAL - 2 of 2 endpoints fail: denied.example.net gateway proxy-refused, http://denied-plain.example.net gateway "
+                                                 r"proxy-refused \| endpoints=2;;;0 failing=2;;1;0 slow=0;1;;0 untested=0;1;;0 time=\d+\.\d\d\ds;;;0\n", done.stdout)
+    done = doctor("--nagios", "good")
+    assert done.returncode == 1 and done.stdout.startswith("POSTERN WARNING - 0 of 6 endpoints fail | ") and "untested=1" in done.stdout
+    assert doctor("--nagios", "nosuch").returncode == 3
+    done = doctor("--prometheus", "denied")
+    assert 'postern_doctor_up{host="denied.example.net",port="443",scheme="https",list="denied",way="direct"} 1\n' in done.stdout
+    assert 'postern_doctor_fault{host="denied.example.net",port="443",scheme="https",list="denied",way="gateway",fault="proxy-refused"} 1\n' in done.stdout
+    assert "postern_doctor_failing 2\n" in done.stdout and done.returncode == 1
+    for line in done.stdout.splitlines():
+        assert re.fullmatch(r'# (HELP|TYPE) postern_doctor_\w+ .*|postern_doctor_\w+(\{(\w+="[^"]*",?)+\})? [0-9.]+', line), line
+
+
+def test_options_say_what_is_tested(doctor):
+    done = doctor("--json", lists="denied")
+    assert [one["host"] for one in json.loads(done.stdout)["results"]] == ["denied.example.net", "denied-plain.example.net"]
+    done = doctor("--json", lists="denied", parallel=1)
+    assert done.returncode == 1
+    assert doctor("nosuch").returncode == 2 and "there is no [list nosuch]" in doctor("nosuch").stderr
+    assert "want HOST:PORT" in doctor("--via", "nowhere", "good").stderr
+    done = doctor(lists="nosuch")
+    assert done.returncode == 2 and "lists = nosuch: there is no [list nosuch]" in done.stderr
+    done = doctor(rules="[list x]\nhost = *.a.example !b.a.example\nprobe = x.b.example *.c.a.example b.a.example c.a.example\n[rule r]\nhosts = @x\naction = bypass\n")
+    assert done.returncode == 2 and len(re.findall(r"doctor.ini:\d+: probe = ", done.stderr)) == 3
+    assert "x.b.example: no entry" in done.stderr and "a pattern cannot be connected to" in done.stderr and "takes it out" in done.stderr
+    assert doctor(rules="[rule r]\naction = deny\n").returncode == 2
+
+
+def test_the_shipped_endpoints_are_all_tested_in_the_time_of_the_slowest(world, serve, gateway, folder):
+    """22 endpoints and more against one nginx; the world's CA is none of the system's, so that all are `intercepted`."""
+    path = folder / "shipped"
+    path.mkdir()
+    gw = gateway(rules="[rule all]\naction = bypass\nguard = off\n", resolver=w.RESOLVER)
+    shutil.copytree(g.SOURCE / "conf", path / "conf")
+    ini = path / "conf" / "postern.ini"
+    ini.write_text(ini.read_text().replace("[gateway]\n", f"[gateway]\nresolver = {w.RESOLVER}\n", 1))
+    done = g.command("doctor", "--json", "-c", ini, "--via", f"127.0.0.1:{gw.port}")
+    told = schema.check("doctor", done.stdout)
+    assert told["endpoints"] >= 22 and told["untested"] == 0
+    faults = {way["fault"] for one in told["results"] for way in one["ways"] if one["scheme"] == "https" and way["way"] != "parent"}
+    assert faults == {"intercepted"}, faults
+    plain = [one for one in told["results"] if one["scheme"] == "http"]
+    assert [way["fault"] for one in plain for way in one["ways"]] == ["ok", "not-tried", "ok"] and told["failing"] == told["endpoints"] - 1
