@@ -13,6 +13,7 @@ static const struct {
 	const char *what;
 	const char *called; /* by getopt, when it complains */
 } kinds[] = {
+	{"m365", cli_import_m365, "Microsoft's list of endpoints (endpoints.office.com, JSON) into lists; compares with the list in use", "postern import m365"},
 	{"squid", cli_import_squid, "squid.conf, or a file of its domains, into rules and lists", "postern import squid"},
 };
 

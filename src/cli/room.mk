@@ -11,7 +11,8 @@ postern_SOURCES += \
 	src/cli/control.c \
 	src/cli/doctor.c src/cli/doctor.h \
 	src/cli/doctor_json.c \
-	src/cli/doctor_print.c src/cli/doctor_watch.c \
+	src/cli/doctor_print.c \
+	src/cli/doctor_watch.c \
 	src/cli/explain.c src/cli/explain.h \
 	src/cli/explain_answer.c \
 	src/cli/explain_batch.c \
@@ -19,9 +20,11 @@ postern_SOURCES += \
 	src/cli/explain_line.c \
 	src/cli/explain_log.c \
 	src/cli/explain_print.c \
-	src/cli/import.c src/cli/import.h \
-	src/cli/import_squid.c \
 	src/cli/explain_question.c \
+	src/cli/import.c src/cli/import.h \
+	src/cli/import_m365.c src/cli/import_m365.h \
+	src/cli/import_m365_diff.c \
+	src/cli/import_squid.c \
 	src/cli/passwd.c \
 	src/cli/password.c src/cli/password.h \
 	src/cli/replay.c src/cli/replay.h \

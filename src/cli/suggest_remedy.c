@@ -11,8 +11,6 @@
 #include "cli/suggest.h"
 #include "match/host_spec.h"
 
-#define SOURCE_LINES 10 /* of a list's file, in which it may say where it comes from */
-
 /* --- what the rules say --- */
 
 struct look {
@@ -32,31 +30,14 @@ file_text(const struct conf *c, uint32_t file)
 	return file < c->n_files && c->files[file].bytes ? span_of(c->files[file].bytes, c->files[file].n) : SPAN("");
 }
 
-static bool
-says_source(struct span text)
-{
-	const char *p = text.p, *end = text.p + text.n;
-
-	for (unsigned i = 0; i < SOURCE_LINES && p && p < end; i++) {
-		const char *stop = memchr(p, '\n', (size_t)(end - p));
-		stop = stop ? stop : end;
-		if (stop - p > 9 && memcmp(p, "# source:", 9) == 0)
-			return true;
-		p = stop + 1;
-	}
-	return false;
-}
-
 /* Does it come from somewhere, so that what one adds is lost when it is fetched anew? Those of Microsoft that are shipped do too. */
 static bool
 is_foreign(const struct conf *c, const struct conf_list *l)
 {
-	uint32_t before = UINT32_MAX;
-
 	if (l->source || (l->name.n >= 9 && memcmp(l->name.p, "microsoft", 9) == 0))
 		return true;
-	for (size_t i = 0; i < l->hosts.n; before = l->hosts.v[i++].at.file)
-		if (l->hosts.v[i].at.file != before && says_source(file_text(c, l->hosts.v[i].at.file)))
+	for (size_t i = 0; i < l->hosts.n; i++)
+		if (l->hosts.v[i].at.file < c->n_files && c->files[l->hosts.v[i].at.file].head.source.n)
 			return true;
 	return false;
 }

@@ -31,7 +31,8 @@ static time_t
 date_read(struct span s)
 {
 	char        text[24];
-	struct tm   tm = {0};
+	struct tm   tm = {0}, same;
+	time_t      at;
 	const char *end;
 
 	if (s.n != strlen("2026-01-31") && s.n != strlen("2026-01-31T12:00:00Z"))
@@ -39,7 +40,11 @@ date_read(struct span s)
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';
 	end = strptime(text, s.n == strlen("2026-01-31") ? "%Y-%m-%d" : "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return end && !*end && tm.tm_year >= 70 ? timegm(&tm) : 0;
+	if (!end || *end || tm.tm_year < 70)
+		return 0;
+	same = tm;
+	at = timegm(&same);
+	return same.tm_mday == tm.tm_mday ? at : 0; /* else a day that its month does not have */
 }
 
 void

@@ -1,6 +1,9 @@
 # files of this room
 libpostern_a_SOURCES += \
 	src/import/arena.c src/import/arena.h \
+	src/import/m365.c src/import/m365.h \
+	src/import/m365_inside.h \
+	src/import/m365_items.c \
 	src/import/squid.c src/import/squid.h \
 	src/import/squid_access.c \
 	src/import/squid_acl.c \

@@ -53,6 +53,18 @@ note_add(struct squid *s, enum squid_note_kind kind, struct squid_where at, stru
 	s->note[s->n_notes++] = (struct squid_note){kind, at.line ? s->file[at.file] : "", at.line, span_of(said.p, said.n < 200 ? said.n : 200), arena_copy(&s->arena, span_str(text))};
 }
 
+/* Passwords may stand in such lines: they are never shown. */
+static bool
+holds_secrets(struct span name)
+{
+	static const char *const names[] = {"cache_peer", "cachemgr_passwd", "auth_param", "external_acl_type", "url_rewrite_program", "redirect_program"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (span_eq(name, span_str(names[i])))
+			return true;
+	return false;
+}
+
 void
 squid_note(struct squid *s, enum squid_note_kind kind, const struct squid_line *line, const char *fmt, ...)
 {
@@ -60,7 +72,9 @@ squid_note(struct squid *s, enum squid_note_kind kind, const struct squid_line *
 	struct span        said = {0};
 	va_list            ap;
 
-	if (line) /* name and rest lie in one copy */
+	if (line && holds_secrets(line->name))
+		said = line->name;
+	else if (line) /* name and rest lie in one copy */
 		said = span_of(line->name.p, line->rest.n ? (size_t)(line->rest.p + line->rest.n - line->name.p) : line->name.n);
 	va_start(ap, fmt);
 	note_add(s, kind, line ? line->at : nowhere, said, fmt, ap);
@@ -188,7 +202,7 @@ bare_read(struct squid *s)
 		v.line = &s->line[i];
 		v.at = s->line[i].at;
 		if (!squid_value_add(&v, s->line[i].name, &why))
-			squid_note(s, SQUID_DIFFERS, v.line, "left out: %s", why);
+			squid_note(s, SQUID_NARROWER, v.line, "left out: %s", why);
 	}
 }
 

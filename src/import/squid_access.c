@@ -138,6 +138,7 @@ static void
 allow(struct access *a, const struct squid_choice *line, bool no_connect)
 {
 	static const struct squid_choice nothing = {0};
+	struct squid_choices             done = {0};
 	const struct squid_choices      *list[3] = {no_connect ? NULL : &a->bump, &a->parents, &a->sources};
 	size_t                           n[3];
 
@@ -153,6 +154,9 @@ allow(struct access *a, const struct squid_choice *line, bool no_connect)
 				lits = squid_lits_both(a->s, &lits, &co->lits);
 				if (cb->value == BUMP_TERMINATE && a->connect)
 					squid_lits_put(a->s, &lits, (struct squid_lit){a->connect, false, false});
+				if (squid_choice_is_covered(&done, &lits))
+					continue;
+				squid_choice_put(a->s, &done, &(struct squid_choice){.lits = lits});
 				allow_one(a, line, &lits, cb->value, list[1]->n ? cp->value : UINT32_MAX, co->value, cb->from ? cb->from : cp->from ? cp->from : co->from);
 			}
 }
@@ -184,12 +188,14 @@ left_out(struct access *a, const struct squid_choice *c, const char *why)
 
 /* Values of an ACL are missing: does that make the line hold for more than in Squid (then it is left out), or for less? */
 static bool
-missing(struct access *a, const struct squid_choice *c)
+missing(struct access *a, const struct squid_choice *c, bool never)
 {
 	for (size_t i = 0; i < c->lits.n; i++) {
 		const struct squid_lit *l = &c->lits.v[i];
 		if (!l->acl->partial && !(l->acl->connect_open && l->connect))
 			continue;
+		if (never && (!l->acl->partial || l->acl->items.n > 0 || l->acl->bits))
+			continue; /* it is for another reason that it never holds */
 		if (c->value == ACCESS_ALLOW && l->is_not) {
 			left_out(a, c, "values of an ACL with ! are missing");
 			return true;
@@ -212,7 +218,7 @@ line_rules(struct access *a, const struct squid_choice *c)
 
 	if (t == TERMS_OPEN)
 		left_out(a, c, why);
-	if (t != TERMS_FINE || missing(a, c))
+	if (missing(a, c, t == TERMS_NEVER) || t != TERMS_FINE)
 		return;
 	if (c->value == ACCESS_ALLOW) {
 		allow(a, c, spelt.no_connect);

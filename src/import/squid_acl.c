@@ -165,7 +165,7 @@ static void
 value_missing(struct squid_values *v, struct span value, const char *why)
 {
 	v->a->partial = true;
-	squid_note_file(v->s, SQUID_DIFFERS, v->at, value, "acl %.*s: left out: %s", SPAN_ARG(v->a->name), why);
+	squid_note_file(v->s, SQUID_NARROWER, v->at, value, "acl %.*s: left out: %s", SPAN_ARG(v->a->name), why);
 }
 
 static void
@@ -193,7 +193,7 @@ values_file(struct squid_values *v, struct span path)
 
 	if (!squid_file_bytes(s, path, &bytes, &why, &full)) {
 		v->a->partial = true;
-		squid_note(s, SQUID_DIFFERS, v->line, "acl %.*s: %.*s: %s; its values are missing", SPAN_ARG(v->a->name), SPAN_ARG(path), why);
+		squid_note(s, SQUID_NARROWER, v->line, "acl %.*s: %.*s: %s; its values are missing", SPAN_ARG(v->a->name), SPAN_ARG(path), why);
 		return;
 	}
 	if (!squid_file_add(s, full.p, &file))

@@ -68,12 +68,14 @@ step(struct bump *b, unsigned at, uint32_t before, const struct squid_lits *held
 			step(b, at + 1, verb, &made.lits);
 		} else {
 			made.value = verb == VERB_SPLICE ? BUMP_SPLICE : verb == VERB_BUMP ? BUMP_BUMP : BUMP_TERMINATE;
-			squid_choice_put(b->s, &b->out, &made);
+			if (!squid_choice_is_covered(&b->out, &made.lits))
+				squid_choice_put(b->s, &b->out, &made);
 		}
 		if (c->lits.n == 0)
 			return;
 	}
-	squid_choice_put(b->s, &b->out, &end);
+	if (!squid_choice_is_covered(&b->out, &end.lits))
+		squid_choice_put(b->s, &b->out, &end);
 }
 
 struct squid_choices

@@ -5,6 +5,8 @@
  */
 #include "import/squid_inside.h"
 
+#define COVERED_MOST 256u
+
 /* Ways to hold, one of which must. */
 struct ways {
 	struct squid_lits *v;
@@ -139,6 +141,25 @@ squid_choice_put(struct squid *s, struct squid_choices *out, const struct squid_
 	return true;
 }
 
+/* Does everything for which `lits` holds meet an earlier choice? Looked for among the last ones. */
+bool
+squid_choice_is_covered(const struct squid_choices *list, const struct squid_lits *lits)
+{
+	for (size_t i = list->n > COVERED_MOST ? list->n - COVERED_MOST : 0; i < list->n; i++) {
+		const struct squid_lits *e = &list->v[i].lits;
+		size_t                   found = 0;
+		for (size_t k = 0; k < e->n; k++)
+			for (size_t m = 0; m < lits->n; m++)
+				if (e->v[k].acl == lits->v[m].acl && e->v[k].is_not == lits->v[m].is_not && e->v[k].connect == lits->v[m].connect) {
+					found++;
+					break;
+				}
+		if (found == e->n)
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_asking(const struct squid_acl *a)
 {
@@ -214,7 +235,8 @@ squid_choices_join(struct squid *s, const struct squid_choices *a, const struct 
 			struct squid_choice c = a->v[i];
 			c.lits = squid_lits_both(s, &a->v[i].lits, &b->v[k].lits);
 			c.value = join(a->v[i].value, b->v[k].value);
-			squid_choice_put(s, &out, &c);
+			if (!squid_choice_is_covered(&out, &c.lits))
+				squid_choice_put(s, &out, &c);
 		}
 	return out;
 }

@@ -75,7 +75,7 @@ struct squid_acl {
 	bool               partial;   /* some items could not be said: it holds for less than in Squid */
 	bool               required;  /* ACL_USER: whoever it is */
 	bool               connect_open; /* ACL_URL, ACL_HEADER: what it says of a CONNECT cannot be said */
-	bool               from_file, no_lookup;
+	bool               from_file, no_lookup; /* no_lookup: -n */
 	struct span        why, source; /* the file that its items came from */
 	struct squid_items items, on_connect; /* on_connect: host items of ACL_URL */
 	uint64_t          *bits;      /* ACL_PORT: 65536; ACL_TIME: minutes of the week from Sunday 0:00; ACL_STEP, ACL_LISTENER: the first word */
@@ -83,7 +83,6 @@ struct squid_acl {
 	size_t             n_lines, lines_room;
 	char               list[SQUID_NAME + 16]; /* the name of its list in the ini */
 	bool               wanted, wanted_not;  /* some rule names the list; its complement */
-	bool               noted; /* that it is partial was said */
 };
 
 /* One line of http_access, ssl_bump and their like, or a part of it: when all hold, then `value`. The first of a list that holds decides. */
@@ -116,7 +115,6 @@ struct squid_peer {
 	struct span              called, host, login;
 	uint16_t                 port;
 	uint32_t                 weight;
-	bool                     negotiate;
 };
 
 struct squid_rule {
@@ -234,10 +232,11 @@ bool squid_value_add(struct squid_values *v, struct span value, const char **why
 void squid_values_end(struct squid_values *v);
 
 /* --- squid_choice.c --- */
-/* What follows the verb of `w`, as ways to hold, each added to `out` with `value`. Returns how many could not be said. `verb_allows`: what an item that is
- * missing means. */
-void squid_choices_add(struct squid *s, struct squid_choices *out, const struct squid_line *line, struct squid_words *w, uint32_t value, bool permits, bool notes);
+/* What follows the verb in `w`, as ways to hold, each added to `out` with `value`. `permits`: leaving the line out lets less through. `asks`: a choice of
+ * ACCESS_ASK stands before them where Squid would ask for a user earlier than a rule does. */
+void squid_choices_add(struct squid *s, struct squid_choices *out, const struct squid_line *line, struct squid_words *w, uint32_t value, bool permits, bool asks);
 bool squid_choice_put(struct squid *s, struct squid_choices *out, const struct squid_choice *c);
+bool squid_choice_is_covered(const struct squid_choices *list, const struct squid_lits *lits);
 /* The two lists as one, the value `join(a, b)`. */
 struct squid_choices squid_choices_join(struct squid *s, const struct squid_choices *a, const struct squid_choices *b, uint32_t (*join)(uint32_t a, uint32_t b));
 bool squid_lits_put(struct squid *s, struct squid_lits *to, struct squid_lit l);

@@ -130,18 +130,28 @@ peer_word(struct squid *s, struct squid_peer *p, struct span word)
 	} else if ((v = after(word, SPAN("weight="))).n) {
 		p->weight = port_of(v);
 	} else if ((v = after(word, SPAN("login="))).n) {
-		p->negotiate = span_eq(v, SPAN("NEGOTIATE")) || after(v, SPAN("NEGOTIATE:")).n > 0;
-		if (p->negotiate)
-			squid_note(s, SQUID_TODO, p->from, "say auth = negotiate and keytab = FILE in [parent %s]", p->name);
-		else if (span_eq(v, SPAN("PASS")) || span_eq(v, SPAN("PASSTHRU")) || span_eq(v, SPAN("PROXYPASS")) || v.p[0] == '*')
-			squid_note(s, SQUID_DIFFERS, p->from, "what a client says of itself is never passed on to a parent");
-		else
-			squid_note(s, SQUID_TODO, p->from, "say auth = basic and credentials = FILE in [parent %s], the file with this user:password, mode 0600", p->name);
+		p->login = v;
 	} else if (span_eq(word, SPAN("ssl")) || span_eq(word, SPAN("tls"))) {
 		squid_note(s, SQUID_DIFFERS, p->from, "parents are spoken to in the clear");
 	} else if (span_eq(word, SPAN("originserver"))) {
 		squid_note(s, SQUID_DIFFERS, p->from, "there is no reverse proxy here, and this is no proxy");
 	}
+}
+
+/* How to log on there; the password itself is not brought over. */
+static void
+login_note(struct squid *s, const struct squid_peer *p)
+{
+	struct span v = p->login;
+
+	if (v.n == 0)
+		return;
+	if (span_eq(v, SPAN("NEGOTIATE")) || after(v, SPAN("NEGOTIATE:")).n > 0)
+		squid_note(s, SQUID_TODO, p->from, "say auth = negotiate and keytab = FILE in [parent %s]", p->name);
+	else if (span_eq(v, SPAN("PASS")) || span_eq(v, SPAN("PASSTHRU")) || span_eq(v, SPAN("PROXYPASS")) || v.p[0] == '*')
+		squid_note(s, SQUID_DIFFERS, p->from, "what a client says of itself is never passed on to a parent");
+	else
+		squid_note(s, SQUID_TODO, p->from, "say auth = basic and credentials = FILE in [parent %s], the file with this user:password, mode 0600", p->name);
 }
 
 void
@@ -168,8 +178,6 @@ squid_peer_read(struct squid *s, const struct squid_line *line)
 	}
 	p.called = host;
 	p.host = arena_printf(&s->arena, h.kind == HOST_ADDR && !addr_is_v4(&h.addr) ? "[%s]" : "%s", h.text);
-	squid_name_make(made, p.called);
-	snprintf(p.name, sizeof p.name, "%.40s", made);
 	while ((word = squid_word_plain(&w)).n > 0)
 		peer_word(s, &p, word);
 	squid_name_make(made, p.called);
@@ -177,5 +185,6 @@ squid_peer_read(struct squid *s, const struct squid_line *line)
 	for (size_t i = 0; i < s->n_peers; i++)
 		if (strcmp(s->peer[i].name, p.name) == 0)
 			snprintf(p.name, sizeof p.name, "%.40s-%zu", made, s->n_peers + 1);
+	login_note(s, &p);
 	s->peer[s->n_peers++] = p;
 }

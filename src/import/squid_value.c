@@ -208,7 +208,7 @@ add_network(struct squid_values *v, struct span value, const char **why)
 	}
 	if (cidr_parse(value, &c) == CIDR_BAD)
 		return false;
-	if (c.bits < 96 && c.bits < 8) {
+	if (c.bits < 96 && addr_eq(&c.addr, &(struct addr){{0}})) {
 		*why = "so short an IPv6 network is not told from all addresses; say all, or the networks that are meant";
 		return false;
 	}

@@ -25,7 +25,7 @@
 #define EVIDENCE_DETAIL_MAX 128u
 /* So many refused log-ons of one client, host and user agent, none of which ended well, within that time make a loop. */
 #define EVIDENCE_LOOP_TIMES 10u
-#define EVIDENCE_LOOP_US    UINT64_C(600000000)
+#define EVIDENCE_LOOP_US    UINT64_C(3600000000) /* services that cannot get through come back every few minutes */
 
 /* How tls_detail of a request begins whose server had wanted a certificate, went on without, and then refused. */
 #define EVIDENCE_WANTED "the server had asked for a certificate of the client"

@@ -10,7 +10,15 @@
 #include "policy/policy.h"
 
 /* Worse ones last. */
-enum fate { FATE_UNKNOWN, FATE_BYPASSED, FATE_LET /* a tunnel, or a plain request, unasked and unseen */, FATE_CHALLENGED, FATE_INTERCEPTED, FATE_DENIED, FATE_COUNT };
+enum fate {
+	FATE_UNKNOWN,
+	FATE_BYPASSED,
+	FATE_LET, /* a tunnel, or a plain request, unasked and unseen */
+	FATE_CHALLENGED,
+	FATE_INTERCEPTED,
+	FATE_DENIED,
+	FATE_COUNT
+};
 
 struct probe_request {
 	struct host     host;

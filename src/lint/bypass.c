@@ -120,8 +120,8 @@ static void
 item_ask(struct bypasses *b, const struct conf_item *item, const struct moment *m)
 {
 	struct probe_request q;
-	uint32_t        bypass, by;
-	enum fate       fate;
+	uint32_t             bypass, by;
+	enum fate            fate;
 
 	if (is_shipped(item->text) || !item_question(item, &q) || ++b->asked > QUESTIONS_MOST)
 		return;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * endpoints: asks what becomes of each of Microsoft's diagnostic endpoints, for every listener, and for clients and times on each side of every boundary
- * that rules name; of the wildcards also about each host below them that a rule or list names. A device whose data is challenged, intercepted or denied says nothing to anybody, so that this is an error.
+ * that rules name; below their wildcards also of each host that a rule or list names. A device whose data is challenged, intercepted or denied says nothing
+ * to anybody, so that this is an error.
  * A rule that says force = yes is taken at its word, and so is one with auth = required that names the endpoint.
  */
 #include <stdio.h>
@@ -208,11 +209,13 @@ harm_report(const struct endpoints *e, uint32_t rule, enum fate fate)
 	if (!h->always)
 		moment_tell(&h->first, e->c, when, sizeof when);
 	if (rule == e->n_rules)
-		report_find(e->r, kind[fate], (struct where){0}, "no rule lets Microsoft's diagnostic endpoints through, so that they are denied: %s%s; name them in a bypass rule, "
-		    "or end with a rule that says action = deny and force = yes", names, when);
+		report_find(e->r, kind[fate], (struct where){0},
+		    "no rule lets Microsoft's diagnostic endpoints through, so that they are denied: %s%s; name them in a bypass rule, or end "
+		    "with a rule that says action = deny and force = yes", names, when);
 	else
-		report_find(e->r, kind[fate], e->rule[rule]->at, "rule `%.*s` would %s Microsoft's diagnostic endpoints: %s%s; put a bypass rule that names them before it, or say "
-		    "force = yes here%s", SPAN_ARG(e->rule[rule]->name), fate_verb(fate), names, when,
+		report_find(e->r, kind[fate], e->rule[rule]->at,
+		    "rule `%.*s` would %s Microsoft's diagnostic endpoints: %s%s; put a bypass rule that names them before it, or say force = "
+		    "yes here%s", SPAN_ARG(e->rule[rule]->name), fate_verb(fate), names, when,
 		    fate == FATE_CHALLENGED ? ", or name them in a rule with auth = required" : "");
 }
 
@@ -230,9 +233,11 @@ static void
 ports_look(const struct conf *c, struct report *r)
 {
 	if (!ports_have(&c->gateway.connect_ports, 443))
-		report_find(r, FINDING_ENDPOINT_DENIED, (struct where){0}, "connect-ports of [gateway] leaves out 443, where Microsoft's diagnostic endpoints are, whatever the rules say; name it there");
+		report_find(r, FINDING_ENDPOINT_DENIED, (struct where){0},
+		    "connect-ports of [gateway] leaves out 443, where Microsoft's diagnostic endpoints are, whatever the rules say; name it there");
 	if (!ports_have(&c->gateway.http_ports, 80))
-		report_find(r, FINDING_ENDPOINT_DENIED, (struct where){0}, "http-ports of [gateway] leaves out 80, where http://adl.windows.com is, whatever the rules say; name it there");
+		report_find(r, FINDING_ENDPOINT_DENIED, (struct where){0},
+		    "http-ports of [gateway] leaves out 80, where http://adl.windows.com is, whatever the rules say; name it there");
 }
 
 void

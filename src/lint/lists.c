@@ -49,7 +49,8 @@ age_look(const struct conf_list *list, struct report *r)
 
 	if (!list->max_age_ms || !list->oldest || now_ms < changed_ms || now_ms - changed_ms <= list->max_age_ms)
 		return;
-	report_find(r, FINDING_LIST_STALE, list->at, "list `%.*s` has a file that is %llu days old, more than its max-age; fetch a new one, or `touch` it where it is right as it stands",
+	report_find(r, FINDING_LIST_STALE, list->at,
+	    "list `%.*s` has a file that is %llu days old, more than its max-age; fetch a new one, or `touch` it where it is right as it stands",
 	    SPAN_ARG(list->name), (unsigned long long)((now_ms - changed_ms) / 86400000u));
 }
 
@@ -64,13 +65,15 @@ lint_lists_age(const struct conf *c, struct report *r)
 		age_look(list, r);
 		item = list->probes.n == 0 && is_bypassed(c, list) ? wildcard_find(&list->hosts) : NULL;
 		if (item)
-			report_find(r, FINDING_LIST_UNTESTED, list->at, "list `%.*s` holds wildcards such as `%.*s`, which `postern doctor` cannot test; name known hosts below them with "
+			report_find(r, FINDING_LIST_UNTESTED, list->at,
+			    "list `%.*s` holds wildcards such as `%.*s`, which `postern doctor` cannot test; name known hosts below them with "
 			    "probe = HOST", SPAN_ARG(list->name), SPAN_ARG(item->text));
 	}
 	TAILQ_FOREACH (rule, &c->rules, link) {
 		item = rule->action == ACTION_BYPASS ? wildcard_find(&rule->hosts) : NULL;
 		if (item)
-			report_find(r, FINDING_LIST_UNTESTED, item->at, "`%.*s` is a wildcard, which `postern doctor` cannot test; put it into a list, with probe = HOST for a known host below it",
+			report_find(r, FINDING_LIST_UNTESTED, item->at,
+			    "`%.*s` is a wildcard, which `postern doctor` cannot test; put it into a list, with probe = HOST for a known host below it",
 			    SPAN_ARG(item->text));
 	}
 }

@@ -52,28 +52,33 @@ regex_look(struct looking *l, const struct conf_item *item, const struct host_sp
 	case REGEX_OTHER:
 		return;
 	case REGEX_NEARLY:
-		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s`: a dot in a regex stands for any byte; write `%s`, or \\. where a dot is meant", SPAN_ARG(item->text), plain);
+		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at,
+		    "`%.*s`: a dot in a regex stands for any byte; write `%s`, or \\. where a dot is meant", SPAN_ARG(item->text), plain);
 		return;
 	case REGEX_SAME:
 		break;
 	}
 	/* .*x of one regex: what a bypass rule may not hold as a plain pattern, it should not hold as a regex */
 	if (!strchr(plain, ' ') && host_spec_parse(span_str(plain), &one, why) && !host_spec_is_anchored(&one))
-		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s` may begin inside a label, so that it holds for names that strangers can register; put \\. after the first .*, "
+		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at,
+		    "`%.*s` may begin inside a label, so that it holds for names that strangers can register; put \\. after the first .*, "
 		    "so that it is a plain pattern such as `*.example.com`", SPAN_ARG(item->text));
 	else
-		TELL(l, FINDING_REGEX_PLAIN, item->at, "`%.*s` needs no regex, which is tried for each name; write `%s`, which holds for the same names", SPAN_ARG(item->text), plain);
+		TELL(l, FINDING_REGEX_PLAIN, item->at,
+		    "`%.*s` needs no regex, which is tried for each name; write `%s`, which holds for the same names", SPAN_ARG(item->text), plain);
 }
 
 static void
 glob_look(struct looking *l, const struct conf_item *item, const struct host_spec *spec)
 {
 	if (spec->text[spec->n - 1] == '*')
-		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s` ends in a star, so that it holds for names in any domain that begin like this, which anyone may register; "
+		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at,
+		    "`%.*s` ends in a star, so that it holds for names in any domain that begin like this, which anyone may register; "
 		    "end it in the domain, such as %.*s and *.%.*s", SPAN_ARG(item->text), (int)(strcspn(spec->text, "*") ? strcspn(spec->text, "*") : 1),
 		    strcspn(spec->text, "*") ? spec->text : "x", (int)(strcspn(spec->text, "*") ? strcspn(spec->text, "*") : 1), strcspn(spec->text, "*") ? spec->text : "x");
 	else if (!l->bypass && !host_spec_is_anchored(spec))
-		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s` may begin inside a label, so that it holds for names such as evil%s too; write *.%s for what lies below, .%s for that "
+		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at,
+		    "`%.*s` may begin inside a label, so that it holds for names such as evil%s too; write *.%s for what lies below, .%s for that "
 		    "and the name itself", SPAN_ARG(item->text), spec->text + 1, spec->text + 1, spec->text + 1);
 }
 
@@ -87,7 +92,8 @@ dotless_look(struct looking *l, const struct conf_item *item, const struct host_
 		if (strcmp(spec->text, words[i]) == 0)
 			return;
 	if (spec->n > 5 && memcmp(spec->text + spec->n - 3, "com", 3) == 0)
-		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s` has no dot, and ends like a domain; write %.*s.com if that is meant", SPAN_ARG(item->text), spec->n - 3, spec->text);
+		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at,
+		    "`%.*s` has no dot, and ends like a domain; write %.*s.com if that is meant", SPAN_ARG(item->text), spec->n - 3, spec->text);
 }
 
 static bool
@@ -103,7 +109,8 @@ static void
 scheme_look(struct looking *l, const struct conf_item *item, const struct host_spec *spec)
 {
 	if (spec->scheme == SCHEME_HTTP && spec->port == 443)
-		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s` is plain HTTP on the port of https, so that no CONNECT is meant; write https:// if TLS is meant", SPAN_ARG(item->text));
+		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at,
+		    "`%.*s` is plain HTTP on the port of https, so that no CONNECT is meant; write https:// if TLS is meant", SPAN_ARG(item->text));
 	else if (spec->scheme == SCHEME_HTTPS && spec->port == 80)
 		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s` is https on the port of plain HTTP; write http:// if that is meant", SPAN_ARG(item->text));
 	else if (has_upper_scheme(item->text))
@@ -128,7 +135,8 @@ item_look(struct looking *l, const struct conf_item *item)
 	if (spec.scheme != SCHEME_NONE)
 		scheme_look(l, item, &spec);
 	if (l->unseen && !l->bypass && !item->negated && (spec.kind == SPEC_BELOW || spec.kind == SPEC_TREE) && host_spec_is_public_suffix(&spec))
-		TELL(l, FINDING_PUBLIC_SUFFIX, item->at, "`%.*s` is a whole public suffix, where anyone can have a name, and a rule lets it pass without inspection; name the hosts "
+		TELL(l, FINDING_PUBLIC_SUFFIX, item->at,
+		    "`%.*s` is a whole public suffix, where anyone can have a name, and a rule lets it pass without inspection; name the hosts "
 		    "below it, or say force = yes in the rule", SPAN_ARG(item->text));
 }
 

@@ -237,12 +237,15 @@ lint_request(struct build *b, uint32_t rule, bool inspects)
 	while (!(b->has[rule] >> c & 1))
 		c++;
 	if (readable && allows_only(&r->methods, SPAN("CONNECT")))
-		report_find(b->report, FINDING_RULE_NEVER, r->at, "rule `%.*s` can never hold: a CONNECT has no `%s`; remove methods = CONNECT", SPAN_ARG(r->name), condition_name(c));
+		report_find(b->report, FINDING_RULE_NEVER, r->at,
+		    "rule `%.*s` can never hold: a CONNECT has no `%s`; remove methods = CONNECT", SPAN_ARG(r->name), condition_name(c));
 	else if (!inspects && b->has[rule] & (1u << COND_ORIGIN_TLS | 1u << COND_ORIGIN_STRENGTH))
-		report_find(b->report, FINDING_RULE_NEVER, r->at, "rule `%.*s` can never hold: what an origin's TLS is like is seen only by inspection, and no rule says action = inspect",
+		report_find(b->report, FINDING_RULE_NEVER, r->at,
+		    "rule `%.*s` can never hold: what an origin's TLS is like is seen only by inspection, and no rule says action = inspect",
 		    SPAN_ARG(r->name));
 	else if (!inspects && (!items_allow(&r->schemes, SPAN("http")) || urls_are_https(&r->url)))
-		report_find(b->report, FINDING_RULE_NEVER, r->at, "rule `%.*s` can never hold: the `%s` of https requests is seen only by inspection, and no rule says action = inspect",
+		report_find(b->report, FINDING_RULE_NEVER, r->at,
+		    "rule `%.*s` can never hold: the `%s` of https requests is seen only by inspection, and no rule says action = inspect",
 		    SPAN_ARG(r->name), condition_name(c));
 }
 

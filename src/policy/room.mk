@@ -8,10 +8,9 @@ libpostern_a_SOURCES += \
 	src/policy/egress.c src/policy/egress.h \
 	src/policy/entries.c \
 	src/policy/gather.c \
-	src/policy/graves.c \
-	src/policy/guard.c src/policy/guard.h \
 	src/policy/graves.c src/policy/graves.h \
 	src/policy/graves_deep.c \
+	src/policy/guard.c src/policy/guard.h \
 	src/policy/hosts.c \
 	src/policy/lint.c \
 	src/policy/open.h \

@@ -26,14 +26,15 @@ libpostern_a_SOURCES += \
 	src/session/parent.c \
 	src/session/pass.c src/session/pass.h \
 	src/session/peek.c \
-	src/session/reach.c src/session/reach.h src/session/reach_parent.c \
 	src/session/queue.c src/session/queue.h \
+	src/session/reach.c src/session/reach.h \
+	src/session/reach_parent.c \
 	src/session/record.c \
 	src/session/reply.c \
 	src/session/response.c \
 	src/session/session.c src/session/session.h \
-	src/session/target.c src/session/target.h \
 	src/session/streams.c \
+	src/session/target.c src/session/target.h \
 	src/session/throttle.c src/session/throttle.h \
 	src/session/tunnel.c \
 	src/session/unserved.c src/session/unserved.h \

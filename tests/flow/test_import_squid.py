@@ -22,8 +22,92 @@ CASES = Path(__file__).resolve().parents[1] / "import"
 DATE = {"SOURCE_DATE_EPOCH": "1767225600"}
 
 
-def imported(*words, **more):
-    return g.command("import", "squid", *words, env=DATE, **more)
+def imported(*words, cwd=None):
+    return subprocess.run([str(g.PROGRAM), "import", "squid", *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, cwd=cwd,
+                          env={**os.environ, **DATE})
+
+
+# --- what it writes ---
+
+NAMES = sorted(path.name for path in CASES.iterdir() if path.suffix in (".conf", ".txt"))
+EXACT = {"default.conf", "peek-and-splice.conf", "times.conf", "updates.conf", "ways.conf"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_ini_and_the_report_are_these(name):
+    done = imported(name, cwd=CASES)
+    case = CASES / name
+    assert done.stdout == case.with_suffix(".ini").read_text()
+    assert done.stderr == case.with_suffix(".report").read_text()
+    assert done.returncode == (0 if name in EXACT else 1)
+    value = schema.check("import-squid", imported(name, "--json", cwd=CASES).stdout)
+    assert value["exact"] == (name in EXACT) and value["kind"] == ("list" if name == "domains.txt" else "configuration")
+    # each note has its line, and the same ones are in both reports
+    assert len(value["notes"]) == sum(bool(re.match(r"(\S+:\d+: )?(wider|narrower|differs|to-do|not-needed): ", line)) for line in done.stderr.split("\n"))
+
+
+@pytest.mark.parametrize("name", sorted(EXACT - {"ways.conf"}))
+def test_the_output_passes_the_check(name, folder):
+    """Once the files that Squid's configuration names are there."""
+    text = imported(name, cwd=CASES).stdout
+    if "ca-cert" in text:
+        made = g.command("ca", "init", "--cert", folder / "ca.pem", "--key", folder / "ca.key")
+        assert made.returncode == 0, made
+    (folder / "k").write_bytes(b"\x05\x02")
+    (folder / "k").chmod(0o600)
+    text = re.sub(r"/etc/squid/(ca\.\w+)", lambda m: str(folder / m[1]), text).replace("/etc/squid/HTTP.keytab", str(folder / "k"))
+    (folder / "postern.ini").write_text(text)
+    done = g.command("check", "-c", folder / "postern.ini", "--json")
+    assert [error["text"] for error in schema.json.loads(done.stdout)["errors"]] == [], text
+
+
+def test_lists_that_squid_reads_from_files_become_list_files(folder):
+    done = imported("updates.conf", "-o", folder / "new", cwd=CASES)
+    assert done.returncode == 0 and "became" in done.stdout, done
+    assert (folder / "new/lists/telemetry.list").read_text() == ("# source: updates.hosts\n# fetched: 2026-01-01\n# imported from Squid: acl telemetry dstdomain\n\n"
+                                                                  ".events.data.microsoft.com\nsettings-win.data.microsoft.com\n")
+    ini = (folder / "new/postern.ini").read_text()
+    assert "[list telemetry]\nfile = lists/telemetry.list\n" in ini and "address = 10.9.0.10\n   10.9.0.11\n" in ini
+    # nothing is replaced unless it is asked for
+    again = imported("updates.conf", "-o", folder / "new", cwd=CASES)
+    assert again.returncode == 2 and "--force" in again.stderr
+    assert imported("updates.conf", "-o", folder / "new", "--force", cwd=CASES).returncode == 0
+    assert [path.name for path in (folder / "new").rglob("*.new")] == []
+
+
+def test_passwords_of_peers_and_helpers_are_never_shown():
+    done = imported("ways.conf", cwd=CASES)
+    assert "secret" in (CASES / "ways.conf").read_text() and "secret" not in done.stdout + done.stderr
+
+
+def test_what_is_hostile_neither_breaks_out_of_the_ini_nor_reaches_the_terminal(folder):
+    conf = folder / "squid.conf"
+    conf.write_bytes(b"acl e\x1b[31m dstdomain .a.example\nhttp_access allow e\x1b[31m # \x07\nhttp_port 3128\n"
+                     b"acl \"x dstdomain b.example\nhttp_access allow \"x\nvisible_hostname x\ty;[rule y]\ncache_mgr a;b\n"
+                     b"acl u proxy_auth a,b !c @d *\nhttp_access allow u\nacl w url_regex !^x\" ;# a\\ b\nhttp_access deny w\n" + "acl ü dstdomain bücher.example\n".encode())
+    done = imported(conf)
+    assert done.returncode == 1, done
+    for text in (done.stdout, done.stderr):
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), text
+    sections = re.findall(r"^\[.*", done.stdout, re.M)
+    assert all(re.fullmatch(r"\[\w+( [\w.-]+)?\]", section) for section in sections), sections
+
+
+@pytest.mark.parametrize("words, said", [
+    ((), "usage"), (("a", "b"), "usage"), (("-o", "x", "--output", "y", "default.conf"), "usage"), (("nowhere.conf",), "No such file"), (("/",), "no regular file"),
+    (("/dev/zero",), "no regular file")])
+def test_wrong_usage_and_files_that_cannot_be_read(words, said):
+    done = imported(*words, cwd=CASES)
+    assert done.returncode == 2 and said in done.stderr, done
+
+
+def test_what_is_too_large_or_too_deep_is_refused(folder):
+    conf = folder / "squid.conf"
+    for text, said in (("include squid.conf\n", "deeper than 16"), ("http_access allow " + "x" * 70000 + "\n", "longer than 65535"), ("acl a \0\n", "NUL"),
+                       ("if true\n" * 17, "deeper than 16")):
+        conf.write_text(text)
+        done = imported(conf)
+        assert done.returncode == 2 and said in done.stderr, (text[:40], done)
 
 
 # --- a real Squid beside it ---

@@ -30,10 +30,12 @@ action = bypass
 [rule people]
 hosts = .windows.com
 action = tunnel
+force = yes
 
 [rule all]
 action = inspect
 auth = none
+force = yes
 """
 PLAIN = RULES.replace("[list own]\nfile = {0}/own.list\n", "").replace("@own ", "").replace("[rule own]", "[rule diagnostics]")
 WNS, CRYPTO = "Microsoft-WNS/10.0", "Microsoft-CryptoAPI/10.0"

@@ -269,3 +269,13 @@ fuzz_log_file_SOURCES = tests/fuzz/fuzz_log_file.c tests/fuzz/fuzz.h
 fuzz_log_file_LDADD = $(FUZZ_LIBS)
 fuzz_log_file_LDFLAGS = $(FUZZ_LINK)
 endif
+
+check_PROGRAMS += replay_m365
+replay_m365_SOURCES = tests/fuzz/fuzz_m365.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_m365_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_m365
+fuzz_m365_SOURCES = tests/fuzz/fuzz_m365.c tests/fuzz/fuzz.h
+fuzz_m365_LDADD = $(FUZZ_LIBS)
+fuzz_m365_LDFLAGS = $(FUZZ_LINK)
+endif

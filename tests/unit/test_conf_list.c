@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf_dir.h"
 
+#include <stdlib.h>
+
+#include "conf/list_header.h"
 #include "conf/load.h"
 
 #define N(a) (sizeof(a) / sizeof *(a))
@@ -209,11 +212,46 @@ test_lists_are_found_beside_the_file_that_names_them(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, dir_setup, dir_teardown)
 
+/* Each, and each beginning of it, in a block of its exact size. */
+static void
+test_a_list_file_says_where_it_is_from(void **state)
+{
+	static const struct {
+		struct span bytes;
+		const char *source, *version, *fetched;
+		time_t      at;
+	} rows[] = {
+		{SPAN(""), "", "", "", 0},
+		{SPAN("# source: https://a.example/x?y=1\n# version: 7\n# fetched: 2020-02-03\na\n"), "https://a.example/x?y=1", "7", "2020-02-03", 1580688000},
+		{SPAN("\xef\xbb\xbf;Source:a b \r\n\n \t#\tFETCHED: 2020-02-03T01:00:00Z\n"), "a b", "", "2020-02-03T01:00:00Z", 1580691600},
+		{SPAN("# source: one\n# source: two\n# source two\n# sources: x\n# version:\n"), "one", "", "", 0},
+		{SPAN("a\n# source: too late\n"), "", "", "", 0},
+		{SPAN("# fetched: 2020-02-30\n# version: \x1b[1m"), "", "[1m", "2020-02-30", 0},
+		{SPAN("# fetched: yesterday\n"), "", "", "yesterday", 0},
+		{SPAN("# fetched: 2020-13-01\n"), "", "", "2020-13-01", 0},
+		{SPAN("#\n##\n# :\n#:x\n# a: source: b\n"), "", "", "", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(rows); i++)
+		for (size_t n = 0; n <= rows[i].bytes.n; n++) {
+			char              *block = malloc(n ? n : 1);
+			struct list_header h;
+			memcpy(block, rows[i].bytes.p, n);
+			list_header_read(span_of(block, n), &h);
+			if (n == rows[i].bytes.n && (!span_eq(h.source, span_str(rows[i].source)) || !span_eq(h.version, span_str(rows[i].version)) ||
+			                                !span_eq(h.fetched, span_str(rows[i].fetched)) || h.fetched_at != rows[i].at))
+				fail_msg("row %zu: `%.*s` `%.*s` `%.*s` %lld", i, SPAN_ARG(h.source), SPAN_ARG(h.version), SPAN_ARG(h.fetched), (long long)h.fetched_at);
+			free(block);
+		}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_list_files_hold_one_item_a_line),
+		TEST(test_a_list_file_says_where_it_is_from),
 		TEST(test_no_byte_beyond_a_list_is_read),
 		TEST(test_long_lines_are_refused),
 		TEST(test_a_list_of_a_million_lines_names_its_one_odd_line),

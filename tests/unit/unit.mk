@@ -16,8 +16,9 @@ include tests/unit/auth.mk
 include tests/unit/backs.mk
 include tests/unit/audit.mk
 include tests/unit/session.mk
-include tests/unit/logread.mk
 include tests/unit/lint.mk
 include tests/unit/doctor.mk
+include tests/unit/import.mk
+include tests/unit/logread.mk
 include tests/unit/verify.mk
 include tests/unit/proc.mk
