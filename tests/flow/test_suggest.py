@@ -165,11 +165,13 @@ def test_logs_tell_the_same(place):
 def test_hostile_lines_do_no_harm(place):
     template = next(line for line in place.gw.records() if line["fault"] == "client-rejected-certificate")
     evil = [{"user_agent": "\x1b[2J\x9b1m\x00evil", "tls_detail": "\x1b]0;x\x07"}, {"url": "a\x1b.example:443"}, {"url": "github.io:443"}, {"url": "192.0.2.7:443"},
-            {"url": "[2001:db8::7]:443"}, {"url": "x" * 300 + ":443"}, {"client": "nobody"}, {"fault": ["x"]}]
+            {"url": "[2001:db8::7]:443"}, {"url": "x" * 300 + ":443"}, {"client": "nobody"}, {"fault": ["x"]}, {"url": "wants.example:443", "fault": "origin-wants-certificate"}]
     log = place.folder / "evil.json"
     log.write_text("".join(json.dumps({**template, "url": "evil.example:443", **more}) + "\n" for more in evil) + '{"ts":' + "[" * 100000 + "\n{\n\x1b[31m\n")
     found = place.look("--log", log)
-    assert {row["host"]: row["remedy"] for row in found["hosts"]} == {"evil.example": "list-file", "github.io": "public-suffix", "192.0.2.7": "list-file", "2001:db8::7": "list-file"}
+    assert {row["host"]: row["remedy"] for row in found["hosts"]} == {"evil.example": "list-file", "github.io": "public-suffix", "192.0.2.7": "list-file", "2001:db8::7": "list-file",
+                                                                         "wants.example": "list-file"}
+    assert ("wants.example", "origin-wants-certificate") in hosts(found)
     assert found["skipped"] == 7
     text = place.suggest("--log", log)
     assert r"\x1b[2J" in text and "anyone may have a name below it" in text
