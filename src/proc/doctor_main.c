@@ -49,7 +49,8 @@ orders_clear(struct orders *o)
 {
 	doctor_plan_unmap(o->plan);
 	snapshot_unref(o->snap);
-	explicit_bzero(o, sizeof *o);
+	explicit_bzero(&o->secret, sizeof o->secret);
+	*o = (struct orders){0};
 }
 
 /* --- when --- */
