@@ -14,6 +14,8 @@ enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE };
 #define FINDING_TABLE(X) \
 	/* what every start finds too */ \
 	X(INVALID, ERROR, "invalid", "write what the text says is wanted, as postern.ini(5) explains it") \
+	X(FILE_OPEN, ERROR, "file-open", "take the right to read and write it from others") \
+	X(BYPASS_UNSAFE, ERROR, "bypass-unsafe", "name the hosts, or say force = yes in the rule") \
 	X(ADVICE, WARNING, "advice", "do as the text says, or leave it where it is meant") \
 	X(NO_EFFECT, WARNING, "no-effect", "remove it, or give what it needs") \
 	X(UNUSED, WARNING, "unused", "name it in a rule, or remove it") \
@@ -33,7 +35,6 @@ enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE };
 	X(PATTERN_DOUBTFUL, WARNING, "pattern-doubtful", "write what is meant") \
 	X(PUBLIC_SUFFIX, WARNING, "public-suffix", "name the hosts below it") \
 	X(FILE_WRITABLE, WARNING, "file-writable", "take the right to write from others (chmod go-w)") \
-	X(FILE_OPEN, ERROR, "file-open", "take the right to read and write it from others") \
 	X(LIST_STALE, WARNING, "list-stale", "fetch a new one") \
 	X(LIST_UNTESTED, NOTE, "list-untested", "name known hosts below it with probe = HOST")
 

@@ -114,6 +114,7 @@ lists_clear(struct conf *c)
 		free(s->files.v);
 		free(s->read.v);
 		free(s->addresses.v);
+		free(s->probes.v);
 	}
 	TAILQ_FOREACH(r, &c->rules, link) {
 		struct conf_items *const all[] = {&r->hosts, &r->ports, &r->schemes, &r->methods, &r->clients, &r->listeners, &r->addresses, &r->times,
@@ -145,6 +146,8 @@ conf_free(struct conf *c)
 	free(c->gateway.parent.v);
 	free(c->pac.proxy.v);
 	free(c->pac.direct.v);
+	free(c->doctor.lists.v);
+	free(c->doctor.issuers.v);
 	free(c->inspection.ca_pin);
 	free(c->inspection.ca_module);
 	free(c->inspection.trust.v);

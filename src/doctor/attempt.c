@@ -6,12 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "doctor/talk.h"
 #include "parse/authority.h"
-#include "parse/head.h"
 #include "policy/egress.h"
 
-#define ANSWER_MOST  16384u /* bytes of a response's header */
-#define REQUEST_MOST 2048u
 #define NOT_COME_TO  UINT32_MAX
 
 static void go_on(struct attempt *a);
@@ -30,7 +28,7 @@ attempt_clear(struct attempt *a)
 	a->job = NULL;
 	a->dial = NULL;
 	if (a->buf)
-		explicit_bzero(a->buf, ANSWER_MOST); /* it may have held credentials */
+		explicit_bzero(a->buf, TALK_ANSWER_MOST); /* it may have held credentials */
 	free(a->buf);
 	a->buf = NULL;
 	cord_clear(&a->cord);
@@ -77,7 +75,7 @@ connected_to_proxy_failed(struct attempt *a, const char *what)
 	finish(a, DOCTOR_PROXY_DOWN, "%s %s: %s", a->proxy->name ? a->proxy->name : doctor_way_word(a->row.way), a->proxy->host ? a->proxy->host : "", what);
 }
 
-static void dial_go(struct attempt *a);
+static void names_settled(struct attempt *a);
 
 static void
 on_timeout(void *arg)
@@ -86,12 +84,9 @@ on_timeout(void *arg)
 
 	switch (a->row.step) {
 	case DOCTOR_STEP_DNS:
-		if (a->looked_up && a->n_addrs)
-			dial_go(a); /* only where the CNAMEs lead to was still open */
-		else if (a->proxy)
-			connected_to_proxy_failed(a, "the DNS does not answer");
-		else
-			finish(a, a->looked_up ? DOCTOR_NO_SUCH_NAME : DOCTOR_DNS_FAILED, "%s", a->looked_up ? "the name does not exist" : "no answer from the DNS in time");
+		if (!a->looked_up) /* else only where the CNAMEs lead to was still open */
+			a->dns_fault = FAULT_DNS_TIMEOUT;
+		names_settled(a);
 		break;
 	case DOCTOR_STEP_TCP:
 		finish(a, a->proxy ? DOCTOR_PROXY_DOWN : DOCTOR_TIMEOUT, "nothing comes back from the address");
@@ -144,6 +139,8 @@ addresses_take(struct attempt *a, const struct addr *v, unsigned n)
 			a->addr[a->n_addrs++] = v[i];
 	}
 }
+
+static void dial_go(struct attempt *a);
 
 static void
 names_settled(struct attempt *a)
@@ -274,87 +271,6 @@ dial_go(struct attempt *a)
 		finish(a, DOCTOR_UNREACHABLE, "out of memory");
 }
 
-/* --- what is sent, and what comes back --- */
-
-/* "host" or "[v6]", with its port unless that is the scheme's and may be left out. */
-static void
-place_print(const struct attempt *a, bool always, char *out, size_t n)
-{
-	bool usual = a->target->port == (a->target->scheme == SCHEME_HTTP ? 80 : 443);
-	bool six = a->host.kind == HOST_ADDR && !addr_is_v4(&a->host.addr);
-	char port[8] = "";
-
-	if (always || !usual)
-		snprintf(port, sizeof port, ":%u", a->target->port);
-	snprintf(out, n, "%s%s%s%s", six ? "[" : "", a->host.text, six ? "]" : "", port);
-}
-
-static bool
-request_put(struct attempt *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static bool
-request_put(struct attempt *a, const char *fmt, ...)
-{
-	va_list ap;
-	int     n;
-
-	if (!a->buf)
-		a->buf = malloc(ANSWER_MOST);
-	if (!a->buf)
-		return false;
-	va_start(ap, fmt);
-	n = vsnprintf(a->buf, REQUEST_MOST, fmt, ap);
-	va_end(ap);
-	a->n_out = n > 0 && (size_t)n < REQUEST_MOST ? (size_t)n : 0;
-	a->at_out = a->n_in = a->seen = 0;
-	return a->n_out > 0;
-}
-
-/* CORD_DONE: all of it is out. */
-static enum cord_answer
-request_send(struct attempt *a)
-{
-	enum cord_answer w = CORD_DONE;
-	size_t           put;
-
-	while (a->at_out < a->n_out && w == CORD_DONE) {
-		w = cord_write(&a->cord, a->buf + a->at_out, a->n_out - a->at_out, &put);
-		a->at_out += put;
-	}
-	return w;
-}
-
-enum came { CAME_HEAD, CAME_MORE, CAME_NOTHING, CAME_RUBBISH };
-
-/* Read on until a response's header is there. CAME_HEAD: `h` is it, what follows it begins at *used. */
-static enum came
-head_read(struct attempt *a, struct head *h, size_t *used)
-{
-	for (;;) {
-		enum cord_answer  w;
-		enum parse_result r;
-		enum fault        fault;
-		size_t            got;
-		if (a->n_in == ANSWER_MOST)
-			return CAME_RUBBISH;
-		w = cord_read(&a->cord, a->buf + a->n_in, ANSWER_MOST - a->n_in, &got);
-		if (w == CORD_WAITS)
-			return CAME_MORE;
-		if (w != CORD_DONE)
-			return CAME_NOTHING;
-		a->n_in += got;
-		while ((r = head_parse_response(span_of(a->buf, a->n_in), a->seen, h, used, &fault)) == PARSE_OK && h->status / 100 == 1) {
-			memmove(a->buf, a->buf + *used, a->n_in - *used); /* 100 Continue and the like: the answer is yet to come */
-			a->n_in -= *used;
-			a->seen = 0;
-		}
-		if (r == PARSE_OK)
-			return CAME_HEAD;
-		if (r == PARSE_BAD)
-			return CAME_RUBBISH;
-		a->seen = a->n_in;
-	}
-}
-
 /* --- a proxy --- */
 
 static void
@@ -367,8 +283,8 @@ connect_begin(struct attempt *a)
 		http_begin(a);
 		return;
 	}
-	place_print(a, true, place, sizeof place);
-	if (!request_put(a, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\n%s%s%s\r\n", place, place,
+	talk_place(a, true, place, sizeof place);
+	if (!talk_begin(a, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\n%s%s%s\r\n", place, place,
 		a->proxy->authorization ? "Proxy-Authorization: " : "", a->proxy->authorization ? a->proxy->authorization : "", a->proxy->authorization ? "\r\n" : ""))
 		finish(a, DOCTOR_PROXY_FAILED, "out of memory");
 	else
@@ -394,21 +310,6 @@ proxy_begin(struct attempt *a)
 		go_on(a);
 }
 
-/* What a proxy says of why: RFC 9209, or what it wants to know. */
-static void
-reason_print(const struct head *h, char *out, size_t n)
-{
-	struct field f;
-	size_t       used = (size_t)snprintf(out, n, "%u %.*s", h->status, (int)(h->reason.n < 40 ? h->reason.n : 40), h->reason.p);
-
-	for (size_t at = 0; used < n && head_field_next(h, &at, &f);)
-		if (f.id == FIELD_PROXY_STATUS || (f.id == FIELD_PROXY_AUTHENTICATE && h->status == 407))
-			used += (size_t)snprintf(out + used, n - used, "; %.*s", (int)(f.value.n < 100 ? f.value.n : 100), f.value.p);
-	for (char *c = out; *c; c++)
-		if (*c < 0x20 || *c > 0x7e)
-			*c = '?';
-}
-
 static enum doctor_fault
 proxy_fault(uint16_t status)
 {
@@ -423,7 +324,7 @@ connect_answered(struct attempt *a, const struct head *h, size_t used)
 	a->row.proxy_ms = elapsed_ms(a);
 	if (h->status / 100 != 2) {
 		a->row.status = h->status;
-		reason_print(h, reason, sizeof reason);
+		talk_reason(h, reason, sizeof reason);
 		finish(a, proxy_fault(h->status), "%s", reason);
 	} else if (used < a->n_in) {
 		a->row.step = DOCTOR_STEP_TLS;
@@ -453,7 +354,7 @@ proxy_go(struct attempt *a)
 			return;
 		}
 	}
-	switch (request_send(a)) {
+	switch (talk_send(a)) {
 	case CORD_DONE:
 		break;
 	case CORD_WAITS:
@@ -462,17 +363,17 @@ proxy_go(struct attempt *a)
 		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection before it is asked");
 		return;
 	}
-	switch (head_read(a, &h, &used)) {
-	case CAME_HEAD:
+	switch (talk_read(a, &h, &used)) {
+	case TALK_HEAD:
 		connect_answered(a, &h, used);
 		break;
-	case CAME_MORE:
+	case TALK_MORE:
 		break;
-	case CAME_NOTHING:
+	case TALK_NOTHING:
 		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection without an answer to CONNECT");
 		break;
-	case CAME_RUBBISH:
-		finish(a, DOCTOR_PROXY_FAILED, "its answer to CONNECT is no HTTP, or longer than %u bytes", ANSWER_MOST);
+	case TALK_RUBBISH:
+		finish(a, DOCTOR_PROXY_FAILED, "its answer to CONNECT is no HTTP, or longer than %u bytes", TALK_ANSWER_MOST);
 	}
 }
 
@@ -514,8 +415,8 @@ http_begin(struct attempt *a)
 	char place[300];
 
 	step_begin(a, DOCTOR_STEP_HTTP);
-	place_print(a, false, place, sizeof place);
-	if (!request_put(a, "GET %s%s/ HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\nAccept: */*\r\n%s%s%sConnection: close\r\n\r\n", plain ? "http://" : "",
+	talk_place(a, false, place, sizeof place);
+	if (!talk_begin(a, "GET %s%s/ HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\nAccept: */*\r\n%s%s%sConnection: close\r\n\r\n", plain ? "http://" : "",
 		plain ? place : "", place, plain && a->proxy->authorization ? "Proxy-Authorization: " : "", plain && a->proxy->authorization ? a->proxy->authorization : "",
 		plain && a->proxy->authorization ? "\r\n" : ""))
 		finish(a, DOCTOR_HTTP_FAILED, "out of memory");
@@ -544,14 +445,14 @@ http_answered(struct attempt *a, const struct head *h)
 	a->row.http_ms = elapsed_ms(a);
 	a->row.status = h->status;
 	if (a->proxy && a->target->scheme == SCHEME_HTTP && h->status == 407) {
-		reason_print(h, reason, sizeof reason);
+		talk_reason(h, reason, sizeof reason);
 		a->row.step = DOCTOR_STEP_PROXY;
 		finish(a, DOCTOR_PROXY_AUTH, "%s", reason);
 		return;
 	}
 	/* is it the proxy that says so? Doctor compares with what came directly. */
 	if (a->proxy && a->target->scheme == SCHEME_HTTP)
-		reason_print(h, a->row.detail, sizeof a->row.detail);
+		talk_reason(h, a->row.detail, sizeof a->row.detail);
 	a->row.step = DOCTOR_STEP_DONE;
 	if (was_slow(a))
 		finish(a, DOCTOR_SLOW, "a step took longer than half of the %u ms it may take", (unsigned)a->run->set->timeout_ms);
@@ -565,7 +466,7 @@ http_go(struct attempt *a)
 	struct head h;
 	size_t      used;
 
-	switch (request_send(a)) {
+	switch (talk_send(a)) {
 	case CORD_DONE:
 		break;
 	case CORD_WAITS:
@@ -574,17 +475,17 @@ http_go(struct attempt *a)
 		finish(a, DOCTOR_HTTP_FAILED, "it closes the connection before it is asked");
 		return;
 	}
-	switch (head_read(a, &h, &used)) {
-	case CAME_HEAD:
+	switch (talk_read(a, &h, &used)) {
+	case TALK_HEAD:
 		http_answered(a, &h);
 		break;
-	case CAME_MORE:
+	case TALK_MORE:
 		break;
-	case CAME_NOTHING:
+	case TALK_NOTHING:
 		finish(a, DOCTOR_HTTP_FAILED, "it closes the connection without an HTTP answer");
 		break;
-	case CAME_RUBBISH:
-		finish(a, DOCTOR_HTTP_FAILED, "its answer is no HTTP, or has a header longer than %u bytes", ANSWER_MOST);
+	case TALK_RUBBISH:
+		finish(a, DOCTOR_HTTP_FAILED, "its answer is no HTTP, or has a header longer than %u bytes", TALK_ANSWER_MOST);
 	}
 }
 
@@ -608,6 +509,20 @@ go_on(struct attempt *a)
 
 /* --- the beginning --- */
 
+/* A name, or an address without the brackets that URLs have. */
+static bool
+target_read(struct attempt *a)
+{
+	struct addr address;
+
+	if (addr_parse(span_str(a->target->host), &address)) {
+		a->host = (struct host){.kind = HOST_ADDR, .addr = address};
+		a->host.n = (uint8_t)addr_print(&address, a->host.text);
+		return true;
+	}
+	return host_parse(span_str(a->target->host), &a->host);
+}
+
 void
 attempt_start(struct attempt *a, const struct run *run, const struct doctor_target *target, enum doctor_way way, const struct doctor_proxy *proxy)
 {
@@ -621,7 +536,7 @@ attempt_start(struct attempt *a, const struct run *run, const struct doctor_targ
 	cord_init(&a->cord);
 	timer_init(&a->timer, on_timeout, a);
 	step_begin(a, DOCTOR_STEP_DNS);
-	if (!host_parse(span_str(target->host), &a->host) && !addr_parse(span_str(target->host), &a->host.addr)) {
+	if (!target_read(a)) {
 		finish(a, DOCTOR_NO_SUCH_NAME, "this is no host");
 	} else if (!name) {
 		addresses_take(a, &proxy->at.addr, 1);

@@ -12,4 +12,5 @@ libpostern_a_SOURCES += \
 	src/doctor/microsoft_root.c \
 	src/doctor/plan.c src/doctor/plan.h \
 	src/doctor/result.c src/doctor/result.h \
+	src/doctor/talk.c src/doctor/talk.h \
 	src/doctor/targets.c

@@ -71,15 +71,22 @@ regex_look(struct looking *l, const struct conf_item *item, const struct host_sp
 static void
 glob_look(struct looking *l, const struct conf_item *item, const struct host_spec *spec)
 {
-	if (spec->text[spec->n - 1] == '*')
+	size_t head = strcspn(spec->text, "*");
+
+	if (l->bypass)
+		return;
+	if (spec->text[spec->n - 1] == '*' && head)
 		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at,
-		    "`%.*s` ends in a star, so that it holds for names in any domain that begin like this, which anyone may register; "
-		    "end it in the domain, such as %.*s and *.%.*s", SPAN_ARG(item->text), (int)(strcspn(spec->text, "*") ? strcspn(spec->text, "*") : 1),
-		    strcspn(spec->text, "*") ? spec->text : "x", (int)(strcspn(spec->text, "*") ? strcspn(spec->text, "*") : 1), strcspn(spec->text, "*") ? spec->text : "x");
-	else if (!l->bypass && !host_spec_is_anchored(spec))
+		    "`%.*s` ends in a star, so that it holds for names in any domain that begin like this, which anyone may register; end it in the domain, such as %.*s and *.%.*s",
+		    SPAN_ARG(item->text), (int)head, spec->text, (int)head, spec->text);
+	else if (spec->text[spec->n - 1] == '*')
 		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at,
-		    "`%.*s` may begin inside a label, so that it holds for names such as evil%s too; write *.%s for what lies below, .%s for that "
-		    "and the name itself", SPAN_ARG(item->text), spec->text + 1, spec->text + 1, spec->text + 1);
+		    "`%.*s` ends in a star, so that it holds for names in any domain, which anyone may register; end it in the domain, such as %s.example.com", SPAN_ARG(item->text),
+		    spec->text);
+	else if (!host_spec_is_anchored(spec))
+		TELL(l, FINDING_PATTERN_DOUBTFUL, item->at,
+		    "`%.*s` may begin inside a label, so that it holds for names such as evil%s too; write *.%s for what lies below, .%s for that and the name itself",
+		    SPAN_ARG(item->text), spec->text + 1, spec->text + 1, spec->text + 1);
 }
 
 /* "microsoftcom" */

@@ -58,15 +58,15 @@ host_check_bypass(struct build *b, const struct conf_item *item, const struct ho
 	if (spec->kind == SPEC_EXACT || spec->kind == SPEC_ADDR || spec->kind == SPEC_REGEX)
 		return;
 	if (spec->kind == SPEC_ALL)
-		report_error(b->report, item->at, "`%.*s` would let every name pass unseen by bypass rule `%.*s`; name the hosts, or say force = yes there",
+		report_find(b->report, FINDING_BYPASS_UNSAFE, item->at, "`%.*s` would let every name pass unseen by bypass rule `%.*s`; name the hosts, or say force = yes there",
 		    SPAN_ARG(item->text), SPAN_ARG(rule->name));
 	else if (!host_spec_is_anchored(spec))
-		report_error(b->report, item->at,
+		report_find(b->report, FINDING_BYPASS_UNSAFE, item->at,
 		    "`%.*s` may begin inside a label, so that strangers can register a name that bypass rule `%.*s` lets pass; begin it with *. or end it "
 		    "in a whole domain, or say force = yes there",
 		    SPAN_ARG(item->text), SPAN_ARG(rule->name));
 	else if (host_spec_is_public_suffix(spec))
-		report_error(b->report, item->at,
+		report_find(b->report, FINDING_BYPASS_UNSAFE, item->at,
 		    "`%.*s` is a whole public suffix, where anyone can have a name, in bypass rule `%.*s`; name the hosts below it, or say force = yes there",
 		    SPAN_ARG(item->text), SPAN_ARG(rule->name));
 }

@@ -3,13 +3,13 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import socket
 import ssl
 import struct
 import subprocess
-import tempfile
 import threading
 from pathlib import Path
 
@@ -384,11 +384,23 @@ def test_monitoring_plugins_and_prometheus(doctor):
     assert done.returncode == 1 and done.stdout.startswith("POSTERN WARNING - 0 of 6 endpoints fail | ") and "untested=1" in done.stdout
     assert doctor("--nagios", "nosuch").returncode == 3
     done = doctor("--prometheus", "denied")
-    assert 'postern_doctor_up{host="denied.example.net",port="443",scheme="https",list="denied",way="direct"} 1\n' in done.stdout
+    assert 'postern_doctor_endpoint_up{host="denied.example.net",port="443",scheme="https",list="denied",way="direct"} 1\n' in done.stdout
     assert 'postern_doctor_fault{host="denied.example.net",port="443",scheme="https",list="denied",way="gateway",fault="proxy-refused"} 1\n' in done.stdout
     assert "postern_doctor_failing 2\n" in done.stdout and done.returncode == 1
     for line in done.stdout.splitlines():
         assert re.fullmatch(r'# (HELP|TYPE) postern_doctor_\w+ .*|postern_doctor_\w+(\{(\w+="[^"]*",?)+\})? [0-9.]+', line), line
+
+
+def test_only_a_terminal_sees_how_far_it_is(doctor, lab):
+    doctor("denied")
+    front, back = os.openpty()
+    try:
+        done = subprocess.run([str(g.PROGRAM), "doctor", "-c", str(lab.folder / "doctor.ini"), "denied"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=back, timeout=60)
+        assert os.read(front, 4096).startswith(b"\r0 of 2 endpoints ...") and b"\x1b" not in done.stdout
+    finally:
+        os.close(front)
+        os.close(back)
+    assert doctor("denied").stderr == ""
 
 
 def test_options_say_what_is_tested(doctor):

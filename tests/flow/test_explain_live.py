@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import ssl
 import subprocess
 import sys
 import time
@@ -113,7 +114,8 @@ def rule(rng, number):
 def configuration(rng):
     lists = "".join(f"[list {name}]\n" + "".join(f"host = {names(rng)}\n" for _ in range(4)) + f"host = *.{rng.choice(LABELS)}.{rng.choice(DOMAINS)}\n"
                     for name in ("first", "second"))
-    return lists + "".join(rule(rng, number) for number in range(rng.randint(4, 18)))
+    last = "[rule last]\nschemes = https\naction = inspect\nauth = none\nforce = yes\n" if rng.random() < 0.4 else ""
+    return lists + "".join(rule(rng, number) for number in range(rng.randint(4, 18))) + last
 
 
 def question(rng, number):
@@ -135,9 +137,22 @@ def question(rng, number):
     return asked
 
 
-def fields_of(asked):
+def ways_in(rng):
+    """Tunnels that may be inspected: who opens each, and where it leads."""
+    return [{"client": rng.choice(CLIENTS), "listener": rng.choice(["edge", "side"]), "user": rng.choice(["alice", "nobody"]), "host": names(rng)} for _ in range(4)]
+
+
+def inner_question(rng, number, tunnel):
+    """A request inside such a tunnel."""
+    asked = {name: tunnel[name] for name in ("client", "listener", "user")}
+    asked["address"] = ADDRESS[next(domain for domain in DOMAINS if tunnel["host"].endswith(domain))]
+    return {**asked, "id": number, "target": f"https://{tunnel['host']}{rng.choice(PATHS)}", "method": rng.choice(METHODS), "content-type": "text/plain",
+            "header": [f"User-Agent: q{number}"] + ([f"X-Kind: {rng.choice(KINDS)}"] if rng.random() < 0.5 else [])}
+
+
+def fields_of(asked, inside=False):
     lines = asked.get("header", [f"User-Agent: q{asked['id']}"])
-    if asked["user"] != "nobody":
+    if asked["user"] != "nobody" and not inside:
         token = base64.b64encode(f"{asked['user']}:{USERS[asked['user']]}".encode()).decode()
         lines = [*lines, f"Proxy-Authorization: Basic {token}"]
     return "\r\n".join(lines)
@@ -156,6 +171,8 @@ class Pipe:
         self.address, self.source = address, source
         self.connect()
 
+    inside = False
+
     def connect(self):
         self.sock = wire.connect(self.address, self.source).sock
         self.kept, self.answered = b"", 0
@@ -163,13 +180,13 @@ class Pipe:
     def send(self, batch):
         self.batch = batch
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # closed meanwhile: read() finds out
-            self.sock.sendall("".join(f"{q['method']} {q['target']} HTTP/1.1\r\nHost: {q['target'].split('/')[2]}\r\nContent-Length: 0\r\n{fields_of(q)}\r\n\r\n"
+            self.sock.sendall("".join(f"{q['method']} {q['target']} HTTP/1.1\r\nHost: {q['target'].split('/')[2]}\r\nContent-Length: 0\r\n{fields_of(q, self.inside)}\r\n\r\n"
                                       for q in batch).encode())
 
     def more(self):
         try:
             data = self.sock.recv(262144)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             data = b""
         self.kept += data
         return bool(data)
@@ -196,6 +213,39 @@ class Pipe:
                 self.read()
                 return
             self.answered += 1
+
+
+class Inside(Pipe):
+    """The same inside an inspected tunnel."""
+
+    inside = True
+
+    def __init__(self, address, q):
+        self.q = q
+        super().__init__(address, q["client"])
+
+    def connect(self):
+        super().connect()
+        host = self.q["target"].split("/")[2]
+        self.sock.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n{fields_of({**self.q, 'header': ['User-Agent: tunnel']})}\r\n\r\n".encode())
+        assert self.sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.sock = context.wrap_socket(self.sock, server_hostname=host)
+
+
+def send_inside(gateways, asked):
+    """Each way in, one after the other."""
+    while asked:
+        first = asked[0]
+        same = [q for q in asked if all(q[name] == first[name] for name in ("client", "listener", "user")) and q["target"].split("/")[2] == first["target"].split("/")[2]]
+        asked = [q for q in asked if q not in same]
+        pipe = Inside(gateways[first["listener"]], first)
+        while same:
+            pipe.send(same[:BATCH])
+            pipe.read()
+            del same[:BATCH]
+        pipe.sock.close()
 
 
 def send_plain(gateways, asked):
@@ -263,6 +313,7 @@ class Log:
 
 def differences(q, told, line):
     """What is not as explain said."""
+    told = told.get("inside", told)
     [text] = [log["line"] for log in told["log_lines"] if log["log"] == "access"]
     said = json.loads(text)
     fields = list(FIELDS)
@@ -307,18 +358,23 @@ def test_explain_foretells_what_the_gateway_does(origin, gateway_kept, folder_ke
             f"[inspection]\nca-cert = {ca[0]}\nca-key = {ca[1]}\non-bad-origin = pass\n")
     gw = gateway_kept(rules=g.LET_ALL, more=more, connect_ports="443 8443", http_ports="80 8080", workers=1)
     log, number, bad, each = Log(gw.access), 0, [], -(-REQUESTS // CONFIGURATIONS)
-    seen = {}
+    seen, sent, sent_inside = {}, 0, 0
     gateways = {"edge": gw.address, "side": ("127.0.0.1", side)}
     for turn in range(CONFIGURATIONS):
         gw.write(configuration(rng))
         assert "refused" not in (said := gw.reload()), said
-        asked = [question(rng, number + i) for i in range(each)]
+        tunnels = ways_in(rng)
+        asked = [inner_question(rng, number + i, rng.choice(tunnels)) if rng.random() < 0.15 else question(rng, number + i) for i in range(each)]
         number += each
         done = explain(gw.file, asked, folder_kept)
         told = {value["id"]: value for value in map(json.loads, done.stdout.splitlines())}
         assert len(told) == each and not any("error" in value for value in told.values()), done.stdout[:1000]
-        send_plain(gateways, [q for q in asked if "://" in q["target"]])
+        inner = [q for q in asked if "inside" in told[q["id"]]]
+        asked = [q for q in asked if not q["target"].startswith("https:") or q in inner]  # what is not inspected has nothing inside
+        send_plain(gateways, [q for q in asked if q["target"].startswith("http:")])
         send_connects(gateways, [q for q in asked if "://" not in q["target"]], told)
+        send_inside(gateways, inner)
+        sent, sent_inside = sent + len(asked), sent_inside + len(inner)
         lines = log.wait([q["id"] for q in asked])
         for q in asked:
             line = lines.pop(q["id"])
@@ -326,5 +382,6 @@ def test_explain_foretells_what_the_gateway_does(origin, gateway_kept, folder_ke
             if found := differences(q, told[q["id"]], line):
                 bad.append((turn, q, found))
         assert not bad, "\n".join(map(str, [len(bad), *bad[:5]])) + "\n" + gw.file.read_text()
-    print(number, seen)
+    print(sent, sent_inside, seen)
+    assert sent_inside > sent / 200
     assert {"denied", "auth-required", "port-denied", "redirected", "tunnel"} <= set(seen)  # the requests were of all kinds

@@ -57,8 +57,13 @@ def test_the_output_passes_the_check(name, folder):
     (folder / "k").chmod(0o600)
     text = re.sub(r"/etc/squid/(ca\.\w+)", lambda m: str(folder / m[1]), text).replace("/etc/squid/HTTP.keytab", str(folder / "k"))
     (folder / "postern.ini").write_text(text)
-    done = g.command("check", "-c", folder / "postern.ini", "--json")
-    assert [error["text"] for error in schema.json.loads(done.stdout)["errors"]] == [], text
+    assert faults(folder / "postern.ini") == [], text
+
+
+def faults(ini):
+    """All errors, but for what Squid's rules do to Microsoft's diagnostic endpoints: who migrates is told, and says what is meant."""
+    errors = schema.check("check", g.command("check", "-c", ini, "--json").stdout)["errors"]
+    return [error["text"] for error in errors if not error["kind"].startswith("endpoint-")]
 
 
 def test_lists_that_squid_reads_from_files_become_list_files(folder):
@@ -250,8 +255,7 @@ def test_squid_and_what_was_imported_from_it_decide_alike(world, folder, text, u
     # the same ini, but for what this machine wants otherwise: who runs it, and where logs go
     text = ini.read_text().replace("[gateway]\n", "[gateway]\nuser = nobody\nworkers = 1\n").replace("file = access.log", f"file = {folder}/access.log")
     ini.write_text(text)
-    checked = g.command("check", "-c", ini)
-    assert checked.returncode == 0, checked
+    assert faults(ini) == []
     os.chmod(folder / "new", 0o755)
     os.chown(folder, 65534, -1)
     gateway = g.Gateway(folder, start=False)

@@ -77,6 +77,8 @@ def test_each_kind_stands_in_the_manual_with_its_severity_and_is_shown_by_a_test
                                                     ("NOTE", part[part.index("\nNotes.\n"):]))
             for word in re.findall(r"\n\.It Li ([a-z-]+)\n", text)]
     assert sorted(told) == sorted(table) and len(table) > 15
+    properties = json.loads((schema.FOLDER / "postern-check.json").read_text())["properties"]
+    assert sorted(table) == sorted((part[:-1].upper(), word) for part in ("errors", "warnings", "notes") for word in properties[part]["items"]["properties"]["kind"]["enum"])
     shown = "".join(path.read_text() for path in CASES.glob("*.expected")) + Path(__file__).read_text()
     assert not [word for _, word in table if f" {word}:" not in shown and f'"{word}"' not in shown]
 

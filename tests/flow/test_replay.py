@@ -25,6 +25,8 @@ COMMON = """
 schemes = basic
 basic-file = {users}
 basic-without-tls = yes
+max-failures = none
+max-failures-user = none
 """
 A = COMMON + """
 [rule diagnostics]

@@ -221,10 +221,10 @@ test_metrics_escape_what_lists_hold(void **state)
 	doctor_metrics(&text, &t, 1, r, N(r), false, 1795000000, 2500);
 	assert_false(text.failed);
 	snprintf(got, sizeof got, "%.*s", (int)text.n, text.p);
-	assert_non_null(strstr(got, "postern_doctor_up{host=\"a\\\"b\\\\c?\",port=\"443\",scheme=\"https\",list=\"l\",way=\"direct\"} 0\n"));
+	assert_non_null(strstr(got, "postern_doctor_endpoint_up{host=\"a\\\"b\\\\c?\",port=\"443\",scheme=\"https\",list=\"l\",way=\"direct\"} 0\n"));
 	assert_non_null(strstr(got, "way=\"direct\",step=\"dns\"} 1.500\n"));
 	assert_non_null(strstr(got, "postern_doctor_failing 1\n"));
-	assert_non_null(strstr(got, "postern_doctor_last_run_seconds 2.500\n"));
+	assert_non_null(strstr(got, "postern_doctor_run_duration_seconds 2.500\n"));
 	assert_null(strstr(got, "gateway\""));
 	text_clear(&text);
 }

@@ -249,7 +249,7 @@ line_add(struct text *t, const char *fmt, ...)
 static const char *const hosts[] = {"a.x", "*.x", ".x", "b.a.x", "*.a.x", "https://a.x", "http://a.x", "a.x:8443", "b.x", "*", "re:a\\..*", "*b*.x", "!a.x", "!b.x"};
 
 static void
-text_make(struct text *t)
+text_make(struct text *t, const char *users)
 {
 	static const char *const conditions[] = {"ports = 443", "ports = 80 8443", "ports = 1-442", "ports = 444-65535", "ports = !443", "schemes = https", "schemes = http",
 		"schemes = http https", "methods = CONNECT", "methods = GET", "methods = !GET", "clients = 10.0.0.0/8", "clients = 0.0.0.0/0", "clients = !10.0.0.0/8", "clients = ::/0",
@@ -262,7 +262,7 @@ text_make(struct text *t)
 	line_add(t, "[listener two]");
 	line_add(t, "address = 127.0.0.1:2");
 	line_add(t, "[auth]");
-	line_add(t, "domain = winbind");
+	line_add(t, "ntlm-file = %s", users);
 	for (unsigned l = 0; l < 3; l++) {
 		line_add(t, "[list l%u]", l);
 		for (uint32_t k = 1 + dice(4); k; k--)
@@ -272,6 +272,7 @@ text_make(struct text *t)
 		line_add(t, "[rule r%u]", r);
 		line_add(t, "action = %s", dice(2) ? "deny" : "tunnel");
 		line_add(t, "auth = none");
+		line_add(t, "force = yes"); /* groups are told by nobody here */
 		for (uint32_t k = dice(3); k; k--)
 			line_add(t, "hosts = %s", PICK(hosts));
 		for (uint32_t k = dice(3); k; k--)
@@ -404,17 +405,18 @@ covered_try(struct built *b, const struct text *t, const char *path)
 static void
 test_what_is_called_dead_decides_nothing_and_what_adds_nothing_can_go(void **state)
 {
-	char     path[] = "/tmp/test_lint_XXXXXX";
-	int      fd = mkstemp(path);
+	char     path[] = "/tmp/test_lint_XXXXXX", users[] = "/tmp/test_lint_XXXXXX";
+	int      fd = mkstemp(path), none = mkstemp(users); /* made with mode 0600 */
 	unsigned dead = 0, covered = 0;
 
 	(void)state;
-	assert_true(fd >= 0);
+	assert_true(fd >= 0 && none >= 0);
 	close(fd);
+	close(none);
 	for (unsigned round = 0; round < 250; round++) {
 		struct text  t;
 		struct built b;
-		text_make(&t);
+		text_make(&t, users);
 		text_write(&t, path, 0);
 		built_make(&b, path);
 		dead += dead_try(&b);
@@ -422,6 +424,7 @@ test_what_is_called_dead_decides_nothing_and_what_adds_nothing_can_go(void **sta
 		built_clear(&b);
 	}
 	unlink(path);
+	unlink(users);
 	assert_true(dead > 100 && covered > 100);
 }
 
