@@ -102,7 +102,9 @@ take_next(struct doctor_main *d)
 	same = d->now.plan && doctor_plan_same(d->now.plan, d->next.plan);
 	orders_clear(&d->now);
 	d->now = d->next;
-	explicit_bzero(&d->next, sizeof d->next);
+	d->next.plan = NULL; /* its plan and snapshot are `now`'s */
+	d->next.snap = NULL;
+	orders_clear(&d->next);
 	d->has_next = false;
 	log_threshold((enum log_level)d->now.snap->set->log_level);
 	if (!same || d->begin.at_tick == 0)
