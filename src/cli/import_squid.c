@@ -78,7 +78,8 @@ report_print_text(const struct squid *s, const char *path, FILE *to)
 	if (squid_is_bare(s))
 		fprintf(to, ": %zu entries of a list\n", t.entries);
 	else
-		fprintf(to, ": %zu lines of http_access and %zu ACLs became %zu rules and %zu lists\n", t.accesses, t.acls, t.rules, t.lists);
+		fprintf(to, ": %zu line%s of http_access and %zu ACL%s became %zu rule%s and %zu list%s\n", t.accesses, t.accesses == 1 ? "" : "s", t.acls, t.acls == 1 ? "" : "s",
+		    t.rules, t.rules == 1 ? "" : "s", t.lists, t.lists == 1 ? "" : "s");
 	fprintf(to, "%zu wider, %zu narrower, %zu different, %zu to do, %zu not needed\n", n[SQUID_WIDER], n[SQUID_NARROWER], n[SQUID_DIFFERS], n[SQUID_TODO], n[SQUID_UNNEEDED]);
 	if (n[SQUID_WIDER])
 		fputs("MORE IS LET THROUGH THAN BY SQUID until what is `wider` is settled.\n", to);

@@ -142,13 +142,10 @@ CONNECT a.device.example:443 from 127.0.0.1
 bypass by rule devices, guard enforce (the ClientHello must name a server for which the rule holds)
 the ClientHello names b.device.example: the tunnel passes
 each address of the name is judged by egress-deny before it is connected to; see with --address
-log access (json):
-  {"ts":"TS","duration_ms":0,"id":"0000000000000000","client":"127.0.0.1","client_port":null,"listener":"edge","worker":0,"session":"0000000000000000",\
+log access (json, but for null fields):
+  {"ts":"TS","duration_ms":0,"id":"0000000000000000","client":"127.0.0.1","listener":"edge","worker":0,"session":"0000000000000000",\
 "method":"CONNECT","scheme":"https","host":"a.device.example","port":443,"url":"a.device.example:443","action":"bypass","rule":"devices",\
-"list_entry":"devices.list:2","reported":null,"guard":"passed","sni":"b.device.example","ech":false,"alpn":null,"tls_client":null,"tls_origin":null,\
-"origin_issuer":null,"tls_detail":null,"user":null,"groups":null,"auth_scheme":null,"auth_detail":null,"status":200,"result":"TCP_TUNNEL","fault":null,\
-"address":null,"parent":null,"bytes_in":0,"bytes_out":0,"resolve_ms":null,"connect_ms":null,"tls_ms":null,"first_byte_ms":null,"auth_ms":null,"queue_ms":null,\
-"user_agent":null,"content_type":null}
+"list_entry":"devices.list:2","guard":"passed","sni":"b.device.example","ech":false,"status":200,"result":"TCP_TUNNEL","bytes_in":0,"bytes_out":0}
 log native (squid):
   TS      0 127.0.0.1 TCP_TUNNEL/200 0 CONNECT a.device.example:443 - HIER_DIRECT/- -
 log refused (combined) takes no such line
