@@ -351,10 +351,10 @@ cli_doctor(int argc, char **argv)
 			break;
 		case OPT_WATCH:
 			w.wanted = true;
-			/* --watch 15m too: a time is no list */
-			if (!optarg && optind < argc && doctor_watch_time(argv[optind], &w.every_ms))
-				optind++;
-			else if (optarg && !doctor_watch_time(optarg, &w.every_ms))
+			/* --watch 15m too: what begins with a digit is a time, no list */
+			if (!optarg && optind < argc && argv[optind][0] >= '0' && argv[optind][0] <= '9')
+				optarg = argv[optind++];
+			if (optarg && !doctor_watch_time(optarg, &w.every_ms))
 				return cli_usage_error("--watch: want a time of at least 1s, such as 15m");
 			break;
 		case OPT_CONTROL:

@@ -154,7 +154,7 @@ made_end(struct made *m)
 static bool
 ini_write(struct squid *s, const char *path, const char *lists, bool force)
 {
-	struct made m;
+	struct made m = {.to = NULL};
 
 	if (!made_begin(&m, path, force))
 		return false;
@@ -175,7 +175,7 @@ static bool
 folder_write(struct squid *s, const struct words *w)
 {
 	char        path[PATH_MAX];
-	struct made m;
+	struct made m = {.to = NULL};
 
 	if (strlen(w->folder) > sizeof path - 128) {
 		file_error(w->folder, strerror(ENAMETOOLONG));

@@ -23,7 +23,7 @@ static const struct {
 	{"passwd", cli_passwd, "add, change and remove users of a user file", "postern passwd"},
 	{"auth", cli_auth, "auth test: try each authentication back end, say what is wrong", "postern auth"},
 	{"ca", cli_ca, "ca init, ca show: make an authority for inspection, tell how clients come to trust it", "postern ca"},
-	{"import", cli_import, "import squid: turn what another proxy has into rules and lists", "postern import"},
+	{"import", cli_import, "import squid, import m365: turn what others have into rules and lists", "postern import"},
 	{"reload", cli_control, "have the gateway read its configuration again; tells what changed, or what is wrong", "postern reload"},
 	{"drain", cli_control, "have the gateway take no more, let what is under way end, and stop", "postern drain"},
 	{"upgrade", cli_control, "have the program that is installed now take over, without losing a connection", "postern upgrade"},

@@ -134,12 +134,14 @@ doctor_plan_map(int fd)
 {
 	size_t                    n;
 	const char               *block = flat_map(fd, &n);
-	const struct doctor_plan *p = (const void *)(block + PLAN_AT);
+	const struct doctor_plan *p;
 
-	if (block && n >= PLAN_AT + sizeof *p && p->magic == PLAN_MAGIC && p->size == n && p->targets.n <= DOCTOR_TARGETS_MAX)
+	if (!block)
+		return NULL;
+	p = (const void *)(block + PLAN_AT);
+	if (n >= PLAN_AT + sizeof *p && p->magic == PLAN_MAGIC && p->size == n && p->targets.n <= DOCTOR_TARGETS_MAX)
 		return p;
-	if (block)
-		flat_unmap(block, n);
+	flat_unmap(block, n);
 	errno = EINVAL;
 	return NULL;
 }

@@ -393,7 +393,7 @@ squid_word(struct squid_words *w, struct span *out)
 {
 	size_t n = 0;
 
-	*out = (struct span){0};
+	*out = SPAN("");
 	w->rest = trim(w->rest);
 	if (w->rest.n == 0 || w->rest.p[0] == '#')
 		return TOKEN_END;
@@ -419,7 +419,7 @@ squid_word_plain(struct squid_words *w)
 	struct span      out;
 	enum squid_token t = squid_word(w, &out);
 
-	return t == TOKEN_WORD || t == TOKEN_QUOTED || t == TOKEN_FILE ? out : (struct span){0};
+	return t == TOKEN_WORD || t == TOKEN_QUOTED || t == TOKEN_FILE ? out : SPAN("");
 }
 
 bool

@@ -276,6 +276,9 @@ rule(const struct squid *s, FILE *to, const struct squid_rule *r)
 		return;
 	}
 	fprintf(to, "[rule %s]\n%.*saction = %s\n", r->name, SPAN_ARG(r->conditions), r->action);
+	/* as Squid does, for Microsoft's diagnostic endpoints too: the check would call it an error */
+	if (r->action[0] != 't' || !r->auth_none)
+		fputs("force = yes\n", to);
 	if (r->redirect.n && r->action[0] == 'd')
 		fprintf(to, "redirect = %.*s\n", SPAN_ARG(r->redirect));
 	if (r->action[0] == 'd')

@@ -204,11 +204,12 @@ loose_by(const struct loose *l, uint32_t tag)
 bool
 loose_entry(const char *block, const struct loose_flat *flat, uint32_t pattern, uint32_t k, struct host_entry *e)
 {
-	const struct loose_pattern *p = (const struct loose_pattern *)(block + flat->pattern) + pattern;
-	const struct loose_origin  *o = (const struct loose_origin *)(block + flat->origin) + p->origin + k;
+	const struct loose_pattern *p = (const struct loose_pattern *)(block + flat->pattern) + (pattern < flat->n ? pattern : 0);
+	const struct loose_origin  *o;
 
 	if (pattern >= flat->n || k >= p->n_origins)
 		return false;
+	o = (const struct loose_origin *)(block + flat->origin) + p->origin + k;
 	*e = (struct host_entry){
 		.kind = (enum host_spec_kind)p->kind,
 		.text = span_of(block + flat->text + p->text, p->n),

@@ -49,7 +49,8 @@ orders_clear(struct orders *o)
 {
 	doctor_plan_unmap(o->plan);
 	snapshot_unref(o->snap);
-	explicit_bzero(o, sizeof *o);
+	explicit_bzero(&o->secret, sizeof o->secret);
+	*o = (struct orders){0};
 }
 
 /* --- when --- */
@@ -101,7 +102,9 @@ take_next(struct doctor_main *d)
 	same = d->now.plan && doctor_plan_same(d->now.plan, d->next.plan);
 	orders_clear(&d->now);
 	d->now = d->next;
-	explicit_bzero(&d->next, sizeof d->next);
+	d->next.plan = NULL; /* its plan and snapshot are `now`'s */
+	d->next.snap = NULL;
+	orders_clear(&d->next);
 	d->has_next = false;
 	log_threshold((enum log_level)d->now.snap->set->log_level);
 	if (!same || d->begin.at_tick == 0)

@@ -304,6 +304,8 @@ rounds_init(struct rounds *r, struct crew *c)
 	/* through a descriptor that was opened to be read nobody can map it to be written */
 	snprintf(path, sizeof path, "/proc/self/fd/%d", r->board_fd);
 	r->board_read_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (r->board_read_fd < 0) /* no /proc, or none that may be used so: the reader maps it to be read all the same */
+		r->board_read_fd = fcntl(r->board_fd, F_DUPFD_CLOEXEC, 0);
 	r->beat_us = clock_mono_us();
 	timer_set(c->loop, &r->beat, BEAT_MS);
 	census_enlist(c->shared, &r->m);

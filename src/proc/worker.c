@@ -36,6 +36,7 @@ struct pending {
 	struct snapshot_secret secret[PARENTS_MAX]; /* n 0: none came */
 	int                key[LISTENER_SLOTS];    /* by listener: its file; -1: none came */
 	struct hits       *hits; /* owned; null: none came */
+	uint64_t           hits_number; /* the snapshot that they are for */
 	struct tls_server *server[LISTENER_SLOTS]; /* references; made of chains and keys */
 };
 
@@ -132,6 +133,7 @@ take_hits(struct worker *w, struct message *m)
 		return;
 	hits_close(w->next.hits);
 	w->next.hits = hits_open(m->fd[0]);
+	w->next.hits_number = m->number;
 }
 
 static void
@@ -154,7 +156,7 @@ open_snapshot(struct worker *w, struct message *m)
 		s = NULL;
 	}
 	explicit_bzero(w->next.secret, sizeof w->next.secret);
-	if (s && w->next.hits) {
+	if (s && w->next.hits && w->next.hits_number == m->number) {
 		snapshot_count_with(s, w->next.hits, free_hits);
 		w->next.hits = NULL;
 	}

@@ -278,13 +278,13 @@ def test_members_of_the_group_may_ask_but_not_command(controlled, folder):
     assert stat.S_IMODE(path.stat().st_mode) == 0o660 and path.stat().st_gid == gid
 
     def ask(word, *groups):
-        return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", *groups, str(g.PROGRAM), word, "--control", str(path)], capture_output=True, text=True)
+        return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", *groups, str(g.PROGRAM), *word.split(), "--control", str(path)], capture_output=True, text=True)
 
     # run from a folder that this user reaches
     assert ask("status", "--clear-groups").returncode == 3
     assert ask("status", f"--groups={gid}").returncode == 0
-    for _ in range(3):
-        said = ask("drain", f"--groups={gid}")
+    for word in ("drain", "kill 1", "drain"):
+        said = ask(word, f"--groups={gid}")
         assert said.returncode == 1 and "not command" in said.stderr
     assert gw.said().count("may ask, but not command") == 1
     assert gw.control("status").returncode == 0

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -16,13 +17,15 @@ import schema
 import wire
 import world as w
 
+ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
 RULES = """
 [doctor]
 interval = {interval}
 timeout = 2s
 textfile = {textfile}
+issuers = *
 [list ends]
-host = http://origin.example.net *.unknown.example.net
+host = http://origin.example.net *.unknown.example.net https://other.example.net
 [rule ends]
 hosts = @ends
 action = bypass
@@ -63,15 +66,24 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def watched(gateway_kept, serve_kept, folder_kept):
-    return Watched(gateway_kept, serve_kept, folder_kept)
+def watched(world, gateway_kept, serve_kept, folder_kept):
+    """Its roots know the world's authority; the process itself could not read them."""
+    roots = folder_kept / "roots.pem"
+    roots.write_bytes(ROOTS.read_bytes() + world.ca.read_bytes())
+    w.run("mount", "--bind", str(roots), str(ROOTS))
+    try:
+        serve_kept(origins.Https, world.cert, world.key, w.OTHER, 443)
+        yield Watched(gateway_kept, serve_kept, folder_kept)
+    finally:
+        w.run("umount", str(ROOTS))
 
 
 def test_an_endpoint_that_breaks_and_comes_back_is_seen_everywhere(watched):
     status = watched.becomes("well")
-    well, unknown = status["endpoints"]
+    well, unknown, tls = status["endpoints"]
     assert (well["host"], well["direct"], well["gateway"], well["state"], well["bad_since"]) == ("origin.example.net", "ok", "ok", "well", None)
-    assert (unknown["host"], unknown["state"]) == ("*.unknown.example.net", "untested") and status["doctor"]["untested"] == status["doctor"]["tested"] == 1
+    assert (unknown["host"], unknown["state"]) == ("*.unknown.example.net", "untested") and (status["doctor"]["untested"], status["doctor"]["tested"]) == (1, 2)
+    assert (tls["direct"], tls["gateway"], tls["state"]) == ("ok", "ok", "well") and tls["certificate_days"] > 3600
     text = watched.text("/metrics")
     assert UP % ("direct", 1) in text and UP % ("gateway", 1) in text and "postern_doctor_run_failed 0\n" in text
     code, told = watched.tells()
@@ -109,7 +121,7 @@ def test_traffic_goes_on_when_it_hangs_and_it_is_ended(watched):
     os.kill(pid, signal.SIGSTOP)
     assert watched.gw.get("http://origin.example.net/").status == 200
     watched.gw.reload()
-    assert watched.gw.get("http://origin.example.net/").status == 200 and watched.status()["doctor"]["tested"] == 1
+    assert watched.gw.get("http://origin.example.net/").status == 200 and watched.status()["doctor"]["tested"] == 2
     watched.gw.says(rf"the doctor \(pid {pid}\) (has not answered for 5 s|does not follow); it is ended")
     watched.gw.says(r"the doctor \(pid \d+\) is there again", times=2)
 
@@ -125,13 +137,13 @@ def test_reload_ends_it_and_begins_it_and_an_upgrade_takes_it_along(watched):
     assert done.returncode == 1 and "this gateway tests no endpoints; want interval" in done.stderr
     gw.write(watched.rules("1s").replace("*.unknown.example.net", "http://other.example.net"))
     gw.reload()
-    wire.wait_until(lambda: watched.tells()[1]["tested"] == 2, "what the reload made of the plan")
+    wire.wait_until(lambda: watched.tells()[1]["tested"] == 3, "what the reload made of the plan")
     old = gw.child.pid
     assert gw.control("upgrade").returncode == 0
     pid = int((watched.folder / "postern.pid").read_text())
     assert pid != old
     gw.follow(pid)
-    wire.wait_until(lambda: watched.tells()[1]["tested"] == 2, "the doctor of the new program")
+    wire.wait_until(lambda: watched.tells()[1]["tested"] == 3, "the doctor of the new program")
 
 
 def test_the_command_tests_again_and_again_by_itself(watched):

@@ -280,3 +280,19 @@ def test_squid_and_what_was_imported_from_it_decide_alike(world, folder, text, u
     finally:
         gateway.stop()
     assert {key: (value, found[key]) for key, value in wanted.items() if value != found[key]} == {}
+    guide(folder, ini, log, wanted)
+
+
+def guide(folder, ini, log, wanted):
+    """The commands of postern-from-squid(7), word for word, about what was just done."""
+    page = (Path(g.SOURCE) / "man" / "postern-from-squid.7").read_text()
+    text = "\n".join(re.findall(r"^\.Bd -literal -offset indent\n(.*?)^\.Ed", page, re.M | re.S)).replace("\\e\n", " ")
+    commands = [line.split() for line in text.split("\n") if line.strip()]
+    assert [words[1] for words in commands] == ["import", "check", "explain", "replay", "run"]
+    places = {"/etc/squid/squid.conf": folder / "squid.conf", "/etc/postern/new": folder / "again", "/etc/postern/new/postern.ini": ini, "/var/log/squid/access.log": log}
+    done = {words[1]: g.command(*(places.get(word, word) for word in words[1:])) for words in commands if words[1] != "run"}
+    assert {word: done[word].returncode for word in ("import", "check")} == {"import": 0, "check": 0}, done
+    assert "denied" in wanted.values() and done["explain"].returncode in (0, 1, 2) and "rule " in done["explain"].stdout
+    # what Squid decided about its own requests, decided anew from its log: alike, but for what its log does not tell
+    assert done["replay"].returncode in (0, 1) and done["replay"].stdout, done["replay"]
+    return done

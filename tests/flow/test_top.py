@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: MIT
 """`postern top` in a real terminal (tmux), `postern kill`, and what both do with hostile text."""
 
+import json
 import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
+import threading
 
 import gateway as g
+import h2wire as h2
+import inspection
 import origin as origins
 import pytest
 import wire
@@ -83,7 +88,6 @@ def terminal(gw, folder):
 
 
 def sessions(gw):
-    import json
     return json.loads(gw.control("sessions", "--json").stdout)
 
 
@@ -174,6 +178,33 @@ def test_kill_ends_a_tunnel_and_a_request_and_says_what_it_did(gw, serve):
     del silent
     again = gw.control("kill", one["id"])
     assert again.returncode == 1 and "nothing of that id is under way" in again.stderr
+
+
+def test_kill_ends_an_inspected_tunnel_and_of_streams_only_the_one(gateway, world, folder, serve):
+    held = threading.Event()
+    serve(origins.Https, world.cert, world.key, w.ORIGIN, 8443, answer=lambda request, c: held.wait(20) if request.target == "/slow" else True)
+    here = inspection.Inspecting(gateway, world, folder, gateway_options={"control": folder / "inspect.sock"})
+    with here.inside("origin.example.net:8443", alpn=("h2",)) as t:
+        h2.begin(t)
+        t.send(h2.head(1, h2.request("origin.example.net:8443", path="/slow")))
+        one, = wire.wait_until(lambda: [one for one in sessions(here.gw) if one["method"] == "GET"], "the stream")
+        assert here.gw.control("kill", one["id"]).returncode == 0
+        h2.until(t, h2.RST_STREAM, 1)
+        assert here.gw.record(id=one["id"])["fault"] == "killed"
+        t.send(h2.head(3, h2.request("origin.example.net:8443")))
+        h2.until(t, h2.DATA, 3)
+        tunnel, = [one for one in sessions(here.gw) if one["method"] == "CONNECT"]
+        assert here.gw.control("kill", tunnel["id"]).returncode == 0
+        assert wire_ends(t)
+        assert here.gw.record(id=tunnel["id"])["fault"] == "killed"
+    held.set()
+
+
+def wire_ends(t):
+    try:
+        return t.ended() or True
+    except ssl.SSLError:  # broken off
+        return True
 
 
 @pytest.mark.parametrize("words", [("kill",), ("kill", "x"), ("kill", "1 2"), ("kill", "1" * 17), ("kill", "1", "2"), ("top", "-d", "0"), ("top", "more")])

@@ -34,6 +34,15 @@ fuzz_body_LDADD = $(FUZZ_LIBS)
 fuzz_body_LDFLAGS = $(FUZZ_LINK)
 endif
 
+check_PROGRAMS += replay_squid
+replay_squid_SOURCES = tests/fuzz/fuzz_squid.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+replay_squid_LDADD = $(FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += fuzz_squid
+fuzz_squid_SOURCES = tests/fuzz/fuzz_squid.c tests/fuzz/fuzz.h
+fuzz_squid_LDADD = $(FUZZ_LIBS)
+fuzz_squid_LDFLAGS = $(FUZZ_LINK)
+endif
 check_PROGRAMS += replay_cidr
 replay_cidr_SOURCES = tests/fuzz/fuzz_cidr.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 replay_cidr_LDADD = $(FUZZ_LIBS)

@@ -343,6 +343,9 @@ compare_hit(struct table *t, const struct given *g)
 		n = policy_line_print(t->entries, e.what.origin, line, sizeof line);
 	while (n && !listed && policy_entry_next(t->entries, &walk, &one))
 		listed = one.id == e.id && one.what.origin == e.what.origin && strcmp(policy_entry_text(&one, text), "") != 0;
+	/* what a worker that was taken over may have written: any number is borne */
+	for (unsigned i = 0; i < 64; i++)
+		policy_hit_entry(t->entries, key ^ (uint64_t)0x9e3779b97f4a7c15u >> i, &one);
 	if (strcmp(line, where) != 0 || (n && !listed))
 		fail(t, "the hit is of %s%s, the log names %s", n ? line : "no entry", n && !listed ? " (which is not listed)" : "", where);
 }
