@@ -19,7 +19,6 @@ struct log_source {
 	enum source_state state;
 	bool              bounded;   /* plain, but no file: it need not end */
 	uint64_t          most, out; /* bytes handed out */
-	uint64_t          taken;
 	const char       *refused;   /* what it is that cannot be read */
 	bool              inflating; /* z is there */
 	z_stream          z;
@@ -67,12 +66,6 @@ log_source_free(struct log_source *s)
 	free(s);
 }
 
-uint64_t
-log_source_taken(const struct log_source *s)
-{
-	return s->taken;
-}
-
 static ssize_t
 file_read(struct log_source *s, void *to, size_t n, const char **why)
 {
@@ -83,8 +76,6 @@ file_read(struct log_source *s, void *to, size_t n, const char **why)
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		*why = strerror(errno);
-	else
-		s->taken += (uint64_t)got;
 	return got;
 }
 
