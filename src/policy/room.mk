@@ -27,5 +27,7 @@ libpostern_a_SOURCES += \
 	src/policy/rule.c src/policy/rule.h \
 	src/policy/shown.c src/policy/shown.h \
 	src/policy/snapshot.c src/policy/snapshot.h \
+	src/policy/snapshot_build.c \
+	src/policy/snapshot_inside.h \
 	src/policy/trace.c \
 	src/policy/ways.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * parent_inside: what the files of the parent share: parent (start, reload, what children tell) and hand_over (the end, upgrade, what is asked at the control socket).
+ * parent_inside: what the files of the parent share: parent (start, what children tell), reload, and hand_over (the end, upgrade, what is asked at the control socket).
  */
 #ifndef POSTERN_PROC_PARENT_INSIDE_H
 #define POSTERN_PROC_PARENT_INSIDE_H
@@ -16,6 +16,7 @@
 #include "proc/upgrade.h"
 
 #define RELOAD_WAIT_MS 10000u
+#define LOOK_MS        5000u /* between two looks at files */
 #define LATE_MS        2000u /* beyond drain-timeout, before children are killed */
 
 /* LEAVING: told to stop, and says so, but takes what comes until balancers have seen it */
@@ -65,10 +66,22 @@ struct parent {
 	int           code;
 };
 
-/* --- parent.c --- */
+/* --- reload.c --- */
+uint32_t parent_workers_of(const struct conf *c); /* `auto` resolved */
+/* Open what is new, compile. False: everything wrong is in `r`; nothing changed. */
+bool parent_build(struct parent *p, struct conf *c, struct report *r, struct ports **ports, int *snapshot);
+/* What the configuration that was built counts under, and its plain values, are in use. A refresh of files has none: all of that stays. */
+void parent_take_on(struct parent *p);
+void parent_forget_numbers(struct parent *p); /* of one that is not taken on */
 void parent_reload(void *parent);
+/* While reloading: something has changed in the crew. Goes on, finishes, or gives it up. */
+void parent_reload_step(struct parent *p);
+void parent_reload_abort(struct parent *p, const char *why);
 /* Of a reload under way nothing is left. */
 void parent_reload_drop(struct parent *p);
+/* Again and again: have the files changed that a snapshot carries? The configuration stays; only what is known of this machine's names, of roots and of what is
+ * revoked is new. */
+void parent_look_at_files(void *parent);
 /* What came meanwhile: its turn. */
 void parent_go_on(struct parent *p);
 /* Every process uses the one configuration, and nothing is being handed over. */
