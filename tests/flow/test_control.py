@@ -12,6 +12,7 @@ import socket
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +87,44 @@ def test_questions_are_answered_as_text_and_as_json(controlled, serve, folder):
     one, = schema.check("lists", gw.control("lists", "--json").stdout)
     assert (one["hosts"], one["files"], one["oldest"]) == (2, [], None)
     assert "origin" not in gw.control("top").stdout
+
+
+PLAIN = [  # what differs from run to run
+    (r"pid \d+", "pid N"),
+    (r"\b[0-9a-f]{16}\b", "ID"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:N"),
+    (r"\b\d+\.\d+s\b|\bnow\b", "TIME"),
+    (r"\d+\.\d a second|\d+\.\d/s", "RATE"),
+    (r"(?m)^(bytes|access logs) .*", r"\1 ..."),
+    (r"(?m)(CONNECT .* tunnel +tunnel|^\S+ +(?:deny|tunnel)(?: +\d+){3}) +[0-9.kM]+ +[0-9.kM]+", r"\1 SIZE SIZE"),
+    (r"\d+ connections? left, \d+ s left", "N connections left, N s left"),
+    (r"  +", "  "),
+]
+
+
+def plainly(text, folder):
+    text = text.replace(str(folder), "DIR")
+    for pattern, stand_in in PLAIN:
+        text = re.sub(pattern, stand_in, text)
+    return re.sub("(N connections left, N s left\n)+", r"\1", text)
+
+
+def test_what_people_read(controlled, serve, folder):
+    serve(origins.Echo, w.ORIGIN, 443)
+    (folder / "b.list").write_text("# source: a shelf\n# version: 7\n*.b.example.org\nb.example.org # both\n")
+    gw = controlled(rules=f"[list b]\nfile = {folder}/b.list\n[rule b]\nhosts = @b !c.b.example.org\naction = deny\n[rule off]\nports = 99\naction = deny\n" +
+                    RULES.replace("b.example.org", "\nhost = b.example.org"))
+    assert gw.get("http://x.b.example.org/").status == gw.get("http://a.example.org/").status == 403
+    with gw.tunnel("origin.example.net:443") as t:
+        t.send("hello").exactly(5)
+        assert gw.record(2)["rule"]
+        one, = json.loads(gw.control("sessions", "--json").stdout)
+        shown = ""
+        for words in ("status", "sessions", "rules", "rules --dead", "rules --entries", "rules --entries --dead", "lists", f"kill {one['id']}", f"kill {one['id']}", "reload", "rotate"):
+            said = gw.control(*words.split())
+            shown += f"$ postern {words}\n{said.stdout}{said.stderr}exit code {said.returncode}\n\n"
+    shown += f"$ postern drain\n{gw.control('drain').stdout}"
+    assert plainly(shown, folder) == (Path(__file__).parent / "golden" / "control.txt").read_text(), plainly(shown, folder)
 
 
 def test_lists_tell_their_files_and_how_old_these_are(controlled, folder):
