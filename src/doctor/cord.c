@@ -11,6 +11,7 @@
 #include "net/sock.h"
 
 #define CHAIN_BYTES_MAX (100 * 1024) /* of certificates that a server may send */
+#define CAME_MOST       (1u << 20)   /* two handshakes, and headers, are far below it */
 
 SSL_CTX *
 cord_context_new(void)
@@ -52,14 +53,36 @@ top(const struct cord *w)
 	return w->inner ? w->inner : w->outer;
 }
 
+/* Counts what OpenSSL reads from the socket, and ends it at the bound. */
+static long
+on_socket_bio(BIO *bio, int what, const char *p, size_t n, int i, long l, int ret, size_t *done)
+{
+	struct cord *w = (struct cord *)(void *)BIO_get_callback_arg(bio);
+
+	(void)p;
+	(void)n;
+	(void)i;
+	(void)l;
+	if (what == BIO_CB_READ && w->came >= CAME_MOST)
+		return 0;
+	if (what == (BIO_CB_READ | BIO_CB_RETURN) && ret > 0 && done)
+		w->came += *done;
+	return ret;
+}
+
 /* Over the socket, or over TLS that is there already. */
 static bool
-lay(SSL *ssl, SSL *below, int fd)
+lay(SSL *ssl, SSL *below, struct cord *w)
 {
 	BIO *bio;
 
-	if (!below)
-		return SSL_set_fd(ssl, fd) == 1;
+	if (!below) {
+		if (SSL_set_fd(ssl, w->fd) != 1)
+			return false;
+		BIO_set_callback_ex(SSL_get_rbio(ssl), on_socket_bio);
+		BIO_set_callback_arg(SSL_get_rbio(ssl), (char *)w);
+		return true;
+	}
 	bio = BIO_new(BIO_f_ssl());
 	if (!bio)
 		return false;
@@ -73,7 +96,7 @@ cord_begin_tls(struct cord *w, SSL_CTX *ctx, const struct host *name)
 {
 	SSL *ssl = SSL_new(ctx);
 
-	if (!ssl || !lay(ssl, w->outer, w->fd) || (name->kind == HOST_NAME && !SSL_set_tlsext_host_name(ssl, name->text))) {
+	if (!ssl || !lay(ssl, w->outer, w) || (name->kind == HOST_NAME && !SSL_set_tlsext_host_name(ssl, name->text))) {
 		SSL_free(ssl);
 		ERR_clear_error();
 		return false;
@@ -136,6 +159,10 @@ cord_shake(struct cord *w, enum doctor_fault *fault, char *why, size_t n)
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
 		return CORD_WAITS;
 	*fault = shake_fault(error, system, why, n);
+	if (w->came >= CAME_MOST) {
+		*fault = DOCTOR_TLS_FAILED;
+		snprintf(why, n, "the server sends without end during the TLS handshake");
+	}
 	return CORD_BROKE;
 }
 
@@ -161,9 +188,11 @@ cord_read(struct cord *w, char *buf, size_t room, size_t *got)
 		int done = SSL_read_ex(top(w), buf, room, got);
 		return done ? CORD_DONE : answer_of(w, done);
 	}
+	if (w->came >= CAME_MOST)
+		return CORD_BROKE;
 	r = sock_read(w->fd, buf, room);
 	if (r > 0)
-		*got = (size_t)r;
+		w->came += *got = (size_t)r;
 	return r > 0 ? CORD_DONE : r == 0 ? CORD_CLOSED : errno == EAGAIN ? CORD_WAITS : CORD_BROKE;
 }
 

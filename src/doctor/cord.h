@@ -11,8 +11,9 @@
 #include "parse/hostname.h"
 
 struct cord {
-	int  fd; /* owned; -1: none */
-	SSL *outer, *inner; /* with the proxy; with the server */
+	int    fd; /* owned; -1: none */
+	size_t came; /* bytes from the socket, of which there is a bound: OpenSSL reads on within one call while a server sends what means nothing */
+	SSL   *outer, *inner; /* with the proxy; with the server */
 };
 
 enum cord_answer { CORD_DONE, CORD_WAITS /* for an event of the socket */, CORD_CLOSED, CORD_BROKE };

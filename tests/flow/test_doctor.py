@@ -28,7 +28,7 @@ MICROSOFT = "Microsoft Corporation"
 # name: the address that its server has
 NAMES = {"good": 1, "alias": 1, "plain": 2, "expired": 3, "wrong": 4, "chain": 5, "other": 6, "intercepted": 7, "reset": 8, "closed": 9, "banner": 10, "alert": 11,
          "endless": 12, "mute": 13, "evil": 14, "slow": 15, "refused": 16, "moved": 17, "asked": 1, "denied": 1, "opened": 1, "v1.wild": 1, "tree": 1,
-         "asked-plain": 2, "denied-plain": 2}
+         "asked-plain": 2, "denied-plain": 2, "storm": 22, "interim": 23}
 TWINS = (17, 21)
 
 
@@ -84,7 +84,7 @@ host = denied.example.net http://denied-plain.example.net
 host = opened.example.net
 
 [rule bypass]
-hosts = @good @bad @late @slow
+hosts = @good @bad @late @slow @flood
 action = bypass
 
 [rule asked]
@@ -99,6 +99,9 @@ auth = none
 
 [rule rest]
 action = deny
+
+[list flood]
+host = storm.example.net interim.example.net
 """
 
 
@@ -138,6 +141,20 @@ def endless(raw):
             raw.send(b"X-%d: %s\r\n" % (number, b"x" * 500))
 
 
+def storm(raw):
+    """HelloRequests, which a client that is shaking hands skips."""
+    with contextlib.suppress(OSError):
+        for _ in range(1000):
+            raw.send(b"\x16\x03\x03\x00\x04\0\0\0\0" * 2000)
+
+
+def interim(raw):
+    with contextlib.suppress(OSError):
+        for _ in range(200):
+            raw.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 800)
+        raw.send(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
 class Lab:
     pass
 
@@ -173,6 +190,8 @@ def lab(world, serve_kept, folder_kept, gateway_kept):
     serve_kept(o.Server, lambda raw: (raw.send(b"220 mail.example.net ESMTP\r\n"), raw.more()), place(10), 443)
     serve_kept(o.Server, lambda raw: (raw.more(), raw.send(b"\x15\x03\x03\x00\x02\x02\x28")), place(11), 443)
     serve_kept(o.Server, tls_after(endless, good), place(12), 443)
+    serve_kept(o.Server, storm, place(22), 443)
+    serve_kept(o.Server, tls_after(interim, good), place(23), 443)
     serve_kept(o.Server, tls_after(lambda raw: None, good), place(13), 443)
     serve_kept(o.Https, *cert("evil", by=evil, chain=(evil,)), place(14))
     lab.slow = threading.Event()
@@ -244,7 +263,7 @@ def doctor(lab):
 @pytest.fixture(scope="module")
 def told(doctor):
     """What one run over all lists says: by host and way."""
-    done = doctor("--json", "good", "bad", "asked", "denied", "opened", "slow")
+    done = doctor("--json", "good", "bad", "asked", "denied", "opened", "slow", "flood")
     assert done.returncode == 1, done
     value = schema.check("doctor", done.stdout)
     value["by"] = {one["host"] or one["pattern"]: {way["way"]: way for way in one["ways"]} for one in value["results"]}
@@ -257,6 +276,7 @@ FAULTS = {  # host: directly, through the gateway
     "refused": ("refused", "proxy-failed"), "reset": ("reset", "reset"), "closed": ("reset", "reset"), "banner": ("not-tls", "not-tls"), "alert": ("tls-failed", "tls-failed"),
     "expired": ("expired", "expired"), "wrong": ("wrong-name", "wrong-name"), "chain": ("untrusted", "untrusted"), "other": ("other-issuer", "other-issuer"),
     "intercepted": ("intercepted", "intercepted"), "evil": ("intercepted", "intercepted"), "endless": ("http-failed", "http-failed"), "mute": ("http-failed", "http-failed"),
+    "storm": ("tls-failed", "tls-failed"), "interim": ("http-failed", "http-failed"),
     "moved": ("ok", "other-leaf"), "twin": ("ok", "ok"), "slow": ("slow", "slow"), "asked": ("ok", "proxy-auth"), "denied": ("ok", "proxy-refused"), "opened": ("ok", "own-ca"),
     "asked-plain": ("ok", "proxy-auth"), "denied-plain": ("ok", "proxy-refused"),
 }
