@@ -36,6 +36,12 @@ usage(FILE *to)
 
 /* --- the report --- */
 
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void
 note_print(FILE *to, const struct squid_note *n)
 {
@@ -67,9 +73,10 @@ report_print_text(const struct squid *s, const char *path, FILE *to)
 			}
 	cli_print(to, span_str(path));
 	if (squid_is_bare(s))
-		fprintf(to, ": %zu entries of a list\n", t.entries);
+		fprintf(to, ": %zu entr%s of a list\n", t.entries, t.entries == 1 ? "y" : "ies");
 	else
-		fprintf(to, ": %zu lines of http_access and %zu ACLs became %zu rules and %zu lists\n", t.accesses, t.acls, t.rules, t.lists);
+		fprintf(to, ": %zu line%s of http_access and %zu ACL%s became %zu rule%s and %zu list%s\n", t.accesses, plural(t.accesses), t.acls, plural(t.acls), t.rules,
+		    plural(t.rules), t.lists, plural(t.lists));
 	fprintf(to, "%zu wider, %zu narrower, %zu different, %zu to do, %zu not needed\n", n[SQUID_WIDER], n[SQUID_NARROWER], n[SQUID_DIFFERS], n[SQUID_TODO], n[SQUID_UNNEEDED]);
 	if (n[SQUID_WIDER])
 		fputs("MORE IS LET THROUGH THAN BY SQUID until what is `wider` is settled.\n", to);
