@@ -42,7 +42,7 @@ int cli_file_error(const char *path, const char *what);
 bool cli_file_readable(const char *path);
 /* Text from a file or a command line, for a terminal: what it would take for orders, and what is no UTF-8, as \xHH. */
 void cli_print(FILE *to, struct span s);
-/* A JSON string (RFC 8259 7) with its quotes; what is not UTF-8 becomes U+FFFD. */
+/* A JSON string (RFC 8259 7) with its quotes, fit for a terminal: what cli_print would escape is \uHHHH, what is not UTF-8 becomes U+FFFD. */
 void cli_print_json(FILE *to, struct span s);
 
 #endif

@@ -11,7 +11,8 @@
 #include "parse/authority.h"
 
 #define CELL  17
-#define SHOWN 3 /* endpoints named in a monitoring plugin's line */
+#define WIDE  120 /* columns of a sentence */
+#define SHOWN 3   /* endpoints named in a monitoring plugin's line */
 
 static uint64_t
 total_ms(const struct doctor_row *r)
@@ -128,11 +129,28 @@ table_print(const struct checkup *c)
 
 /* --- what exactly --- */
 
-/* Where one cause strikes many, it is told once; the table has them all. */
+/* Where one cause strikes many, or in more ways than one, it is told once; the table has them all. */
+static bool
+is_alike(const struct doctor_row *a, const struct doctor_row *b)
+{
+	return a->fault == b->fault && strcmp(a->detail, b->detail) == 0;
+}
+
+/* The ways of this row's endpoint that are as this one, a bit each. */
+static unsigned
+ways_alike(const struct checkup *c, const struct doctor_row *r)
+{
+	unsigned ways = 0;
+
+	for (unsigned w = 0; w < DOCTOR_WAYS; w++)
+		ways |= is_alike(&c->row[(size_t)r->target * DOCTOR_WAYS + w], r) ? 1u << w : 0;
+	return ways;
+}
+
 static bool
 is_same(const struct checkup *c, const struct doctor_row *a, const struct doctor_row *b)
 {
-	return a->way == b->way && a->fault == b->fault && strcmp(a->detail, b->detail) == 0 && c->target[a->target].no_probe == c->target[b->target].no_probe;
+	return is_alike(a, b) && c->target[a->target].no_probe == c->target[b->target].no_probe && ways_alike(c, a) == ways_alike(c, b);
 }
 
 static bool
@@ -150,21 +168,35 @@ same_count(const struct checkup *c, const struct doctor_row *r)
 	size_t n = 0;
 
 	for (const struct doctor_row *o = r + 1; o < c->row + c->n * DOCTOR_WAYS; o++)
-		n += is_same(c, o, r);
+		n += o->way == r->way && is_same(c, o, r);
 	return n;
+}
+
+static void
+ways_print(unsigned ways)
+{
+	bool more = false;
+
+	for (unsigned w = 0; w < DOCTOR_WAYS; w++)
+		if (ways & 1u << w) {
+			printf("%s%s", more ? " and " : ", ", doctor_way_word((enum doctor_way)w));
+			more = true;
+		}
 }
 
 static void
 row_explain(const struct checkup *c, const struct doctor_row *r)
 {
 	const struct doctor_target *t = &c->target[r->target];
+	size_t                      others = same_count(c, r);
 	char                        address[ADDR_TEXT_MAX];
 
-	size_t                      others = same_count(c, r);
-
 	fputs("  ", stdout);
-	name_print(stdout, t);
-	if (others)
+	if (others && others + 1 == c->n)
+		printf("all %zu endpoints", c->n);
+	else
+		name_print(stdout, t);
+	if (others && others + 1 < c->n)
 		printf(" and %zu more", others);
 	if (t->no_probe) {
 		fputs(": ", stdout);
@@ -172,7 +204,8 @@ row_explain(const struct checkup *c, const struct doctor_row *r)
 		printf(", %s\n", t->where);
 		return;
 	}
-	printf(", %s: %s: ", doctor_way_word(r->way), doctor_fault_word(r->fault));
+	ways_print(ways_alike(c, r));
+	printf(": %s: ", doctor_fault_word(r->fault));
 	cli_print(stdout, span_str(r->detail));
 	if (!others && r->has_address && r->way == DOCTOR_DIRECT && r->step > DOCTOR_STEP_TCP) {
 		addr_print(&r->address, address);
@@ -212,6 +245,26 @@ findings_print(const struct checkup *c)
 
 /* --- what to do --- */
 
+/* A fixed text of ours behind `used` columns, its further lines `indent` deep. */
+static void
+sentence_print(const char *text, size_t used, size_t indent)
+{
+	for (bool first = true; *text; first = false) {
+		size_t n = strcspn(text, " ");
+		if (!first && used + n + 1 > WIDE) {
+			printf("\n%*s", (int)indent, "");
+			used = indent;
+		} else if (!first) {
+			putchar(' ');
+			used++;
+		}
+		printf("%.*s", (int)n, text);
+		used += n;
+		text += n + (text[n] == ' ');
+	}
+	putchar('\n');
+}
+
 static void
 advice_print(const struct checkup *c, enum doctor_side side)
 {
@@ -233,7 +286,8 @@ advice_print(const struct checkup *c, enum doctor_side side)
 		if (!begun)
 			printf("  %s:\n", doctor_side_word(side));
 		begun = true;
-		printf("    %s: %s\n", doctor_fault_word(r->fault), todo);
+		printf("    %s: ", doctor_fault_word(r->fault));
+		sentence_print(todo, 6 + strlen(doctor_fault_word(r->fault)), 6);
 	}
 }
 
@@ -254,7 +308,8 @@ symptoms_print(const struct checkup *c)
 		fputs(n_said == 1 ? "\nWhat Windows shows:\n" : "", stdout);
 		fputs("  ", stdout);
 		name_print(stdout, &c->target[t]);
-		printf(": %s\n", symptom);
+		fputs(": ", stdout);
+		sentence_print(symptom, 4 + name_width(&c->target[t]), 4);
 	}
 }
 

@@ -2,6 +2,7 @@
 /*
  * explain_print: says what was found, to people. One line for a rule unless all is wanted; long runs of rules that do not hold are cut short.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "audit/record.h"
@@ -434,19 +435,48 @@ beyond_print(const struct answer *a)
 	}
 }
 
+/* A line of the format json without the fields that are null, of which a line foretold has many. The line is ours: one flat object, no blank outside strings. */
+static size_t
+nulls_drop(struct span line, char *out)
+{
+	size_t n = 0, i = 0;
+	bool   quoted = false;
+
+	while (i < line.n) {
+		const char *name = line.p + i, *end = !quoted && i + 1 < line.n && *name == '"' ? memchr(name + 1, '"', line.n - i - 1) : NULL;
+		size_t      after = end ? (size_t)(end - line.p) + 1 : 0;
+		if (end && n && (out[n - 1] == '{' || out[n - 1] == ',') && after + 5 < line.n && memcmp(line.p + after, ":null", 5) == 0) {
+			i = after + 5 + (line.p[after + 5] == ',');
+			continue;
+		}
+		if (line.p[i] == '\\' && i + 1 < line.n)
+			out[n++] = line.p[i++];
+		else if (line.p[i] == '"')
+			quoted = !quoted;
+		out[n++] = line.p[i++];
+	}
+	if (n > 1 && out[n - 2] == ',' && out[n - 1] == '}')
+		out[n-- - 2] = '}';
+	return n;
+}
+
+/* `arg`: are all fields wanted? */
 static void
 on_line(void *arg, struct span log, const char *format, struct span line)
 {
-	(void)arg;
+	bool  shorten = !*(const bool *)arg && strcmp(format, "json") == 0 && line.n;
+	char *brief = shorten ? malloc(line.n) : NULL;
+
 	fputs("log ", stdout);
 	cli_print(stdout, log);
 	if (line.n) {
-		printf(" (%s):\n  ", format);
-		cli_print(stdout, line);
+		printf(brief ? " (%s, but for null fields):\n  " : " (%s):\n  ", format);
+		cli_print(stdout, brief ? span_of(brief, nulls_drop(line, brief)) : line);
 	} else {
 		printf(" (%s) takes no such line", format);
 	}
 	putchar('\n');
+	free(brief);
 }
 
 static void
@@ -487,7 +517,7 @@ answers_print(const struct answers *all, bool verbose, const struct logged *logg
 		puts("what is asked for inside the tunnel is seen by no rule");
 	for (unsigned i = all->n; i-- > 0;) /* in the order in which they would be written */
 		if (answer_has_line(&all->v[i]) && !(i + 1 < all->n && all->v[i + 1].stage == STAGE_NAMED))
-			answer_lines(&all->v[i], on_line, NULL);
+			answer_lines(&all->v[i], on_line, &verbose);
 	if (logged)
 		logged_print(logged, all);
 	puts(code == CLI_USAGE ? "=> cannot tell" : code == CLI_FINE ? "=> allowed" : "=> refused");

@@ -36,12 +36,6 @@ usage(FILE *to)
 
 /* --- the report --- */
 
-static const char *
-plural(size_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 static void
 note_print(FILE *to, const struct squid_note *n)
 {
@@ -75,8 +69,8 @@ report_print_text(const struct squid *s, const char *path, FILE *to)
 	if (squid_is_bare(s))
 		fprintf(to, ": %zu entr%s of a list\n", t.entries, t.entries == 1 ? "y" : "ies");
 	else
-		fprintf(to, ": %zu line%s of http_access and %zu ACL%s became %zu rule%s and %zu list%s\n", t.accesses, plural(t.accesses), t.acls, plural(t.acls), t.rules,
-		    plural(t.rules), t.lists, plural(t.lists));
+		fprintf(to, ": %zu line%s of http_access and %zu ACL%s became %zu rule%s and %zu list%s\n", t.accesses, t.accesses == 1 ? "" : "s", t.acls, t.acls == 1 ? "" : "s",
+		    t.rules, t.rules == 1 ? "" : "s", t.lists, t.lists == 1 ? "" : "s");
 	fprintf(to, "%zu wider, %zu narrower, %zu different, %zu to do, %zu not needed\n", n[SQUID_WIDER], n[SQUID_NARROWER], n[SQUID_DIFFERS], n[SQUID_TODO], n[SQUID_UNNEEDED]);
 	if (n[SQUID_WIDER])
 		fputs("MORE IS LET THROUGH THAN BY SQUID until what is `wider` is settled.\n", to);

@@ -380,6 +380,6 @@ squid_access(struct squid *s)
 	if (s->n_ports == 0)
 		squid_note(s, SQUID_TODO, NULL, "there is no http_port: the listener is at *:3128; say where it is to be");
 	squid_auth_end(s, s->asks);
-	squid_note(s, SQUID_TODO, NULL, "rules that refuse, ask or inspect say force = yes, since they do so to Microsoft's diagnostic endpoints too: put a bypass rule for these first, "
-	    "take force = yes out, and postern check tells of what is left");
+	squid_note(s, SQUID_TODO, NULL, "rules that refuse, ask or inspect say force = yes, as they do so to Microsoft's diagnostic endpoints too: put a bypass rule for these first, "
+	    "take it out, and run postern check");
 }

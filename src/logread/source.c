@@ -2,6 +2,7 @@
 #include "logread/source.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@ struct log_source {
 	enum source_state state;
 	bool              bounded;   /* plain, but no file: it need not end */
 	uint64_t          most, out; /* bytes handed out */
+	uint64_t          taken;
 	const char       *refused;   /* what it is that cannot be read */
 	bool              inflating; /* z is there */
 	z_stream          z;
@@ -66,16 +68,40 @@ log_source_free(struct log_source *s)
 	free(s);
 }
 
+/* A pipe may go on for ever with bytes that unpack to nothing: empty members, or zeros behind the last one. What was read ahead does not count. */
+static bool
+is_endless(const struct log_source *s)
+{
+	uint64_t used = s->taken > PACKED_ROOM ? s->taken - PACKED_ROOM : 0;
+
+	return s->bounded && used > s->out && used - s->out > s->most;
+}
+
+/* Whoever opened it may have done so without waiting, e.g. for the other end of a pipe: here there is nothing else to do. */
+static bool
+comes_later(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return errno == EINTR || (errno == EAGAIN && (poll(&p, 1, -1) > 0 || errno == EINTR));
+}
+
 static ssize_t
 file_read(struct log_source *s, void *to, size_t n, const char **why)
 {
 	ssize_t got;
 
+	if (is_endless(s)) {
+		*why = LOG_WHY_TOO_MUCH;
+		return -1;
+	}
 	do
 		got = read(s->fd, to, n);
-	while (got < 0 && errno == EINTR);
+	while (got < 0 && comes_later(s->fd));
 	if (got < 0)
 		*why = strerror(errno);
+	else
+		s->taken += (uint64_t)got;
 	return got;
 }
 

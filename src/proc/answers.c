@@ -315,8 +315,8 @@ status_text(const struct commands *m, const struct status *s, FILE *f)
 	fprintf(f, any ? "\n" : " none\n");
 	parents_text(m, f);
 	if (m->shared)
-		fprintf(f, "access logs   %" PRIu64 " lines; lost %" PRIu64 ", errors %" PRIu64 "\n", m->shared->logger.lines,
-		    m->shared->logger.dropped + m->shared->logger.ring_dropped, m->shared->logger.errors);
+		fprintf(f, "access logs   %" PRIu64 " lines; lost %" PRIu64 ", errors %" PRIu64 "%s\n", m->shared->logger.lines,
+		    m->shared->logger.dropped + m->shared->logger.ring_dropped, m->shared->logger.errors, m->shared->logger.errors ? ": the operations log says which file" : "");
 	fprintf(f, "processes\n");
 	each_process(m, process_text, f);
 	others_text(m, f);
