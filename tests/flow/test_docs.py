@@ -59,6 +59,8 @@ def test_each_file_of_a_room_stands_in_its_readme():
         families = tuple(re.findall(r"\b([a-z0-9_]+)\*", text))
         for name in sorted({path.stem for path in room.glob("*.[ch]")}):
             assert name in words or name.removesuffix("_inside") in words or families and name.startswith(families), f"{room.name}/README does not name {name}"
+        entries = re.findall(r"^([a-z0-9_.]+)  ", text, re.M)
+        assert len(set(entries)) == len(entries), f"{room.name}/README has something twice: {entries}"
         assert not [name for name in re.findall(r"\b([a-z0-9_]+\.[ch])\b", text) if not list((g.SOURCE).glob(f"*/*/{name}"))], room
 
 
