@@ -105,5 +105,5 @@ def test_each_schema_is_closed_held_against_the_program_and_in_the_manual():
         assert found and not [place for place, one in found.items() if not is_closed(one) and place not in parts], path.name
         assert f'schema.check("{name}"' in tests, path.name
         assert path.name in ALL8, path.name
-    for command in ("check", "explain", "doctor", "replay", "suggest", "status", "sessions", "kill", "rules", "lists"):
+    for command in ("auth-test", "check", "explain", "doctor", "replay", "suggest", "status", "sessions", "kill", "rules", "lists"):
         assert f"postern-{command}.json" in [path.name for path in schemas]
