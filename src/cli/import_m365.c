@@ -43,7 +43,7 @@ usage(FILE *to)
 	      "      --required-only   only what Microsoft calls required\n"
 	      "      --addresses       its address ranges too; they hold for targets that are addresses\n"
 	      "      --split WHAT      a list for each category or service area: NAME-optimize.list\n"
-	      "  -o, --output DIR      write DIR/NAME.list, instead of standard output\n"
+	      "  -o, --directory DIR   write DIR/NAME.list, instead of standard output\n"
 	      "      --diff FILE       what is new and what is gone, compared with a list file, or with list NAME of FILE.ini\n"
 	      "      --json            what was done as one JSON object on standard output\n"
 	      "exit code: 0 fine, 1 --diff finds differences, 2 usage or unreadable input\n",
@@ -141,7 +141,7 @@ static int
 options_read(struct call *c, int argc, char **argv)
 {
 	static const struct option longs[] = {{"list", required_argument, NULL, 'L'}, {"category", required_argument, NULL, 'C'}, {"service-area", required_argument, NULL, 'A'},
-		{"required-only", no_argument, NULL, 'r'}, {"addresses", no_argument, NULL, 'a'}, {"split", required_argument, NULL, 'S'}, {"output", required_argument, NULL, 'o'},
+		{"required-only", no_argument, NULL, 'r'}, {"addresses", no_argument, NULL, 'a'}, {"split", required_argument, NULL, 'S'}, {"directory", required_argument, NULL, 'o'},
 		{"diff", required_argument, NULL, 'd'}, {"version-of", required_argument, NULL, 'v'}, {"source", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'}, {0}};
 
