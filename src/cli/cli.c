@@ -71,6 +71,13 @@ is_order(const unsigned char *b, size_t n)
 	    ((b[1] == 0x80 && (b[2] == 0x8e || b[2] == 0x8f || (b[2] >= 0xaa && b[2] <= 0xae))) || (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9));
 }
 
+/* Its number in Unicode. */
+static unsigned
+order_number(const unsigned char *b, size_t n)
+{
+	return n == 1 ? b[0] : n == 2 ? (b[0] & 0x1fu) << 6 | (b[1] & 0x3fu) : (b[0] & 0xfu) << 12 | (b[1] & 0x3fu) << 6 | (b[2] & 0x3fu);
+}
+
 void
 cli_print(FILE *to, struct span s)
 {
@@ -94,10 +101,10 @@ cli_print_json(FILE *to, struct span s)
 		size_t        n = utf8_length(s);
 		if (c == '"' || c == '\\')
 			fprintf(to, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(to, "\\u%04x", c);
 		else if (n == 0)
 			fputs("\\ufffd", to);
+		else if (is_order((const unsigned char *)s.p, n))
+			fprintf(to, "\\u%04x", order_number((const unsigned char *)s.p, n));
 		else
 			fwrite(s.p, 1, n, to);
 		n += n == 0;

@@ -39,9 +39,8 @@ int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Can `path` be read as a file? Says on stderr why not. */
 bool cli_file_readable(const char *path);
 /* Text from a file or a command line, for a terminal: what it would take for orders, and what is no UTF-8, as \xHH. */
-/* Text from a file or a command line, for a terminal: controls, and what is not UTF-8, as \xHH. */
 void cli_print(FILE *to, struct span s);
-/* A JSON string (RFC 8259 7) with its quotes; what is not UTF-8 becomes U+FFFD. */
+/* A JSON string (RFC 8259 7) with its quotes, fit for a terminal: what cli_print would escape is \uHHHH, what is not UTF-8 becomes U+FFFD. */
 void cli_print_json(FILE *to, struct span s);
 
 #endif

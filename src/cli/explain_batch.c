@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/explain.h"
 
@@ -156,7 +158,7 @@ line_answer(struct batch *b, char *text, size_t n, uint64_t line)
 		o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
 		taken = o ? object_take(&b->q, o, &id_key) : question_fail(&b->q, "no JSON: %s", error.text);
 		if (id_key)
-			id = json_dumps(json_object_get(o, id_key), JSON_ENCODE_ANY | JSON_COMPACT);
+			id = json_dumps(json_object_get(o, id_key), JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
 	} else {
 		taken = words_take(&b->q, text);
 	}
@@ -211,6 +213,7 @@ int
 explain_batch(const struct snapshot *s, const char *path, bool rules)
 {
 	FILE         *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	struct stat   st;
 	struct batch *b = calloc(1, sizeof *b);
 	char         *buf = malloc(LINE_MOST);
 	uint64_t      line = 0;
@@ -219,6 +222,10 @@ explain_batch(const struct snapshot *s, const char *path, bool rules)
 
 	if (!f || !b || !buf) {
 		cli_usage_error("--batch: %s", f ? "out of memory" : strerror(errno));
+		goto out;
+	}
+	if (f != stdin && fstat(fileno(f), &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && !isatty(fileno(f))) {
+		cli_usage_error("--batch: it is a device"); /* which need not end */
 		goto out;
 	}
 	b->snap = s;

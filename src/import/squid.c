@@ -189,7 +189,7 @@ bare_read(struct squid *s)
 	if (dot && dot > name.p)
 		name.n = (size_t)(dot - name.p);
 	a = squid_acl_new(s, name, (struct squid_where){0, 1});
-	v.scratch = arena_take(&s->arena, 4 * SQUID_LINE_MOST + 64);
+	v.scratch = squid_values_scratch(s);
 	if (!a || !v.scratch)
 		return;
 	a->kind = ACL_HOST;

@@ -234,7 +234,7 @@ values_read(struct squid *s, struct squid_acl *a, const struct squid_line *line,
 	enum squid_token    t;
 	bool                may_be_option = true;
 
-	v.scratch = arena_take(&s->arena, 4 * SQUID_LINE_MOST + 64);
+	v.scratch = squid_values_scratch(s);
 	if (span_eq(a->type, SPAN("browser")))
 		v.header = SPAN("User-Agent");
 	else if (span_eq(a->type, SPAN("referer_regex")))

@@ -83,13 +83,13 @@ ways_group(struct squid *s, struct squid_acl *a, bool is_not, unsigned depth)
 	ways_put(s, &none, (struct squid_lits){0});
 	if (is_not)
 		out = none;
-	for (size_t i = 0; i < a->n_lines && !s->arena.failed; i++) {
+	for (size_t i = 0; i < a->n_lines && !out.too_many && !s->arena.failed; i++) {
 		const struct squid_lits *l = &a->line[i];
 		struct ways              line = {0};
 		bool                     one = (a->kind == ACL_ANY) != is_not;
 		if (!one)
 			line = none;
-		for (size_t k = 0; k < l->n && !s->arena.failed; k++) {
+		for (size_t k = 0; k < l->n && !line.too_many && !s->arena.failed; k++) {
 			struct ways w = ways_of(s, l->v[k].acl, l->v[k].is_not != is_not, depth + 1);
 			if (one) {
 				for (size_t m = 0; m < w.n; m++)

@@ -78,6 +78,7 @@ struct squid_acl {
 	bool               from_file, no_lookup; /* no_lookup: -n */
 	struct span        why, source; /* the file that its items came from */
 	struct squid_items items, on_connect; /* on_connect: host items of ACL_URL */
+	const struct span **sorted;  /* of items, where they are many and one is looked for */
 	uint64_t          *bits;      /* ACL_PORT: 65536; ACL_TIME: minutes of the week from Sunday 0:00; ACL_STEP, ACL_LISTENER: the first word */
 	struct squid_lits *line;      /* ACL_ANY, ACL_ALL: one for each line */
 	size_t             n_lines, lines_room;
@@ -145,6 +146,7 @@ struct squid_helper {
 
 struct squid {
 	struct arena        arena;
+	char              *scratch; /* of squid_values: one for all of them, when there is one */
 	char               why[SQUID_WHY];
 	time_t             now;
 	bool               no_files, bare, quoted, told_most;
@@ -229,6 +231,8 @@ struct squid_values {
 };
 /* One value. False: it could not be said, which *why says. */
 bool squid_value_add(struct squid_values *v, struct span value, const char **why);
+/* Where regular expressions are converted; NULL: no memory. */
+char *squid_values_scratch(struct squid *s);
 void squid_values_end(struct squid_values *v);
 
 /* --- squid_choice.c --- */

@@ -233,9 +233,41 @@ times(struct terms *t)
 	add(t, "\n");
 }
 
-static bool
-has(const struct squid_acl *a, struct span text)
+static int
+text_order(const void *a, const void *b)
 {
+	const struct span *x = *(const struct span *const *)a, *y = *(const struct span *const *)b;
+
+	if (x->n != y->n)
+		return x->n < y->n ? -1 : 1;
+	for (size_t i = 0; i < x->n; i++) {
+		int d = (unsigned char)ascii_lower(x->p[i]) - (unsigned char)ascii_lower(y->p[i]);
+		if (d != 0)
+			return d;
+	}
+	return 0;
+}
+
+/* Files of users are long, and each of one is looked for in the other: all values are there by now. */
+static bool
+sort(struct squid *s, struct squid_acl *a)
+{
+	a->sorted = arena_take(&s->arena, a->items.n * sizeof(const struct span *));
+	if (!a->sorted)
+		return false;
+	for (size_t i = 0; i < a->items.n; i++)
+		a->sorted[i] = &a->items.v[i].text;
+	qsort(a->sorted, a->items.n, sizeof *a->sorted, text_order);
+	return true;
+}
+
+static bool
+has(const struct terms *t, struct squid_acl *a, struct span text)
+{
+	const struct span *wanted = &text;
+
+	if (a->items.n > 32 && (a->sorted || sort(t->s, a)))
+		return bsearch(&wanted, a->sorted, a->items.n, sizeof *a->sorted, text_order) != NULL;
 	for (size_t i = 0; i < a->items.n; i++)
 		if (span_eq_nocase(a->items.v[i].text, text))
 			return true;
@@ -248,7 +280,7 @@ survives(const struct terms *t, enum squid_kind kind, struct span text)
 {
 	for (size_t i = 0; i < t->lits->n; i++) {
 		const struct squid_lit *l = &t->lits->v[i];
-		if (l->acl->kind == kind && !l->acl->required && has(l->acl, text) == l->is_not)
+		if (l->acl->kind == kind && !l->acl->required && has(t, l->acl, text) == l->is_not)
 			return false;
 	}
 	return true;
@@ -400,7 +432,7 @@ gather(struct terms *t)
 	for (size_t i = 0; i < t->lits->n; i++) {
 		const struct squid_lit *l = &t->lits->v[i];
 		struct squid_acl       *a = l->acl;
-		bool                    connect = a->kind == ACL_METHOD && a->items.n == 1 && has(a, SPAN("CONNECT"));
+		bool                    connect = a->kind == ACL_METHOD && a->items.n == 1 && has(t, a, SPAN("CONNECT"));
 		for (size_t k = 0; k < i; k++)
 			t->never = t->never || (t->lits->v[k].acl == a && t->lits->v[k].is_not != l->is_not && t->lits->v[k].connect == l->connect);
 		t->never = t->never || (a->kind == ACL_TRUE && l->is_not) || (a->kind == ACL_FALSE && !l->is_not);
@@ -416,7 +448,7 @@ gather(struct terms *t)
 				                            : "header fields of a CONNECT are no condition here";
 		}
 		t->connect = t->connect || (connect && !l->is_not);
-		t->no_connect = t->no_connect || (a->kind == ACL_METHOD && (l->is_not ? has(a, SPAN("CONNECT")) : !has(a, SPAN("CONNECT"))));
+		t->no_connect = t->no_connect || (a->kind == ACL_METHOD && (l->is_not ? has(t, a, SPAN("CONNECT")) : !has(t, a, SPAN("CONNECT"))));
 		if (a->kind == ACL_SCHEME)
 			schemes(t, l);
 		if (a->kind == ACL_PORT)

@@ -421,6 +421,14 @@ add_header(struct squid_values *v, struct span value, const char **why)
 
 /* --- all of them --- */
 
+char *
+squid_values_scratch(struct squid *s)
+{
+	if (!s->scratch)
+		s->scratch = arena_take(&s->arena, 4 * SQUID_LINE_MOST + 64);
+	return s->scratch;
+}
+
 bool
 squid_value_add(struct squid_values *v, struct span value, const char **why)
 {

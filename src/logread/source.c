@@ -2,6 +2,7 @@
 #include "logread/source.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,14 +74,36 @@ log_source_taken(const struct log_source *s)
 	return s->taken;
 }
 
+/* A pipe may go on for ever with bytes that unpack to nothing: empty members, or zeros behind the last one. What was read ahead does not count. */
+static bool
+is_endless(const struct log_source *s)
+{
+	uint64_t used = s->taken > PACKED_ROOM ? s->taken - PACKED_ROOM : 0;
+
+	return s->bounded && used > s->out && used - s->out > s->most;
+}
+
+/* Whoever opened it may have done so without waiting, e.g. for the other end of a pipe: here there is nothing else to do. */
+static bool
+comes_later(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return errno == EINTR || (errno == EAGAIN && (poll(&p, 1, -1) > 0 || errno == EINTR));
+}
+
 static ssize_t
 file_read(struct log_source *s, void *to, size_t n, const char **why)
 {
 	ssize_t got;
 
+	if (is_endless(s)) {
+		*why = LOG_WHY_TOO_MUCH;
+		return -1;
+	}
 	do
 		got = read(s->fd, to, n);
-	while (got < 0 && errno == EINTR);
+	while (got < 0 && comes_later(s->fd));
 	if (got < 0)
 		*why = strerror(errno);
 	else

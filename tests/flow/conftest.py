@@ -20,7 +20,7 @@ import world as worlds  # noqa: E402
 
 
 # What goes on beside the rest, on a machine with two cores: the tests that want the domain, and as much again. Each half has a world of its own.
-FIRST_HALF = re.compile(r"test_([a-c]|kerberos|lab|limits|many)")
+FIRST_HALF = re.compile(r"test_([a-e]|kerberos|lab|limits|many)")
 
 
 def pytest_addoption(parser):

@@ -302,6 +302,7 @@ def test_a_request_id_is_looked_up_in_the_logs(here, explain):
     assert said.startswith("postern: ") and "cut.json.gz" in said
 
 
+RAW = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e]")
 HOSTILE = ["", "x", "{", "{}", "[]", "\x1b]0;title\x07", "{\"id\":\"\x1b[2J\"}", written(rule="\x1b[31mred\x9b", url="a.device.example:443"),
            written(url="http://\x1b[2J/"), written(user="\x1b[31m"), written(url="x" * 60000), written(host="x" * 100000), "9" * 500, "{" * 5000, "[" * 100000,
            NATIVE.format(result="\x1b[2J/200", method="CONNECT", url="a.device.example:443"), NATIVE.format(result="TCP_TUNNEL/200", method="\x1b[2J", url="\x1b"),
@@ -310,8 +311,9 @@ HOSTILE = ["", "x", "{", "{}", "[]", "\x1b]0;title\x07", "{\"id\":\"\x1b[2J\"}",
 
 @pytest.mark.parametrize("line", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_line_reaches_the_terminal_raw(explain, line):
-    text, said = explain("--log-line", "-", stdin=line.encode())
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e]", text + said), (text, said)
+    for words in ((), ("--json",)):
+        text, said = explain("--log-line", "-", *words, stdin=line.encode())
+        assert not RAW.search(text + said), (text, said)
 
 
 # --- batches ---
@@ -327,6 +329,8 @@ def test_a_batch_answers_each_line(here, explain):
     assert lines[2]["id"] == [1, "x"] and lines[2]["allowed"] is False and lines[1]["client"] == "10.1.2.3"
     assert [line["line"] for line in lines[4:]] == list(range(7, 17)) and lines[5]["id"] == 7 and all(line["error"] for line in lines[4:])
     (here / "batch").write_text("a.device.example\nother.example\n")
+    text, _ = explain("--batch", "-", code=0, stdin='{"id": "\u009b2J\u202e", "target": "a.device.example"}'.encode())
+    assert not RAW.search(text) and json.loads(text)["id"] == "\u009b2J\u202e"
     text, _ = explain("--batch", here / "batch", "--all", code=0)
     assert [len(json.loads(line)["rules"]) for line in text.splitlines()] == [9, 9]
 
@@ -348,7 +352,7 @@ def test_a_batch_is_quick(here, explain):
     assert text.count("\n") == 5000 and time.monotonic() - begun < 30
 
 
-@pytest.mark.parametrize("words", [["--batch", "x", "a.example"], ["--batch", "/nowhere"], ["--log-line", "x", "--id", "y"], ["--log", "x", "a.example"], ["--log-line", "x", "a.example"],
+@pytest.mark.parametrize("words", [["--batch", "x", "a.example"], ["--batch", "/nowhere"], ["--batch", "/dev/zero"], ["--log-line", "x", "--id", "y"], ["--log", "x", "a.example"], ["--log-line", "x", "a.example"],
                                    ["--sni", "10.0.0.1", "a.example"], ["--sni", "a.example", "http://a.example/"]], ids=" ".join)
 def test_wrong_words_are_2(explain, words):
     text, said = explain(*words, code=2)

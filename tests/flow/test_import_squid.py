@@ -115,6 +115,21 @@ def test_what_is_too_large_or_too_deep_is_refused(folder):
         assert done.returncode == 2 and said in done.stderr, (text[:40], done)
 
 
+def test_what_is_long_is_read_in_time(folder):
+    conf = folder / "squid.conf"
+    for name in "uv":
+        (folder / name).write_text("".join(f"{name}{i}\n" for i in range(40000)))
+    groups = "".join(f"acl l{i}x{k} any-of " + " ".join(f"l{i - 1}x{j}" for j in range(30)) + "\n" for i in range(1, 9) for k in range(30))
+    for text, code, said in (("".join(f"acl a dstdomain .h{i}.example\n" for i in range(4000)) + "http_access allow a\nhttp_access deny all\n", 0, "0 wider, 0 narrower"),
+                             ("acl u proxy_auth \"u\"\nacl v proxy_auth \"v\"\nhttp_access allow u v\nhttp_access deny all\n", 0, "0 wider, 0 narrower"),
+                             ("".join(f"acl l0x{k} src 10.0.0.{k}\n" for k in range(30)) + groups + "http_access allow l8x0\nhttp_access deny all\n", 1, "512 combinations")):
+        conf.write_text(text)
+        begun = os.times().children_user
+        done = imported(conf)
+        assert done.returncode == code and said in done.stderr, (text[:40], done.stderr[-300:])
+        assert os.times().children_user - begun < 5, text[:40]
+
+
 # --- a real Squid beside it ---
 
 USERS = """

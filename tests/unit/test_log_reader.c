@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -238,12 +240,52 @@ test_a_pipe(void **state)
 	}
 }
 
+/* Another process that writes `text`, and again and again when it is `endless`, into a pipe whose reader does not wait, but a moment later. */
+static int
+late_pipe(const char *text, size_t n, bool endless)
+{
+	int fd[2];
+
+	assert_int_equal(pipe2(fd, O_CLOEXEC | O_NONBLOCK), 0);
+	if (fork() == 0) {
+		struct timespec moment = {0, 20000000};
+		close(fd[0]);
+		assert_int_equal(fcntl(fd[1], F_SETFL, 0), 0);
+		nanosleep(&moment, NULL);
+		while (write(fd[1], text, n) == (ssize_t)n && endless)
+			;
+		_exit(0);
+	}
+	close(fd[1]);
+	return fd[0];
+}
+
+static void
+test_a_pipe_may_come_late_and_need_not_end(void **state)
+{
+	char         packed[4096];
+	struct count c;
+	size_t       n;
+
+	(void)state;
+	c = count_all(late_pipe(LINE, sizeof LINE - 1, false), 0);
+	assert_int_equal(c.end, LOG_READ_END);
+	assert_int_equal(c.entries, 1);
+	/* what unpacks to nothing, for ever */
+	n = pack("", 0, packed, 0, sizeof packed);
+	c = count_all(late_pipe(packed, n, true), 1u << 20);
+	assert_int_equal(c.end, LOG_READ_FAILED);
+	assert_string_equal(c.why, LOG_WHY_TOO_MUCH);
+	while (wait(NULL) > 0)
+		;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain), cmocka_unit_test(test_long_lines_are_skipped), cmocka_unit_test(test_gzip_members), cmocka_unit_test(test_a_bomb_ends),
-		cmocka_unit_test(test_what_is_no_file), cmocka_unit_test(test_a_pipe),
+		cmocka_unit_test(test_what_is_no_file), cmocka_unit_test(test_a_pipe), cmocka_unit_test(test_a_pipe_may_come_late_and_need_not_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
