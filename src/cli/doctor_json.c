@@ -33,14 +33,21 @@ ms_field(const char *name, uint32_t ms)
 		printf(",\"%s\":%u", name, ms);
 }
 
-static void
-leaf_print(const struct doctor_row *r)
+static bool
+has_leaf(const struct doctor_row *r)
 {
-	bool none = true;
+	static const uint8_t none[sizeof r->leaf_sha256];
 
-	for (size_t i = 0; i < sizeof r->leaf_sha256; i++)
-		none = none && !r->leaf_sha256[i];
-	if (none) {
+	return memcmp(r->leaf_sha256, none, sizeof none) != 0;
+}
+
+/* `direct`: the same target directly. */
+static void
+leaf_print(const struct doctor_row *r, const struct doctor_row *direct)
+{
+	const char *same = memcmp(r->leaf_sha256, direct->leaf_sha256, sizeof r->leaf_sha256) == 0 ? "true" : "false";
+
+	if (!has_leaf(r)) {
 		fputs(",\"certificate\":null", stdout);
 		return;
 	}
@@ -50,11 +57,11 @@ leaf_print(const struct doctor_row *r)
 	printf("\",\"not_after\":%lld", (long long)r->not_after);
 	text_field("issuer", r->issuer);
 	text_field("root", r->root);
-	putchar('}');
+	printf(",\"as_directly\":%s}", r->way != DOCTOR_DIRECT && has_leaf(direct) ? same : "null");
 }
 
 static void
-row_print(const struct checkup *c, const struct doctor_row *r)
+row_print(const struct checkup *c, const struct doctor_row *r, const struct doctor_row *direct)
 {
 	char address[ADDR_TEXT_MAX] = "";
 
@@ -77,7 +84,7 @@ row_print(const struct checkup *c, const struct doctor_row *r)
 	ms_field("proxy_ms", r->proxy_ms);
 	ms_field("tls_ms", r->tls_ms);
 	ms_field("http_ms", r->http_ms);
-	leaf_print(r);
+	leaf_print(r, direct);
 	putchar('}');
 }
 
@@ -101,7 +108,7 @@ target_print(const struct checkup *c, size_t t)
 	fputs(",\"ways\":[", stdout);
 	for (unsigned w = 0; w < DOCTOR_WAYS; w++) {
 		fputs(w ? "," : "", stdout);
-		row_print(c, &c->row[t * DOCTOR_WAYS + w]);
+		row_print(c, &c->row[t * DOCTOR_WAYS + w], &c->row[t * DOCTOR_WAYS + DOCTOR_DIRECT]);
 	}
 	fputs("]}", stdout);
 }

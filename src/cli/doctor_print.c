@@ -219,6 +219,15 @@ row_explain(const struct checkup *c, const struct doctor_row *r)
 	putchar('\n');
 }
 
+/* Failures, what is slow, what cannot be tested, and what is well but not all alike. */
+static bool
+has_finding(const struct checkup *c, const struct doctor_row *r)
+{
+	if (c->target[r->target].no_probe)
+		return r->way == DOCTOR_DIRECT;
+	return doctor_is_bad(r->fault) || r->fault == DOCTOR_SLOW || (r->fault == DOCTOR_OK && r->detail[0]);
+}
+
 static void
 findings_print(const struct checkup *c)
 {
@@ -226,8 +235,7 @@ findings_print(const struct checkup *c)
 
 	for (size_t i = 0; i < c->n * DOCTOR_WAYS; i++) {
 		const struct doctor_row *r = &c->row[i];
-		bool                     unknown = c->target[r->target].no_probe && r->way == DOCTOR_DIRECT;
-		if ((!unknown && r->fault != DOCTOR_SLOW && !doctor_is_bad(r->fault)) || was_said(c, r))
+		if (!has_finding(c, r) || was_said(c, r))
 			continue;
 		fputs(any ? "" : "\nWhat was found:\n", stdout);
 		any = true;

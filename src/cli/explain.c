@@ -5,12 +5,9 @@
  */
 #include <getopt.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "audit/check.h"
+#include "cli/built.h"
 #include "cli/explain.h"
-#include "conf/conf.h"
-#include "session/gateway.h"
 
 /* Codes of the options that are not a question's; those are 256 and their number. */
 enum { OPT_ASK = 256, OPT_JSON = OPT_ASK + QUESTION_OPTIONS, OPT_ALL, OPT_BATCH, OPT_LINE, OPT_ID, OPT_LOG };
@@ -166,64 +163,21 @@ ask(struct question *q, const struct snapshot *s, const struct words *w)
 	return code;
 }
 
-/* Where the gateway would listen; ports that the kernel is to choose are not known. */
-static size_t
-own_places(const struct conf *c, struct endpoint own[LISTENER_SLOTS])
-{
-	const struct conf_listener *l;
-	size_t                      n = 0;
-
-	TAILQ_FOREACH (l, &c->listeners, link)
-		for (size_t i = 0; i < l->address.n && n < LISTENER_SLOTS; i++)
-			if (l->address.v[i].port)
-				own[n++] = l->address.v[i];
-	return n;
-}
-
-/* As the parent would build it; null: what is wrong is in `r`. */
-static struct snapshot *
-snapshot_of(const struct conf *c, struct report *r)
-{
-	struct endpoint        own[LISTENER_SLOTS];
-	struct snapshot_inputs in = {.generation = 1, .own = own, .n_own = own_places(c, own)};
-	struct snapshot       *s;
-	int                    block;
-
-	log_formats_check(c, r);
-	block = snapshot_build(c, &in, r);
-	if (block < 0)
-		return NULL;
-	s = snapshot_open(block, true);
-	close(block);
-	return s;
-}
-
-/* The configuration is there. */
 static int
 explain(struct question *q, const struct words *w)
 {
-	struct report    r;
-	struct conf     *c;
-	struct snapshot *s;
-	int              code;
+	struct built b;
+	int          code;
 
-	report_init(&r);
-	c = conf_load(w->path, &r);
-	s = c ? snapshot_of(c, &r) : NULL;
-	if (!s) {
-		if (c)
-			report_print(&r, c, stderr);
-		code = cli_usage_error(r.errors ? "the configuration has errors: nothing can be explained by it" : "out of memory");
-	} else if (w->batch) {
-		code = explain_batch(s, w->batch, w->all);
-	} else if (w->log.line || w->log.id) {
-		code = explain_log(s, &w->log, q, w->json, w->all);
-	} else {
-		code = ask(q, s, w);
-	}
-	snapshot_unref(s);
-	conf_free(c);
-	report_clear(&r);
+	if (!built_open(&b, w->path))
+		return CLI_USAGE;
+	if (w->batch)
+		code = explain_batch(b.s, w->batch, w->all);
+	else if (w->log.line || w->log.id)
+		code = explain_log(b.s, &w->log, q, w->json, w->all);
+	else
+		code = ask(q, b.s, w);
+	built_close(&b);
 	return code;
 }
 
@@ -237,7 +191,7 @@ cli_explain(int argc, char **argv)
 	question_init(&q);
 	code = words_read(&q, &w, argc, argv);
 	if (code == CLI_FINE)
-		code = cli_file_readable(w.path) ? explain(&q, &w) : CLI_USAGE;
+		code = explain(&q, &w);
 	question_clear(&q);
 	return code < 0 ? CLI_FINE : code;
 }

@@ -20,8 +20,12 @@ on_line(void *arg, char kind, struct span line)
 	struct text *t = arg;
 	char        *more = kind == '.' && !t->failed && line.n < ANSWER_MAX - t->n ? realloc(t->p, t->n + line.n + 1) : NULL;
 
-	if (kind != '.')
+	if (kind != '.') {
+		fputs("postern: ", stderr);
+		cli_print(stderr, line);
+		putc('\n', stderr);
 		return;
+	}
 	t->failed |= !more;
 	if (!more)
 		return;
@@ -48,6 +52,8 @@ running_path(const char *control, const char *conf, char *path, size_t n)
 	file = json_string_value(json_object_get(answer, "file"));
 	if (file && (size_t)snprintf(path, n, "%s", file) >= n)
 		file = NULL;
+	if (code == CLI_NEGATIVE)
+		code = CLI_NO_GATEWAY; /* it would look like an answer of replay's own */
 	if (code == CLI_FINE && !file) {
 		code = CLI_NO_GATEWAY;
 		cli_usage_error("the running gateway does not say which file it has read; name it: --against FILE");

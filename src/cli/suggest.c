@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/ask.h"
+#include "cli/built.h"
 #include "cli/cli.h"
 
 struct call {
@@ -81,21 +82,6 @@ read_options(struct call *c, int argc, char **argv)
 	return CLI_USAGE;
 }
 
-/* As the parent would build it; null: what is wrong is in `r`. */
-static struct snapshot *
-snapshot_of(const struct conf *c, struct report *r)
-{
-	struct snapshot_inputs in = {.generation = 1};
-	struct snapshot       *s;
-	int                    block = snapshot_build(c, &in, r);
-
-	if (block < 0)
-		return NULL;
-	s = snapshot_open(block, true);
-	close(block);
-	return s;
-}
-
 /* What was found, however it was. */
 struct found {
 	struct evidence           *evidence; /* of logs; owned */
@@ -133,24 +119,13 @@ judge(const struct call *c, const struct found *f, const struct conf *conf, cons
 static int
 with_conf(const struct call *c, const struct found *f)
 {
-	struct report    r;
-	struct conf     *conf;
-	struct snapshot *snap;
-	int              code;
+	struct built b;
+	int          code;
 
-	report_init(&r);
-	conf = conf_load(c->conf, &r);
-	snap = conf ? snapshot_of(conf, &r) : NULL;
-	if (snap) {
-		code = judge(c, f, conf, snap);
-	} else {
-		if (conf)
-			report_print(&r, conf, stderr);
-		code = cli_usage_error(r.errors ? "the configuration has errors: nothing can be suggested for it" : "out of memory");
-	}
-	snapshot_unref(snap);
-	conf_free(conf);
-	report_clear(&r);
+	if (!built_open(&b, c->conf))
+		return CLI_USAGE;
+	code = judge(c, f, b.c, b.s);
+	built_close(&b);
 	return code;
 }
 

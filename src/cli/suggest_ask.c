@@ -110,6 +110,8 @@ suggest_ask(const char *path, struct evidence_row out[EVIDENCE_HOSTS], int *code
 	struct ask a = {.out = out};
 
 	*code = ask_gateway(path, "suggest --json", on_line, &a);
+	if (*code == CLI_NEGATIVE)
+		*code = CLI_NO_GATEWAY; /* it would look as if there were suggestions */
 	if (*code == CLI_FINE && a.bad)
 		*code = cli_usage_error("the gateway's answer cannot be read; is it of another version?");
 	return a.n;

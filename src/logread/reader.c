@@ -52,12 +52,6 @@ log_reader_lines(const struct log_reader *r)
 }
 
 uint64_t
-log_reader_bytes(const struct log_reader *r)
-{
-	return log_source_taken(r->source);
-}
-
-uint64_t
 log_reader_lost(const struct log_reader *r)
 {
 	return r->lost;

@@ -19,9 +19,8 @@ enum log_read { LOG_READ_ENTRY, LOG_READ_BAD /* a line that is no log line, or t
 struct log_reader *log_reader_new(int fd, uint64_t most);
 void               log_reader_free(struct log_reader *r);
 enum log_read      log_reader_next(struct log_reader *r, struct log_entry *out, const char **why);
-/* How many lines were read, and how many bytes of the file as it lies on disk, so far. */
+/* How many lines were read so far. */
 uint64_t           log_reader_lines(const struct log_reader *r);
-uint64_t           log_reader_bytes(const struct log_reader *r);
 /* How many requests the log itself says were lost before they could be written to it; its lines that say so are no entries. */
 uint64_t           log_reader_lost(const struct log_reader *r);
 /* One line by itself, e.g. of --log-line; `scratch` holds what had to be decoded, LOG_LINE_MAX bytes. False: *why. */

@@ -68,12 +68,6 @@ log_source_free(struct log_source *s)
 	free(s);
 }
 
-uint64_t
-log_source_taken(const struct log_source *s)
-{
-	return s->taken;
-}
-
 /* A pipe may go on for ever with bytes that unpack to nothing: empty members, or zeros behind the last one. What was read ahead does not count. */
 static bool
 is_endless(const struct log_source *s)

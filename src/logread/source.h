@@ -17,8 +17,6 @@ struct log_source;
 struct log_source *log_source_new(int fd, uint64_t most);
 void               log_source_free(struct log_source *s);
 /* Up to n (not 0) bytes to `to`; 0: the end; -1: *why. What came before a damage is handed out first. */
-ssize_t  log_source_read(struct log_source *s, char *to, size_t n, const char **why);
-/* Bytes of the file as it lies there. */
-uint64_t log_source_taken(const struct log_source *s);
+ssize_t            log_source_read(struct log_source *s, char *to, size_t n, const char **why);
 
 #endif

@@ -213,14 +213,16 @@ generation(const struct commands *m)
 static void
 reply(struct commands *m, unsigned waits, bool well, const char *result, const char *text, const char *said)
 {
+	const char *problems = waits == WAIT_RELOAD ? m->problems : NULL;
+
 	for (struct control_client *c = NULL; (c = control_next(m->control, c));) {
 		if (c->waits != waits)
 			continue;
 		if (c->json) {
-			say_json(c, result, generation(m), said, text, m->problems);
+			say_json(c, result, generation(m), said, text, problems);
 		} else {
-			if (m->problems)
-				control_lines(c, 'e', m->problems, strlen(m->problems));
+			if (problems)
+				control_lines(c, 'e', problems, strlen(problems));
 			control_say(c, well ? '.' : 'e', "%s", said);
 			if (text)
 				control_lines(c, '.', text, strlen(text));

@@ -34,7 +34,8 @@ settle(struct control_client *c, bool found, const char *why_not)
 	if (found)
 		log_info("control: uid %u (pid %d) has ended %016llx", (unsigned)c->uid, (int)c->pid, (unsigned long long)q->id);
 	if (c->json)
-		control_say(c, '.', "{\"id\":\"%016llx\",\"ended\":%s}", (unsigned long long)q->id, found ? "true" : "false");
+		control_say(c, '.', "{\"id\":\"%016llx\",\"ended\":%s,\"why_not\":%s%s%s}", (unsigned long long)q->id, found ? "true" : "false", found ? "" : "\"",
+		    found ? "null" : why_not, found ? "" : "\"");
 	else
 		control_say(c, found ? '.' : 'e', found ? "ended %016llx" : "%016llx is not ended: %s", (unsigned long long)q->id, why_not);
 	gone(c);

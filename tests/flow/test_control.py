@@ -12,6 +12,7 @@ import socket
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -68,24 +69,62 @@ def test_questions_are_answered_as_text_and_as_json(controlled, serve, folder):
     assert int((folder / "postern.pid").read_text()) == gw.child.pid
     with gw.tunnel("origin.example.net:443") as t:
         t.send("hello").exactly(5)
-        status = json.loads(gw.control("status", "--json").stdout)
+        status = schema.check("status", gw.control("status", "--json").stdout)
         assert (status["state"], status["generation"], status["pid"], status["connections"]) == ("serving", 1, gw.child.pid, 1)
         assert [one["name"] for one in status["processes"]][:2] == ["the logger", "worker 0"]
         assert "serving" in gw.control("status").stdout
-        one, = json.loads(gw.control("sessions", "--json").stdout)
+        one, = schema.check("sessions", gw.control("sessions", "--json").stdout)
         assert (one["host"], one["port"], one["rule"], one["action"], one["state"], one["listener"]) == ("origin.example.net", 443, "all", "tunnel", "tunnel", "edge")
         assert one["client"].startswith("127.0.0.1:") and one["bytes_in"] > 5 and one["bytes_out"] > 5
         assert "origin.example.net:443" in gw.control("sessions", "--host", "ORIGIN").stdout
         assert "nothing is under way that fits" in gw.control("sessions", "--rule", "closed").stdout
-        assert json.loads(gw.control("sessions", "--client", "192.0.2.1", "--json").stdout) == []
+        assert schema.check("sessions", gw.control("sessions", "--client", "192.0.2.1", "--json").stdout) == []
     gw.record(method="CONNECT", id=one["id"])
     assert gw.get("http://a.example.org/").status == 403
     gw.record(rule="closed")
-    rules = {one["rule"]: one for one in json.loads(gw.control("rules", "--json").stdout)}
+    rules = {one["rule"]: one for one in schema.check("rules", gw.control("rules", "--json").stdout)}
     assert list(rules) == ["closed", "all"] and rules["closed"]["hits"] == rules["all"]["hits"] == 1 and rules["closed"]["last_hit_ms"] > 0
-    one, = json.loads(gw.control("lists", "--json").stdout)
+    one, = schema.check("lists", gw.control("lists", "--json").stdout)
     assert (one["hosts"], one["files"], one["oldest"]) == (2, [], None)
     assert "origin" not in gw.control("top").stdout
+
+
+PLAIN = [  # what differs from run to run
+    (r"pid \d+", "pid N"),
+    (r"\b[0-9a-f]{16}\b", "ID"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:N"),
+    (r"\b\d+\.\d+s\b|\bnow\b", "TIME"),
+    (r"\d+\.\d a second|\d+\.\d/s", "RATE"),
+    (r"(?m)^(bytes|access logs) .*", r"\1 ..."),
+    (r"(?m)(CONNECT .* tunnel +tunnel|^\S+ +(?:deny|tunnel)(?: +\d+){3}) +[0-9.kM]+ +[0-9.kM]+", r"\1 SIZE SIZE"),
+    (r"\d+ connections? left, \d+ s left", "N connections left, N s left"),
+    (r"  +", "  "),
+]
+
+
+def plainly(text, folder):
+    text = text.replace(str(folder), "DIR")
+    for pattern, stand_in in PLAIN:
+        text = re.sub(pattern, stand_in, text)
+    return re.sub("(N connections left, N s left\n)+", r"\1", text)
+
+
+def test_what_people_read(controlled, serve, folder):
+    serve(origins.Echo, w.ORIGIN, 443)
+    (folder / "b.list").write_text("# source: a shelf\n# version: 7\n*.b.example.org\nb.example.org # both\n")
+    gw = controlled(rules=f"[list b]\nfile = {folder}/b.list\n[rule b]\nhosts = @b !c.b.example.org\naction = deny\n[rule off]\nports = 99\naction = deny\n" +
+                    RULES.replace("b.example.org", "\nhost = b.example.org"))
+    assert gw.get("http://x.b.example.org/").status == gw.get("http://a.example.org/").status == 403
+    with gw.tunnel("origin.example.net:443") as t:
+        t.send("hello").exactly(5)
+        assert gw.record(2)["rule"]
+        one, = json.loads(gw.control("sessions", "--json").stdout)
+        shown = ""
+        for words in ("status", "sessions", "rules", "rules --dead", "rules --entries", "rules --entries --dead", "lists", f"kill {one['id']}", f"kill {one['id']}", "reload", "rotate"):
+            said = gw.control(*words.split())
+            shown += f"$ postern {words}\n{said.stdout}{said.stderr}exit code {said.returncode}\n\n"
+    shown += f"$ postern drain\n{gw.control('drain').stdout}"
+    assert plainly(shown, folder) == (Path(__file__).parent / "golden" / "control.txt").read_text(), plainly(shown, folder)
 
 
 def test_lists_tell_their_files_and_how_old_these_are(controlled, folder):
@@ -136,7 +175,8 @@ def test_reload_tells_what_changed(controlled):
     assert lines[3] == "rule closed: reason changed"
     assert lines[4].startswith("rule more added after closed (") and lines[4].endswith("postern.ini:24)")
     gw.says("reload: rule more added after closed")
-    assert "rule more removed" in (gw.write(RULES), gw.control("reload", "--json"))[1].stdout
+    gw.write(RULES)
+    assert "rule more removed" in schema.check("control", gw.control("reload", "--json").stdout)["changes"]
     gw.write(RULES + "".join(f"[rule r{i}]\nhosts = h{i}.example.org\naction = deny\n" for i in range(50)))
     assert gw.control("reload").stdout.count("added after") == 50
     gw.says("reload: 30 more changes")
@@ -148,7 +188,7 @@ def test_a_broken_reload_tells_each_error_by_file_and_line(controlled):
     said = gw.control("reload")
     assert said.returncode == 1 and said.stdout == ""
     assert "postern.ini:15: " in said.stderr and "frobnicate" in said.stderr and "generation 1 stays in use" in said.stderr
-    answer = json.loads(gw.control("reload", "--json").stdout)
+    answer = schema.check("control", gw.control("reload", "--json").stdout)
     assert answer["result"] == "refused" and any("frobnicate" in line for line in answer["problems"])
     assert answer["changes"] == [] and "generation 1 stays in use" in answer["said"]
     gw.write(RULES)
@@ -192,7 +232,7 @@ def test_status_says_what_is_wrong(controlled):
     gw = controlled(rules=f"[parent away]\naddress = {w.NOBODY}:3128\nfail-after = 1\n[rule all]\naction = tunnel\nauth = none\nparent = away\n", admin=f"127.0.0.1:{g.free_port()}")
     assert gw.get("http://origin.example.net/").status == 503
     wire.wait_until(lambda: "away DOWN for" in gw.control("status").stdout, "the parent to be down")
-    status = json.loads(gw.control("status", "--json").stdout)
+    status = schema.check("status", gw.control("status", "--json").stdout)
     assert [(one["name"], one["up"]) for one in status["parents"]] == [("away", False)] and status["last_reload_refused"] is False
     assert "the admin" in [one["name"] for one in status["processes"] if one["pid"]]
     gw.write("[rule broken]\naction = frobnicate\n")
@@ -222,6 +262,12 @@ def test_rotate_opens_the_access_logs_anew(controlled, origin):
     gw.access.rename(gw.access.with_suffix(".1"))
     assert gw.control("rotate").returncode == 0
     assert gw.access.exists(), "it was there before the answer"
+    gw.write(RULES + "[rule never]\naction = deny\n")
+    assert "never decides" in "".join(schema.check("control", gw.control("reload", "--json").stdout)["problems"])
+    said = schema.check("control", gw.control("rotate", "--json").stdout)
+    assert (said["result"], said["problems"], gw.control("rotate").stderr) == ("rotated", [], ""), "the warnings were the reload's"
+    *progress, last = schema.check_each("control", gw.control("drain", "--json").stdout)
+    assert last["result"] == "drained" and all(one["state"] == "draining" for one in progress)
 
 
 def test_rotate_says_what_could_not_be_opened_anew(controlled, folder):
@@ -336,8 +382,9 @@ def test_who_does_not_read_the_answer_hinders_nobody(controlled, serve):
         t.close()
 
 
-def test_nothing_from_outside_reaches_the_terminal_raw(controlled):
-    gw = controlled(rules="[rule odd\x1b[31m]\naction = tunnel\nauth = none\n") if False else controlled()
+def test_nothing_from_outside_reaches_the_terminal_raw(controlled, folder):
+    """Of what clients send to the gateway; and of a socket that is no gateway, whatever it answers to whichever command."""
+    gw = controlled()
     with gw.connect() as c:
         c.send(b"\x1b[31m / HTTP/1.1\r\n")
         for word in ("sessions", "status"):
@@ -345,3 +392,24 @@ def test_nothing_from_outside_reaches_the_terminal_raw(controlled):
     assert gw.child.poll() is None
     os.kill(gw.child.pid, signal.SIGHUP)
     gw.says("reloaded")
+    path = folder / "odd.sock"
+    evil = 'a\x1b[31m\x07\x9b\u202e\x85b'
+    row = json.dumps({"kind": "407-loop", "host": evil, "port": 443, "https": True, "count": 20, "first_us": 1, "last_us": 2, "more": 0, "agents": [evil], "details": [evil],
+                      "who": [{"client": "192.0.2.1", "agent": 0, "count": 20}]})
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+        s.listen()
+        s.settimeout(wire.PATIENCE)
+        for words in ("status", "sessions", "rules --entries", "lists", "doctor --watch", "kill 1", "reload", "rotate", "drain", "upgrade", "suggest",
+                      "status --json", "suggest --json", "replay --against running x.log"):
+            command, *more = words.split()
+            asks = subprocess.Popen([str(g.PROGRAM), command, "-c", str(gw.file), "--control", str(path), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            c, _ = s.accept()
+            with c:
+                c.recv(1024)
+                c.sendall(f". {evil}\n. {row}\ne {evil}\nx 1\n".encode("utf-8") + b". \xff\x9b\n")
+            out, err = asks.communicate(timeout=wire.PATIENCE)
+            text = (out + err).decode()  # valid UTF-8
+            assert text and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), (words, text)
+            assert asks.returncode == (3 if command in ("suggest", "replay") else 1), words  # of these 1 is an answer
+

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The manuals name what the program has, and the words of the program are theirs."""
 
+import json
 import re
+import subprocess
 
 import gateway as g
 
@@ -91,3 +93,45 @@ def test_each_thing_in_contrib_stands_in_its_readme_and_in_the_package():
         if path.name != "README":
             assert re.search(rf"^{path.name}/? ", text, re.M), path.name
     assert not [name for name in examples if not (g.SOURCE / name).exists()]
+
+
+def test_what_the_readme_shows_of_explain_is_what_it_says():
+    text = (g.SOURCE / "README.md").read_text()
+    command, shown = re.search(r"\n    \$ postern (explain .*)\n((?:    .*\n)+)", text).groups()
+    said = subprocess.run([str(g.PROGRAM), *command.split()], cwd=g.SOURCE, capture_output=True, text=True, check=True).stdout
+    assert re.sub(r"\d{10}\.\d{3}", "*", "".join(f"    {line}\n" for line in said.splitlines())) == re.sub(r"\d{10}\.\d{3}", "*", shown)
+
+
+def objects(schema):
+    """All of them in a schema, by their place."""
+    inner = schema.items() if isinstance(schema, dict) else enumerate(schema) if isinstance(schema, list) else ()
+    for name, one in inner:
+        yield from ((f"/{name}{place}", found) for place, found in objects(one))
+    if isinstance(schema, dict) and (schema.get("type") == "object" or isinstance(schema.get("properties"), dict)):
+        yield "", schema
+
+
+def is_closed(one):
+    """Does it name its fields, or say which names it takes?"""
+    return one.get("unevaluatedProperties", one.get("additionalProperties")) is False or "propertyNames" in one
+
+
+def test_each_schema_is_closed_held_against_the_program_and_in_the_manual():
+    tests = "".join(path.read_text() for path in (g.SOURCE / "tests" / "flow").glob("test_*.py"))
+    schemas = sorted((g.SOURCE / "contrib" / "schema").glob("*.json"))
+    assert len(schemas) > 13
+    for path in schemas:
+        name = path.stem.removeprefix("postern-")
+        found = dict(objects(json.loads(path.read_text())))
+        parts = {one["$ref"].removeprefix("#") for one in found.values() if "$ref" in one and one.get("unevaluatedProperties") is False}
+        assert found and not [place for place, one in found.items() if not is_closed(one) and place not in parts], path.name
+        assert f'schema.check("{name}"' in tests, path.name
+        assert path.name in ALL8, path.name
+    for command in ("check", "explain", "doctor", "replay", "suggest", "status", "sessions", "kill", "rules", "lists"):
+        assert f"postern-{command}.json" in [path.name for path in schemas]
+
+
+def test_the_news_tell_each_thing_once():
+    entries = re.split(r"(?m)^- ", (g.SOURCE / "NEWS.md").read_text())[1:]
+    beginnings = [entry[:50] for entry in entries if not entry.startswith("Nothing yet")]
+    assert not {text for text in beginnings if beginnings.count(text) > 1}

@@ -29,6 +29,7 @@ MICROSOFT = "Microsoft Corporation"
 NAMES = {"good": 1, "alias": 1, "plain": 2, "expired": 3, "wrong": 4, "chain": 5, "other": 6, "intercepted": 7, "reset": 8, "closed": 9, "banner": 10, "alert": 11,
          "endless": 12, "mute": 13, "evil": 14, "slow": 15, "refused": 16, "moved": 17, "asked": 1, "denied": 1, "opened": 1, "v1.wild": 1, "tree": 1,
          "asked-plain": 2, "denied-plain": 2}
+TWINS = (17, 21)
 
 
 def place(number):
@@ -42,6 +43,8 @@ def name_server(moved):
             return ["=front.alias.example.net", "=edge.alias.example.org", place(1)]
         if host == "moved":
             return [place(moved)]
+        if host == "twin":
+            return [place(TWINS[moved == 18])]
         if host == "private":
             return ["10.1.2.3"]
         if host == "servfail":
@@ -63,7 +66,7 @@ probe = v1.wild.example.net
 [list bad]
 host = nowhere.example.net servfail.example.net private.example.net refused.example.net reset.example.net closed.example.net banner.example.net
   alert.example.net expired.example.net wrong.example.net chain.example.net other.example.net intercepted.example.net evil.example.net
-  endless.example.net mute.example.net moved.example.net
+  endless.example.net mute.example.net moved.example.net twin.example.net
 
 [list slow]
 host = slow.example.net
@@ -176,6 +179,7 @@ def lab(world, serve_kept, folder_kept, gateway_kept):
     serve_kept(o.Https, *good, place(15), answer=lambda request, raw: not lab.slow.wait(2.3))
     serve_kept(o.Https, *good, place(17))
     serve_kept(o.Https, *cert("moved", by=digicert), place(18))
+    serve_kept(o.Https, *cert("twin"), place(21))
     full = serve_kept(lambda: socket.create_server((place(20), 443), backlog=0))
     lab.fill = [socket.socket() for _ in range(4)]
     for sock in lab.fill:
@@ -253,7 +257,7 @@ FAULTS = {  # host: directly, through the gateway
     "refused": ("refused", "proxy-failed"), "reset": ("reset", "reset"), "closed": ("reset", "reset"), "banner": ("not-tls", "not-tls"), "alert": ("tls-failed", "tls-failed"),
     "expired": ("expired", "expired"), "wrong": ("wrong-name", "wrong-name"), "chain": ("untrusted", "untrusted"), "other": ("other-issuer", "other-issuer"),
     "intercepted": ("intercepted", "intercepted"), "evil": ("intercepted", "intercepted"), "endless": ("http-failed", "http-failed"), "mute": ("http-failed", "http-failed"),
-    "moved": ("ok", "other-leaf"), "slow": ("slow", "slow"), "asked": ("ok", "proxy-auth"), "denied": ("ok", "proxy-refused"), "opened": ("ok", "own-ca"),
+    "moved": ("ok", "other-leaf"), "twin": ("ok", "ok"), "slow": ("slow", "slow"), "asked": ("ok", "proxy-auth"), "denied": ("ok", "proxy-refused"), "opened": ("ok", "own-ca"),
     "asked-plain": ("ok", "proxy-auth"), "denied-plain": ("ok", "proxy-refused"),
 }
 
@@ -273,6 +277,9 @@ def test_a_good_endpoint_is_told_with_all_that_was_seen(told, lab):
         assert ways[way]["step"] == "done" and ways[way]["status"] == 200 and ways[way]["tls"] == "1.3"
         assert ways[way]["certificate"]["issuer"] == "Doctor test root (Microsoft Corporation)" and ways[way]["certificate"]["root"].startswith("Doctor test root")
     assert ways["direct"]["certificate"]["sha256"] == ways["gateway"]["certificate"]["sha256"]
+    assert (ways["direct"]["certificate"]["as_directly"], ways["gateway"]["certificate"]["as_directly"]) == (None, True)
+    twin = told["by"]["twin.example.net"]["gateway"]
+    assert not twin["certificate"]["as_directly"] and twin["detail"] == "another certificate than directly, of the same issuer"
     assert ways["direct"]["address"] == place(1) and ways["direct"]["dns_ms"] is not None and ways["gateway"]["dns_ms"] is None
     assert told["by"]["alias.example.net"]["direct"]["cname"] == "edge.alias.example.org" and ways["direct"]["cname"] is None
     plain = told["by"]["plain.example.net"]

@@ -166,6 +166,7 @@ def test_the_debian_package_builds_is_clean_and_holds_a_configuration_that_runs(
     files = run("dpkg-deb", "-c", package)
     for name in ("lib/systemd/system/postern.service", "lib/systemd/system/postern.socket", "usr/lib/sysusers.d/postern.conf", "usr/lib/tmpfiles.d/postern.conf",
                  "etc/apparmor.d/usr.sbin.postern", "etc/logrotate.d/postern", "usr/share/man/man8/postern.8.gz",
+                 "usr/share/man/man7/postern-troubleshooting.7.gz", "usr/share/postern/schema/postern-status.json",
                  "usr/share/doc/postern/README.Debian", "usr/share/doc/postern/examples/prometheus/postern.rules.yml", "usr/share/doc/postern/examples/grafana/postern.json",
                  "usr/share/doc/postern/examples/ha/haproxy.cfg", "usr/share/doc/postern/examples/container/Containerfile"):
         assert f"./{name}\n" in files, name

@@ -15,6 +15,7 @@ import h2wire as h2
 import inspection
 import origin as origins
 import pytest
+import schema
 import wire
 import world as w
 
@@ -169,15 +170,21 @@ def test_kill_ends_a_tunnel_and_a_request_and_says_what_it_did(gw, serve):
         t.send("x").exactly(1)
         c.send(wire.get("http://origin.example.net/"))
         wire.wait_until(lambda: len(sessions(gw)) == 2, "both")
-        for one in sessions(gw):
-            said = gw.control("kill", one["id"])
-            assert said.stdout == f"ended {one['id']}\n" and said.returncode == 0
+        for one, words in zip(sessions(gw), ([], ["--json"])):
+            said = gw.control("kill", one["id"], *words)
+            assert said.returncode == 0
+            if words:
+                assert schema.check("kill", said.stdout) == {"id": one["id"], "ended": True, "why_not": None}
+            else:
+                assert said.stdout == f"ended {one['id']}\n"
             gw.says(f"control: uid 0 .* has ended {one['id']}")
             assert gw.record(id=one["id"])["fault"] == "killed"
         assert t.ended() and c.ended()
     del silent
     again = gw.control("kill", one["id"])
     assert again.returncode == 1 and "nothing of that id is under way" in again.stderr
+    again = gw.control("kill", one["id"], "--json")
+    assert again.returncode == 1 and schema.check("kill", again.stdout)["why_not"] == "nothing of that id is under way"
 
 
 def test_kill_ends_an_inspected_tunnel_and_of_streams_only_the_one(gateway, world, folder, serve):

@@ -30,7 +30,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			CHECK(++lines <= MOST + n);
 		}
 	} while (read == LOG_READ_ENTRY || read == LOG_READ_BAD);
-	CHECK(log_reader_lines(r) >= last && log_reader_bytes(r) <= n);
+	CHECK(log_reader_lines(r) >= last);
 	log_reader_free(r);
 	return 0;
 }
