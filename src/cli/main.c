@@ -2,9 +2,12 @@
 /*
  * main: finds the subcommand and leaves everything to it.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "proc/roles.h"
@@ -46,11 +49,20 @@ usage(FILE *to)
 	fputs("postern COMMAND --help says more; postern --version says which this is.\n", to);
 }
 
-int
-main(int argc, char **argv)
+/* Who was started without one of the three would have its next file or socket there, and what is printed would go into that. Opened the wrong way round,
+ * so that writing, or reading, fails as it should. */
+static bool
+standard_streams_open(void)
 {
-	int code = CLI_USAGE;
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
 
+static int
+command_run(int argc, char **argv)
+{
 	if (argc < 2) {
 		usage(stderr);
 		return CLI_USAGE;
@@ -63,18 +75,28 @@ main(int argc, char **argv)
 		puts("postern " PACKAGE_VERSION);
 		return CLI_FINE;
 	}
-	/* how the parent starts the other processes: from this very binary */
-	if (argc == 3 && strcmp(argv[1], "--child") == 0)
-		return role_main(argv[2]);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			argv[1] = (char *)(uintptr_t)commands[i].called;
-			code = commands[i].run(argc - 1, argv + 1);
-			/* an answer that could not be written is no answer */
-			return fflush(stdout) == 0 && !ferror(stdout) ? code : CLI_USAGE;
+			return commands[i].run(argc - 1, argv + 1);
 		}
 	fputs("postern: there is no command `", stderr);
 	cli_print(stderr, span_str(argv[1]));
 	fputs("`; postern --help lists them\n", stderr);
 	return CLI_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	int code;
+
+	if (!standard_streams_open())
+		return cli_usage_error("standard input, output or error is closed, and /dev/null cannot stand in for it: %s", strerror(errno));
+	/* how the parent starts the other processes: from this very binary */
+	if (argc == 3 && strcmp(argv[1], "--child") == 0)
+		return role_main(argv[2]);
+	code = command_run(argc, argv);
+	/* an answer that could not be written is no answer */
+	return fflush(stdout) == 0 && !ferror(stdout) ? code : CLI_USAGE;
 }

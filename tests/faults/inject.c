@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inject: stands between the program and every call that can fail (the linker's --wrap; the names are in faults.mk), and has one of them fail.
- *   POSTERN_FAIL=ROLE:N[/VARIANT]            the N-th wrapped call of that role (parent, forked, worker, logger, auth, signer, admin, command)
+ *   POSTERN_FAIL=ROLE:N[/VARIANT]            the N-th wrapped call of that role (parent, forked, worker, logger, auth, signer, admin, doctor, command)
  *   POSTERN_FAIL=ROLE:FUNCTION:N[/VARIANT]   the N-th call of that function; FUNCTION@SITE: from that place in the program (hexadecimal);
  *                                            LIBRARY@SITE.PATH: that allocation of OpenSSL or nghttp2 (inject_tls.c)
  *   POSTERN_FAIL_LOG=FILE                    every call is written down there, in a file as large as its maker likes (struct log)
@@ -63,8 +63,8 @@
 #include <ldap.h>
 #endif
 
-enum { ROLE_NONE, ROLE_PARENT, ROLE_FORKED, ROLE_WORKER, ROLE_LOGGER, ROLE_AUTH, ROLE_SIGNER, ROLE_ADMIN, ROLE_COMMAND, ROLES };
-static const char *const role_names[ROLES] = {"", "parent", "forked", "worker", "logger", "auth", "signer", "admin", "command"};
+enum { ROLE_NONE, ROLE_PARENT, ROLE_FORKED, ROLE_WORKER, ROLE_LOGGER, ROLE_AUTH, ROLE_SIGNER, ROLE_ADMIN, ROLE_DOCTOR, ROLE_COMMAND, ROLES };
+static const char *const role_names[ROLES] = {"", "parent", "forked", "worker", "logger", "auth", "signer", "admin", "doctor", "command"};
 
 /* As run_faults.py reads it. */
 struct entry {

@@ -177,8 +177,9 @@ class World:
             server.requests.clear()
 
     def judge(self):
-        if self.bad.requests:
-            raise Bad(f"an origin that is not to be trusted got {self.bad.requests}")
+        got = [request for request in self.bad.requests if request["user-agent"] != "postern-doctor"]  # which only looks, and tells that it is bad
+        if got:
+            raise Bad(f"an origin that is not to be trusted got {got}")
         for request in list(self.one.requests):
             if request.target.startswith("/never") or request["host"] != "in1.example.net" or request["x-seen"] != "gateway":
                 raise Bad(f"the origin inside got {request}")

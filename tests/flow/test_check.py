@@ -3,6 +3,7 @@
 
 import json
 import re
+import socket
 import subprocess
 
 import authority as authorities
@@ -272,3 +273,30 @@ def test_what_a_parent_resolves_is_not_judged_here_and_that_is_said(write, gatew
     assert done.returncode == 0 and len(lines) == len(wanted), done
     for line, text in zip(lines, wanted):
         assert text in line, (line, text)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["help"], ["check", "-c", "postern.ini"], ["explain", "-c", "postern.ini", "a.example"],
+                                   ["import", "squid", "squid.conf"], ["import", "squid", "squid.conf", "--output", "made.ini", "--force"]], ids=" ".join)
+def test_an_answer_that_cannot_be_written_is_no_answer(folder, write, words):
+    write("[gateway]\nconnect-ports = 443\n[listener a]\naddress = 127.0.0.1:3128\n[rule r]\nhosts = a.example\naction = bypass\n[rule rest]\naction = deny\nforce = yes\n")
+    write("http_port 3128\nacl a src 10.0.0.0/8\nhttp_access allow a\nhttp_access deny all\n", "squid.conf")
+    for redirection in (">/dev/full", ">&-", "<&- >&- 2>&-"):
+        done = subprocess.run(["sh", "-c", f'"$@" {redirection}', "sh", g.PROGRAM, *words], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+        assert done.returncode == 2, (redirection, done)
+    if "made.ini" in words:
+        assert "became" not in (folder / "made.ini").read_text()  # which is the report
+
+
+def test_what_is_printed_never_goes_to_the_gateway(folder):
+    with socket.socket(socket.AF_UNIX) as gateway:
+        gateway.bind(str(folder / "control"))
+        gateway.listen()
+        with subprocess.Popen(["sh", "-c", '"$@" >&-', "sh", g.PROGRAM, "rules", "--control", folder / "control"], stderr=subprocess.DEVNULL) as asker:
+            with gateway.accept()[0] as s:
+                s.settimeout(10)
+                s.sendall(b". a line\n" * 2000 + b"x 0\n")
+                s.shutdown(socket.SHUT_WR)
+                got = b""
+                while data := s.recv(4096):
+                    got += data
+            assert asker.wait(timeout=10) == 2 and got == b"rules\n", got
