@@ -117,3 +117,17 @@ ask_gateway(const char *path, const char *request, void (*line)(void *arg, char 
 	}
 	return code;
 }
+
+void
+ask_print(void *arg, char kind, struct span text)
+{
+	FILE *to = kind == 'e' ? stderr : stdout;
+
+	(void)arg;
+	/* problems of a configuration name the program themselves */
+	if (kind == 'e' && (text.n < 9 || memcmp(text.p, "postern: ", 9) != 0))
+		fputs("postern: ", to);
+	cli_print(to, text);
+	putc('\n', to);
+	fflush(to); /* progress is seen as it comes */
+}

@@ -17,5 +17,7 @@ bool ask_path(const char *control, const char *conf, char *path, size_t n);
 int ask_gateway(const char *path, const char *request, void (*line)(void *arg, char kind, struct span text), void *arg);
 /* The same, but CLI_NO_GATEWAY is said in `said`. */
 int ask_gateway_quietly(const char *path, const char *request, void (*line)(void *arg, char kind, struct span text), void *arg, char *said, size_t said_n);
+/* A `line`: to standard output as it comes, or, with whose word it is, to standard error. `arg` is not used. */
+void ask_print(void *arg, char kind, struct span text);
 
 #endif

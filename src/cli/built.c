@@ -52,9 +52,7 @@ built_open(struct built *b, const char *path)
 	if (!b->s) {
 		if (b->c)
 			report_print(&r, b->c, stderr);
-		fputs("postern: ", stderr);
-		cli_print(stderr, span_str(path));
-		fputs(r.errors ? ": the configuration has errors: nothing can be decided by it\n" : ": out of memory\n", stderr);
+		cli_file_error(path, r.errors ? "the configuration has errors: nothing can be decided by it" : "out of memory");
 		built_close(b);
 	}
 	report_clear(&r);

@@ -72,15 +72,6 @@ ca_usage(bool asked)
 	return asked ? CLI_FINE : CLI_USAGE;
 }
 
-int
-ca_file_error(const char *path, const char *what)
-{
-	fputs("postern: ", stderr);
-	cli_print(stderr, span_str(path));
-	fprintf(stderr, ": %s\n", what);
-	return CLI_USAGE;
-}
-
 /* --- files --- */
 
 static bool
@@ -202,7 +193,7 @@ init_write(struct init *i, X509 *cert, EVP_PKEY *key)
 			error = errno;
 			place_undo(&i->cert);
 			place_undo(&i->key);
-			code = ca_file_error(failed->path, error == EEXIST ? "is there already; --force replaces it, and clients then have to trust the new one" : strerror(error));
+			code = cli_file_error(failed->path, error == EEXIST ? "is there already; --force replaces it, and clients then have to trust the new one" : strerror(error));
 		}
 	}
 	if (kp)
@@ -222,7 +213,7 @@ init(struct init *i)
 	int         code;
 
 	if (!i->force && (access(i->key.path, F_OK) == 0 || access(i->cert.path, F_OK) == 0))
-		return ca_file_error(access(i->key.path, F_OK) == 0 ? i->key.path : i->cert.path,
+		return cli_file_error(access(i->key.path, F_OK) == 0 ? i->key.path : i->cert.path,
 		    "is there already; --force replaces it, and clients then have to trust the new one");
 	if (!mint_ca_make(&i->want, (int64_t)time(NULL), &cert, &key, &why))
 		return cli_usage_error("%s", why);

@@ -9,8 +9,6 @@
 
 /* How both are used; the exit code: `asked`: somebody wanted to know. */
 int ca_usage(bool asked);
-/* "postern: FILE: what" on stderr; CLI_USAGE. */
-int ca_file_error(const char *path, const char *what);
 int cli_ca_show(int argc, char **argv);
 
 #endif

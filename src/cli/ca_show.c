@@ -227,7 +227,7 @@ write_der(const struct show *s)
 		ok = false;
 	}
 	ERR_clear_error();
-	return ok ? CLI_FINE : ca_file_error(s->der, strerror(error));
+	return ok ? CLI_FINE : cli_file_error(s->der, strerror(error));
 }
 
 /* --- the command --- */
@@ -243,7 +243,7 @@ show(struct show *s)
 	int                  code = CLI_FINE;
 
 	if (!der_list_read(&list, DER_CERTIFICATE, s->cert, why))
-		return ca_file_error(s->cert, why);
+		return cli_file_error(s->cert, why);
 	rest = span_of(list.v, list.n);
 	if (der_next(&rest, &der)) {
 		p = (const unsigned char *)der.p;
@@ -251,7 +251,7 @@ show(struct show *s)
 	}
 	der_list_clear(&list);
 	if (!s->x)
-		return ca_file_error(s->cert, "holds no certificate that can be read");
+		return cli_file_error(s->cert, "holds no certificate that can be read");
 	fault = mint_ca_fault(s->x, NULL, (int64_t)time(NULL), text, sizeof text);
 	if (s->pem)
 		pem_print(s, false);
@@ -262,7 +262,7 @@ show(struct show *s)
 	else
 		say(s);
 	if (fault && code == CLI_FINE) {
-		ca_file_error(s->cert, fault);
+		cli_file_error(s->cert, fault);
 		code = CLI_NEGATIVE;
 	}
 	X509_free(s->x);

@@ -19,12 +19,24 @@ cli_usage_error(const char *fmt, ...)
 	return CLI_USAGE;
 }
 
+int
+cli_file_error(const char *path, const char *what)
+{
+	fputs("postern: ", stderr);
+	cli_print(stderr, span_str(path));
+	fputs(": ", stderr);
+	cli_print(stderr, span_str(what));
+	putc('\n', stderr);
+	return CLI_USAGE;
+}
+
 bool
 cli_file_readable(const char *path)
 {
 	FILE       *f = fopen(path, "re");
 	struct stat st;
 	const char *why = NULL;
+	char        text[200];
 
 	if (!f)
 		why = strerror(errno);
@@ -34,9 +46,8 @@ cli_file_readable(const char *path)
 		fclose(f);
 	if (!why)
 		return true;
-	fputs("postern: ", stderr);
-	cli_print(stderr, span_str(path));
-	fprintf(stderr, ": %s; name a readable file with -c\n", why);
+	snprintf(text, sizeof text, "%s; name a readable file with -c", why);
+	cli_file_error(path, text);
 	return false;
 }
 

@@ -36,6 +36,8 @@ int cli_top(int argc, char **argv);
 
 /* "postern: what" on stderr; returns CLI_USAGE. */
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* "postern: PATH: what" on stderr, both as cli_print writes them; returns CLI_USAGE. */
+int cli_file_error(const char *path, const char *what);
 /* Can `path` be read as a file? Says on stderr why not. */
 bool cli_file_readable(const char *path);
 /* Text from a file or a command line, for a terminal: what it would take for orders, and what is no UTF-8, as \xHH. */

@@ -32,20 +32,6 @@ static const char usage[] =
     "      --rule NAME, --list NAME   rules: only this rule; only the entries of this list\n"
     "exit code: 0 fine, 1 it was not done, 2 usage, 3 the gateway could not be reached\n";
 
-static void
-print_line(void *arg, char kind, struct span text)
-{
-	FILE *to = kind == 'e' ? stderr : stdout;
-
-	(void)arg;
-	/* problems of a configuration name the program themselves */
-	if (kind == 'e' && (text.n < 9 || memcmp(text.p, "postern: ", 9) != 0))
-		fputs("postern: ", to);
-	cli_print(to, text);
-	putc('\n', to);
-	fflush(to); /* progress is seen as it comes */
-}
-
 /* Behind a blank; an argument that would be two words, or a line of its own, is none. */
 static bool
 add(struct call *c, const char *key, const char *value)
@@ -186,5 +172,5 @@ cli_control(int argc, char **argv)
 		return code;
 	if (c.json && !add(&c, "", "--json"))
 		return CLI_USAGE;
-	return ask_path(c.control, c.conf, path, sizeof path) ? ask_gateway(path, c.request, print_line, NULL) : CLI_USAGE;
+	return ask_path(c.control, c.conf, path, sizeof path) ? ask_gateway(path, c.request, ask_print, NULL) : CLI_USAGE;
 }

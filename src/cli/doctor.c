@@ -213,11 +213,7 @@ static bool
 lists_exist(const struct checkup *c, char *const *list, int n)
 {
 	for (int i = 0; i < n; i++) {
-		const struct conf_list *l;
-		TAILQ_FOREACH (l, &c->conf->lists, link)
-			if (span_eq(l->name, span_str(list[i])))
-				break;
-		if (l)
+		if (conf_list_find(c->conf, span_str(list[i])))
 			continue;
 		fputs("postern doctor: there is no [list ", stderr);
 		cli_print(stderr, span_str(list[i]));

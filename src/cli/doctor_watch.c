@@ -15,18 +15,6 @@
 
 #define LEAST_MS 1000u
 
-static void
-print_line(void *arg, char kind, struct span text)
-{
-	FILE *to = kind == 'e' ? stderr : stdout;
-
-	(void)arg;
-	if (kind == 'e')
-		fputs("postern: ", to);
-	cli_print(to, text);
-	putc('\n', to);
-}
-
 int
 doctor_watch_ask(const char *control, const char *conf, bool json)
 {
@@ -34,7 +22,7 @@ doctor_watch_ask(const char *control, const char *conf, bool json)
 
 	if (!ask_path(control, conf, path, sizeof path))
 		return CLI_USAGE;
-	return ask_gateway(path, json ? "doctor --json" : "doctor", print_line, NULL);
+	return ask_gateway(path, json ? "doctor --json" : "doctor", ask_print, NULL);
 }
 
 bool

@@ -272,9 +272,7 @@ id_find_in(struct logged *l, const char *file, const char *id, struct log_reader
 			return FOUND;
 	if (got == LOG_READ_END)
 		return NOT_FOUND;
-	fputs("postern: ", stderr);
-	cli_print(stderr, span_str(file));
-	fprintf(stderr, ": %s\n", why ? why : "it cannot be read");
+	cli_file_error(file, why ? why : "it cannot be read");
 	return UNREADABLE;
 }
 

@@ -175,17 +175,6 @@ options_read(struct call *c, int argc, char **argv)
 
 /* --- files --- */
 
-static int
-failed(const char *path, const char *why)
-{
-	fputs("postern: ", stderr);
-	cli_print(stderr, span_str(path));
-	fputs(": ", stderr);
-	cli_print(stderr, span_str(why));
-	putc('\n', stderr);
-	return CLI_USAGE;
-}
-
 static bool
 slurp(const char *path, struct file_bytes *out)
 {
@@ -193,7 +182,7 @@ slurp(const char *path, struct file_bytes *out)
 
 	if (file_read(path, M365_BYTES_MAX, out, why))
 		return true;
-	failed(path, why);
+	cli_file_error(path, why);
 	return false;
 }
 
@@ -210,7 +199,7 @@ list_save(const char *path, const struct m365_list *l, const struct m365_head *h
 	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f) {
-		failed(part, strerror(errno));
+		cli_file_error(part, strerror(errno));
 		if (fd >= 0) {
 			close(fd);
 			unlink(part);
@@ -221,7 +210,7 @@ list_save(const char *path, const struct m365_list *l, const struct m365_head *h
 	ok = fflush(f) == 0 && !ferror(f) && fsync(fd) == 0;
 	ok = (fclose(f) == 0) & ok && rename(part, path) == 0;
 	if (!ok) {
-		failed(path, strerror(errno));
+		cli_file_error(path, strerror(errno));
 		unlink(part);
 	}
 	return ok;
@@ -328,7 +317,7 @@ list_put(struct call *c, const struct m365_list *l, const char *name, const char
 		return CLI_FINE;
 	}
 	if ((size_t)snprintf(path, sizeof path, "%s/%s.list", c->folder, name) >= sizeof path)
-		return failed(c->folder, "its path is too long");
+		return cli_file_error(c->folder, "its path is too long");
 	if (!list_save(path, l, &head))
 		return CLI_USAGE;
 	if (c->json) {
@@ -505,7 +494,7 @@ version_find(struct call *c)
 		ok = m365_version(span_of(bytes.p, bytes.n), SPAN(""), c->version, why);
 		free(bytes.p);
 		if (!ok)
-			return failed(c->version_file, why);
+			return cli_file_error(c->version_file, why);
 	}
 	if (!*c->version)
 		snprintf(c->version, sizeof c->version, "%s", c->fetched);
@@ -531,7 +520,7 @@ cli_import_m365(int argc, char **argv)
 	m = m365_new(span_of(bytes.p, bytes.n), why);
 	free(bytes.p);
 	if (!m)
-		return failed(c.file, why);
+		return cli_file_error(c.file, why);
 	code = version_find(&c);
 	if (code == CLI_FINE)
 		code = import(&c, m);

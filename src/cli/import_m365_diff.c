@@ -6,15 +6,6 @@
 #include "cli/cli.h"
 #include "cli/import_m365.h"
 
-static int
-failed(const char *path, const char *why)
-{
-	fputs("postern: ", stderr);
-	cli_print(stderr, span_str(path));
-	fprintf(stderr, ": %s\n", why);
-	return CLI_USAGE;
-}
-
 /* What stands behind `p` on its line, after '#'. */
 static struct span
 comment_of(const char *p, const char *end)
@@ -55,7 +46,7 @@ from_file(struct m365_diff *d, const char *path)
 	const char *end;
 
 	if (!file_read(path, M365_BYTES_MAX, &d->bytes, why))
-		return failed(path, why);
+		return cli_file_error(path, why);
 	end = d->bytes.p + d->bytes.n;
 	for (const char *p = d->bytes.p, *stop; p < end; p = stop + (stop < end)) {
 		const char *item;
@@ -88,12 +79,10 @@ from_ini(struct m365_diff *d, const char *path, const char *name)
 		report_print(&r, d->conf, stderr);
 	report_clear(&r);
 	if (!ok)
-		return failed(path, "it has errors; nothing can be compared with it");
-	TAILQ_FOREACH (l, &d->conf->lists, link)
-		if (span_eq(l->name, span_str(name)))
-			break;
+		return cli_file_error(path, "it has errors; nothing can be compared with it");
+	l = conf_list_find(d->conf, span_str(name));
 	if (!l)
-		return failed(path, "it has no list of that name; say which one with --list NAME");
+		return cli_file_error(path, "it has no list of that name; say which one with --list NAME");
 	for (size_t i = 0; i < l->hosts.n; i++) {
 		const struct conf_item *item = &l->hosts.v[i];
 		const struct conf_file *f = &d->conf->files[item->at.file];

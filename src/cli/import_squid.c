@@ -34,15 +34,6 @@ usage(FILE *to)
 	    to);
 }
 
-static int
-file_error(const char *path, const char *what)
-{
-	fputs("postern: ", stderr);
-	cli_print(stderr, span_str(path));
-	fprintf(stderr, ": %s\n", what);
-	return CLI_USAGE;
-}
-
 /* --- the report --- */
 
 static void
@@ -76,7 +67,7 @@ report_print_text(const struct squid *s, const char *path, FILE *to)
 			}
 	cli_print(to, span_str(path));
 	if (squid_is_bare(s))
-		fprintf(to, ": %zu entries of a list\n", t.entries);
+		fprintf(to, ": %zu entr%s of a list\n", t.entries, t.entries == 1 ? "y" : "ies");
 	else
 		fprintf(to, ": %zu line%s of http_access and %zu ACL%s became %zu rule%s and %zu list%s\n", t.accesses, t.accesses == 1 ? "" : "s", t.acls, t.acls == 1 ? "" : "s",
 		    t.rules, t.rules == 1 ? "" : "s", t.lists, t.lists == 1 ? "" : "s");
@@ -122,18 +113,18 @@ made_begin(struct made *m, const char *path, bool force)
 	int n = snprintf(m->path, sizeof m->path, "%s", path), k = snprintf(m->beside, sizeof m->beside, "%s.%ld.new", path, (long)getpid()), fd;
 
 	if (n < 0 || k < 0 || (size_t)k >= sizeof m->beside) {
-		file_error(path, strerror(ENAMETOOLONG));
+		cli_file_error(path, strerror(ENAMETOOLONG));
 		return false;
 	}
 	if (!force && access(path, F_OK) == 0) {
-		file_error(path, "is there already; --force replaces it");
+		cli_file_error(path, "is there already; --force replaces it");
 		return false;
 	}
 	fd = open(m->beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	m->to = fd < 0 ? NULL : fdopen(fd, "w");
 	if (m->to)
 		return true;
-	file_error(path, strerror(errno));
+	cli_file_error(path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return false;
@@ -147,7 +138,7 @@ made_end(struct made *m)
 	fine = fclose(m->to) == 0 && fine;
 	if (fine && rename(m->beside, m->path) == 0)
 		return true;
-	file_error(m->path, strerror(errno));
+	cli_file_error(m->path, strerror(errno));
 	unlink(m->beside);
 	return false;
 }
@@ -168,7 +159,7 @@ folder_make(const char *path)
 {
 	if (mkdir(path, 0755) == 0 || errno == EEXIST)
 		return true;
-	file_error(path, strerror(errno));
+	cli_file_error(path, strerror(errno));
 	return false;
 }
 
@@ -179,7 +170,7 @@ folder_write(struct squid *s, const struct words *w)
 	struct made m = {.to = NULL};
 
 	if (strlen(w->folder) > sizeof path - 128) {
-		file_error(w->folder, strerror(ENAMETOOLONG));
+		cli_file_error(w->folder, strerror(ENAMETOOLONG));
 		return false;
 	}
 	snprintf(path, sizeof path, "%s/lists", w->folder);

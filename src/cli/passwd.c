@@ -50,15 +50,6 @@ usage(FILE *to)
 	    to);
 }
 
-static int
-file_error(const struct job *j, const char *what)
-{
-	fputs("postern: ", stderr);
-	cli_print(stderr, span_str(j->path));
-	fprintf(stderr, ": %s\n", what);
-	return CLI_USAGE;
-}
-
 /* --- the hash --- */
 
 static bool
@@ -157,22 +148,22 @@ old_open(struct job *j)
 	const char *fault;
 
 	if (!folder_lock(j))
-		return file_error(j, strerror(errno));
+		return cli_file_error(j->path, strerror(errno));
 	fd = open(j->real, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT && !j->removes)
 		return CLI_FINE;
 	if (fd < 0)
-		return file_error(j, strerror(errno));
+		return cli_file_error(j->path, strerror(errno));
 	j->exists = true;
 	fault = j->kind == USER_FILE_NTLM ? back_file_fault(BACK_NTLM_FILE, fd) : NULL;
 	if (fault)
-		code = file_error(j, fault);
+		code = cli_file_error(j->path, fault);
 	else if (fstat(fd, &j->was) != 0)
-		code = file_error(j, strerror(errno));
+		code = cli_file_error(j->path, strerror(errno));
 	else if (!S_ISREG(j->was.st_mode) || j->was.st_size > (off_t)BACK_FILE_MOST)
-		code = file_error(j, "is no plain file of at most 64 MiB");
+		code = cli_file_error(j->path, "is no plain file of at most 64 MiB");
 	else if (!old_read(j, fd))
-		code = file_error(j, strerror(errno));
+		code = cli_file_error(j->path, strerror(errno));
 	close(fd);
 	return code;
 }
@@ -234,21 +225,21 @@ new_write(const struct job *j, enum outcome *outcome)
 	FILE *f;
 
 	if ((size_t)snprintf(temporary, sizeof temporary, "%s.XXXXXX", j->real) >= sizeof temporary)
-		return file_error(j, strerror(ENAMETOOLONG));
+		return cli_file_error(j->path, strerror(ENAMETOOLONG));
 	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
 	if (fd < 0)
-		return file_error(j, strerror(errno));
+		return cli_file_error(j->path, strerror(errno));
 	f = fdopen(fd, "w");
 	if (!f) {
 		close(fd);
 		unlink(temporary);
-		return file_error(j, strerror(errno));
+		return cli_file_error(j->path, strerror(errno));
 	}
 	*outcome = lines_write(j, f);
 	if (*outcome == NOT_THERE) {
 		code = CLI_NEGATIVE;
 	} else if (!settle(j, f, temporary)) {
-		code = file_error(j, strerror(errno));
+		code = cli_file_error(j->path, strerror(errno));
 	}
 	fclose(f);
 	if (code != CLI_FINE)

@@ -224,9 +224,7 @@ file_say(const struct replay *r, uint16_t file, const char *what)
 {
 	if (r->shows)
 		fputs("\r\033[K", stderr);
-	fputs("postern: ", stderr);
-	cli_print(stderr, span_str(r->file[file]));
-	fprintf(stderr, ": %s\n", what);
+	cli_file_error(r->file[file], what);
 }
 
 static void

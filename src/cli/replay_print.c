@@ -195,7 +195,7 @@ replay_print(const struct tally *t, const struct replay_shown *what)
 		ways_say(t, what, true, false);
 	}
 	if (t->changed) {
-		printf("would be decided differently%s: %" PRIu64 " request%s\n", t->hurt ? ", with these" : "", t->changed, s_of(t->changed));
+		printf("would be decided differently%s: %" PRIu64 " request%s\n", t->hurt ? ", those included" : "", t->changed, s_of(t->changed));
 		ways_say(t, what, false, false);
 	}
 	if (t->beyond)

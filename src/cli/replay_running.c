@@ -21,9 +21,7 @@ on_line(void *arg, char kind, struct span line)
 	char        *more = kind == '.' && !t->failed && line.n < ANSWER_MAX - t->n ? realloc(t->p, t->n + line.n + 1) : NULL;
 
 	if (kind != '.') {
-		fputs("postern: ", stderr);
-		cli_print(stderr, line);
-		putc('\n', stderr);
+		ask_print(NULL, kind, line);
 		return;
 	}
 	t->failed |= !more;

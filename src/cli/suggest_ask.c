@@ -89,9 +89,7 @@ on_line(void *arg, char kind, struct span line)
 	json_t     *o;
 
 	if (kind == 'e') {
-		fputs("postern: ", stderr);
-		cli_print(stderr, line);
-		putc('\n', stderr);
+		ask_print(NULL, kind, line);
 		return;
 	}
 	if (a->n == EVIDENCE_HOSTS)

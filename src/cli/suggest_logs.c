@@ -42,15 +42,6 @@ event_of(const struct log_entry *e, struct evidence_event *ev, struct url *url)
 }
 
 static int
-failed(const char *path, const char *why)
-{
-	fputs("postern: ", stderr);
-	cli_print(stderr, span_str(path));
-	fprintf(stderr, ": %s\n", why);
-	return CLI_USAGE;
-}
-
-static int
 read_log(const char *path, struct evidence *e, uint64_t *lines, uint64_t *skipped)
 {
 	int                   fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -62,7 +53,7 @@ read_log(const char *path, struct evidence *e, uint64_t *lines, uint64_t *skippe
 	enum log_read         got;
 
 	if (!r)
-		return failed(path, fd < 0 ? strerror(errno) : "out of memory");
+		return cli_file_error(path, fd < 0 ? strerror(errno) : "out of memory");
 	while ((got = log_reader_next(r, &entry, &why)) == LOG_READ_ENTRY || got == LOG_READ_BAD)
 		if (got == LOG_READ_ENTRY && event_of(&entry, &ev, &url))
 			evidence_note(e, &ev);
@@ -70,7 +61,7 @@ read_log(const char *path, struct evidence *e, uint64_t *lines, uint64_t *skippe
 			++*skipped;
 	*lines += log_reader_lines(r);
 	if (got == LOG_READ_FAILED)
-		failed(path, why);
+		cli_file_error(path, why);
 	log_reader_free(r);
 	return got == LOG_READ_FAILED ? CLI_USAGE : CLI_FINE;
 }

@@ -42,17 +42,6 @@ is_foreign(const struct conf *c, const struct conf_list *l)
 	return false;
 }
 
-static const struct conf_list *
-list_find(const struct conf *c, struct span name)
-{
-	const struct conf_list *l;
-
-	TAILQ_FOREACH (l, &c->lists, link)
-		if (span_eq(l->name, name))
-			return l;
-	return NULL;
-}
-
 /* How a host could be added to this rule: to one of its lists, or to itself. */
 static enum remedy
 way_into(const struct conf *c, const struct conf_rule *r, const struct conf_list **list)
@@ -70,7 +59,7 @@ way_into(const struct conf *c, const struct conf_rule *r, const struct conf_list
 			own = true;
 			continue;
 		}
-		l = list_find(c, span_of(item->text.p + 1, item->text.n - 1));
+		l = conf_list_find(c, span_of(item->text.p + 1, item->text.n - 1));
 		if (l && !is_foreign(c, l))
 			*list = l;
 	}
@@ -209,7 +198,7 @@ name_is_taken(const struct suggestions *s, const char *name)
 	for (unsigned i = 0; i < s->n_blocks; i++)
 		if (strcmp(s->block[i].fresh, name) == 0)
 			return true;
-	return list_find(s->conf, span_str(name)) != NULL;
+	return conf_list_find(s->conf, span_str(name)) != NULL;
 }
 
 static void

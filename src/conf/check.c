@@ -235,7 +235,7 @@ check_age(struct load *l, const struct conf_list *s, time_t now)
 	uint64_t    days;
 
 	if (s->max_age_ms && !s->files.n)
-		report_warn(l->r, s->at, "[list %.*s] has max-age, but no file that could be too old", SHOW(s->name));
+		report_find(l->r, FINDING_NO_EFFECT, s->at, "[list %.*s] has max-age, but no file that could be too old; remove it", SHOW(s->name));
 	if (!conf_list_is_stale(s, now))
 		return;
 	for (size_t i = 0; i < s->read.n; i++) {
@@ -245,8 +245,8 @@ check_age(struct load *l, const struct conf_list *s, time_t now)
 			name = f->path;
 	}
 	days = (uint64_t)(now - s->oldest) / 86400;
-	report_warn(l->r, s->at, "[list %.*s] is stale: %s is %" PRIu64 " day%s old, older than max-age allows; get it anew from its source, or raise max-age", SHOW(s->name), name,
-	    days, days == 1 ? "" : "s");
+	report_find(l->r, FINDING_LIST_STALE, s->at, "[list %.*s] is stale: %s is %" PRIu64 " day%s old, older than max-age allows; get it anew from its source, `touch` it where it is right as it stands, or raise max-age",
+	    SHOW(s->name), name, days, days == 1 ? "" : "s");
 }
 
 static void

@@ -417,6 +417,9 @@ void report_print(const struct report *r, const struct conf *c, FILE *to);
 /* "FILE:LINE", or "FILE" for a line of 0, "-" for no file; cut to n. Returns buf. */
 const char *where_print(const struct conf *c, struct where at, char *buf, size_t n);
 
+/* NULL: there is none of that name. */
+const struct conf_list *conf_list_find(const struct conf *c, struct span name);
+
 struct conf_counts {
 	size_t rules, lists, entries, listeners, logs;
 };

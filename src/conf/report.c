@@ -187,6 +187,17 @@ report_print(const struct report *r, const struct conf *c, FILE *to)
 	free(order);
 }
 
+const struct conf_list *
+conf_list_find(const struct conf *c, struct span name)
+{
+	const struct conf_list *l;
+
+	TAILQ_FOREACH (l, &c->lists, link)
+		if (span_eq(l->name, name))
+			return l;
+	return NULL;
+}
+
 struct conf_counts
 conf_count(const struct conf *c)
 {

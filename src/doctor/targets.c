@@ -117,17 +117,6 @@ list_add(struct gather *g, const struct conf_list *list)
 	return !list->probes.n || set;
 }
 
-static const struct conf_list *
-list_find(const struct conf *c, struct span name)
-{
-	const struct conf_list *l;
-
-	TAILQ_FOREACH (l, &c->lists, link)
-		if (span_eq(l->name, name))
-			return l;
-	return NULL;
-}
-
 static void
 rule_add(struct gather *g, const struct conf_rule *rule)
 {
@@ -138,7 +127,7 @@ rule_add(struct gather *g, const struct conf_rule *rule)
 			continue;
 		if (item->quoted || item->text.n == 0 || item->text.p[0] != '@')
 			entry_add(g, NULL, NULL, &rule->hosts, i);
-		else if ((list = list_find(g->conf, span_of(item->text.p + 1, item->text.n - 1))))
+		else if ((list = conf_list_find(g->conf, span_of(item->text.p + 1, item->text.n - 1))))
 			list_add(g, list);
 	}
 }
@@ -151,10 +140,10 @@ doctor_targets(const struct conf *c, const char *const *list, size_t n_lists, st
 	const struct conf_rule *r;
 
 	for (size_t i = 0; i < n_lists; i++)
-		if ((l = list_find(c, span_str(list[i]))))
+		if ((l = conf_list_find(c, span_str(list[i]))))
 			list_add(&g, l);
 	for (size_t i = 0; !n_lists && i < c->doctor.lists.n; i++)
-		if ((l = list_find(c, c->doctor.lists.v[i].text)))
+		if ((l = conf_list_find(c, c->doctor.lists.v[i].text)))
 			list_add(&g, l);
 	if (!n_lists && !c->doctor.lists.n)
 		TAILQ_FOREACH (r, &c->rules, link)

@@ -22,14 +22,16 @@ struct gather {
 	bool              failed;
 };
 
-/* Line separators, and what turns the order of what is shown (U+200E, 200F, 2028-202E, 2066-2069). */
+/* Line separators, and what turns the order of the text around it: U+200E, 200F, 2028-202E, 2066-2069. */
 static bool
-turns(const unsigned char *p)
+is_turn(const unsigned char *p)
 {
-	return p[0] == 0xe2 && ((p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae))) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+	if (p[0] != 0xe2)
+		return false;
+	return (p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae))) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
 }
 
-/* Text from outside on one line: control bytes, those of ISO 6429 beyond ASCII and the like, become blanks. */
+/* Text from outside on one line, for lists that go to a terminal too: control bytes, those of ISO 6429 beyond ASCII among them, become blanks. */
 static void
 plain(char *s)
 {
@@ -38,7 +40,7 @@ plain(char *s)
 			*p = ' ';
 		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
 			p[0] = p[1] = ' ';
-		else if (turns(p))
+		else if (is_turn(p))
 			p[0] = p[1] = p[2] = ' ';
 	}
 }

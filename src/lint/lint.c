@@ -16,7 +16,7 @@ lint_check(struct conf *c, int block, struct report *r)
 
 	lint_files(c, r);
 	lint_patterns(c, r);
-	lint_lists_age(c, r);
+	lint_lists_untested(c, r);
 	if (block < 0)
 		return;
 	s = snapshot_open(block, true);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* lists: those whose files are older than max-age, and wildcards of bypass rules below which no host is known, so that the doctor cannot test them. */
+/* lists: wildcards of bypass rules below which no host is known, so that the doctor cannot test them. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "lint/parts.h"
 
 static bool
@@ -42,27 +41,14 @@ is_bypassed(const struct conf *c, const struct conf_list *list)
 	return false;
 }
 
-static void
-age_look(const struct conf_list *list, struct report *r)
-{
-	uint64_t now_ms = clock_real_us() / 1000, changed_ms = (uint64_t)list->oldest * 1000;
-
-	if (!list->max_age_ms || !list->oldest || now_ms < changed_ms || now_ms - changed_ms <= list->max_age_ms)
-		return;
-	report_find(r, FINDING_LIST_STALE, list->at,
-	    "list `%.*s` has a file that is %llu days old, more than its max-age; fetch a new one, or `touch` it where it is right as it stands",
-	    SPAN_ARG(list->name), (unsigned long long)((now_ms - changed_ms) / 86400000u));
-}
-
 void
-lint_lists_age(const struct conf *c, struct report *r)
+lint_lists_untested(const struct conf *c, struct report *r)
 {
 	const struct conf_list *list;
 	const struct conf_rule *rule;
 	const struct conf_item *item;
 
 	TAILQ_FOREACH (list, &c->lists, link) {
-		age_look(list, r);
 		item = list->probes.n == 0 && is_bypassed(c, list) ? wildcard_find(&list->hosts) : NULL;
 		if (item)
 			report_find(r, FINDING_LIST_UNTESTED, list->at,

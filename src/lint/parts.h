@@ -12,8 +12,8 @@
 void lint_files(const struct conf *c, struct report *r);
 /* patterns: host items that look like a mistake, that take in a whole public suffix, and regexes that are plain patterns. */
 void lint_patterns(const struct conf *c, struct report *r);
-/* lists: stale ones, and wildcards that the doctor cannot test. */
-void lint_lists_age(const struct conf *c, struct report *r);
+/* lists: wildcards that the doctor cannot test. */
+void lint_lists_untested(const struct conf *c, struct report *r);
 /* endpoints: what becomes of Microsoft's diagnostic endpoints. */
 void lint_endpoints(const struct conf *c, const struct snapshot *s, struct report *r);
 /* bypass: items of bypass rules that an earlier rule catches. */

@@ -12,12 +12,36 @@ ALL8 = "".join(page.read_text() for page in sorted((g.SOURCE / "man").glob("*.8"
 MAN5 = (g.SOURCE / "man" / "postern.ini.5").read_text()
 
 
+def subcommands():
+    """As `postern --help` names them, and the kinds of those that have some."""
+    names = re.findall(r"^  ([a-z]+)  ", g.command("--help").stdout, re.M)
+    kinds = re.findall(r"^  ([a-z0-9]+)  ", g.command("import", "--help").stdout, re.M)
+    assert len(names) > 15 and {"check", "suggest", "lists", "top"} <= set(names) and set(kinds) == {"squid", "m365"}
+    return [(name,) for name in names] + [("import", kind) for kind in kinds]
+
+
 def test_every_word_of_each_help_stands_in_the_manual():
-    commands = re.findall(r"^  ([a-z]+) ", g.command("--help").stdout, re.M)
-    assert len(commands) > 18
-    for command in [*commands, "import m365", "import squid"]:
-        for word in re.findall(r"--([a-z][a-z0-9-]*)", g.command(*command.split(), "--help").stdout):
-            assert word == "config" or f"Fl -{word}" in ALL8, f"{command} --{word}"
+    for command in subcommands():
+        done = g.command(*command, "--help")
+        assert done.returncode == 0 and not done.stderr, done
+        assert re.search(rf"^\.It (Cm .*\b|Xo\n\.Cm ){command[0]}\b", MAN8, re.M), f"postern.8 has no entry {command[0]}"
+        assert re.search(rf"^\.Cm (.* )?{command[0]}\b", MAN8, re.M), f"the synopsis of postern.8 lacks {command[0]}"
+        for word in re.findall(r"--([a-z0-9-]+)", done.stdout):
+            assert re.search(rf"(Fl|,) -{word}\b(?!-)", ALL8), f"{command} --{word}"
+
+
+def test_pages_name_each_other():
+    """In each SEE ALSO, sorted, pages that there are; postern(8) names all, and the README each."""
+    pages = {tuple(path.name.rsplit(".", 1)): path.read_text() for path in (g.SOURCE / "man").iterdir()}
+    readme = (g.SOURCE / "README.md").read_text()
+    for (name, section), text in pages.items():
+        rows = re.search(r"\.Sh SEE ALSO\n((?:\.Xr .*\n)+)", text)[1].strip().split("\n")
+        named = [tuple(row.split()[1:3]) for row in rows]
+        assert named == sorted(named, key=lambda page: (page[1], page[0])) and (name, section) not in named, name
+        assert [row.endswith(" ,") for row in rows] == [True] * (len(rows) - 1) + [False], name
+        assert all(page in pages for page in re.findall(r"^\.Xr (postern\S*) (\d)", text, re.M)), name
+        assert name == "postern" or f".Xr {name} {section}" in pages["postern", "8"], f"postern(8) does not name {name}"
+        assert name.removeprefix("postern") in readme, f"README.md does not name {name}"
 
 
 def test_every_key_of_a_json_line_stands_in_the_manual_in_order(gateway, origin):
@@ -59,6 +83,8 @@ def test_each_file_of_a_room_stands_in_its_readme():
         families = tuple(re.findall(r"\b([a-z0-9_]+)\*", text))
         for name in sorted({path.stem for path in room.glob("*.[ch]")}):
             assert name in words or name.removesuffix("_inside") in words or families and name.startswith(families), f"{room.name}/README does not name {name}"
+        entries = re.findall(r"^([a-z0-9_.]+)  ", text, re.M)
+        assert len(set(entries)) == len(entries), f"{room.name}/README has something twice: {entries}"
         assert not [name for name in re.findall(r"\b([a-z0-9_]+\.[ch])\b", text) if not list((g.SOURCE).glob(f"*/*/{name}"))], room
 
 
@@ -103,5 +129,11 @@ def test_each_schema_is_closed_held_against_the_program_and_in_the_manual():
         assert found and not [place for place, one in found.items() if not is_closed(one) and place not in parts], path.name
         assert f'schema.check("{name}"' in tests, path.name
         assert path.name in ALL8, path.name
-    for command in ("check", "explain", "doctor", "replay", "suggest", "status", "sessions", "kill", "rules", "lists"):
+    for command in ("auth-test", "check", "explain", "doctor", "replay", "suggest", "status", "sessions", "kill", "rules", "lists"):
         assert f"postern-{command}.json" in [path.name for path in schemas]
+
+
+def test_the_news_tell_each_thing_once():
+    entries = re.split(r"(?m)^- ", (g.SOURCE / "NEWS.md").read_text())[1:]
+    beginnings = [entry[:50] for entry in entries if not entry.startswith("Nothing yet")]
+    assert not {text for text in beginnings if beginnings.count(text) > 1}

@@ -154,7 +154,9 @@ def test_a_list_older_than_its_max_age_is_stale(folder, write):
     old = time.time() - 10 * 86400
     os.utime(folder / "a.list", (old, old))
     stale = of_kind(check(path)[0], "list-stale")
-    assert [one["line"] for one in stale] == [5] and "10 days old" in stale[0]["text"]
+    assert [one["line"] for one in stale] == [5] and "10 days old" in stale[0]["text"] and findings(check(path)[0]) == stale
+    path.write_text(path.read_text().replace("file = a.list", "host = a.example.com"))
+    assert [one["line"] for one in of_kind(check(path)[0], "no-effect")] == [5]
 
 
 def test_hostile_text_reaches_the_terminal_escaped(folder, write):

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """postern passwd: user files made, changed and kept whole; postern check and postern auth test read what it wrote."""
 
-import json
 import os
 import re
 import subprocess
 
 import gateway as g
 import pytest
+import schema
 
 
 def passwd(*words, lines=("secret", "secret")):
@@ -118,7 +118,7 @@ def test_auth_test_lets_in_whom_passwd_wrote(folder, ini):
     done = auth_test(path, "alice", "secret")
     assert done.returncode == 0 and "Basic: let in as alice" in done.stdout and "NTLM: let in as Alice" in done.stdout, done
     done = auth_test(path, "alice", "wrong", "--json")
-    said = json.loads(done.stdout)
+    said = schema.check("auth-test", done.stdout)
     assert done.returncode == 1 and said["ok"] is False and "wrong password" in done.stdout and '"wrong"' not in done.stdout
     assert [back["name"] for back in said["back_ends"]] == ["ntlm-file", "basic-file"]
     done = auth_test(path, "nobody", "x")
@@ -160,6 +160,6 @@ def test_a_back_end_that_hangs_is_told_of_and_the_next_one_is_tried(lab, ini, fo
     finally:
         lab.thaw_winbindd()
     assert done.returncode == 1, done
-    backs = {back["name"]: back["lines"] for back in json.loads(done.stdout)["back_ends"]}
+    backs = {back["name"]: back["lines"] for back in schema.check("auth-test", done.stdout)["back_ends"]}
     assert any("no answer within 2 s" in line.get("text", "") for line in backs["winbind"]), backs
     assert backs["basic-file"][-1]["result"] == "ok", backs

@@ -331,7 +331,7 @@ def test_diagnostics_that_would_be_hurt_come_first(here):
     (here / "postern.ini").write_text(INI.replace("action = bypass\nhosts = *.events.data.microsoft.com", "action = deny\nhosts = v10.events.data.microsoft.com"))
     shown = ours("access.log", code=1).stdout
     assert re.search(r"\ndiagnostics that would be hurt: 1 request\n         1  let through -> deny by diagnostics\n +1  v10.events.data.microsoft.com:443 ", shown)
-    assert shown.index("hurt: 1") < shown.index("differently, with these: 3 requests")
+    assert shown.index("hurt: 1") < shown.index("differently, those included: 3 requests")
     answer = schema.check("replay", ours("--json", "access.log").stdout)
     assert answer["hurt"] == 1 and [change["hurts_diagnostics"] for change in answer["changes"]] == [True, False, False, False]
 
