@@ -94,12 +94,15 @@ static const struct {
 	{"suggest", false, answer_suggest},
 };
 
-/* Where the gateway was started without privileges, its workers have its user; traffic must not command it, whatever it did to a worker. */
+/* Where the gateway was started without privileges, its processes have its user; traffic must not command it, whatever it did to one of them. */
 static bool
 is_child(const struct commands *m, pid_t pid)
 {
 	for (uint32_t i = 0; i < m->crew->n_workers; i++)
 		if (m->crew->worker[i].pid == pid)
+			return true;
+	for (uint32_t i = 0; i < BUREAUS; i++)
+		if (m->crew->bureaus.bureau[i].m.pid == pid)
 			return true;
 	return m->crew->logger.pid == pid || (m->crew->rounds && m->crew->rounds->m.pid == pid) || (m->crew->admin && m->crew->admin->m.pid == pid);
 }
