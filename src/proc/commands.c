@@ -98,6 +98,8 @@ static const struct {
 static bool
 is_child(const struct commands *m, pid_t pid)
 {
+	if (pid <= 0) /* of another PID namespace, where none of ours is */
+		return false;
 	for (uint32_t i = 0; i < m->crew->n_workers; i++)
 		if (m->crew->worker[i].pid == pid)
 			return true;
