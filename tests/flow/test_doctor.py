@@ -456,7 +456,7 @@ def test_the_shipped_endpoints_are_all_tested_in_the_time_of_the_slowest(world, 
     done = g.command("doctor", "--json", "-c", ini, "--via", f"127.0.0.1:{gw.port}")
     told = schema.check("doctor", done.stdout)
     assert told["endpoints"] >= 22 and told["untested"] == 0
-    faults = {way["fault"] for one in told["results"] for way in one["ways"] if one["scheme"] == "https" and way["way"] != "parent"}
-    assert faults == {"intercepted"}, faults
+    others = [(one["host"], way) for one in told["results"] for way in one["ways"] if one["scheme"] == "https" and way["way"] != "parent" and way["fault"] != "intercepted"]
+    assert not others
     plain = [one for one in told["results"] if one["scheme"] == "http"]
     assert [way["fault"] for one in plain for way in one["ways"]] == ["ok", "not-tried", "ok"] and told["failing"] == told["endpoints"] - 1
