@@ -142,7 +142,7 @@ test_gzip_members(void **state)
 	one = n = pack(LINE LINE, sizeof LINE LINE - 1, packed, 0, sizeof packed);
 	n = pack("", 0, packed, n, sizeof packed);
 	n = pack(LINE "17", sizeof LINE + 1, packed, n, sizeof packed);
-	n = pack(LINE + 2, sizeof LINE - 3, packed, n, sizeof packed);
+	n = pack(&LINE[2], sizeof LINE - 3, packed, n, sizeof packed);
 	c = count_all(file_of(packed, n), 0);
 	assert_int_equal(c.end, LOG_READ_END);
 	assert_int_equal(c.entries, 4);
