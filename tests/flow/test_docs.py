@@ -88,6 +88,13 @@ def test_each_file_of_a_room_stands_in_its_readme():
         assert not [name for name in re.findall(r"\b([a-z0-9_]+\.[ch])\b", text) if not list((g.SOURCE).glob(f"*/*/{name}"))], room
 
 
+def test_each_part_that_tests_share_stands_in_their_readme():
+    for folder, parts in (("flow", "*.py"), ("unit", "*.h")):
+        text = (g.SOURCE / "tests" / folder / "README").read_text()
+        for path in sorted((g.SOURCE / "tests" / folder).glob(parts)):
+            assert path.name.startswith("test_") or path.name in text, f"tests/{folder}/README does not name {path.name}"
+
+
 def test_each_thing_in_contrib_stands_in_its_readme_and_in_the_package():
     text = (g.SOURCE / "contrib" / "README").read_text()
     examples = (g.SOURCE / "contrib" / "debian" / "postern.examples").read_text().split()
