@@ -30,6 +30,13 @@ def test_every_word_of_each_help_stands_in_the_manual():
             assert re.search(rf"(Fl|,) -{word}\b(?!-)", ALL8), f"{command} --{word}"
 
 
+def test_each_subcommand_says_which_version_it_is():
+    version = g.command("--version")
+    for command in [*subcommands(), ("import",), ("ca", "init"), ("ca", "show")]:
+        done = g.command(*command, "--version")
+        assert (done.returncode, done.stdout, done.stderr) == (0, version.stdout, ""), done
+
+
 def test_pages_name_each_other():
     """In each SEE ALSO, sorted, pages that there are; postern(8) names all, and the README each."""
     pages = {tuple(path.name.rsplit(".", 1)): path.read_text() for path in (g.SOURCE / "man").iterdir()}
