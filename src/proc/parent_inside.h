@@ -56,7 +56,7 @@ struct parent {
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
 	struct slots *next_numbers; /* owned; null: they stay */
-	uint64_t      next_delay_ms, next_drain_ms, next_upgrade_ms;
+	uint64_t      next_delay_ms, next_drain_ms, next_upgrade_ms, next_hang_ms;
 	struct bureau_plan next_plan;
 	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
