@@ -200,13 +200,13 @@ test_a_reader_takes_whole_lists_only(void **state)
 	top_publish(&s, &l);
 	assert_true(top_read(&s, &got));
 	assert_memory_equal(&l, &got, sizeof l);
-	s.seq |= 1; /* a writer died */
+	s.number |= 1; /* a writer died */
 	assert_false(top_read(&s, &got));
 	top_publish(&s, &l);
 	assert_true(top_read(&s, &got));
-	s.seq = UINT32_MAX;
+	s.number = UINT32_MAX;
 	top_publish(&s, &l);
-	assert_int_equal(s.seq, 2);
+	assert_int_equal(s.number, 2);
 	/* what another process has written is not trusted */
 	s.list.n = UINT64_MAX;
 	memset(s.list.row[3].name, 'x', TOP_NAME_MAX);
