@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "conf/conf.h"
 
 void
@@ -66,18 +67,15 @@ report_add(struct report *r, enum finding kind, struct where at, const char *fmt
 {
 	va_list again;
 	char   *text;
+	void   *v;
 
 	count(r, finding_severity(kind));
 	if (r->n == REPORT_LINES)
 		return;
-	if (r->n == r->room) {
-		size_t room = r->room ? r->room * 2 : 16;
-		void  *v = realloc(r->v, room * sizeof *r->v);
-		if (!v)
-			return;
-		r->v = v;
-		r->room = room;
-	}
+	v = array_grow(r->v, r->n, &r->room, sizeof *r->v);
+	if (!v)
+		return;
+	r->v = v;
 	va_copy(again, ap);
 	if (vasprintf(&text, fmt, ap) >= 0) {
 		r->v[r->n++] = (struct report_line){finding_severity(kind) == SEVERITY_ERROR, kind, at, text, 0};

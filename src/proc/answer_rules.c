@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "proc/commands.h"
 
@@ -189,6 +190,7 @@ inventory_take(struct inventory *v)
 {
 	struct host_walk    walk = {0};
 	struct policy_entry e;
+	void               *p;
 
 	for (;;) {
 		struct inventory_row row = {.at = walk};
@@ -196,14 +198,10 @@ inventory_take(struct inventory *v)
 			break;
 		if (!is_wanted(&v->wanted, &e))
 			continue;
-		if (v->n == v->room) {
-			size_t room = v->room ? v->room * 2 : 256;
-			void  *p = reallocarray(v->row, room, sizeof *v->row);
-			if (!p)
-				return false;
-			v->row = p;
-			v->room = room;
-		}
+		p = array_grow(v->row, v->n, &v->room, sizeof *v->row);
+		if (!p)
+			return false;
+		v->row = p;
 		row.line = e.what.origin;
 		v->row[v->n++] = row;
 	}
