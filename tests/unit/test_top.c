@@ -10,20 +10,10 @@
 
 #include "block.h"
 #include "cost.h"
+#include "random.h"
 #include "ipc/top.h"
 
 #define NAMES 5000u
-
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-
-static uint32_t
-random_below(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 11) % n;
-}
 
 static struct span
 name_of(uint32_t i, char buf[32])
