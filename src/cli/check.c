@@ -17,18 +17,14 @@
 #include "lint/lint.h"
 #include "policy/snapshot.h"
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern check [-c FILE] [--strict] [--json]\n"
-	      "Reads and compiles the configuration, prints every error and warning; starts nothing.\n"
-	      "  -c, --config FILE  the configuration (" CLI_DEFAULT_CONF ")\n"
-	      "      --strict       warnings count as errors\n"
-	      "      --json         one JSON object on standard output\n"
-	      "exit code: 0 fine (there may be warnings), 1 errors (--strict: or warnings), 2 usage or unreadable file\n"
-	      "postern-check(8) explains each kind of finding.\n",
-	    to);
-}
+static const char usage[] =
+    "usage: postern check [-c FILE] [--strict] [--json]\n"
+    "Reads and compiles the configuration, prints every error and warning; starts nothing.\n"
+    "  -c, --config FILE  the configuration (" CLI_DEFAULT_CONF ")\n"
+    "      --strict       warnings count as errors\n"
+    "      --json         one JSON object on standard output\n"
+    "exit code: 0 fine (there may be warnings), 1 errors (--strict: or warnings), 2 usage or unreadable file\n"
+    "postern-check(8) explains each kind of finding.\n";
 
 static int
 line_order(const void *a, const void *b)
@@ -209,21 +205,13 @@ cli_check(int argc, char **argv)
 		case 's':
 			strict = true;
 			break;
-		case 'h':
-			usage(stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			usage(stderr);
-			return CLI_USAGE;
+			return cli_usage(o, usage);
 		}
 	}
 	if (optind < argc) {
 		fputs("postern check: the file is named with -c\n", stderr);
-		usage(stderr);
-		return CLI_USAGE;
+		return cli_usage('?', usage);
 	}
 	return cli_file_readable(path) ? check(path, json, strict) : CLI_USAGE;
 }

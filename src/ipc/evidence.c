@@ -61,9 +61,10 @@ begins(struct span text, const char *with)
 	return text.n >= n && memcmp(text.p, with, n) == 0;
 }
 
-/* Some libraries of Windows call themselves Mozilla as browsers do. */
-bool
-evidence_is_machine(struct span agent)
+/* Is this what a program says that nobody sits in front of? Whatever is no browser, and what is empty; some libraries of Windows call themselves Mozilla
+ * as browsers do. */
+static bool
+is_machine(struct span agent)
 {
 	if (!begins(agent, "Mozilla/") && !begins(agent, "Opera/"))
 		return true;
@@ -354,7 +355,7 @@ evidence_note(struct evidence *e, const struct evidence_event *ev)
 		row_add(e, EVIDENCE_WANTS, ev, 1, ev->when_us);
 	if (ev->fault == FAULT_AUTH_CONTINUES)
 		continued(e, ev);
-	else if ((ev->status == 407 || ev->fault == FAULT_AUTH_LIMITED) && evidence_is_machine(ev->agent))
+	else if ((ev->status == 407 || ev->fault == FAULT_AUTH_LIMITED) && is_machine(ev->agent))
 		challenged(e, ev);
 	else if (ev->is_decided && ev->status && ev->status != 407 && ev->fault != FAULT_AUTH_LIMITED && ev->fault != FAULT_AUTH_UNAVAILABLE)
 		passed(e, ev);

@@ -91,7 +91,5 @@ size_t           evidence_rows(const struct evidence *e, const struct evidence_r
 bool evidence_read(const struct shared_evidence *s, uint32_t slot, struct evidence_row *out);
 /* "client-rejected-certificate", "origin-wants-certificate", "407-loop". */
 const char *evidence_word(enum evidence_kind k);
-/* Is this what a program says that nobody sits in front of? Whatever is no browser, and what is empty. */
-bool evidence_is_machine(struct span agent);
 
 #endif

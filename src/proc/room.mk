@@ -40,6 +40,7 @@ libpostern_a_SOURCES += \
 	src/proc/sightings.c src/proc/sightings.h \
 	src/proc/signer.c \
 	src/proc/signer_ca.c src/proc/signer_ca.h \
+	src/proc/signer_keys.c src/proc/signer_keys.h \
 	src/proc/signer_peers.c src/proc/signer_peers.h \
 	src/proc/status.c src/proc/status.h \
 	src/proc/status_assets.h \
