@@ -123,10 +123,12 @@ count_things(struct shared *s)
 	s->census.n = 3;
 	strcpy(s->census.process[0].name, "the logger");
 	s->census.process[0].starts = 2;
-	s->census.process[0].deaths = 1;
+	s->census.process[0].deaths = s->census.process[0].hangs = 1;
 	strcpy(s->census.process[1].name, "worker 0");
 	s->census.process[1].starts = 1;
 	s->census.process[1].pid = 77;
+	s->census.process[1].silent_s = 7;
+	s->census.turned_mono_us = UINT64_MAX; /* just now, and read by a clock that was read before */
 	strcpy(s->census.process[2].name, "auth ldap"); /* never started */
 }
 
