@@ -28,7 +28,7 @@ static void
 check_hang(struct load *l, const struct section *s, uint64_t ms)
 {
 	if (ms && ms < HANG_LEAST_MS)
-		report_error(l->r, place(s, "hang-timeout"), "hang-timeout is too short: a busy process would be ended; want at least 2s, better 30s, or 0 for never");
+		report_error(l->r, place(s, "hang-timeout"), "hang-timeout is too short: a busy process would be ended; want at least 2s, better 30s, or 0s for never");
 }
 
 static void

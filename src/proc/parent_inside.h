@@ -32,6 +32,7 @@ struct parent {
 	int                   shared_fd;
 	enum parent_state     state;
 	struct timer          deadline;
+	struct timer          watchdog; /* until then the service manager hears that the loop turns */
 	struct signal_watch   hup, term, interrupt, usr1, usr2, child;
 	struct commands       commands;
 	struct upgrade        upgrade;
@@ -97,6 +98,8 @@ void parent_upgraded(void *parent, bool serves, const char *how);
 /* We serve, and nobody was there before us, or is any more: what only one can have is ours. */
 void parent_take_over(void *parent);
 bool parent_hold_pid_file(struct parent *p, const struct conf *c, struct report *r);
+/* Tell the service manager that the loop turns, again and again, where it wants that. */
+void parent_watchdog(void *parent);
 void parent_look(void *parent, struct command_view *v);
 
 #endif
