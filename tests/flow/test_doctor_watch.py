@@ -87,7 +87,7 @@ def test_an_endpoint_that_breaks_and_comes_back_is_seen_everywhere(watched):
     text = watched.text("/metrics")
     assert UP % ("direct", 1) in text and UP % ("gateway", 1) in text and "postern_doctor_run_failed 0\n" in text
     code, told = watched.tells()
-    assert (code, told["bad"], told["endpoints"][0]["gateway"]["fault"], told["endpoints"][0]["parent"]) == (0, 0, "ok", None)
+    assert (code, told["bad"], told["endpoints"][0]["gateway"]["fault"], told["endpoints"][0]["parents"]) == (0, 0, "ok", [])
     assert told["next_run"] >= told["last_run"] > 0
     watched.gw.record(host="origin.example.net", rule="ends", action="bypass")
 
