@@ -3,7 +3,6 @@
  * doctor_parents: how `postern doctor` logs on to parents: Basic with the credentials that workers send, Negotiate with tickets from the back end that the
  * gateway's own process asks. That back end has threads, and a domain may keep them waiting: the first ticket is fetched by a thread that may be left behind.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,8 +15,6 @@
 #include "base/clock.h"
 #include "cli/doctor.h"
 #include "proc/keytabs.h"
-
-#define PATIENCE_US 10000000u /* for the first tickets */
 
 /* A parent that wants Negotiate. */
 struct ticketed {
@@ -32,6 +29,7 @@ struct parents {
 	struct snapshot_secret secret[DOCTOR_PARENTS_MAX];
 	struct ticketed        by[DOCTOR_PARENTS_MAX];
 	unsigned               n; /* of `by` */
+	uint64_t               patience_ms; /* for the first tickets: the most that a request would wait */
 	const struct back_ops *ops;
 	struct back           *back;
 	pthread_mutex_t        lock;
@@ -85,7 +83,7 @@ basic_read(const struct conf_parent *p, struct doctor_proxy *proxy, struct snaps
 static char *
 token_make(const struct ticketed *t, char *why, size_t n)
 {
-	struct ask    ask = {.op = ASK_INITIATE, .timeout_ms = PATIENCE_US / 1000, .part = {span_str(t->name), span_str(t->host)}};
+	struct ask    ask = {.op = ASK_INITIATE, .timeout_ms = (uint32_t)t->of->patience_ms, .part = {span_str(t->name), span_str(t->host)}};
 	struct answer a = {0};
 	char         *out = NULL;
 
@@ -138,7 +136,7 @@ first_tickets(void *arg)
 static void
 first_wait(struct parents *p)
 {
-	uint64_t        until_us = clock_mono_us() + PATIENCE_US;
+	uint64_t        until_us = clock_mono_us() + p->patience_ms * 1000;
 	struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000 * 1000)};
 	pthread_t       id;
 	bool            began;
@@ -152,7 +150,8 @@ first_wait(struct parents *p)
 	p->hangs = began;
 	for (unsigned i = 0; i < p->n; i++)
 		if (!p->by[i].asked)
-			snprintf(p->by[i].why, sizeof p->by[i].why, began ? "no ticket within %u s: the domain does not answer" : "out of memory", PATIENCE_US / 1000000);
+			snprintf(p->by[i].why, sizeof p->by[i].why, began ? "no ticket within %llu ms (connect-timeout): the domain does not answer" : "out of memory",
+			    (unsigned long long)p->patience_ms);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -176,16 +175,14 @@ back_begin(struct parents *p, const struct conf *c, const struct snapshot *snap,
 }
 
 static bool
-ticketed_add(struct parents *p, const struct conf_parent *parent, struct doctor_proxy *proxy, unsigned at)
+ticketed_add(struct parents *p, const struct conf_parent *parent, unsigned at)
 {
 	struct ticketed *t = &p->by[p->n];
 
-	if (access(parent->keytab, R_OK) != 0 && errno == EACCES) {
-		proxy->why = "its keytab cannot be read here; run this as root";
-		return true;
-	}
 	*t = (struct ticketed){.of = p, .name = strndup(parent->name.p, parent->name.n), .host = strdup(parent->host), .at = at};
 	p->n++;
+	if (parent->connect_timeout_ms > p->patience_ms)
+		p->patience_ms = parent->connect_timeout_ms;
 	return t->name && t->host;
 }
 
@@ -236,7 +233,7 @@ parents_log_on(struct checkup *c)
 		if (parent && parent->auth == PARENT_AUTH_BASIC)
 			basic_read(parent, proxy, &p->secret[i]);
 		else if (parent && parent->auth == PARENT_AUTH_NEGOTIATE)
-			ok = ticketed_add(p, parent, proxy, i);
+			ok = ticketed_add(p, parent, i);
 	}
 	c->lingers = p->n > 0;
 	if (ok && p->n && c->form == DOCTOR_FORM_TABLE && isatty(STDERR_FILENO))
