@@ -460,7 +460,7 @@ def test_only_a_terminal_sees_how_far_it_is(doctor, lab):
     front, back = os.openpty()
     try:
         done = subprocess.run([str(g.PROGRAM), "doctor", "-c", str(lab.folder / "doctor.ini"), "denied"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=back, timeout=60)
-        assert os.read(front, 4096).startswith(b"\r0 of 2 endpoints ...") and b"\x1b" not in done.stdout
+        assert os.read(front, 4096).startswith(b"\r\x1b[K0 of 2 endpoints ...") and b"\x1b" not in done.stdout
     finally:
         os.close(front)
         os.close(back)
