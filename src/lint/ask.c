@@ -9,21 +9,23 @@
 #define SOME_ADDRESS "13.69.109.130"
 
 bool
-probe_request_init(struct probe_request *q, struct span host, enum url_scheme scheme, uint16_t port)
+probe_request_init(struct probe_request *q, struct span host, enum url_scheme scheme, uint16_t port, struct span method)
 {
 	enum fault fault;
 	size_t     used;
 	int        n;
 
-	*q = (struct probe_request){.scheme = scheme, .port = port};
-	if (!host_parse(host, &q->host))
+	*q = (struct probe_request){.scheme = scheme, .port = port, .method = method};
+	if (!host_parse(host, &q->host) || !addr_parse(SPAN(SOME_ADDRESS), &q->to))
 		return false;
+	if (q->host.kind == HOST_ADDR)
+		q->to = q->host.addr;
 	if (scheme != SCHEME_HTTP)
 		return true;
 	n = port == 80 ? snprintf(q->url, sizeof q->url, "http://%s/", q->host.text) : snprintf(q->url, sizeof q->url, "http://%s:%u/", q->host.text, port);
 	if (n < 0 || (size_t)n >= sizeof q->url)
 		return false;
-	n = snprintf(q->text, sizeof q->text, "GET %s HTTP/1.1\r\nHost: %.*s\r\n\r\n", q->url, (int)strcspn(q->url + 7, "/"), q->url + 7);
+	n = snprintf(q->text, sizeof q->text, "%.*s %s HTTP/1.1\r\nHost: %.*s\r\n\r\n", SPAN_ARG(method), q->url, (int)strcspn(q->url + 7, "/"), q->url + 7);
 	q->n_text = (size_t)n;
 	return n > 0 && q->n_text < sizeof q->text && head_parse_request(span_of(q->text, q->n_text), 0, &q->head, &used, &fault) == PARSE_OK;
 }
@@ -60,7 +62,7 @@ fate_ask(const struct probe_request *q, const struct policy *p, const struct mom
 		.host = &q->host,
 		.port = q->port,
 		.scheme = q->scheme,
-		.method = q->scheme == SCHEME_HTTP ? SPAN("GET") : SPAN("CONNECT"),
+		.method = q->method,
 		.client = m->client,
 		.listener = m->listener,
 		.week_minute = m->week_minute,
@@ -76,7 +78,8 @@ fate_ask(const struct probe_request *q, const struct policy *p, const struct mom
 		f.known |= FACT_REQUEST;
 	}
 	answer = policy_decide(p, &f, &v);
-	if (answer == POLICY_NEED_ADDRESS && addr_parse(SPAN(SOME_ADDRESS), &f.address)) {
+	if (answer == POLICY_NEED_ADDRESS) {
+		f.address = q->to;
 		f.known |= FACT_ADDRESS;
 		answer = policy_decide(p, &f, &v);
 	}

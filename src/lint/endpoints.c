@@ -54,7 +54,8 @@ probe_add(struct endpoints *e, struct span entry, enum url_scheme scheme, uint16
 	if (!host_spec_parse(entry, &spec, why))
 		return false;
 	snprintf(name, sizeof name, spec.kind == SPEC_EXACT ? "%s" : "some-device.%s", spec.text);
-	if (!probe_request_init(&p->q, span_str(name), spec.scheme ? spec.scheme : scheme, spec.port ? spec.port : port))
+	scheme = spec.scheme ? spec.scheme : scheme;
+	if (!probe_request_init(&p->q, span_str(name), scheme, spec.port ? spec.port : port, scheme == SCHEME_HTTP ? SPAN("GET") : SPAN("CONNECT")))
 		return false;
 	p->name = entry;
 	e->n_probes++;
@@ -129,14 +130,27 @@ endpoints_clear(struct endpoints *e)
 	free(e->probe);
 }
 
-/* Does the rule name this endpoint? One whose hosts hold for any name whatever names none. */
+/* "microsoft.com" of "v10.events.data.microsoft.com" */
+static const char *
+last_labels(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	while (dot && dot > name && dot[-1] != '.')
+		dot--;
+	return dot ? dot : name;
+}
+
+/* Does the rule name this endpoint? One whose hosts hold for any name of that domain, such as *.microsoft.com, names none. */
 static bool
 rule_names(const struct endpoints *e, uint32_t rule, const struct probe_request *q)
 {
 	struct host other;
+	char        name[2 * HOSTNAME_MAX];
 
+	snprintf(name, sizeof name, "nobody-has-this-name.%s", last_labels(q->host.text));
 	return policy_rule_has_hosts(e->s->policy, rule) && policy_rule_host_holds(e->s->policy, rule, &q->host, q->scheme, q->port) &&
-	    host_parse(SPAN("nobody-has-this-name.invalid"), &other) && !policy_rule_host_holds(e->s->policy, rule, &other, q->scheme, q->port);
+	    host_parse(span_str(name), &other) && !policy_rule_host_holds(e->s->policy, rule, &other, q->scheme, q->port);
 }
 
 static bool
