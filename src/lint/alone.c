@@ -62,7 +62,7 @@ passes_all(const struct policy *alone, const struct moments *m, const char *cons
 	for (size_t i = 0; i < m->n; i++)
 		for (size_t k = 0; k < n; k++) {
 			struct probe_request q;
-			if (!probe_request_init(&q, span_str(host[k]), SCHEME_HTTPS, 443, SPAN("CONNECT")) || fate_ask(&q, alone, &m->v[i], &rule) != FATE_BYPASSED)
+			if (!probe_request_init(&q, span_str(host[k]), SCHEME_HTTPS, 443, SPAN("CONNECT")) || treatment_ask(&q, alone, &m->v[i], &rule) != TREATMENT_BYPASSED)
 				return RULE_NONE;
 			if (by == RULE_NONE)
 				by = rule;

@@ -39,24 +39,24 @@ on_rule(void *arg, const struct trace_rule *t)
 		*asks = t->rule;
 }
 
-static enum fate
-action_fate(const struct probe_request *q, enum action action)
+static enum treatment
+action_treatment(const struct probe_request *q, enum action action)
 {
 	switch (action) {
 	case ACTION_BYPASS:
-		return FATE_BYPASSED;
+		return TREATMENT_BYPASSED;
 	case ACTION_TUNNEL:
-		return FATE_LET;
+		return TREATMENT_LET;
 	case ACTION_INSPECT:
-		return q->scheme == SCHEME_HTTP ? FATE_LET : FATE_INTERCEPTED; /* plain HTTP is readable as it is */
+		return q->scheme == SCHEME_HTTP ? TREATMENT_LET : TREATMENT_INTERCEPTED; /* plain HTTP is readable as it is */
 	case ACTION_DENY:
 		break;
 	}
-	return FATE_DENIED;
+	return TREATMENT_DENIED;
 }
 
-enum fate
-fate_ask(const struct probe_request *q, const struct policy *p, const struct moment *m, uint32_t *rule)
+enum treatment
+treatment_ask(const struct probe_request *q, const struct policy *p, const struct moment *m, uint32_t *rule)
 {
 	struct facts f = {
 		.host = &q->host,
@@ -85,26 +85,26 @@ fate_ask(const struct probe_request *q, const struct policy *p, const struct mom
 	}
 	if (answer == POLICY_NEED_USER) {
 		policy_trace(p, &f, &v, on_rule, rule);
-		return *rule == RULE_NONE ? FATE_UNKNOWN : FATE_CHALLENGED;
+		return *rule == RULE_NONE ? TREATMENT_UNKNOWN : TREATMENT_CHALLENGED;
 	}
 	if (answer != POLICY_VERDICT)
-		return FATE_UNKNOWN;
+		return TREATMENT_UNKNOWN;
 	*rule = v.rule;
-	return action_fate(q, v.action);
+	return action_treatment(q, v.action);
 }
 
 const char *
-fate_verb(enum fate f)
+treatment_verb(enum treatment f)
 {
-	static const char *const verb[FATE_COUNT] = {
-		[FATE_UNKNOWN] = "decide",
-		[FATE_BYPASSED] = "bypass",
-		[FATE_LET] = "let through",
-		[FATE_CHALLENGED] = "challenge",
-		[FATE_INTERCEPTED] = "intercept",
-		[FATE_DENIED] = "deny",
+	static const char *const verb[TREATMENT_COUNT] = {
+		[TREATMENT_UNKNOWN] = "decide",
+		[TREATMENT_BYPASSED] = "bypass",
+		[TREATMENT_LET] = "let through",
+		[TREATMENT_CHALLENGED] = "challenge",
+		[TREATMENT_INTERCEPTED] = "intercept",
+		[TREATMENT_DENIED] = "deny",
 	};
 
-	assert((unsigned)f < FATE_COUNT);
+	assert((unsigned)f < TREATMENT_COUNT);
 	return verb[f];
 }

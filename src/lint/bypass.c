@@ -21,7 +21,7 @@
 
 struct catch {
 	uint32_t      by, bypass;
-	enum fate     fate;
+	enum treatment treatment;
 	size_t        items;
 	struct span   item; /* the first */
 	struct moment at;
@@ -58,7 +58,7 @@ catch_add(struct bypasses *b, struct catch new)
 {
 	struct catch *c = b->catches;
 
-	while (c < b->catches + b->n_catches && (c->by != new.by || c->bypass != new.bypass || c->fate != new.fate))
+	while (c < b->catches + b->n_catches && (c->by != new.by || c->bypass != new.bypass || c->treatment != new.treatment))
 		c++;
 	if (c == b->catches + CATCHES_MOST)
 		return;
@@ -74,20 +74,20 @@ catch_add(struct bypasses *b, struct catch new)
 	c->last = new.last;
 }
 
-/* What becomes of it in one way. FATE_UNKNOWN: no bypass rule is meant, or the question is not to be asked. */
-static enum fate
+/* What becomes of it in one way. TREATMENT_UNKNOWN: no bypass rule is meant, or the question is not to be asked. */
+static enum treatment
 way_ask(struct bypasses *b, const struct host_spec *spec, unsigned name, size_t way, const struct moment *m, struct catch *found)
 {
 	struct probe_request q;
 
 	if (!ways_question(&b->ways, way, spec, name, &q))
-		return FATE_UNKNOWN;
+		return TREATMENT_UNKNOWN;
 	b->asked++;
-	if (fate_ask(&q, b->alone, m, &found->bypass) != FATE_BYPASSED)
-		return FATE_UNKNOWN;
+	if (treatment_ask(&q, b->alone, m, &found->bypass) != TREATMENT_BYPASSED)
+		return TREATMENT_UNKNOWN;
 	found->way = way;
-	found->fate = fate_ask(&q, b->s->policy, m, &found->by);
-	return found->by < found->bypass && !b->rule[found->by]->force ? found->fate : FATE_UNKNOWN;
+	found->treatment = treatment_ask(&q, b->s->policy, m, &found->by);
+	return found->by < found->bypass && !b->rule[found->by]->force ? found->treatment : TREATMENT_UNKNOWN;
 }
 
 /* In the usual way an item should not be asked, inspected or denied; in all other ways, which may be denied on purpose, it should not be asked. */
@@ -102,13 +102,13 @@ item_ask(struct bypasses *b, const struct conf_item *item, const struct moment *
 		return;
 	for (unsigned name = 0; name < 2 && b->asked <= b->most; name++) {
 		struct catch found = {.item = item->text, .last = item, .at = *m, .unusual = b->unusual};
-		enum fate    fate = way_ask(b, &spec, name, ways_usual(&spec), m, &found);
-		if (!b->unusual && fate >= FATE_CHALLENGED)
+		enum treatment treatment = way_ask(b, &spec, name, ways_usual(&spec), m, &found);
+		if (!b->unusual && treatment >= TREATMENT_CHALLENGED)
 			catch_add(b, found);
-		if (!b->unusual || fate == FATE_CHALLENGED)
+		if (!b->unusual || treatment == TREATMENT_CHALLENGED)
 			continue;
 		for (size_t way = 0; way < b->ways.n; way++)
-			if (way != ways_usual(&spec) && way_ask(b, &spec, name, way, m, &found) == FATE_CHALLENGED)
+			if (way != ways_usual(&spec) && way_ask(b, &spec, name, way, m, &found) == TREATMENT_CHALLENGED)
 				catch_add(b, found);
 	}
 }
@@ -160,8 +160,8 @@ catch_report(const struct bypasses *b, const struct catch *c)
 
 	if (c->items > 1)
 		snprintf(more, sizeof more, " and %zu more", c->items - 1);
-	report_find(b->r, c->fate == FATE_CHALLENGED ? FINDING_BYPASS_CHALLENGED : FINDING_BYPASS_CAUGHT, by->at,
-	    "rule `%.*s` would %s `%.*s`%s of bypass rule `%.*s`%s%s; move the bypass rule before it, or say force = yes here", SPAN_ARG(by->name), fate_verb(c->fate),
+	report_find(b->r, c->treatment == TREATMENT_CHALLENGED ? FINDING_BYPASS_CHALLENGED : FINDING_BYPASS_CAUGHT, by->at,
+	    "rule `%.*s` would %s `%.*s`%s of bypass rule `%.*s`%s%s; move the bypass rule before it, or say force = yes here", SPAN_ARG(by->name), treatment_verb(c->treatment),
 	    SPAN_ARG(c->item), more, SPAN_ARG(bypass->name), c->unusual ? way_tell(&b->ways, c->way, way, sizeof way) : "", moment_tell(&c->at, b->c, when, sizeof when));
 }
 

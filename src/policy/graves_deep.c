@@ -103,13 +103,16 @@ first_of(const struct build *b, const uint64_t *row, const uint64_t *class)
 	return RULE_NONE;
 }
 
+/* The first two of all: in what order lists come is not settled. */
 static void
 by_note(uint32_t by[2], uint32_t one)
 {
-	if (by[0] == RULE_NONE)
+	if (one < by[0]) {
+		by[1] = by[0];
 		by[0] = one;
-	else if (one != by[0] && by[1] == RULE_NONE)
+	} else if (one > by[0] && one < by[1]) {
 		by[1] = one;
+	}
 }
 
 static bool
