@@ -179,14 +179,15 @@ class Script(Server):
 
 class Dns:
     """A name server of a few lines, over UDP and TCP: answer(name, type) gives a list of addresses, "nxdomain", "servfail", "truncate" (UDP says
-    TC, TCP has the answer of truth(name, type)), or None for silence. "=NAME" among the addresses is a CNAME; what follows belongs to NAME. Keeps every question asked."""
+    TC, TCP has the answer of truth(name, type)), bytes that go out as they are behind the id, "hold" (UDP: nothing until release(answer)), or None for silence.
+    "=NAME" among the addresses is a CNAME; what follows belongs to NAME. Keeps every question asked. tcp: what becomes of each connection instead; False: refused."""
 
-    def __init__(self, answer, address, port=53, truth=None):
-        self.answer, self.truth, self.questions = answer, truth, []
+    def __init__(self, answer, address, port=53, truth=None, tcp=None):
+        self.answer, self.truth, self.questions, self.held = answer, truth, [], []
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind((address, port))
         self.address = (address, port)
-        self.tcp = Server(self.stream, address, port)
+        self.tcp = Server(tcp or self.stream, address, port) if tcp is not False else None
         self.thread = threading.Thread(target=self.datagrams, daemon=True)
         self.thread.start()
 
@@ -199,8 +200,17 @@ class Dns:
             if not query:
                 return
             reply = self.reply(query, "udp")
-            if reply:
+            if reply == "hold":
+                self.held.append((query, peer))
+            elif reply:
                 self.udp.sendto(reply, peer)
+
+    def release(self, answer):
+        """What was held is answered now."""
+        self.answer = lambda name, kind: answer
+        while self.held:
+            query, peer = self.held.pop()
+            self.udp.sendto(self.reply(query, "udp"), peer)
 
     def stream(self, wire):
         while True:
@@ -219,8 +229,10 @@ class Dns:
         self.questions.append((name, kind, transport))
         answer = self.answer(name, kind)
         flags, records = 0x8580, b""
-        if answer is None:
-            return None
+        if answer is None or answer == "hold":
+            return answer
+        if isinstance(answer, bytes):
+            return query[:2] + answer
         if answer == "truncate":
             if transport == "udp":
                 flags |= 0x0200
@@ -253,5 +265,6 @@ class Dns:
         with contextlib.suppress(OSError):
             self.udp.shutdown(socket.SHUT_RDWR)
         self.udp.close()
-        self.tcp.close()
+        if self.tcp:
+            self.tcp.close()
         self.thread.join(PATIENCE)
