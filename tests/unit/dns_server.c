@@ -393,6 +393,24 @@ dns_server_close(struct dns_server *s)
 }
 
 void
+dns_server_leave(struct dns_server *s)
+{
+	watch_clear(&s->udp_watch);
+	close(s->udp);
+	s->udp = -1;
+}
+
+void
+dns_server_return(struct dns_server *s)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(s->at.port)};
+
+	s->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(s->udp, (struct sockaddr *)&in, sizeof in), 0);
+	assert_true(watch_init_level(&s->udp_watch, s->loop, s->udp, WATCH_READ, on_udp, s));
+}
+
+void
 dns_server_release(struct dns_server *s)
 {
 	s->released = true;

@@ -77,6 +77,9 @@ struct dns_server {
 void dns_server_open(struct dns_server *s, struct loop *l, const struct dns_row *rows);
 void dns_server_close(struct dns_server *s);
 void dns_server_release(struct dns_server *s);
+/* Nobody listens for UDP; and again, at the same port. */
+void dns_server_leave(struct dns_server *s);
+void dns_server_return(struct dns_server *s);
 /* How many questions were logged as this. */
 unsigned dns_server_asked(const struct dns_server *s, const char *what);
 

@@ -712,6 +712,60 @@ test_look_ups_that_hang_are_limited_and_others_go_on_when_they_end(void **state)
 }
 
 static void
+on_return(void *arg)
+{
+	dns_server_return(arg);
+}
+
+static void
+test_a_name_server_that_is_started_anew_is_waited_for(void **state)
+{
+	struct bench  *b = *state;
+	struct outcome o[50];
+	struct timer   back;
+	char           name[32];
+
+	ask(b, &o[0], "allheld.test"); /* in flight when the server goes, and lost with it */
+	ask(b, &o[1], "both.test");
+	b->waiting = 1;
+	bench_run(b);
+	assert_string_equal(outcome_text(&o[1]), SIX " " FOUR);
+	dns_server_leave(&b->server);
+	b->server.released = true;
+	for (unsigned i = 1; i < 50; i++) {
+		snprintf(name, sizeof name, "r%u.wild.test", i);
+		ask(b, &o[i], name);
+	}
+	timer_init(&back, on_return, &b->server);
+	timer_set(b->loop, &back, 300);
+	b->waiting = 50;
+	bench_run(b);
+	for (unsigned i = 0; i < 50; i++)
+		assert_string_equal(outcome_text(&o[i]), SIX " " FOUR);
+}
+
+static void
+test_a_name_server_that_stays_away_is_waited_for_no_longer_than_a_second(void **state)
+{
+	struct bench         *b = *state;
+	struct resolver_stats stats;
+	struct outcome        o;
+	uint64_t              before = clock_mono_us();
+	enum fault            fault;
+
+	dns_server_leave(&b->server);
+	ask(b, &o, "both.test");
+	bench_run(b);
+	assert_string_equal(outcome_text(&o), "dns-unreachable");
+	assert_in_range(clock_mono_us() - before, 900000, 4000000);
+	assert_null(resolver_cached(b->resolver, SPAN("both.test"), &fault));
+	assert_int_equal(fault, FAULT_DNS_UNREACHABLE);
+	resolver_stats(b->resolver, &stats);
+	assert_int_equal(stats.failures, 1);
+	dns_server_return(&b->server);
+}
+
+static void
 test_reconfiguring_empties_the_cache_and_lets_old_jobs_end(void **state)
 {
 	static const struct dns_row other_rows[] = {{"*.test", .a = "192.0.2.99", .ttl = 60}, {0}};
@@ -799,6 +853,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_an_answer_larger_than_allowed_is_read_if_it_is_whole, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_answers_that_hang_over_tcp_keep_no_other_from_tcp, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_look_ups_that_hang_are_limited_and_others_go_on_when_they_end, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_name_server_that_is_started_anew_is_waited_for, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_name_server_that_stays_away_is_waited_for_no_longer_than_a_second, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_reconfiguring_empties_the_cache_and_lets_old_jobs_end, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_the_resolver_may_be_freed_from_a_callback_with_jobs_under_way, setup, teardown),
 	};
