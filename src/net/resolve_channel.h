@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * resolve_channel: puts single questions to DNS servers, by c-ares, on the event loop.
- * c-ares brings sockets, tries and several servers; packets are watched here, ids are drawn here. No search list, no cache.
+ * c-ares brings tries and several servers; sockets are resolve_ares', ids are drawn here. No search list, no cache.
  * What a server does to one question must cost no other its answer: an answer too long for UDP is fetched by TCP on a channel of its own, a server that
  * is not there is asked again for a second, and EDNS is given up for one question only.
- * c-ares reads no file: all that it would look up in files is given to it. Only when a channel is made does it try to open /dev/urandom,
- * for ids that are not used; a sandbox may refuse that.
  */
 #ifndef POSTERN_NET_RESOLVE_CHANNEL_H
 #define POSTERN_NET_RESOLVE_CHANNEL_H
@@ -27,12 +25,13 @@ struct question {
 	const char       *name; /* borrowed until the answer */
 	unsigned          type;
 	TAILQ_ENTRY(question) link; /* while it waits to be asked again */
+	struct upstream  *upstream;
 	struct channel   *channel;   /* that asks now */
 	uint16_t          id;
 	uint8_t           again;     /* how often it was asked again since no server was there */
 	bool              plain;     /* asked without EDNS */
 	bool              by_stream; /* the answer was too long for UDP: asked by TCP */
-	enum fault        at_hand;   /* then: what can be said without TCP; FAULT_DNS_ERROR: nothing */
+	enum fault        at_hand;   /* then: what came by UDP */
 	struct dns_answer answer;
 	char             *chain_end; /* null: nobody wants to know; DNS_NAME_TEXT bytes that get where CNAMEs lead to */
 };
