@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define EDNS_BYTES   1232 /* fits an unfragmented IPv6 packet everywhere: DNS flag day 2020 */
+#define PLAIN_BYTES  512  /* without EDNS (RFC 1035 4.2.1) */
+#define TRUNCATED    2u   /* in the third byte of an answer */
 #define RENEW_AFTER  400u /* questions; then another channel, with another source port */
 #define CHANNELS_MAX 16u
 #define TRY_LEAST_MS 100u
@@ -32,6 +34,7 @@ struct channel {
 	unsigned         sent; /* since it became the current one */
 	unsigned         pending;
 	bool             plain; /* a server choked on EDNS: c-ares has switched it off here, so must we */
+	bool             is_stream; /* asks by TCP alone */
 	LIST_HEAD(, dns_socket) sockets;
 };
 
@@ -41,6 +44,7 @@ struct upstream {
 	struct resolv_conf conf;
 	unsigned           try_ms; /* of the first try at one server; c-ares doubles it in each round */
 	struct channel    *current;
+	struct channel    *stream; /* for what UDP cuts off; null: nothing yet */
 	TAILQ_HEAD(, channel) channels;
 	unsigned     n_channels;
 	unsigned     pending;
@@ -184,15 +188,16 @@ servers_set(ares_channel a, const struct resolv_conf *c)
 	return ares_set_servers_ports(a, node) == ARES_SUCCESS;
 }
 
+/* c-ares does not go on by TCP itself (IGNTC): when a server ends a connection, or refuses one, it lets all fall that it has asked that server, over UDP too. */
 static struct channel *
-channel_new(struct upstream *u)
+channel_new(struct upstream *u, bool is_stream)
 {
 	const struct resolv_conf *c = &u->conf;
 	struct channel           *ch = calloc(1, sizeof *ch);
 	char                      lookups[] = "b";
 	/* all that c-ares would seek in resolv.conf, nsswitch.conf and the host's name, so that it seeks nowhere */
 	struct ares_options o = {
-	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | (c->use_vc ? ARES_FLAG_USEVC : 0),
+	    .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_IGNTC | (is_stream || c->use_vc ? ARES_FLAG_USEVC : 0),
 	    .timeout = (int)u->try_ms,
 	    .tries = (int)c->attempts,
 	    .ndots = 1,
@@ -210,6 +215,7 @@ channel_new(struct upstream *u)
 	if (ares_init_options(&ch->ares, &o, given) != ARES_SUCCESS)
 		goto fail;
 	ch->upstream = u;
+	ch->is_stream = is_stream || c->use_vc;
 	LIST_INIT(&ch->sockets);
 	ares_set_socket_functions(ch->ares, &socket_functions, ch);
 	if (!servers_set(ch->ares, c)) {
@@ -245,11 +251,11 @@ channel_pick(struct upstream *u, bool in_ares)
 	if (u->current->sent < RENEW_AFTER)
 		return u->current;
 	TAILQ_FOREACH(ch, &u->channels, link)
-		if (!best || ch->pending < best->pending)
+		if (ch != u->stream && (!best || ch->pending < best->pending))
 			best = ch;
-	if (best->pending && u->n_channels < CHANNELS_MAX && (ch = channel_new(u))) {
+	if (best->pending && u->n_channels < CHANNELS_MAX && (ch = channel_new(u, false))) {
 		best = ch;
-	} else if (best->plain && !best->pending && !in_ares && (ch = channel_new(u))) {
+	} else if (best->plain && !best->pending && !in_ares && (ch = channel_new(u, false))) {
 		/* one odd answer must not cost us EDNS for ever */
 		channel_free(best);
 		best = ch;
@@ -300,7 +306,7 @@ upstream_new(struct loop *l, const struct resolv_conf *c, uint64_t timeout_ms, v
 	u->try_ms = c->timeout_s * 1000;
 	if (share < u->try_ms)
 		u->try_ms = share < TRY_LEAST_MS ? TRY_LEAST_MS : (unsigned)share;
-	u->current = channel_new(u);
+	u->current = channel_new(u, false);
 	if (!u->current) {
 		free(u);
 		return NULL;
@@ -382,7 +388,29 @@ answer_fault(struct question *q, const uint8_t *p, size_t n)
 	}
 }
 
-static void question_send(struct upstream *u, struct question *q, bool in_ares);
+static void question_send(struct upstream *u, struct question *q, struct channel *ch);
+
+/* Did not all of it fit into a datagram? A longer one c-ares cuts. */
+static bool
+is_cut(const struct question *q, const uint8_t *p, size_t n)
+{
+	struct dns_answer whole;
+
+	if (q->channel->is_stream || n < 12)
+		return false;
+	return p[2] & TRUNCATED || ((n == PLAIN_BYTES || n == EDNS_BYTES) && !dns_answer_read(p, n, q->type, &whole));
+}
+
+static void
+question_send_stream(struct upstream *u, struct question *q)
+{
+	if (!u->stream)
+		u->stream = channel_new(u, true);
+	if (u->stream)
+		question_send(u, q, u->stream);
+	else
+		q->fn(q, FAULT_NO_MEMORY);
+}
 
 static void
 on_answer(void *arg, int status, int timeouts, unsigned char *p, int n)
@@ -397,23 +425,26 @@ on_answer(void *arg, int status, int timeouts, unsigned char *p, int n)
 	ch = q->channel;
 	ch->pending--;
 	ch->upstream->pending--;
+	if (status == ARES_SUCCESS && is_cut(q, p, (size_t)n)) {
+		question_send_stream(ch->upstream, q);
+		return;
+	}
 	fault = status == ARES_SUCCESS ? answer_fault(q, p, (size_t)n) : status_fault(status);
 	/* c-ares goes back to plain DNS for the first question that such a server refuses, but not for those asked beside it */
 	if (fault == FAULT_DNS_ERROR && status == ARES_SUCCESS && q->answer.rcode == DNS_RCODE_FORM && !q->answer.has_opt && !q->plain) {
 		ch->plain = true;
-		question_send(ch->upstream, q, true);
+		question_send(ch->upstream, q, channel_pick(ch->upstream, true));
 		return;
 	}
 	q->fn(q, fault);
 }
 
 static void
-question_send(struct upstream *u, struct question *q, bool in_ares)
+question_send(struct upstream *u, struct question *q, struct channel *ch)
 {
-	struct channel *ch = channel_pick(u, in_ares);
-	unsigned char  *packet;
-	uint16_t        id;
-	int             n, status;
+	unsigned char *packet;
+	uint16_t       id;
+	int            n, status;
 
 	q->plain = ch->plain;
 	if (!id_draw(u, &id)) {
@@ -438,5 +469,5 @@ void
 question_ask(struct upstream *u, struct question *q)
 {
 	q->answer = (struct dns_answer){.ttl = DNS_NO_TTL, .negative_ttl = DNS_NO_TTL};
-	question_send(u, q, false);
+	question_send(u, q, channel_pick(u, false));
 }

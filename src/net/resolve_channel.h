@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * resolve_channel: puts single questions to DNS servers, by c-ares, on the event loop.
- * c-ares brings tries, several servers, truncation and TCP; packets are watched here, ids are drawn here. No search list, no cache.
+ * c-ares brings tries, several servers and TCP; packets are watched here, ids are drawn here. No search list, no cache.
+ * Always true: what becomes of one question by TCP harms none that is asked over UDP.
  * c-ares reads no file: all that it would look up in files is given to it. Only when a channel is made does it try to open /dev/urandom,
  * for ids that are not used; a sandbox may refuse that.
  */

@@ -186,7 +186,9 @@ answer(struct packet *p, const struct dns_row *r, unsigned type, bool tcp, const
 		/* fall through */
 	default:
 		begin(p, q, question_end, 0, 0, 0);
-		if ((how == DNS_TRUNCATED || how == DNS_MANY) && !tcp) {
+		if (how == DNS_TORN && tcp)
+			return false;
+		if ((how == DNS_TRUNCATED || how == DNS_TORN || how == DNS_MANY) && !tcp) {
 			p->b[2] |= 2;
 			return true;
 		}

@@ -18,6 +18,7 @@ enum dns_how {
 	DNS_SILENT,     /* nothing at all */
 	DNS_HELD,       /* as DNS_ADDRS, when dns_server_release is called */
 	DNS_TRUNCATED,  /* TC over UDP, the addresses over TCP */
+	DNS_TORN,       /* TC over UDP; over TCP the connection is ended */
 	DNS_STRANGERS,  /* wrong id, wrong question, rubbish, an empty packet; then the addresses */
 	DNS_RUBBISH,    /* a header and question as they should be, then broken records */
 	DNS_NO_EDNS,    /* FORMERR without OPT to a question with OPT */

@@ -33,6 +33,7 @@ static const struct dns_row rows[] = {
     {"halfrubbish.test", .aaaa_how = DNS_RUBBISH, .a = FOUR, .ttl = 60},
     {"strangers.test", .a_how = DNS_STRANGERS, .aaaa_how = DNS_STRANGERS, .a = FOUR, .ttl = 60},
     {"truncated.test", .a_how = DNS_TRUNCATED, .aaaa_how = DNS_TRUNCATED, .a = FOUR, .aaaa = SIX, .ttl = 60},
+    {"torn.test", .a_how = DNS_TORN, .aaaa_how = DNS_TORN},
     {"plain.test", .a_how = DNS_NO_EDNS, .aaaa_how = DNS_NO_EDNS, .a = FOUR, .aaaa = SIX, .ttl = 60},
     {"many.test", .a_how = DNS_MANY, .count = 2000, .aaaa = SIX, .ttl = 60},
     {"c0.test", .a_how = DNS_CHAIN, .count = 3, .a = FOUR, .ttl = 100},
@@ -631,6 +632,32 @@ test_reconfiguring_empties_the_cache_and_lets_old_jobs_end(void **state)
 	free(other);
 }
 
+/* c-ares by itself would give up all that it has asked that server. */
+static void
+test_what_fails_over_tcp_fails_alone(void **state)
+{
+	struct bench  *b = *state;
+	struct outcome held, torn, again;
+	struct until   until = {.hook.fn = on_turn, .hook.arg = &until, .server = &b->server, .n = 2, .loop = b->loop};
+
+	ask(b, &held, "allheld.test");
+	loop_hook_add(b->loop, &until.hook);
+	bench_run(b);
+	until.n = UINT32_MAX;
+	b->waiting = 0;
+	ask(b, &torn, "torn.test");
+	bench_run(b);
+	assert_string_equal(outcome_text(&torn), "dns-error");
+	assert_int_equal(held.calls, 0);
+	dns_server_release(&b->server);
+	b->waiting = 1;
+	bench_run(b);
+	assert_string_equal(outcome_text(&held), SIX " " FOUR);
+	ask(b, &again, "truncated.test");
+	bench_run(b);
+	assert_string_equal(outcome_text(&again), SIX " " FOUR);
+}
+
 static void
 on_resolved_free(void *arg, enum fault fault, struct resolved *r)
 {
@@ -676,6 +703,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_the_cache_keeps_no_more_names_than_it_may, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_source_port_and_ids_change_under_constant_load_and_no_query_is_lost, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_server_without_edns_is_asked_without_and_later_tried_again, setup, teardown),
+    cmocka_unit_test_setup_teardown(test_what_fails_over_tcp_fails_alone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_reconfiguring_empties_the_cache_and_lets_old_jobs_end, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_the_resolver_may_be_freed_from_a_callback_with_jobs_under_way, setup, teardown),
 	};
