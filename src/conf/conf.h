@@ -102,6 +102,7 @@ struct conf_gateway {
 	char              *control_group;    /* who may ask it, but not command; null: root and the gateway's user only */
 	char              *pid_file;         /* absolute; null: none */
 	uint64_t           upgrade_timeout_ms;
+	uint64_t           hang_timeout_ms;  /* of a worker or the logger that does not answer; 0: never */
 	struct conf_items  parent;           /* of rules that name none: parents, or `none` */
 	enum parent_balance parent_balance;
 	enum parents_down  parents_down;

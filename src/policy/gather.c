@@ -49,13 +49,30 @@ tag_for(struct build *b, struct side_build *s, uint32_t owner, bool negated, enu
 	return true;
 }
 
+/* One that takes in a whole public suffix. What is wrong with it otherwise is said where it is added. */
+static void
+regex_check_bypass(struct build *b, const struct conf_item *item, const struct host_spec *spec, const struct conf_rule *rule)
+{
+	char            why[HOST_SPEC_WHY];
+	struct pattern *p = pattern_new(PATTERN_NAME, spec->regex, why);
+	const char     *name = p ? pattern_stranger(p) : NULL;
+
+	if (name)
+		report_find(b->report, FINDING_BYPASS_UNSAFE, item->at,
+		    "`%.*s` holds for names that anyone can have, such as %s, in bypass rule `%.*s`; end it in the domain that is meant, or say force = yes there",
+		    SPAN_ARG(item->text), name, SPAN_ARG(rule->name));
+	pattern_free(p);
+}
+
 /* What a bypass rule may not hold: names that strangers can have. */
 static void
 host_check_bypass(struct build *b, const struct conf_item *item, const struct host_spec *spec, const struct conf_rule *rule)
 {
-	if (spec->kind == SPEC_EXACT || spec->kind == SPEC_ADDR || spec->kind == SPEC_REGEX)
+	if (spec->kind == SPEC_EXACT || spec->kind == SPEC_ADDR)
 		return;
-	if (spec->kind == SPEC_ALL)
+	if (spec->kind == SPEC_REGEX)
+		regex_check_bypass(b, item, spec, rule);
+	else if (spec->kind == SPEC_ALL)
 		report_find(b->report, FINDING_BYPASS_UNSAFE, item->at, "`%.*s` would let every name pass unseen by bypass rule `%.*s`; name the hosts, or say force = yes there",
 		    SPAN_ARG(item->text), SPAN_ARG(rule->name));
 	else if (!host_spec_is_anchored(spec))

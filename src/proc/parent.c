@@ -340,6 +340,7 @@ parent_run(const struct parent_options *o)
 	rounds_begin(&p->rounds);
 	timer_init(&p->deadline, on_deadline, p);
 	timer_init(&p->look, parent_look_at_files, p);
+	timer_init(&p->watchdog, parent_watchdog, p);
 	p->pid.fd = -1;
 	raise_limits();
 	heir_init(&p->heir);
@@ -359,6 +360,7 @@ parent_run(const struct parent_options *o)
 	code = p->code;
 	timer_clear(&p->deadline);
 	timer_clear(&p->look);
+	timer_clear(&p->watchdog);
 	signal_watch_clear(&p->hup);
 	signal_watch_clear(&p->term);
 	signal_watch_clear(&p->interrupt);

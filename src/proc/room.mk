@@ -31,6 +31,7 @@ libpostern_a_SOURCES += \
 	src/proc/parent_inside.h \
 	src/proc/pid_file.c src/proc/pid_file.h \
 	src/proc/ports.c src/proc/ports.h \
+	src/proc/pulse.c src/proc/pulse.h \
 	src/proc/reload.c \
 	src/proc/roles.c src/proc/roles.h \
 	src/proc/rounds.c src/proc/rounds.h \

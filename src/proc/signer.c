@@ -428,9 +428,6 @@ on_message(void *arg, struct message *m)
 	case MSG_FORGET:
 		use_clear(&s->next);
 		break;
-	case MSG_ALIVE:
-		child_say(MSG_ALIVE, m->number);
-		break;
 	case MSG_DRAIN:
 		timer_set(s->child.loop, &s->leave, LEAVE_MS);
 		break;
