@@ -40,16 +40,6 @@ action = explode
 """
 
 
-@pytest.fixture
-def write(folder):
-    def put(text, name="postern.ini"):
-        path = folder / name
-        path.write_text(text)
-        return path
-
-    return put
-
-
 def test_every_error_is_named_in_one_go_with_file_and_line(write):
     path = write(BAD)
     done = g.command("check", "-c", path)
