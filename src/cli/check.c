@@ -26,18 +26,6 @@ static const char usage[] =
     "exit code: 0 fine (there may be warnings), 1 errors (--strict: or warnings), 2 usage or unreadable file\n"
     "postern-check(8) explains each kind of finding.\n";
 
-static int
-line_order(const void *a, const void *b)
-{
-	const struct report_line *x = *(const struct report_line *const *)a, *y = *(const struct report_line *const *)b;
-
-	if (x->at.file != y->at.file)
-		return x->at.file < y->at.file ? -1 : 1;
-	if (x->at.line != y->at.line)
-		return x->at.line < y->at.line ? -1 : 1;
-	return x < y ? -1 : x > y;
-}
-
 static void
 line_json(const struct conf *c, const struct report_line *l)
 {
@@ -70,13 +58,10 @@ static bool
 print_json(const char *path, const struct conf *c, const struct report *r, int code)
 {
 	struct conf_counts         t = conf_count(c);
-	const struct report_line **line = calloc(r->n + 1, sizeof *line);
+	const struct report_line **line = report_sorted(r);
 
 	if (!line)
 		return false;
-	for (size_t i = 0; i < r->n; i++)
-		line[i] = &r->v[i];
-	qsort(line, r->n, sizeof *line, line_order);
 	printf("{\"ok\":%s,\"file\":", code == CLI_FINE ? "true" : "false");
 	cli_print_json(stdout, span_str(path));
 	printf(",\"rules\":%zu,\"lists\":%zu,\"entries\":%zu,\"listeners\":%zu,\"errors\":[", t.rules, t.lists, t.entries, t.listeners);

@@ -189,7 +189,7 @@ list_save(const char *path, const struct m365_list *l, const struct m365_head *h
 	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f) {
-		cli_file_error(part, strerror(errno));
+		cli_file_error(path, strerror(errno));
 		if (fd >= 0) {
 			close(fd);
 			unlink(part);

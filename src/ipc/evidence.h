@@ -62,7 +62,7 @@ struct shared_evidence {
 	_Atomic uint64_t hosts[EVIDENCE_KINDS]; /* rows of each kind now */
 	_Atomic uint64_t times[EVIDENCE_KINDS]; /* what was counted in them, ever */
 	struct {
-		_Atomic uint32_t    seq; /* odd: being written */
+		_Atomic uint32_t    number; /* latest.h */
 		uint32_t            pad;
 		struct evidence_row row;
 	} slot[EVIDENCE_HOSTS];

@@ -45,8 +45,10 @@ rounds_prepare(struct rounds *r, const struct conf *c, struct report *report)
 		return true;
 	r->next.fd = doctor_plan_make(c, report);
 	plan = r->next.fd >= 0 ? doctor_plan_map(r->next.fd) : NULL;
-	if (plan)
-		r->next.parent = plan->parent_number;
+	if (plan) {
+		r->next.n_parents = plan->n_parents;
+		memcpy(r->next.parent, plan->parent_number, sizeof r->next.parent);
+	}
 	doctor_plan_unmap(plan);
 	r->next.textfile = c->doctor.textfile && *c->doctor.textfile ? strdup(c->doctor.textfile) : NULL;
 	if (plan)
@@ -134,7 +136,7 @@ is_wanted(const struct rounds *r)
 	return r->now.fd >= 0;
 }
 
-/* Plan, the credentials of the parent on the way, and the snapshot, with which it uses them. */
+/* Plan, the credentials of the parents on the way, and the snapshot, with which it uses them. */
 static bool
 send_in_use(struct rounds *r)
 {
@@ -142,8 +144,11 @@ send_in_use(struct rounds *r)
 	const struct secrets *s = c->ports ? c->ports->secrets : NULL;
 	bool                  ok = member_say(&r->m, MSG_FILE, 0, NULL, 0, &r->now.fd, 1);
 
-	if (ok && s && r->now.parent < s->n && s->fd[r->now.parent] >= 0)
-		ok = member_say(&r->m, MSG_CREDENTIALS, r->now.parent, NULL, 0, &s->fd[r->now.parent], 1);
+	for (uint32_t i = 0; ok && s && i < r->now.n_parents; i++) {
+		uint32_t p = r->now.parent[i];
+		if (p < s->n && s->fd[p] >= 0)
+			ok = member_say(&r->m, MSG_CREDENTIALS, p, NULL, 0, &s->fd[p], 1);
+	}
 	return ok && member_say(&r->m, MSG_SNAPSHOT, c->generation, NULL, 0, &c->snapshot, 1);
 }
 

@@ -16,7 +16,7 @@ struct text;
 /* What a configuration asks for. */
 struct rounds_plan {
 	int      fd;       /* owned; -1: no doctor */
-	uint32_t parent;   /* whose credentials go with it: the number of the [parent] */
+	uint32_t n_parents, parent[DOCTOR_PARENTS_MAX]; /* whose credentials go with it: the numbers of the [parent]s */
 	char    *textfile; /* owned; null: none */
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "conf/load.h"
+#include "built.h"
 #include "cost.h"
 #include "proc/census.h"
 #include "proc/metrics_text.h"
@@ -45,15 +46,10 @@ stand_set(struct stand *t, const char *ini)
 	census_renumber(t->shared, numbers);
 	free(numbers);
 	parents_assign(&slots, c, 1);
-	t->block = snapshot_build(c, &in, &r);
-	if (t->block < 0)
-		report_print(&r, c, stderr);
-	assert_true(t->block >= 0);
+	t->block = block_built(c, &r, &in);
 	t->view.shared = t->shared;
 	t->view.snap = snapshot_open_names(t->block);
 	assert_non_null(t->view.snap);
-	conf_free(c);
-	report_clear(&r);
 }
 
 static void

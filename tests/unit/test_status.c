@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "conf/load.h"
+#include "built.h"
 #include "cost.h"
 #include "proc/census.h"
 #include "proc/status.h"
@@ -47,17 +48,12 @@ stand_set(struct stand *t, const char *ini)
 	assert_non_null(numbers);
 	census_renumber(t->shared, numbers);
 	free(numbers);
-	t->block = snapshot_build(c, &in, &r);
-	if (t->block < 0)
-		report_print(&r, c, stderr);
-	assert_true(t->block >= 0);
+	t->block = block_built(c, &r, &in);
 	t->view.shared = t->shared;
 	t->view.snap = snapshot_open_names(t->block);
 	assert_non_null(t->view.snap);
 	t->past = calloc(1, sizeof *t->past);
 	assert_non_null(t->past);
-	conf_free(c);
-	report_clear(&r);
 }
 
 static void
