@@ -328,6 +328,8 @@ row_say(FILE *f, const struct checkup *c, const struct doctor_row *r)
 	ways_print(f, c, ways_alike(c, r));
 	fprintf(f, ": %s: ", doctor_fault_word(r->fault));
 	cli_print(f, span_str(r->detail));
+	if (doctor_is_bad(r->fault) && !doctor_counts(r, t) && ways_alike(c, r) == 1)
+		fputs("; that does not count: rules send it through a parent", f);
 	if (!others && r->has_address && r->way == DOCTOR_DIRECT && r->step > DOCTOR_STEP_TCP) {
 		addr_print(&r->address, address);
 		fprintf(f, " [%s", address);

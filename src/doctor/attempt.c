@@ -12,8 +12,8 @@
 
 #define NOT_COME_TO  UINT32_MAX
 #define REQUEST_MOST 1600u /* a host is named at most twice */
+#define CLIENTS      ": is this machine among the listener's clients?"
 static void go_on(struct attempt *a);
-static void on_event(void *arg, unsigned what);
 
 /* --- the end, and the steps --- */
 
@@ -216,6 +216,13 @@ look_up(struct attempt *a, struct span name)
 /* --- TCP --- */
 
 static void
+on_event(void *arg, unsigned what)
+{
+	(void)what;
+	go_on(arg);
+}
+
+static void
 dial_failed(struct attempt *a, enum fault fault)
 {
 	enum doctor_fault f = fault == FAULT_CONNECT_REFUSED ? DOCTOR_REFUSED : fault == FAULT_CONNECT_TIMEOUT ? DOCTOR_TIMEOUT : DOCTOR_UNREACHABLE;
@@ -383,7 +390,7 @@ proxy_go(struct attempt *a)
 	case CORD_WAITS:
 		return;
 	default:
-		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection before it is asked");
+		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection before it is asked%s", a->row.way == DOCTOR_GATEWAY ? CLIENTS : "");
 		return;
 	}
 	switch (talk_read(a, &h, &used)) {
@@ -393,7 +400,7 @@ proxy_go(struct attempt *a)
 	case TALK_MORE:
 		break;
 	case TALK_NOTHING:
-		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection without an answer to CONNECT");
+		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection without an answer to CONNECT%s", a->row.way == DOCTOR_GATEWAY ? CLIENTS : "");
 		break;
 	case TALK_RUBBISH:
 		finish(a, DOCTOR_PROXY_FAILED, "its answer to CONNECT is no HTTP, or longer than %u bytes", TALK_ANSWER_MOST);
@@ -533,13 +540,6 @@ http_go(struct attempt *a)
 	case TALK_RUBBISH:
 		finish(a, DOCTOR_HTTP_FAILED, "its answer is no HTTP, or has a header longer than %u bytes", TALK_ANSWER_MOST);
 	}
-}
-
-static void
-on_event(void *arg, unsigned what)
-{
-	(void)what;
-	go_on(arg);
 }
 
 static void
