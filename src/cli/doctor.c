@@ -19,24 +19,20 @@
 #define ROOM        8192u /* endpoints */
 #define INTERRUPTED (128 + SIGINT)
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern doctor [-c FILE] [--via HOST:PORT] [--json | --nagios | --prometheus] [--watch TIME] [LIST...]\n"
-	      "       postern doctor --watch [-c FILE | --control PATH] [--json]\n"
-	      "Tests whether the endpoints of the bypass rules, or of the lists named, can be reached: directly, through each parent and through the running\n"
-	      "gateway.\n"
-	      "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
-	      "      --via HOST:PORT  where the gateway is, when not at its first listener; https://HOST:PORT: over TLS\n"
-	      "      --json           one JSON object\n"
-	      "      --nagios         one line, and the exit code, of a monitoring plugin\n"
-	      "      --prometheus     metrics as Prometheus reads them\n"
-	      "      --watch TIME     again every TIME (15m), until it is ended; --watch alone: what the running gateway found last ([doctor] interval)\n"
-	      "      --control PATH   with --watch alone: the gateway's control socket\n"
-	      "exit code: 0 all is well, 1 an endpoint fails, 2 usage, or a file that is unreadable or wrong, 3 the gateway cannot be reached;\n"
-	      "           with --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n",
-	    to);
-}
+static const char usage[] =
+    "usage: postern doctor [-c FILE] [--via HOST:PORT] [--json | --nagios | --prometheus] [--watch TIME] [LIST...]\n"
+    "       postern doctor --watch [-c FILE | --control PATH] [--json]\n"
+    "Tests whether the endpoints of the bypass rules, or of the lists named, can be reached: directly, through each parent and through the running\n"
+    "gateway.\n"
+    "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
+    "      --via HOST:PORT  where the gateway is, when not at its first listener; https://HOST:PORT: over TLS\n"
+    "      --json           one JSON object\n"
+    "      --nagios         one line, and the exit code, of a monitoring plugin\n"
+    "      --prometheus     metrics as Prometheus reads them\n"
+    "      --watch TIME     again every TIME (15m), until it is ended; --watch alone: what the running gateway found last ([doctor] interval)\n"
+    "      --control PATH   with --watch alone: the gateway's control socket\n"
+    "exit code: 0 all is well, 1 an endpoint fails, 2 usage, or a file that is unreadable or wrong, 3 the gateway cannot be reached;\n"
+    "           with --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n";
 
 /* --- what was found --- */
 
@@ -358,7 +354,7 @@ watch(struct watched *w, int unknown)
 	const struct checkup *c = w->checkup;
 
 	if (c->form == DOCTOR_FORM_NAGIOS || (w->control && (!w->wanted || w->every_ms)) || (!w->every_ms && (w->n_lists || c->via || c->form == DOCTOR_FORM_PROMETHEUS))) {
-		usage(stderr);
+		cli_usage('?', usage);
 		return unknown;
 	}
 	if (!w->every_ms)
@@ -406,15 +402,8 @@ cli_doctor(int argc, char **argv)
 		case OPT_CONTROL:
 			w.control = optarg;
 			break;
-		case 'h':
-			usage(stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			usage(stderr);
-			return unknown;
+			return cli_usage(o, usage) == CLI_FINE ? CLI_FINE : unknown;
 		}
 	}
 	w.list = argv + optind;

@@ -116,6 +116,8 @@ dns_failed(struct attempt *a)
 	const char *what = a->dns_fault == FAULT_DNS_NXDOMAIN     ? "the name does not exist"
 			   : a->dns_fault == FAULT_DNS_NO_ADDRESS ? "the name has no address"
 			   : a->dns_fault == FAULT_DNS_TIMEOUT    ? "no answer from the DNS in time"
+			   : a->dns_fault == FAULT_DNS_REFUSED     ? "the DNS server refuses to answer"
+			   : a->dns_fault == FAULT_DNS_UNREACHABLE ? "the DNS server cannot be reached"
 								  : "the DNS server says that it failed";
 
 	if (a->proxy)
@@ -172,7 +174,7 @@ on_resolved(void *arg, enum fault fault, struct resolved *r)
 		addresses_take(a, r->addr, r->n);
 		resolved_unref(r);
 	}
-	if (!a->asking || fault == FAULT_DNS_TIMEOUT || fault == FAULT_DNS_ERROR)
+	if (!a->asking || fault_failure(fault) == FAILURE_DNS)
 		names_settled(a);
 }
 

@@ -261,9 +261,6 @@ on_message(void *arg, struct message *m)
 	case MSG_SNAPSHOT:
 		take_snapshot(d, m);
 		break;
-	case MSG_ALIVE:
-		child_say(MSG_ALIVE, 0);
-		break;
 	default:
 		break;
 	}

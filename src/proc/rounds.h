@@ -28,8 +28,6 @@ struct rounds {
 	struct rounds_plan   now, next;
 	bool                 has_next;
 	struct timer         follow; /* by then it uses what the others use, or has ended */
-	struct timer         beat;
-	uint64_t             beat_us, asked_us; /* as struct admin has them */
 	struct log_limit     file_limit;
 };
 

@@ -62,6 +62,7 @@ static const struct column process_columns[] = {
 	{"since", "Up for", CELL_SINCE, false},
 	{"starts", "Starts", CELL_COUNT, true},
 	{"deaths", "Deaths", CELL_COUNT, false},
+	{"hangs", "Hangs", CELL_COUNT, true},
 };
 static const struct column back_columns[] = {
 	{"back_end", "Back end", CELL_TEXT, false},
@@ -437,11 +438,12 @@ processes(struct status *s, const struct census *census)
 		if (name.n > 4 && memcmp(name.p, "the ", 4) == 0)
 			name = span_of(name.p + 4, name.n - 4);
 		text(&c, name);
-		text(&c, p->pid ? SPAN("up") : SPAN("down"));
+		text(&c, !p->pid ? SPAN("down") : p->silent_s ? SPAN("silent") : SPAN("up"));
 		number(&c, p->pid ? (uint64_t)p->pid : CELL_NONE);
 		moment(&c, p->pid ? p->since_real_us : 0);
 		number(&c, p->starts);
 		number(&c, p->deaths);
+		number(&c, p->hangs);
 	}
 }
 
