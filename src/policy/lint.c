@@ -262,6 +262,21 @@ lint_request(struct build *b, uint32_t rule, bool inspects)
 		    SPAN_ARG(r->name), condition_name(c));
 }
 
+/* A CONNECT is https, and without inspection nothing else is. */
+static void
+lint_method(struct build *b, uint32_t rule, bool inspects)
+{
+	const struct conf_rule *r = b->rule[rule];
+
+	if (allows_only(&r->methods, SPAN("CONNECT")) && !items_allow(&r->schemes, SPAN("https")))
+		report_find(b->report, FINDING_RULE_NEVER, r->at, "rule `%.*s` can never hold: a CONNECT is https, which its `schemes` leave out; remove one of them",
+		    SPAN_ARG(r->name));
+	else if (!inspects && !items_allow(&r->methods, SPAN("CONNECT")) && !items_allow(&r->schemes, SPAN("http")))
+		report_find(b->report, FINDING_RULE_NEVER, r->at,
+		    "rule `%.*s` can never hold: of https requests only the CONNECT is seen without inspection, no rule says action = inspect, and its `methods` leave CONNECT out; "
+		    "add CONNECT, or a rule that inspects", SPAN_ARG(r->name));
+}
+
 /* Effects on what is sent on, where the rule may have to wait for the answer. */
 static void
 lint_late(struct build *b, uint32_t rule)
@@ -284,6 +299,8 @@ lint_requests(struct build *b)
 	for (uint32_t i = 0; i < b->n_rules; i++) {
 		if (b->has[i] & COND_READ)
 			lint_request(b, i, inspects);
+		else
+			lint_method(b, i, inspects);
 		lint_late(b, i);
 	}
 }
