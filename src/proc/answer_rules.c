@@ -83,6 +83,7 @@ ago(uint64_t real_ms, char *buf, size_t n)
 
 /* --- rules --- */
 
+/* What is under way has been decided: it is among the requests here, and stays there when it ends. */
 static void
 rule_sum(const struct commands *m, uint32_t slot, struct rule_counters *sum)
 {
@@ -96,6 +97,7 @@ rule_sum(const struct commands *m, uint32_t slot, struct rule_counters *sum)
 		if (r->last_real_us > sum->last_real_us)
 			sum->last_real_us = r->last_real_us;
 	}
+	sum->requests += sum->open;
 }
 
 static void
