@@ -194,9 +194,7 @@ compare(const void *a, const void *b, void *policy)
 		policy_entry_text(&e[i], text[i]);
 	}
 	order = strcmp(text[0], text[1]);
-	if (!order)
-		order = memcmp(e[0].owner.p, e[1].owner.p, e[0].owner.n < e[1].owner.n ? e[0].owner.n : e[1].owner.n);
-	return order ? order : (e[0].owner.n > e[1].owner.n) - (e[0].owner.n < e[1].owner.n);
+	return order ? order : span_order(e[0].owner, e[1].owner);
 }
 
 /* All that are wanted, by where they stand. False: out of memory. */
