@@ -23,3 +23,8 @@ check_PROGRAMS += test_hits
 test_hits_SOURCES = tests/unit/test_hits.c
 test_hits_CFLAGS = $(UNIT_CFLAGS)
 test_hits_LDADD = $(UNIT_LDADD)
+
+check_PROGRAMS += test_legacy
+test_legacy_SOURCES = tests/unit/test_legacy.c
+test_legacy_CFLAGS = $(UNIT_CFLAGS)
+test_legacy_LDADD = $(UNIT_LDADD)
