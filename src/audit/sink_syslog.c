@@ -187,7 +187,8 @@ syslog_write(void *arg, const char *p, size_t n, uint64_t now_us, struct sink_tr
 		pump(s, p, n, now_us, t);
 		state = look_after_wire(s, now_us, t);
 	}
-	is_stuck = state == WIRE_UP && now_us - s->moved_us > STUCK_US;
+	/* a batch is written at the time that it is, the rest at the turn's, which may be earlier */
+	is_stuck = state == WIRE_UP && now_us > s->moved_us + STUCK_US;
 	if (s->spool && (state == WIRE_DOWN || is_stuck))
 		t->took += fill_spool(s, p + t->took, n - t->took, &error);
 	if (s->spool)

@@ -113,7 +113,7 @@ fail(struct wire *w, const char *why, uint64_t now_us)
 	shut(w);
 	snprintf(w->why, sizeof w->why, "%s", why);
 	w->errors++;
-	if (w->step == STEP_UP && now_us - w->since_us > STEADY_US)
+	if (w->step == STEP_UP && now_us > w->since_us + STEADY_US)
 		w->pause_us = FIRST_PAUSE_US;
 	if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) < 0)
 		chance = 0;

@@ -9,10 +9,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes of the server's in a handshake; OpenSSL skips some messages as long as they come, which would never end. */
+#define SHAKE_MOST ((size_t)256 << 10)
+
 struct wire_tls {
 	SSL_CTX *ctx; /* owned */
 	SSL     *ssl; /* owned */
+	size_t   came; /* while shaking hands */
+	bool     is_shaken;
 };
+
+/* Counts what OpenSSL reads from the socket, and ends it at the bound. */
+static long
+on_socket_bio(BIO *bio, int what, const char *p, size_t n, int i, long l, int ret, size_t *done)
+{
+	struct wire_tls *t = (struct wire_tls *)(void *)BIO_get_callback_arg(bio);
+
+	(void)p;
+	(void)n;
+	(void)i;
+	(void)l;
+	if (t->is_shaken)
+		return ret;
+	if (what == BIO_CB_READ && t->came >= SHAKE_MOST)
+		return 0;
+	if (what == (BIO_CB_READ | BIO_CB_RETURN) && ret > 0 && done)
+		t->came += *done;
+	return ret;
+}
 
 /* The files are read with each connection, so a renewed one is taken. */
 static bool
@@ -49,10 +73,14 @@ wire_tls_new(int fd, const struct host *name, const char *ca, char *why, size_t 
 		goto fail;
 	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* a read comes back after one record: keys are renewed and tickets sent for as long as a server likes */
+	SSL_CTX_clear_mode(t->ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_options(t->ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	t->ssl = SSL_new(t->ctx);
 	if (!t->ssl || !expect_name(t->ssl, name) || SSL_set_fd(t->ssl, fd) != 1)
 		goto fail;
+	BIO_set_callback_ex(SSL_get_rbio(t->ssl), on_socket_bio);
+	BIO_set_callback_arg(SSL_get_rbio(t->ssl), (char *)t);
 	SSL_set_connect_state(t->ssl);
 	return t;
 fail:
@@ -108,14 +136,17 @@ wire_tls_shake(struct wire_tls *t, char *why, size_t n_why)
 	ERR_clear_error();
 	errno = 0;
 	rc = SSL_do_handshake(t->ssl);
-	if (rc == 1)
+	t->is_shaken = rc == 1;
+	if (t->is_shaken)
 		return WIRE_TLS_OK;
 	r = outcome(t, rc);
 	if (r == WIRE_TLS_AGAIN)
 		return r;
 	verdict = SSL_get_verify_result(t->ssl);
 	reason = ERR_reason_error_string(ERR_peek_error());
-	if (verdict != X509_V_OK)
+	if (t->came >= SHAKE_MOST)
+		snprintf(why, n_why, "its TLS handshake has no end");
+	else if (verdict != X509_V_OK)
 		snprintf(why, n_why, "its certificate is not accepted: %s", X509_verify_cert_error_string(verdict));
 	else if (r == WIRE_TLS_CLOSED)
 		snprintf(why, n_why, "it ends the connection in the TLS handshake");

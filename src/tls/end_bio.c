@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * end_bio: OpenSSL's way to the socket, or to what carries the side below. Gives it first what was read before it was there.
- * Always true: after a read that came up short without a FIN on its way the socket is not asked again before its watch speaks (as side_read does).
+ * Always true: after a read that came up short without a FIN on its way the socket is not asked again before its watch speaks (as side_read does); a handshake
+ * reads SHAKE_MOST bytes at most.
  */
 #include <errno.h>
 
@@ -84,6 +85,9 @@ on_read(BIO *bio, char *buf, size_t n, size_t *done)
 		*done = read_hello(t, buf, n);
 		return 1;
 	}
+	t->flooded = !t->shaken_us && t->came >= SHAKE_MOST;
+	if (t->flooded)
+		return 0;
 	if (!t->dry) {
 		r = take(t, buf, n);
 		t->eof = r == 0;
@@ -91,6 +95,7 @@ on_read(BIO *bio, char *buf, size_t n, size_t *done)
 	}
 	if (r > 0) {
 		*done = (size_t)r;
+		t->came += t->shaken_us ? 0 : (unsigned)r;
 		return 1;
 	}
 	if (t->dry)

@@ -14,6 +14,7 @@
 #define RECORD_MAX  16384u /* plain bytes of one record */
 #define NO_ALERT    256u
 #define FRESH_MOST  2u     /* sessions that wait for the verdict */
+#define SHAKE_MOST  (256u * 1024) /* bytes of the peer's in a handshake: twice what the longest chain needs. OpenSSL skips some messages as long as they come */
 
 struct tls_end {
 	struct carrier      carrier; /* first: the end is one */
@@ -30,6 +31,7 @@ struct tls_end {
 	uint64_t            shaken_us; /* monotonic; 0: not yet */
 	size_t              stuck; /* plain bytes of a record that is sealed already, and not all sent */
 	unsigned            n_fresh;
+	unsigned            came; /* bytes, while shaking hands */
 	uint16_t            alert; /* that came; NO_ALERT none */
 	enum fault          fault;
 	const char         *detail; /* static */
@@ -43,6 +45,7 @@ struct tls_end {
 	bool                heard;  /* bytes of the application came */
 	bool                dry;    /* the socket is, until the next event */
 	bool                eof, reset; /* the socket said so */
+	bool                flooded; /* the handshake brought more than SHAKE_MOST */
 	bool                failed; /* nothing more can be read or written */
 	bool                mute;   /* nothing more can be written */
 	bool                bye_due, bye_sent; /* close_notify */

@@ -141,7 +141,9 @@ end_note(struct tls_end *t, int error)
 	else if (!t->to_origin && !t->shaken_us && speaks_no_tls(ERR_GET_REASON(e))) {
 		t->plain_http = ERR_GET_REASON(e) != SSL_R_WRONG_VERSION_NUMBER;
 		t->detail = t->plain_http ? "plain HTTP came" : "what came is not TLS";
-	} else if (t->eof)
+	} else if (t->flooded)
+		t->detail = "a handshake without end";
+	else if (t->eof)
 		t->detail = "closed without close_notify";
 	else if (t->reset)
 		t->detail = "reset";

@@ -73,4 +73,8 @@ class Rsyslog:
         return [json.loads(line) for line in text.split("\n")[:-1]][since:]
 
     def wait(self, n):
-        return wire.wait_until(lambda: (found := self.received())[n - 1:] and found, f"{n} messages at rsyslogd")
+        try:
+            return wire.wait_until(lambda: (found := self.received())[n - 1:] and found, f"{n} messages at rsyslogd")
+        except AssertionError as e:  # on whose side do they lie?
+            lies = subprocess.run(["ss", "-Htnpie", f"( sport = :{self.tcp} or dport = :{self.tcp} )"], capture_output=True, text=True).stdout
+            raise AssertionError(f"{e}; there are {len(self.received())}:\n{lies}") from None

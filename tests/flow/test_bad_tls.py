@@ -152,6 +152,7 @@ BAD = [
     ("garbage", hand(bytes(range(256)) * 8), 502, FAILED, ""),
     ("endless-record", hand(struct.pack("!BHH", 22, 0x0303, 0xFFFF) + bytes(65535)), 502, FAILED, "packet length too long"),
     ("endless-message", hand(record(22, b"\2\xff\xff\xff" + bytes(16000))), 502, FAILED, "excessive message size"),
+    ("endless-requests", hand(record(22, bytes(16000)) * 20), 502, FAILED, "a handshake without end"),
     ("empty-records", hand(record(22, b"") * 200), 502, FAILED, ""),
     ("endless-warnings", hand(record(21, b"\1\x70") * 200), 502, FAILED, ""),
     ("closes", hand(stay=False), 502, FAILED, "closed without close_notify"),

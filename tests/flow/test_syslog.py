@@ -174,6 +174,15 @@ def test_a_server_that_is_not_who_it_should_be_gets_nothing(gateway, origin_kept
     assert len(secure.received()) == had
 
 
+def test_a_server_whose_handshake_has_no_end_is_given_up(gateway, origin_kept, serve):
+    """HelloRequests, which a client that is shaking hands skips as long as they come."""
+    far = serve(origins.Server, lambda t: [t.send(b"\x16\x03\x03\x3e\x80" + bytes(16000)) for _ in range(20)] and t.rest(), "127.0.0.1", 0)
+    gw = gateway(more=log_to(f"tls:127.0.0.1:{far.address[1]}"))
+    ask(gw, 0, 3)
+    gw.says(r"access log tls:.*: its TLS handshake has no end; \d lines are kept in memory")
+    gw.native_lines(3)
+
+
 def test_a_reload_moves_what_waits_to_the_new_server(gateway, origin_kept, plain):
     had = len(plain.received())
     nobody = gateways.free_port()

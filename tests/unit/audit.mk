@@ -33,3 +33,7 @@ check_PROGRAMS += test_window
 test_window_SOURCES = tests/unit/test_window.c
 test_window_CFLAGS = $(UNIT_CFLAGS)
 test_window_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_sink_syslog
+test_sink_syslog_SOURCES = tests/unit/test_sink_syslog.c
+test_sink_syslog_CFLAGS = $(UNIT_CFLAGS)
+test_sink_syslog_LDADD = $(UNIT_LDADD)
