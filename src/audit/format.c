@@ -50,12 +50,6 @@ log_format_free(struct log_format *f)
 	free(f);
 }
 
-enum log_format_kind
-log_format_kind(const struct log_format *f)
-{
-	return f->kind;
-}
-
 size_t
 log_format_line(const struct log_format *f, const struct record *r, const struct span text[RT_COUNT], char *buf)
 {

@@ -12,7 +12,6 @@ struct log_format;
 /* `custom`: a format string with Squid's % codes. NULL: *why says which code is unknown or malformed, and where ("" when memory ran out). */
 struct log_format *log_format_new(enum log_format_kind kind, struct span custom, bool log_query, char why[160]);
 void log_format_free(struct log_format *f);
-enum log_format_kind log_format_kind(const struct log_format *f);
 /* Most bytes that one line can take. */
 #define LOG_LINE_MAX 196608
 /* Write the line with its newline to buf (LOG_LINE_MAX bytes); returns its length. */

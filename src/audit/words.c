@@ -98,8 +98,13 @@ words_auth_way(const struct record *r)
 	return word[r->auth_way];
 }
 
-struct logged_url
-words_url(struct span url, bool query)
+/* What may be logged of a URL, to be written one after the other. */
+struct logged_url {
+	struct span head, tail;
+};
+
+static struct logged_url
+url_split(struct span url, bool query)
 {
 	struct logged_url out = {{url.p, 0}, url};
 	size_t            start = 0, end, at;
@@ -133,7 +138,7 @@ words_url(struct span url, bool query)
 void
 words_url_print(struct line *l, struct span url, bool query, enum line_style style)
 {
-	struct logged_url u = words_url(url, query);
+	struct logged_url u = url_split(url, query);
 
 	line_text(l, u.head, style);
 	line_text(l, u.tail, style);
@@ -192,7 +197,7 @@ words_severity(const struct record *r)
 struct span
 words_path(struct span url, bool query)
 {
-	struct span rest = words_url(url, query).tail;
+	struct span rest = url_split(url, query).tail;
 	const char *p = rest.n > 2 ? memmem(rest.p, rest.n, "://", 3) : NULL;
 
 	if (p) {

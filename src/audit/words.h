@@ -25,12 +25,7 @@ struct span words_tls_cipher(struct span tls);
 void words_http_version(struct line *l, const struct record *r);
 /* How the user was, or was to be, found good: "Basic", "Negotiate/Kerberos" ... */
 const char *words_auth_way(const struct record *r);
-/* A URL (or host:port) as it may be logged: never user information, and unless `query` nothing after '?' (which stays, as in Squid).
- * head and tail: what is left of it, to be written one after the other. */
-struct logged_url {
-	struct span head, tail;
-};
-struct logged_url words_url(struct span url, bool query);
+/* A URL (or host:port) as it may be logged: never user information, and unless `query` nothing after '?' (which stays, as in Squid). */
 void words_url_print(struct line *l, struct span url, bool query, enum line_style style);
 /* Squid's %ru: the URL; error:FAULT when there was no request to take one from; "-". */
 void words_target(struct line *l, const struct record *r, const struct span text[RT_COUNT], bool query, enum line_style style);

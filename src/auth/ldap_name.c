@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/ldap_name.h"
 
-bool
-ldap_template_is_dn(struct span template)
+static bool
+is_dn(struct span template)
 {
 	const char *percent = template.n ? memchr(template.p, '%', template.n) : NULL;
 	const char *equals = template.n ? memchr(template.p, '=', template.n) : NULL;
@@ -58,7 +58,7 @@ bool
 ldap_name_make(struct span template, struct span user, char *out, size_t room, const char **why)
 {
 	struct text t = {out, 0, room};
-	bool        dn = ldap_template_is_dn(template), ok = true;
+	bool        dn = is_dn(template), ok = true;
 
 	*why = user_fault(user);
 	if (*why)

@@ -192,17 +192,10 @@ upper_take(struct span *s)
 static int
 text_order(struct span a, struct span b, bool fold)
 {
+	if (!fold)
+		return span_order(a, b);
 	while (a.n > 0 && b.n > 0) {
-		uint32_t x, y;
-		if (fold) {
-			x = upper_take(&a);
-			y = upper_take(&b);
-		} else {
-			x = (uint8_t)*a.p;
-			y = (uint8_t)*b.p;
-			a = span_of(a.p + 1, a.n - 1);
-			b = span_of(b.p + 1, b.n - 1);
-		}
+		uint32_t x = upper_take(&a), y = upper_take(&b);
 		if (x != y)
 			return x < y ? -1 : 1;
 	}

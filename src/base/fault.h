@@ -109,6 +109,8 @@ enum fault_tag {
 	X(DNS_NXDOMAIN, "dns-nxdomain", 502, "dns_error", TAG_NONE, "The name does not exist in the DNS.") \
 	X(DNS_NO_ADDRESS, "dns-no-address", 502, "dns_error", TAG_NONE, "The name has no address in the DNS.") \
 	X(DNS_ERROR, "dns-error", 502, "dns_error", TAG_NONE, "The name could not be resolved.") \
+	X(DNS_REFUSED, "dns-refused", 502, "dns_error", TAG_NONE, "The name server refuses to answer.") \
+	X(DNS_UNREACHABLE, "dns-unreachable", 502, "dns_error", TAG_NONE, "The name server cannot be reached.") \
 	X(DNS_TIMEOUT, "dns-timeout", 504, "dns_timeout", TAG_NONE, "The DNS did not answer in time.") \
 	X(CONNECT_REFUSED, "connect-refused", 502, "connection_refused", TAG_NONE, "The server refused the connection.") \
 	X(CONNECT_UNREACHABLE, "connect-unreachable", 502, "destination_ip_unroutable", TAG_NONE, "The server cannot be reached.") \

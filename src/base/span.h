@@ -37,6 +37,16 @@ span_eq(struct span a, struct span b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Below 0, 0, above 0: by bytes; what begins another comes before it. */
+static inline int
+span_order(struct span a, struct span b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int    d = n ? memcmp(a.p, b.p, n) : 0;
+
+	return d ? d : (a.n > b.n) - (a.n < b.n);
+}
+
 /* ASCII only; what HTTP field names and schemes need. */
 static inline char
 ascii_lower(char c)

@@ -40,17 +40,13 @@ struct test {
 
 static _Thread_local enum back_kind mine;
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern auth test [-c FILE] [--user NAME] [--json]\n"
-	      "Tries each authentication back end of the configuration and says what is wrong. Run it as root, or as the user that the gateway runs as.\n"
-	      "  -c, --config FILE  the configuration (" CLI_DEFAULT_CONF ")\n"
-	      "      --user NAME    asks for the password of NAME (or takes a line of standard input) and tries to log on: alice, CORP\\alice, alice@CORP.EXAMPLE\n"
-	      "      --json         one JSON object on standard output\n"
-	      "exit code: 0 all is well, 1 something is wrong, 2 usage, or a file that is unreadable or wrong\n",
-	    to);
-}
+static const char usage[] =
+    "usage: postern auth test [-c FILE] [--user NAME] [--json]\n"
+    "Tries each authentication back end of the configuration and says what is wrong. Run it as root, or as the user that the gateway runs as.\n"
+    "  -c, --config FILE  the configuration (" CLI_DEFAULT_CONF ")\n"
+    "      --user NAME    asks for the password of NAME (or takes a line of standard input) and tries to log on: alice, CORP\\alice, alice@CORP.EXAMPLE\n"
+    "      --json         one JSON object on standard output\n"
+    "exit code: 0 all is well, 1 something is wrong, 2 usage, or a file that is unreadable or wrong\n";
 
 /* --- output --- */
 
@@ -458,20 +454,11 @@ cli_auth(int argc, char **argv)
 		case 'j':
 			t.json = true;
 			break;
-		case 'h':
-			usage(stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			usage(stderr);
-			return CLI_USAGE;
+			return cli_usage(o, usage);
 		}
 	}
-	if (argc - optind != 1 || strcmp(argv[optind], "test") != 0) {
-		usage(stderr);
-		return CLI_USAGE;
-	}
+	if (argc - optind != 1 || strcmp(argv[optind], "test") != 0)
+		return cli_usage('?', usage);
 	return cli_file_readable(t.path) ? auth_test(&t) : CLI_USAGE;
 }

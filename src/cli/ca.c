@@ -41,36 +41,25 @@ struct init {
 	struct place        key, cert;
 };
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern ca init --cert FILE --key FILE [--name NAME] [--organisation NAME] [--rsa] [--days N] [--permit DOMAIN]... [--force]\n"
-	      "       postern ca show [-c FILE | --cert FILE] [--pem | --der FILE | --json]\n"
-	      "init makes an authority for inspection: a key (mode 0600) and its certificate, which clients are to trust.\n"
-	      "      --cert FILE          the certificate, PEM\n"
-	      "      --key FILE           the key, PEM; whoever can read it can pose as any server to these clients\n"
-	      "      --name NAME          what clients see as its name (" DEFAULT_NAME ")\n"
-	      "      --organisation NAME  whose it is\n"
-	      "      --rsa                RSA, 3072 bits; else ECDSA, P-256\n"
-	      "      --days N             how long it is valid (1825)\n"
-	      "      --permit DOMAIN      it may sign for DOMAIN and what is below it only; may be given again\n"
-	      "      --force              replace files that are there\n"
-	      "show tells what clients must trust, and how to bring it to them.\n"
-	      "  -c, --config FILE  the configuration that names the certificate (" CLI_DEFAULT_CONF ")\n"
-	      "      --cert FILE    the certificate itself\n"
-	      "      --pem          nothing but the certificate, PEM\n"
-	      "      --der FILE     write the certificate to FILE, DER\n"
-	      "      --json         one JSON object on standard output\n"
-	      "exit code: 0 done, 1 show: clients will not take this certificate, 2 usage, or a file that cannot be read or written\n",
-	    to);
-}
-
-int
-ca_usage(bool asked)
-{
-	usage(asked ? stdout : stderr);
-	return asked ? CLI_FINE : CLI_USAGE;
-}
+const char ca_usage[] =
+    "usage: postern ca init --cert FILE --key FILE [--name NAME] [--organisation NAME] [--rsa] [--days N] [--permit DOMAIN]... [--force]\n"
+    "       postern ca show [-c FILE | --cert FILE] [--pem | --der FILE | --json]\n"
+    "init makes an authority for inspection: a key (mode 0600) and its certificate, which clients are to trust.\n"
+    "      --cert FILE          the certificate, PEM\n"
+    "      --key FILE           the key, PEM; whoever can read it can pose as any server to these clients\n"
+    "      --name NAME          what clients see as its name (" DEFAULT_NAME ")\n"
+    "      --organisation NAME  whose it is\n"
+    "      --rsa                RSA, 3072 bits; else ECDSA, P-256\n"
+    "      --days N             how long it is valid (1825)\n"
+    "      --permit DOMAIN      it may sign for DOMAIN and what is below it only; may be given again\n"
+    "      --force              replace files that are there\n"
+    "show tells what clients must trust, and how to bring it to them.\n"
+    "  -c, --config FILE  the configuration that names the certificate (" CLI_DEFAULT_CONF ")\n"
+    "      --cert FILE    the certificate itself\n"
+    "      --pem          nothing but the certificate, PEM\n"
+    "      --der FILE     write the certificate to FILE, DER\n"
+    "      --json         one JSON object on standard output\n"
+    "exit code: 0 done, 1 show: clients will not take this certificate, 2 usage, or a file that cannot be read or written\n";
 
 /* --- files --- */
 
@@ -246,12 +235,13 @@ cli_ca_init(int argc, char **argv)
 {
 	static const struct option options[] = {{"cert", required_argument, NULL, 'c'}, {"key", required_argument, NULL, 'k'}, {"name", required_argument, NULL, 'n'},
 		{"organisation", required_argument, NULL, 'o'}, {"rsa", no_argument, NULL, 'r'}, {"days", required_argument, NULL, 'd'},
-		{"permit", required_argument, NULL, 'p'}, {"force", no_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"permit", required_argument, NULL, 'p'}, {"force", no_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'}, {0}};
 	struct init i = {.want = {.name = DEFAULT_NAME, .days = DEFAULT_DAYS}};
 	int         o;
 
 	i.want.permit = i.permit;
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
 		switch (o) {
 		case 'c':
 			i.cert.path = optarg;
@@ -281,11 +271,11 @@ cli_ca_init(int argc, char **argv)
 			i.force = true;
 			break;
 		default:
-			return ca_usage(o == 'h');
+			return cli_usage(o, ca_usage);
 		}
 	}
 	if (optind != argc || !i.cert.path || !i.key.path)
-		return ca_usage(false);
+		return cli_usage('?', ca_usage);
 	if (strcmp(i.cert.path, i.key.path) == 0)
 		return cli_usage_error("the certificate is for everybody, the key for nobody: name two files");
 	return init(&i);
@@ -302,5 +292,5 @@ cli_ca(int argc, char **argv)
 		argv[1] = argv[0];
 		return cli_ca_show(argc - 1, argv + 1);
 	}
-	return ca_usage(argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0));
+	return cli_usage(argc == 2 ? cli_asks(argv[1]) : '?', ca_usage);
 }

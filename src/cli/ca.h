@@ -5,10 +5,8 @@
 #ifndef POSTERN_CLI_CA_H
 #define POSTERN_CLI_CA_H
 
-#include <stdbool.h>
-
-/* How both are used; the exit code: `asked`: somebody wanted to know. */
-int ca_usage(bool asked);
+/* How both are used. */
+extern const char ca_usage[];
 int cli_ca_show(int argc, char **argv);
 
 #endif

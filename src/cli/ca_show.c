@@ -296,11 +296,12 @@ int
 cli_ca_show(int argc, char **argv)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"cert", required_argument, NULL, 'C'}, {"pem", no_argument, NULL, 'p'},
-		{"der", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"der", required_argument, NULL, 'd'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'}, {0}};
 	struct show s = {0};
 	int         o;
 
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
 		switch (o) {
 		case 'c':
 			s.conf = optarg;
@@ -318,11 +319,11 @@ cli_ca_show(int argc, char **argv)
 			s.json = true;
 			break;
 		default:
-			return ca_usage(o == 'h');
+			return cli_usage(o, ca_usage);
 		}
 	}
 	if (optind != argc || (s.conf && s.cert) || s.pem + (s.der != NULL) + s.json > 1)
-		return ca_usage(false);
+		return cli_usage('?', ca_usage);
 	if (!s.conf)
 		s.conf = CLI_DEFAULT_CONF;
 	return s.cert ? show(&s) : show_configured(&s);

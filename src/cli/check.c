@@ -17,30 +17,14 @@
 #include "lint/lint.h"
 #include "policy/snapshot.h"
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern check [-c FILE] [--strict] [--json]\n"
-	      "Reads and compiles the configuration, prints every error and warning; starts nothing.\n"
-	      "  -c, --config FILE  the configuration (" CLI_DEFAULT_CONF ")\n"
-	      "      --strict       warnings count as errors\n"
-	      "      --json         one JSON object on standard output\n"
-	      "exit code: 0 fine (there may be warnings), 1 errors (--strict: or warnings), 2 usage or unreadable file\n"
-	      "postern-check(8) explains each kind of finding.\n",
-	    to);
-}
-
-static int
-line_order(const void *a, const void *b)
-{
-	const struct report_line *x = *(const struct report_line *const *)a, *y = *(const struct report_line *const *)b;
-
-	if (x->at.file != y->at.file)
-		return x->at.file < y->at.file ? -1 : 1;
-	if (x->at.line != y->at.line)
-		return x->at.line < y->at.line ? -1 : 1;
-	return x < y ? -1 : x > y;
-}
+static const char usage[] =
+    "usage: postern check [-c FILE] [--strict] [--json]\n"
+    "Reads and compiles the configuration, prints every error and warning; starts nothing.\n"
+    "  -c, --config FILE  the configuration (" CLI_DEFAULT_CONF ")\n"
+    "      --strict       warnings count as errors\n"
+    "      --json         one JSON object on standard output\n"
+    "exit code: 0 fine (there may be warnings), 1 errors (--strict: or warnings), 2 usage or unreadable file\n"
+    "postern-check(8) explains each kind of finding.\n";
 
 static void
 line_json(const struct conf *c, const struct report_line *l)
@@ -74,13 +58,10 @@ static bool
 print_json(const char *path, const struct conf *c, const struct report *r, int code)
 {
 	struct conf_counts         t = conf_count(c);
-	const struct report_line **line = calloc(r->n + 1, sizeof *line);
+	const struct report_line **line = report_sorted(r);
 
 	if (!line)
 		return false;
-	for (size_t i = 0; i < r->n; i++)
-		line[i] = &r->v[i];
-	qsort(line, r->n, sizeof *line, line_order);
 	printf("{\"ok\":%s,\"file\":", code == CLI_FINE ? "true" : "false");
 	cli_print_json(stdout, span_str(path));
 	printf(",\"rules\":%zu,\"lists\":%zu,\"entries\":%zu,\"listeners\":%zu,\"errors\":[", t.rules, t.lists, t.entries, t.listeners);
@@ -209,21 +190,13 @@ cli_check(int argc, char **argv)
 		case 's':
 			strict = true;
 			break;
-		case 'h':
-			usage(stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			usage(stderr);
-			return CLI_USAGE;
+			return cli_usage(o, usage);
 		}
 	}
 	if (optind < argc) {
 		fputs("postern check: the file is named with -c\n", stderr);
-		usage(stderr);
-		return CLI_USAGE;
+		return cli_usage('?', usage);
 	}
 	return cli_file_readable(path) ? check(path, json, strict) : CLI_USAGE;
 }

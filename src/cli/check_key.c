@@ -3,11 +3,9 @@
  * check_key: does the CA's key fit its certificate, and each listener's its own? Asked by `postern check` alone, which an administrator runs: the parent of a running gateway does not
  * read the key.
  */
-#include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,50 +14,27 @@
 #include "conf/certificate.h"
 #include "conf/file.h"
 #include "conf/key_uri.h"
+#include "tls/key.h"
 #include "tls/token.h"
-
-#define KEY_MOST ((size_t)1 << 20)
-
-/* Nobody is asked for a pass phrase: the signer could not ask either. */
-static int
-on_pass_phrase(char *buf, int size, int writing, void *arg)
-{
-	bool *asked = arg;
-
-	(void)buf;
-	(void)size;
-	(void)writing;
-	*asked = true;
-	return -1;
-}
 
 /* Null: said why. What the file holds is wiped. */
 static EVP_PKEY *
 key_read(const char *key, const char *path, struct where at, struct report *r)
 {
 	struct file_bytes file;
-	EVP_PKEY         *found = NULL;
+	EVP_PKEY         *found;
+	const char       *fault;
 	char              why[FILE_WHY];
-	bool              asked = false;
-	BIO              *in;
 
 	if (!file_read(path, KEY_MOST, &file, why)) {
 		report_error(r, at, "%s: %s cannot be read: %s", key, path, why);
 		return NULL;
 	}
-	in = BIO_new_mem_buf(file.p, (int)file.n);
-	if (in)
-		found = PEM_read_bio_PrivateKey(in, NULL, on_pass_phrase, &asked);
-	if (!in)
-		report_error(r, at, "%s: %s: out of memory", key, path);
-	else if (asked)
-		report_error(r, at, "%s: the key in %s has a pass phrase, for which nobody can be asked; take it off (openssl pkey) and keep the file at 0600", key, path);
-	else if (!found)
-		report_error(r, at, "%s: %s holds no private key that can be read; want PEM (BEGIN PRIVATE KEY)", key, path);
-	BIO_free(in);
+	found = key_parse(file.p, file.n, &fault);
+	if (!found)
+		report_error(r, at, "%s: %s: %s", key, path, fault);
 	OPENSSL_cleanse(file.p, file.n);
 	free(file.p);
-	ERR_clear_error();
 	return found;
 }
 

@@ -7,6 +7,24 @@
 #include <sys/stat.h>
 
 int
+cli_usage(int o, const char *usage)
+{
+	if (o == 'V')
+		puts("postern " PACKAGE_VERSION);
+	else
+		fputs(usage, o == 'h' ? stdout : stderr);
+	return o == 'V' || o == 'h' ? CLI_FINE : CLI_USAGE;
+}
+
+int
+cli_asks(const char *word)
+{
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+		return 'h';
+	return strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0 ? 'V' : '?';
+}
+
+int
 cli_usage_error(const char *fmt, ...)
 {
 	va_list ap;

@@ -34,6 +34,11 @@ int cli_suggest(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_top(int argc, char **argv);
 
+/* What all subcommands answer alike to an option `o` of getopt_long that is none of their own: 'h' with `usage`, 'V' with the version, on standard output;
+ * anything else, such as '?' for what is wrong, with `usage` on standard error. Returns the exit code. */
+int cli_usage(int o, const char *usage);
+/* The same of a word where getopt_long is not asked yet: 'h' for --help or -h, 'V' for --version or -V, else '?'. */
+int cli_asks(const char *word);
 /* "postern: what" on stderr; returns CLI_USAGE. */
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "postern: PATH: what" on stderr, both as cli_print writes them; returns CLI_USAGE. */

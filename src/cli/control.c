@@ -138,24 +138,16 @@ read_options(struct call *c, int argc, char **argv)
 				break;
 			add(c, "", o == 'E' ? "entries" : "dead");
 			continue;
-		case 'h':
-			fputs(usage, stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			break;
+			return cli_usage(o, usage);
 		}
-		fputs(usage, stderr);
-		return CLI_USAGE;
+		return cli_usage('?', usage); /* it is not this command's */
 	}
 	if (optind == argc && !kills)
 		return -1;
 	if (kills && optind + 1 == argc)
 		return add(c, "", argv[optind]) ? -1 : bad_value("kill", argv[optind], "the ID of a session, as postern sessions shows it");
-	fputs(usage, stderr);
-	return CLI_USAGE;
+	return cli_usage('?', usage);
 }
 
 int

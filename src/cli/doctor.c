@@ -1,55 +1,68 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctor: `postern doctor`: tests the endpoints of the bypass rules, directly, through the parent and through the running gateway, and says what to do.
+ * doctor: `postern doctor`: tests the endpoints of the bypass rules, directly, through each parent and through the running gateway, and says what to do.
  * The tests are doctor/'s; this reads the configuration, runs them, and has what was found printed.
  */
 #include "cli/doctor.h"
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "auth/parent_secret.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "doctor/metrics.h"
 #include "parse/authority.h"
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern doctor [-c FILE] [--via HOST:PORT] [--json | --nagios | --prometheus] [--watch TIME] [LIST...]\n"
-	      "       postern doctor --watch [-c FILE | --control PATH] [--json]\n"
-	      "Tests whether the endpoints of the bypass rules, or of the lists named, can be reached: directly, through the parent and through the running gateway.\n"
-	      "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
-	      "      --via HOST:PORT  where the gateway is, when not at its first listener; https://HOST:PORT: over TLS\n"
-	      "      --json           one JSON object\n"
-	      "      --nagios         one line, and the exit code, of a monitoring plugin\n"
-	      "      --prometheus     metrics as Prometheus reads them\n"
-	      "      --watch TIME     again every TIME (15m), until it is ended; --watch alone: what the running gateway found last ([doctor] interval)\n"
-	      "      --control PATH   with --watch alone: the gateway's control socket\n"
-	      "exit code: 0 all is well, 1 an endpoint fails, 2 usage, or a file that is unreadable or wrong, 3 the gateway cannot be reached;\n"
-	      "           with --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n",
-	    to);
-}
+#define ROOM 8192u /* endpoints */
+
+static const char usage[] =
+    "usage: postern doctor [-c FILE] [--via HOST:PORT] [--json | --nagios | --prometheus] [--watch TIME] [LIST...]\n"
+    "       postern doctor --watch [-c FILE | --control PATH] [--json]\n"
+    "Tests whether the endpoints of the bypass rules, or of the lists named, can be reached: directly, through each parent and through the running\n"
+    "gateway.\n"
+    "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
+    "      --via HOST:PORT  where the gateway is, when not at its first listener; https://HOST:PORT: over TLS\n"
+    "      --json           one JSON object\n"
+    "      --nagios         one line, and the exit code, of a monitoring plugin\n"
+    "      --prometheus     metrics as Prometheus reads them\n"
+    "      --watch TIME     again every TIME (15m), until it is ended; --watch alone: what the running gateway found last ([doctor] interval)\n"
+    "      --control PATH   with --watch alone: the gateway's control socket\n"
+    "exit code: 0 all is well, 1 an endpoint fails, 2 usage, or a file that is unreadable or wrong, 3 the gateway cannot be reached;\n"
+    "           with --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n";
 
 /* --- what was found --- */
+
+bool
+checkup_uses(const struct checkup *c, unsigned lane)
+{
+	for (size_t t = 0; t < c->n; t++)
+		if (doctor_lane_is_of(lane, c->set.n_parents, &c->target[t]))
+			return true;
+	return false;
+}
 
 const struct doctor_row *
 checkup_worst(const struct checkup *c, size_t target)
 {
-	/* the way that devices take comes first */
-	static const enum doctor_way order[] = {DOCTOR_GATEWAY, DOCTOR_PARENT, DOCTOR_DIRECT};
-
-	for (size_t i = 0; i < DOCTOR_WAYS; i++) {
-		const struct doctor_row *r = &c->row[target * DOCTOR_WAYS + order[i]];
-		if (doctor_counts(r, c->set.parent.present))
+	/* the way that devices take comes first, and last the direct one */
+	for (unsigned i = 0; i < c->lanes; i++) {
+		unsigned                 lane = i == 0 ? c->lanes - 1 : i + 1 < c->lanes ? i : 0;
+		const struct doctor_row *r = &c->row[target * c->lanes + lane];
+		if (doctor_counts(r, &c->target[target]))
 			return r;
 	}
 	return NULL;
+}
+
+void
+checkup_way(const struct checkup *c, const struct doctor_row *r, char out[DOCTOR_PARENT_NAME + 8])
+{
+	bool named = r->way == DOCTOR_PARENT;
+
+	snprintf(out, DOCTOR_PARENT_NAME + 8, "%s%s%s", doctor_way_word((enum doctor_way)r->way), named ? " " : "", named ? c->set.parent[r->parent].name : "");
 }
 
 struct checkup_sum
@@ -59,12 +72,12 @@ checkup_sum(const struct checkup *c)
 	size_t             tried = 0, down = 0;
 
 	for (size_t t = 0; t < c->n; t++) {
-		const struct doctor_row *r = &c->row[t * DOCTOR_WAYS];
+		const struct doctor_row *r = &c->row[t * c->lanes], *gateway = &r[c->lanes - 1];
 		bool                     slow = false;
-		for (unsigned w = 0; w < DOCTOR_WAYS; w++)
-			slow |= r[w].fault == DOCTOR_SLOW;
-		tried += r[DOCTOR_GATEWAY].fault != DOCTOR_NOT_TRIED;
-		down += r[DOCTOR_GATEWAY].fault == DOCTOR_PROXY_DOWN;
+		for (unsigned l = 0; l < c->lanes; l++)
+			slow |= r[l].fault == DOCTOR_SLOW;
+		tried += gateway->fault != DOCTOR_NOT_TRIED;
+		down += gateway->fault == DOCTOR_PROXY_DOWN;
 		if (checkup_worst(c, t))
 			sum.failing++;
 		else if (c->target[t].no_probe)
@@ -79,11 +92,16 @@ checkup_sum(const struct checkup *c)
 static bool
 print_prometheus(const struct checkup *c)
 {
-	struct text text = {0};
+	struct text         text = {0};
+	struct doctor_found f = {.target = c->target, .n = c->n, .row = c->row, .n_rows = c->n * c->lanes, .n_parents = c->set.n_parents,
+		.when = (int64_t)(clock_real_us() / 1000000), .took_ms = c->took_ms};
+	bool                ok;
 
-	doctor_metrics(&text, c->target, c->n, c->row, c->n * DOCTOR_WAYS, c->set.parent.present, (int64_t)(clock_real_us() / 1000000), c->took_ms);
+	for (unsigned i = 0; i < c->set.n_parents; i++)
+		f.parent[i] = c->set.parent[i].name;
+	doctor_metrics(&text, &f);
 	fwrite(text.p, 1, text.n, stdout);
-	bool ok = !text.failed;
+	ok = !text.failed;
 	text_clear(&text);
 	return ok;
 }
@@ -117,7 +135,7 @@ static void
 progress(const struct checkup *c)
 {
 	if (c->form == DOCTOR_FORM_TABLE && isatty(STDERR_FILENO))
-		fprintf(stderr, c->done < c->n ? "\r%zu of %zu endpoints ..." : "\r\033[K", c->done, c->n);
+		fprintf(stderr, c->done < c->n ? "\r\033[K%zu of %zu endpoints ..." : "\r\033[K", c->done, c->n);
 }
 
 static void
@@ -125,8 +143,8 @@ on_row(void *arg, const struct doctor_row *row)
 {
 	struct checkup *c = arg;
 
-	c->row[(size_t)row->target * DOCTOR_WAYS + row->way] = *row;
-	if (row->way + 1u == DOCTOR_WAYS) {
+	c->row[(size_t)row->target * c->lanes + doctor_lane(row, c->set.n_parents)] = *row;
+	if (row->way == DOCTOR_GATEWAY) {
 		c->done++;
 		progress(c);
 	}
@@ -140,6 +158,21 @@ on_done(void *arg)
 	loop_stop(c->loop);
 }
 
+/* Those that never come are of no way. */
+static bool
+rows_begin(struct checkup *c)
+{
+	c->row = calloc(c->n * c->lanes, sizeof *c->row);
+	for (size_t i = 0; c->row && i < c->n * c->lanes; i++) {
+		unsigned lane = (unsigned)(i % c->lanes);
+		c->row[i].target = (uint32_t)(i / c->lanes);
+		c->row[i].way = (uint8_t)doctor_lane_way(lane, c->set.n_parents);
+		c->row[i].parent = c->row[i].way == DOCTOR_PARENT ? (uint8_t)(lane - 1) : 0;
+		c->row[i].fault = DOCTOR_NOT_TRIED;
+	}
+	return c->row != NULL;
+}
+
 static bool
 run(struct checkup *c, char why[200])
 {
@@ -147,8 +180,7 @@ run(struct checkup *c, char why[200])
 	struct doctor *d;
 
 	snprintf(why, 200, "out of memory");
-	c->row = calloc(c->n * DOCTOR_WAYS, sizeof *c->row);
-	c->loop = c->row ? loop_new() : NULL;
+	c->loop = rows_begin(c) ? loop_new() : NULL;
 	if (!c->loop)
 		return false;
 	progress(c);
@@ -163,30 +195,6 @@ run(struct checkup *c, char why[200])
 }
 
 /* --- what is tested --- */
-
-/* The credentials of the parent, when it wants Basic. */
-static void
-parent_log_on(struct checkup *c)
-{
-	struct doctor_proxy      *p = &c->set.parent;
-	const struct conf_parent *parent;
-	const char               *why = "cannot be read";
-	int                       fd;
-
-	TAILQ_FOREACH (parent, &c->conf->parents, link) {
-		if (!p->present || parent->name.p != p->name || parent->auth != PARENT_AUTH_BASIC)
-			continue;
-		fd = open(parent->credentials, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		if (fd >= 0 && parent_secret_read(fd, &c->secret, &why)) {
-			p->authorization = c->secret.text;
-		} else {
-			p->present = false;
-			p->why = "its credentials cannot be read here; run this as root, or as the gateway's user";
-		}
-		if (fd >= 0)
-			close(fd);
-	}
-}
 
 /* --via: HOST:PORT, or https://HOST:PORT */
 static bool
@@ -240,19 +248,19 @@ prepare(struct checkup *c, struct report *r, char **list, int n_lists)
 	}
 	c->snap = snapshot_open(block, false);
 	close(block);
-	c->target = malloc(DOCTOR_TARGETS_MAX * sizeof *c->target);
+	c->target = malloc(ROOM * sizeof *c->target);
 	if (!c->snap || !c->target || !doctor_settings_of(c->conf, &c->set, &c->issuer))
 		return cli_usage_error("out of memory");
 	c->set.snap = c->snap;
-	parent_log_on(c);
+	c->lanes = c->set.n_parents + 2;
 	if (c->via && !via_read(c))
 		return cli_usage_error("--via: want HOST:PORT such as 127.0.0.1:3128, or https://HOST:PORT");
 	if (!lists_exist(c, list, n_lists))
 		return CLI_USAGE;
-	c->n = doctor_targets(c->conf, (const char *const *)list, (size_t)n_lists, c->target, &c->more);
+	c->n = doctor_targets(c->conf, (const char *const *)list, (size_t)n_lists, c->target, ROOM, &c->more);
 	if (c->n == 0)
 		return cli_usage_error("there is nothing to test: no bypass rule and no list that was asked for names a host");
-	return CLI_FINE;
+	return parents_log_on(c) ? CLI_FINE : cli_usage_error("out of memory");
 }
 
 static int
@@ -271,7 +279,7 @@ checkup(struct checkup *c, char **list, int n_lists)
 	/* to whoever watches, whatever keeps it from looking is no state of what is watched */
 	if (c->form == DOCTOR_FORM_NAGIOS && code == CLI_USAGE && !c->done)
 		code = 3;
-	explicit_bzero(&c->secret, sizeof c->secret);
+	parents_free(c->parents);
 	free(c->row);
 	free(c->target);
 	free(c->issuer);
@@ -308,7 +316,7 @@ watch(struct watched *w, int unknown)
 	const struct checkup *c = w->checkup;
 
 	if (c->form == DOCTOR_FORM_NAGIOS || (w->control && (!w->wanted || w->every_ms)) || (!w->every_ms && (w->n_lists || c->via || c->form == DOCTOR_FORM_PROMETHEUS))) {
-		usage(stderr);
+		cli_usage('?', usage);
 		return unknown;
 	}
 	if (!w->every_ms)
@@ -356,20 +364,20 @@ cli_doctor(int argc, char **argv)
 		case OPT_CONTROL:
 			w.control = optarg;
 			break;
-		case 'h':
-			usage(stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			usage(stderr);
-			return unknown;
+			return cli_usage(o, usage) == CLI_FINE ? CLI_FINE : unknown;
 		}
 	}
 	w.list = argv + optind;
 	w.n_lists = argc - optind;
 	if (w.wanted || w.control)
 		return watch(&w, unknown);
-	return cli_file_readable(c.path) ? checkup(&c, argv + optind, argc - optind) : unknown;
+	if (!cli_file_readable(c.path))
+		return unknown;
+	o = checkup(&c, argv + optind, argc - optind);
+	if (c.lingers) {
+		fflush(stdout);
+		_exit(o);
+	}
+	return o;
 }

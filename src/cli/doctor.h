@@ -17,11 +17,13 @@ struct checkup {
 	struct snapshot       *snap;
 	struct doctor_settings set;
 	const char           **issuer; /* owned */
-	struct snapshot_secret secret;
+	struct parents        *parents; /* owned: how we log on to them; null: to none */
+	bool                   lingers; /* threads of a library may be at work: nothing is cleaned up at the end of the program */
 	char                   via_host[HOSTNAME_MAX + 3];
 	struct doctor_target  *target; /* owned */
 	size_t                 n, more; /* targets; those that did not fit */
-	struct doctor_row     *row;    /* owned; row t * DOCTOR_WAYS + w is of target t by way w */
+	struct doctor_row     *row;    /* owned; row t * lanes + l is of target t by way l (doctor_lane); those that are not its ways are not-tried */
+	unsigned               lanes;
 	size_t                 done;   /* targets */
 	uint64_t               took_ms;
 	struct loop           *loop;
@@ -36,10 +38,21 @@ struct checkup_sum checkup_sum(const struct checkup *c);
 /* The worst row of a target that counts; null: all is well. */
 const struct doctor_row *checkup_worst(const struct checkup *c, size_t target);
 
+/* Does any target go this way? */
+bool checkup_uses(const struct checkup *c, unsigned lane);
+/* "direct", "gateway"; "parent NAME", as it came. */
+void checkup_way(const struct checkup *c, const struct doctor_row *r, char out[DOCTOR_PARENT_NAME + 8]);
+
 void checkup_print(const struct checkup *c);
 void checkup_print_json(const struct checkup *c);
 /* As monitoring-plugins want it: one line, its exit code. */
 int  checkup_print_nagios(const struct checkup *c);
+
+/* --- doctor_parents.c --- */
+/* Makes ready what each parent wants to know of us; one for which that cannot be done from here is not present, and says why. Waits for a domain that does not
+ * answer, but not for ever. False: no memory. Those that no target goes through are left alone. */
+bool parents_log_on(struct checkup *c);
+void parents_free(struct parents *p); /* wipes; takes NULL */
 
 /* --- doctor_watch.c --- */
 /* What the running gateway's doctor process found last; the exit code. */

@@ -68,7 +68,8 @@ row_print(const struct checkup *c, const struct doctor_row *r, const struct doct
 	if (r->has_address)
 		addr_print(&r->address, address);
 	printf("{\"way\":\"%s\",\"fault\":\"%s\",\"bad\":%s,\"counts\":%s,\"step\":\"%s\"", doctor_way_word(r->way), doctor_fault_word(r->fault),
-	    doctor_is_bad(r->fault) ? "true" : "false", doctor_counts(r, c->set.parent.present) ? "true" : "false", doctor_step_word(r->step));
+	    doctor_is_bad(r->fault) ? "true" : "false", doctor_counts(r, &c->target[r->target]) ? "true" : "false", doctor_step_word(r->step));
+	text_or_null("parent", r->way == DOCTOR_PARENT ? c->set.parent[r->parent].name : "");
 	text_field("detail", r->detail);
 	text_field("advice", doctor_advice(r->fault, r->way));
 	text_field("side", doctor_side_word(doctor_side_of(r->fault)));
@@ -106,31 +107,45 @@ target_print(const struct checkup *c, size_t t)
 	printf(",\"failing\":%s", checkup_worst(c, t) ? "true" : "false");
 	text_or_null("symptom", symptom ? symptom : "");
 	fputs(",\"ways\":[", stdout);
-	for (unsigned w = 0; w < DOCTOR_WAYS; w++) {
-		fputs(w ? "," : "", stdout);
-		row_print(c, &c->row[t * DOCTOR_WAYS + w], &c->row[t * DOCTOR_WAYS + DOCTOR_DIRECT]);
+	for (unsigned l = 0; l < c->lanes; l++) {
+		if (!doctor_lane_is_of(l, c->set.n_parents, target))
+			continue;
+		fputs(l ? "," : "", stdout);
+		row_print(c, &c->row[t * c->lanes + l], &c->row[t * c->lanes]);
 	}
 	fputs("]}", stdout);
 }
 
 static void
-proxy_print(const char *name, const struct doctor_proxy *p)
+proxy_print(const struct doctor_proxy *p)
 {
-	char text[ENDPOINT_TEXT_MAX];
+	char text[300];
 
-	printf("\"%s\":", name);
-	if (!p->present) {
-		fputs("null,", stdout);
-		return;
-	}
 	fputs("{\"name\":", stdout);
 	cli_print_json(stdout, span_str(p->name ? p->name : ""));
-	fputs(",\"address\":", stdout);
-	endpoint_print(&p->at, text);
 	if (p->host)
-		snprintf(text, sizeof text, "%.60s:%u", p->host, p->at.port);
-	cli_print_json(stdout, span_str(text));
-	fputs("},", stdout);
+		snprintf(text, sizeof text, "%.280s:%u", p->host, p->at.port);
+	else
+		endpoint_print(&p->at, text);
+	text_field("address", text);
+	text_or_null("not_tried", p->present ? "" : p->why ? p->why : "not configured");
+	putchar('}');
+}
+
+static void
+parents_print(const struct checkup *c)
+{
+	bool any = false;
+
+	fputs("\"parents\":[", stdout);
+	for (unsigned i = 0; i < c->set.n_parents; i++) {
+		if (!checkup_uses(c, i + 1))
+			continue;
+		fputs(any ? "," : "", stdout);
+		proxy_print(&c->set.parent[i]);
+		any = true;
+	}
+	printf("],\"parents_left_out\":%u", c->set.parents_more);
 }
 
 void
@@ -139,9 +154,13 @@ checkup_print_json(const struct checkup *c)
 	struct checkup_sum sum = checkup_sum(c);
 
 	putchar('{');
-	proxy_print("parent", &c->set.parent);
-	proxy_print("gateway", &c->set.gateway);
-	printf("\"endpoints\":%zu,\"failing\":%zu,\"slow\":%zu,\"untested\":%zu,\"gateway_down\":%s,\"took_ms\":%llu,\"results\":[", c->n, sum.failing, sum.slow,
+	parents_print(c);
+	fputs(",\"gateway\":", stdout);
+	if (c->set.gateway.present)
+		proxy_print(&c->set.gateway);
+	else
+		fputs("null", stdout);
+	printf(",\"endpoints\":%zu,\"failing\":%zu,\"slow\":%zu,\"untested\":%zu,\"gateway_down\":%s,\"took_ms\":%llu,\"results\":[", c->n, sum.failing, sum.slow,
 	    sum.unknown + c->more, sum.no_gateway ? "true" : "false", (unsigned long long)c->took_ms);
 	for (size_t t = 0; t < c->n; t++) {
 		fputs(t ? "," : "", stdout);

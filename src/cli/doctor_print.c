@@ -10,7 +10,6 @@
 #include "doctor/advice.h"
 #include "parse/authority.h"
 
-#define CELL  17
 #define WIDE  120 /* columns of a sentence */
 #define SHOWN 3   /* endpoints named in a monitoring plugin's line */
 
@@ -45,29 +44,58 @@ name_width(const struct doctor_target *t)
 	       (t->no_probe || t->port == (t->scheme == SCHEME_HTTP ? 80 : 443) ? 0 : t->port < 100 ? 3 : t->port < 1000 ? 4 : t->port < 10000 ? 5 : 6);
 }
 
-static bool
-way_is_used(const struct checkup *c, unsigned w)
+static const struct doctor_proxy *
+proxy_of(const struct checkup *c, unsigned lane)
 {
-	return w == DOCTOR_DIRECT || (w == DOCTOR_PARENT ? &c->set.parent : &c->set.gateway)->present;
+	return lane + 1 == c->lanes ? &c->set.gateway : &c->set.parent[lane - 1];
+}
+
+/* Has it a column? */
+static bool
+lane_is_shown(const struct checkup *c, unsigned lane)
+{
+	return lane == 0 || (checkup_uses(c, lane) && proxy_of(c, lane)->present);
+}
+
+static const struct doctor_row *
+row_of(const struct checkup *c, size_t target, unsigned lane)
+{
+	return &c->row[target * c->lanes + lane];
 }
 
 /* --- the table --- */
 
-static void
-cell_print(const struct doctor_row *r, bool last)
+static size_t
+cell_text(const struct doctor_row *r, char *out, size_t n)
 {
-	char text[40];
-
 	if (r->fault == DOCTOR_NOT_TRIED)
-		snprintf(text, sizeof text, "-");
-	else if (r->fault == DOCTOR_OK)
-		snprintf(text, sizeof text, "ok %llu ms", (unsigned long long)total_ms(r));
-	else
-		snprintf(text, sizeof text, "%s", doctor_fault_word(r->fault));
-	if (last)
-		puts(text);
-	else
-		printf("%-*s", CELL, text);
+		return (size_t)snprintf(out, n, "-");
+	if (r->fault == DOCTOR_OK)
+		return (size_t)snprintf(out, n, "ok %llu ms", (unsigned long long)total_ms(r));
+	return (size_t)snprintf(out, n, "%s", doctor_fault_word(r->fault));
+}
+
+static void
+title_of(const struct checkup *c, unsigned lane, char out[DOCTOR_PARENT_NAME + 8])
+{
+	snprintf(out, DOCTOR_PARENT_NAME + 8, "%s%s", lane == 0 ? "DIRECT" : lane + 1 == c->lanes ? "GATEWAY" : "PARENT ",
+	    lane == 0 || lane + 1 == c->lanes ? "" : c->set.parent[lane - 1].name);
+}
+
+/* Of a column, the two blanks before the next one included. */
+static size_t
+lane_width(const struct checkup *c, unsigned lane)
+{
+	char   text[DOCTOR_PARENT_NAME + 8];
+	size_t width;
+
+	title_of(c, lane, text);
+	width = strlen(text);
+	for (size_t t = 0; t < c->n; t++) {
+		size_t n = cell_text(row_of(c, t, lane), text, sizeof text);
+		width = n > width ? n : width;
+	}
+	return width + 2;
 }
 
 static void
@@ -85,45 +113,61 @@ place_print(const struct doctor_proxy *p)
 }
 
 static void
-heading_print(const struct checkup *c, size_t width)
+heading_print(const struct checkup *c)
 {
 	printf("%zu endpoint%s, each directly", c->n, c->n == 1 ? "" : "s");
-	if (c->set.parent.present) {
-		fputs(", through parent ", stdout);
-		place_print(&c->set.parent);
+	for (unsigned l = 1; l < c->lanes; l++) {
+		if (!lane_is_shown(c, l))
+			continue;
+		fputs(l + 1 == c->lanes ? ", through the gateway at " : ", through parent ", stdout);
+		place_print(proxy_of(c, l));
 	}
-	if (c->set.gateway.present) {
-		fputs(", through the gateway at ", stdout);
-		place_print(&c->set.gateway);
+	putchar('\n');
+	for (unsigned l = 1; l < c->lanes; l++) {
+		const struct doctor_proxy *p = proxy_of(c, l);
+		if (!checkup_uses(c, l) || p->present)
+			continue;
+		fputs(l + 1 == c->lanes ? "the gateway" : "parent ", stdout);
+		if (l + 1 < c->lanes)
+			place_print(p);
+		printf(" is not tried: %s\n", p->why ? p->why : "not configured");
 	}
-	puts("\n");
-	printf("%-*s", (int)width, "ENDPOINT");
-	fputs("DIRECT", stdout);
-	if (c->set.parent.present)
-		printf("%*sPARENT", CELL - 6, "");
-	if (c->set.gateway.present)
-		printf("%*sGATEWAY", CELL - 6, "");
+	if (c->set.parents_more)
+		printf("%u more parents are not tried: %u at most are\n", c->set.parents_more, DOCTOR_PARENTS_MAX);
 	putchar('\n');
 }
 
 static void
 table_print(const struct checkup *c)
 {
-	size_t   width = 8;
-	unsigned last = 0;
+	size_t   width = 8, wide[DOCTOR_LANES_MAX];
+	unsigned shown[DOCTOR_LANES_MAX], n = 0;
+	char     text[DOCTOR_PARENT_NAME + 8];
 
 	for (size_t t = 0; t < c->n; t++)
 		width = name_width(&c->target[t]) > width ? name_width(&c->target[t]) : width;
-	for (unsigned w = 0; w < DOCTOR_WAYS; w++)
-		last = way_is_used(c, w) ? w : last;
 	width += 2;
-	heading_print(c, width);
+	for (unsigned l = 0; l < c->lanes; l++)
+		if (lane_is_shown(c, l)) {
+			wide[n] = lane_width(c, l);
+			shown[n++] = l;
+		}
+	heading_print(c);
+	printf("%-*s", (int)width, "ENDPOINT");
+	for (unsigned i = 0; i < n; i++) {
+		title_of(c, shown[i], text);
+		cli_print(stdout, span_str(text));
+		printf("%*s", i + 1 < n ? (int)(wide[i] - strlen(text)) : 0, "");
+	}
+	putchar('\n');
 	for (size_t t = 0; t < c->n; t++) {
 		name_print(stdout, &c->target[t]);
 		printf("%*s", (int)(width - name_width(&c->target[t])), "");
-		for (unsigned w = 0; w < DOCTOR_WAYS; w++)
-			if (way_is_used(c, w))
-				cell_print(&c->row[t * DOCTOR_WAYS + w], w == last);
+		for (unsigned i = 0; i < n; i++) {
+			cell_text(row_of(c, t, shown[i]), text, sizeof text);
+			printf("%-*s", i + 1 < n ? (int)wide[i] : 0, text);
+		}
+		putchar('\n');
 	}
 }
 
@@ -142,8 +186,8 @@ ways_alike(const struct checkup *c, const struct doctor_row *r)
 {
 	unsigned ways = 0;
 
-	for (unsigned w = 0; w < DOCTOR_WAYS; w++)
-		ways |= is_alike(&c->row[(size_t)r->target * DOCTOR_WAYS + w], r) ? 1u << w : 0;
+	for (unsigned l = 0; l < c->lanes; l++)
+		ways |= is_alike(row_of(c, r->target, l), r) ? 1u << l : 0;
 	return ways;
 }
 
@@ -167,19 +211,22 @@ same_count(const struct checkup *c, const struct doctor_row *r)
 {
 	size_t n = 0;
 
-	for (const struct doctor_row *o = r + 1; o < c->row + c->n * DOCTOR_WAYS; o++)
-		n += o->way == r->way && is_same(c, o, r);
+	for (const struct doctor_row *o = r + 1; o < c->row + c->n * c->lanes; o++)
+		n += o->way == r->way && o->parent == r->parent && is_same(c, o, r);
 	return n;
 }
 
 static void
-ways_print(unsigned ways)
+ways_print(const struct checkup *c, unsigned ways)
 {
+	char way[DOCTOR_PARENT_NAME + 8];
 	bool more = false;
 
-	for (unsigned w = 0; w < DOCTOR_WAYS; w++)
-		if (ways & 1u << w) {
-			printf("%s%s", more ? " and " : ", ", doctor_way_word((enum doctor_way)w));
+	for (unsigned l = 0; l < c->lanes; l++)
+		if (ways & 1u << l) {
+			checkup_way(c, row_of(c, 0, l), way);
+			fputs(more ? ways >> l == 1 ? " and " : ", " : ", ", stdout);
+			cli_print(stdout, span_str(way));
 			more = true;
 		}
 }
@@ -204,7 +251,7 @@ row_explain(const struct checkup *c, const struct doctor_row *r)
 		printf(", %s\n", t->where);
 		return;
 	}
-	ways_print(ways_alike(c, r));
+	ways_print(c, ways_alike(c, r));
 	printf(": %s: ", doctor_fault_word(r->fault));
 	cli_print(stdout, span_str(r->detail));
 	if (!others && r->has_address && r->way == DOCTOR_DIRECT && r->step > DOCTOR_STEP_TCP) {
@@ -233,7 +280,7 @@ findings_print(const struct checkup *c)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < c->n * DOCTOR_WAYS; i++) {
+	for (size_t i = 0; i < c->n * c->lanes; i++) {
 		const struct doctor_row *r = &c->row[i];
 		if (!has_finding(c, r) || was_said(c, r))
 			continue;
@@ -268,15 +315,15 @@ sentence_print(const char *text, size_t used, size_t indent)
 static void
 advice_print(const struct checkup *c, enum doctor_side side)
 {
-	const char *said[DOCTOR_FAULTS * DOCTOR_WAYS];
+	const char *said[DOCTOR_FAULTS * DOCTOR_WAYS]; /* one for each at most */
 	size_t      n_said = 0;
 	bool        begun = false;
 
-	for (size_t i = 0; i < c->n * DOCTOR_WAYS; i++) {
+	for (size_t i = 0; i < c->n * c->lanes; i++) {
 		const struct doctor_row *r = &c->row[i];
 		const char              *todo = doctor_advice(r->fault, r->way);
 		size_t                   k = 0;
-		if (doctor_side_of(r->fault) != side || !doctor_counts(r, c->set.parent.present))
+		if (doctor_side_of(r->fault) != side || !doctor_counts(r, &c->target[r->target]))
 			continue;
 		while (k < n_said && said[k] != todo)
 			k++;
@@ -344,6 +391,7 @@ checkup_print_nagios(const struct checkup *c)
 	struct checkup_sum sum = checkup_sum(c);
 	int                code = sum.failing ? 2 : sum.slow || sum.unknown || c->more ? 1 : 0;
 	size_t             shown = 0;
+	char               way[DOCTOR_PARENT_NAME + 8];
 
 	printf("POSTERN %s - %zu of %zu endpoints fail", code == 2 ? "CRITICAL" : code == 1 ? "WARNING" : "OK", sum.failing, c->n);
 	for (size_t t = 0; t < c->n && shown < SHOWN; t++) {
@@ -352,7 +400,10 @@ checkup_print_nagios(const struct checkup *c)
 			continue;
 		fputs(shown++ ? ", " : ": ", stdout);
 		name_print(stdout, &c->target[t]);
-		printf(" %s %s", doctor_way_word(r->way), doctor_fault_word(r->fault));
+		checkup_way(c, r, way);
+		putchar(' ');
+		cli_print(stdout, span_str(way));
+		printf(" %s", doctor_fault_word(r->fault));
 	}
 	if (sum.failing > shown)
 		fputs(" ...", stdout);

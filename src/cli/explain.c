@@ -19,40 +19,36 @@ struct words {
 	bool             json, all;
 };
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern explain [-c FILE] [--client IP] [--user NAME] [--group NAME] [--method M] [--address IP] [--listener NAME] [--at 'mon 09:00']\n"
-	      "                       [--sni NAME] [--header 'NAME: VALUE'] [--content-type TYPE] [--origin-tls V] [--origin-strength BITS] [--all] [--json] TARGET\n"
-	      "       postern explain [-c FILE] [--all] [--json] --log-line LINE | --id ID [--log FILE]\n"
-	      "       postern explain [-c FILE] [--all] --batch FILE\n"
-	      "Says what would happen to a request and why. TARGET is HOST:PORT or HOST (a CONNECT, port 443), http://HOST/PATH (a plain GET) or https://HOST/PATH\n"
-	      "(a CONNECT and, when that is inspected, the GET inside).\n"
-	      "Resolves nothing and connects nowhere.\n"
-	      "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
-	      "      --client IP      from this client (127.0.0.1)\n"
-	      "      --user NAME      asked by CORP\\alice, alice@CORP.EXAMPLE, alice or CORP\\WS01$, who is known to be that; or nobody: without credentials\n"
-	      "                       (again, with another spelling: the same user's realm)\n"
-	      "      --group NAME     who is in this group (again for more)\n"
-	      "      --method M       with this method, for a URL\n"
-	      "      --address IP     as if HOST had resolved to this address\n"
-	      "      --listener NAME  at this listener (the first)\n"
-	      "      --at 'mon 09:00' at this local time (now)\n"
-	      "      --sni NAME       as if the ClientHello named this server; '' for none\n"
-	      "      --header FIELD   with this header field, 'Name: value', for a URL (again for more)\n"
-	      "      --content-type T as if the response were of this media type; '' for none\n"
-	      "      --origin-tls V   as if the server spoke TLS 1.2 or 1.3, and\n"
-	      "      --origin-strength BITS  of this strength, inside an inspected tunnel\n"
-	      "      --log-line LINE  the request that this line of an access log (json, squid) tells of; - for one on standard input\n"
-	      "      --id ID          the request of this id, as error pages show it, looked up in the configured json logs\n"
-	      "      --log FILE       looked up here instead; plain or gzip\n"
-	      "      --batch FILE     one question a line, as such words or as a JSON object; - for standard input; one JSON answer a line\n"
-	      "      --all            all conditions of all rules\n"
-	      "      --json           one JSON object on standard output\n"
-	      "exit code: 0 it would be let through (--batch: every line was read), 1 refused, 2 usage, unreadable or wrong file, or an address, a user or the\n"
-	      "type of the response is needed to tell\n",
-	    to);
-}
+static const char usage[] =
+    "usage: postern explain [-c FILE] [--client IP] [--user NAME] [--group NAME] [--method M] [--address IP] [--listener NAME] [--at 'mon 09:00']\n"
+    "                       [--sni NAME] [--header 'NAME: VALUE'] [--content-type TYPE] [--origin-tls V] [--origin-strength BITS] [--all] [--json] TARGET\n"
+    "       postern explain [-c FILE] [--all] [--json] --log-line LINE | --id ID [--log FILE]\n"
+    "       postern explain [-c FILE] [--all] --batch FILE\n"
+    "Says what would happen to a request and why. TARGET is HOST:PORT or HOST (a CONNECT, port 443), http://HOST/PATH (a plain GET) or https://HOST/PATH\n"
+    "(a CONNECT and, when that is inspected, the GET inside).\n"
+    "Resolves nothing and connects nowhere.\n"
+    "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
+    "      --client IP      from this client (127.0.0.1)\n"
+    "      --user NAME      asked by CORP\\alice, alice@CORP.EXAMPLE, alice or CORP\\WS01$, who is known to be that; or nobody: without credentials\n"
+    "                       (again, with another spelling: the same user's realm)\n"
+    "      --group NAME     who is in this group (again for more)\n"
+    "      --method M       with this method, for a URL\n"
+    "      --address IP     as if HOST had resolved to this address\n"
+    "      --listener NAME  at this listener (the first)\n"
+    "      --at 'mon 09:00' at this local time (now)\n"
+    "      --sni NAME       as if the ClientHello named this server; '' for none\n"
+    "      --header FIELD   with this header field, 'Name: value', for a URL (again for more)\n"
+    "      --content-type T as if the response were of this media type; '' for none\n"
+    "      --origin-tls V   as if the server spoke TLS 1.2 or 1.3, and\n"
+    "      --origin-strength BITS  of this strength, inside an inspected tunnel\n"
+    "      --log-line LINE  the request that this line of an access log (json, squid) tells of; - for one on standard input\n"
+    "      --id ID          the request of this id, as error pages show it, looked up in the configured json logs\n"
+    "      --log FILE       looked up here instead; plain or gzip\n"
+    "      --batch FILE     one question a line, as such words or as a JSON object; - for standard input; one JSON answer a line\n"
+    "      --all            all conditions of all rules\n"
+    "      --json           one JSON object on standard output\n"
+    "exit code: 0 it would be let through (--batch: every line was read), 1 refused, 2 usage, unreadable or wrong file, or an address, a user or the\n"
+    "type of the response is needed to tell\n";
 
 static void
 options_make(struct option out[OPTIONS_MAX])
@@ -67,7 +63,7 @@ options_make(struct option out[OPTIONS_MAX])
 	memcpy(out, more, sizeof more);
 }
 
-/* One option that is no question's. CLI_FINE: go on. -1: all is said. */
+/* One option that is no question's. -1: go on; else the exit code. */
 static int
 word_take(struct words *w, int o)
 {
@@ -93,37 +89,28 @@ word_take(struct words *w, int o)
 	case OPT_LOG:
 		w->log.file = optarg;
 		break;
-	case 'h':
-		usage(stdout);
-		return -1;
-	case 'V':
-		puts("postern " PACKAGE_VERSION);
-		return -1;
 	default:
-		usage(stderr);
-		return CLI_USAGE;
+		return cli_usage(o, usage);
 	}
-	return CLI_FINE;
+	return -1;
 }
 
-/* Exactly one of a target, a log line, an id and a batch. */
+/* Exactly one of a target, a log line, an id and a batch. -1: go on; else the exit code. */
 static int
 words_judge(const struct words *w, struct question *q, int n, char **argv)
 {
 	bool from_log = w->log.line || w->log.id;
 
-	if (n + from_log + (w->batch != NULL) != 1 || (w->log.line && w->log.id)) {
-		usage(stderr);
-		return CLI_USAGE;
-	}
+	if (n + from_log + (w->batch != NULL) != 1 || (w->log.line && w->log.id))
+		return cli_usage('?', usage);
 	if (w->log.file && !w->log.id)
 		return cli_usage_error("--log goes with --id");
 	if (n && !question_take_target(q, argv[0]))
 		return cli_usage_error("%s", q->error);
-	return CLI_FINE;
+	return -1;
 }
 
-/* Words to q and w. CLI_FINE: go on. -1: help was printed. */
+/* Words to q and w. -1: go on; else the exit code. */
 static int
 words_read(struct question *q, struct words *w, int argc, char **argv)
 {
@@ -135,7 +122,7 @@ words_read(struct question *q, struct words *w, int argc, char **argv)
 		if (o >= OPT_ASK && o < OPT_JSON) {
 			if (!question_set(q, (enum question_option)(o - OPT_ASK), optarg))
 				return cli_usage_error("%s", q->error);
-		} else if ((code = word_take(w, o)) != CLI_FINE) {
+		} else if ((code = word_take(w, o)) >= 0) {
 			return code;
 		}
 	}
@@ -190,8 +177,8 @@ cli_explain(int argc, char **argv)
 
 	question_init(&q);
 	code = words_read(&q, &w, argc, argv);
-	if (code == CLI_FINE)
+	if (code < 0)
 		code = explain(&q, &w);
 	question_clear(&q);
-	return code < 0 ? CLI_FINE : code;
+	return code;
 }

@@ -17,26 +17,25 @@ static const struct {
 	{"squid", cli_import_squid, "squid.conf, or a file of its domains, into rules and lists", "postern import squid"},
 };
 
-static void
-usage(FILE *to)
+static int
+usage(FILE *to, int code)
 {
 	fputs("usage: postern import KIND FILE [ARGUMENT...]\n", to);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		fprintf(to, "  %-6s %s\n", kinds[i].name, kinds[i].what);
 	fputs("postern import KIND --help says more.\n", to);
+	return code;
 }
 
 int
 cli_import(int argc, char **argv)
 {
-	if (argc < 2) {
-		usage(stderr);
-		return CLI_USAGE;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		usage(stdout);
-		return CLI_FINE;
-	}
+	if (argc < 2)
+		return usage(stderr, CLI_USAGE);
+	if (cli_asks(argv[1]) == 'h')
+		return usage(stdout, CLI_FINE);
+	if (cli_asks(argv[1]) == 'V')
+		return cli_usage('V', NULL);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if (strcmp(argv[1], kinds[i].name) == 0) {
 			argv[1] = (char *)(uintptr_t)kinds[i].called;
@@ -45,6 +44,5 @@ cli_import(int argc, char **argv)
 	fputs("postern import: there is no `", stderr);
 	cli_print(stderr, span_str(argv[1]));
 	fputs("`\n", stderr);
-	usage(stderr);
-	return CLI_USAGE;
+	return usage(stderr, CLI_USAGE);
 }

@@ -28,27 +28,23 @@ struct call {
 	const char      *sep; /* JSON */
 };
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern import m365 FILE [VERSION-FILE] [--list NAME] [--category NAME,...] [--service-area NAME,...] [--required-only] [--addresses]\n"
-	      "                           [--split category|service-area] [-o DIR] [--diff FILE] [--version-of VERSION] [--source TEXT] [--json]\n"
-	      "Turns what https://endpoints.office.com/endpoints/worldwide answered (JSON) into list files. Fetches nothing itself.\n"
-	      "      VERSION-FILE      what https://endpoints.office.com/version answered: kept in the list\n"
-	      "      --version-of V    the version itself, such as 2026103100\n"
-	      "      --source TEXT     where FILE is from, for the list's head (https://endpoints.office.com/endpoints/worldwide)\n"
-	      "      --list NAME       what the list is called (m365)\n"
-	      "      --category C      only Optimize, Allow or Default; more separated by commas\n"
-	      "      --service-area A  only Common, Exchange, SharePoint, Skype ...; likewise\n"
-	      "      --required-only   only what Microsoft calls required\n"
-	      "      --addresses       its address ranges too; they hold for targets that are addresses\n"
-	      "      --split WHAT      a list for each category or service area: NAME-optimize.list\n"
-	      "  -o, --directory DIR   write DIR/NAME.list, instead of standard output\n"
-	      "      --diff FILE       what is new and what is gone, compared with a list file, or with list NAME of FILE.ini\n"
-	      "      --json            what was done as one JSON object on standard output\n"
-	      "exit code: 0 fine, 1 --diff finds differences, 2 usage or unreadable input\n",
-	    to);
-}
+static const char usage[] =
+    "usage: postern import m365 FILE [VERSION-FILE] [--list NAME] [--category NAME,...] [--service-area NAME,...] [--required-only] [--addresses]\n"
+    "                           [--split category|service-area] [-o DIR] [--diff FILE] [--version-of VERSION] [--source TEXT] [--json]\n"
+    "Turns what https://endpoints.office.com/endpoints/worldwide answered (JSON) into list files. Fetches nothing itself.\n"
+    "      VERSION-FILE      what https://endpoints.office.com/version answered: kept in the list\n"
+    "      --version-of V    the version itself, such as 2026103100\n"
+    "      --source TEXT     where FILE is from, for the list's head (https://endpoints.office.com/endpoints/worldwide)\n"
+    "      --list NAME       what the list is called (m365)\n"
+    "      --category C      only Optimize, Allow or Default; more separated by commas\n"
+    "      --service-area A  only Common, Exchange, SharePoint, Skype ...; likewise\n"
+    "      --required-only   only what Microsoft calls required\n"
+    "      --addresses       its address ranges too; they hold for targets that are addresses\n"
+    "      --split WHAT      a list for each category or service area: NAME-optimize.list\n"
+    "  -o, --directory DIR   write DIR/NAME.list, instead of standard output\n"
+    "      --diff FILE       what is new and what is gone, compared with a list file, or with list NAME of FILE.ini\n"
+    "      --json            what was done as one JSON object on standard output\n"
+    "exit code: 0 fine, 1 --diff finds differences, 2 usage or unreadable input\n";
 
 /* --- arguments --- */
 
@@ -143,9 +139,9 @@ options_read(struct call *c, int argc, char **argv)
 	static const struct option longs[] = {{"list", required_argument, NULL, 'L'}, {"category", required_argument, NULL, 'C'}, {"service-area", required_argument, NULL, 'A'},
 		{"required-only", no_argument, NULL, 'r'}, {"addresses", no_argument, NULL, 'a'}, {"split", required_argument, NULL, 'S'}, {"directory", required_argument, NULL, 'o'},
 		{"diff", required_argument, NULL, 'd'}, {"version-of", required_argument, NULL, 'v'}, {"source", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'}, {0}};
+		{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
 
-	for (int o; (o = getopt_long(argc, argv, "o:h", longs, NULL)) != -1;) {
+	for (int o; (o = getopt_long(argc, argv, "o:hV", longs, NULL)) != -1;) {
 		c->want.required_only |= o == 'r';
 		c->want.addresses |= o == 'a';
 		c->json |= o == 'j';
@@ -153,19 +149,13 @@ options_read(struct call *c, int argc, char **argv)
 			c->folder = optarg;
 		else if (o == 'd')
 			c->diff = optarg;
-		if (o == 'h')
-			usage(stdout);
-		else if (o == '?')
-			usage(stderr);
-		if (o == 'h' || o == '?')
-			return o == 'h' ? CLI_FINE : CLI_USAGE;
+		if (o == 'h' || o == 'V' || o == '?')
+			return cli_usage(o, usage);
 		if (!option_read(c, o))
 			return CLI_USAGE;
 	}
-	if (argc - optind < 1 || argc - optind > 2) {
-		usage(stderr);
-		return CLI_USAGE;
-	}
+	if (argc - optind < 1 || argc - optind > 2)
+		return cli_usage('?', usage);
 	c->file = argv[optind];
 	c->version_file = argc - optind == 2 ? argv[optind + 1] : NULL;
 	if (c->split && (!c->folder || c->diff))
@@ -199,7 +189,7 @@ list_save(const char *path, const struct m365_list *l, const struct m365_head *h
 	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f) {
-		cli_file_error(part, strerror(errno));
+		cli_file_error(path, strerror(errno));
 		if (fd >= 0) {
 			close(fd);
 			unlink(part);

@@ -96,17 +96,9 @@ from_ini(struct m365_diff *d, const char *path, const char *name)
 /* --- which differ --- */
 
 static int
-span_compare(struct span a, struct span b)
-{
-	int d = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	return d ? d : a.n < b.n ? -1 : a.n > b.n;
-}
-
-static int
 old_compare(const void *a, const void *b)
 {
-	return span_compare(((const struct m365_old *)a)->text, ((const struct m365_old *)b)->text);
+	return span_order(((const struct m365_old *)a)->text, ((const struct m365_old *)b)->text);
 }
 
 static int
@@ -121,7 +113,7 @@ compare(struct m365_diff *d, const struct m365_item **now, size_t n)
 	size_t i = 0, k = 0;
 
 	while (i < n || k < d->n_old) {
-		int c = i == n ? 1 : k == d->n_old ? -1 : span_compare(span_str(now[i]->text), d->old[k].text);
+		int c = i == n ? 1 : k == d->n_old ? -1 : span_order(span_str(now[i]->text), d->old[k].text);
 		if (k && k < d->n_old && c >= 0 && old_compare(&d->old[k - 1], &d->old[k]) == 0) {
 			k++; /* it stood there twice */
 		} else if (c < 0) {

@@ -19,20 +19,16 @@ struct words {
 	bool        json, force;
 };
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern import squid FILE [-o DIR | --output FILE] [--force] [--json]\n"
-	      "Turns squid.conf, with all that it includes, into an ini with the same meaning, or a file of domains into a list.\n"
-	      "Without -o and --output the ini, or the list, goes to standard output, and the report to standard error.\n"
-	      "  -o, --directory DIR  write DIR/postern.ini, and DIR/lists/NAME.list for ACLs that Squid reads from files\n"
-	      "      --output FILE    write one ini, with all in it\n"
-	      "      --force          replace files that are there\n"
-	      "      --json           the report as one JSON object on standard output\n"
-	      "exit code: 0 all was said that concerns who may go where, 1 not all: the report says what, by file and line;\n"
-	      "           2 usage, or a file that cannot be read or written\n",
-	    to);
-}
+static const char usage[] =
+    "usage: postern import squid FILE [-o DIR | --output FILE] [--force] [--json]\n"
+    "Turns squid.conf, with all that it includes, into an ini with the same meaning, or a file of domains into a list.\n"
+    "Without -o and --output the ini, or the list, goes to standard output, and the report to standard error.\n"
+    "  -o, --directory DIR  write DIR/postern.ini, and DIR/lists/NAME.list for ACLs that Squid reads from files\n"
+    "      --output FILE    write one ini, with all in it\n"
+    "      --force          replace files that are there\n"
+    "      --json           the report as one JSON object on standard output\n"
+    "exit code: 0 all was said that concerns who may go where, 1 not all: the report says what, by file and line;\n"
+    "           2 usage, or a file that cannot be read or written\n";
 
 /* --- the report --- */
 
@@ -268,21 +264,12 @@ cli_import_squid(int argc, char **argv)
 		case 'j':
 			w.json = true;
 			break;
-		case 'h':
-			usage(stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			usage(stderr);
-			return CLI_USAGE;
+			return cli_usage(o, usage);
 		}
 	}
-	if (optind + 1 != argc || (w.folder && w.output)) {
-		usage(stderr);
-		return CLI_USAGE;
-	}
+	if (optind + 1 != argc || (w.folder && w.output))
+		return cli_usage('?', usage);
 	w.file = argv[optind];
 	return import(&w);
 }

@@ -67,14 +67,12 @@ command_run(int argc, char **argv)
 		usage(stderr);
 		return CLI_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (cli_asks(argv[1]) == 'h' || strcmp(argv[1], "help") == 0) {
 		usage(stdout);
 		return CLI_FINE;
 	}
-	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-		puts("postern " PACKAGE_VERSION);
-		return CLI_FINE;
-	}
+	if (cli_asks(argv[1]) == 'V')
+		return cli_usage('V', NULL);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
 			argv[1] = (char *)(uintptr_t)commands[i].called;

@@ -38,17 +38,13 @@ struct job {
 
 enum outcome { ADDED, CHANGED, REMOVED, NOT_THERE };
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern passwd [--ntlm] [--delete] FILE USER\n"
-	      "Adds USER to a user file, or changes the password. The password is asked for twice, or taken from two lines on standard input.\n"
-	      "FILE is made when it is not there (mode 0600), and replaced in one step.\n"
-	      "      --ntlm    an NTLM file (ntlm-file) of NT hashes; else a Basic file (basic-file), yescrypt\n"
-	      "      --delete  remove USER\n"
-	      "exit code: 0 done, 1 there is no such user to remove, 2 usage, or a file that cannot be read or written\n",
-	    to);
-}
+static const char usage[] =
+    "usage: postern passwd [--ntlm] [--delete] FILE USER\n"
+    "Adds USER to a user file, or changes the password. The password is asked for twice, or taken from two lines on standard input.\n"
+    "FILE is made when it is not there (mode 0600), and replaced in one step.\n"
+    "      --ntlm    an NTLM file (ntlm-file) of NT hashes; else a Basic file (basic-file), yescrypt\n"
+    "      --delete  remove USER\n"
+    "exit code: 0 done, 1 there is no such user to remove, 2 usage, or a file that cannot be read or written\n";
 
 /* --- the hash --- */
 
@@ -297,21 +293,12 @@ cli_passwd(int argc, char **argv)
 		case 'd':
 			j.removes = true;
 			break;
-		case 'h':
-			usage(stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			usage(stderr);
-			return CLI_USAGE;
+			return cli_usage(o, usage);
 		}
 	}
-	if (argc - optind != 2) {
-		usage(stderr);
-		return CLI_USAGE;
-	}
+	if (argc - optind != 2)
+		return cli_usage('?', usage);
 	j.path = argv[optind];
 	j.user = span_str(argv[optind + 1]);
 	fault = user_name_fault(j.kind, j.user);

@@ -36,21 +36,17 @@ struct replay {
 	bool         shows, failed;
 };
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern replay [-c FILE] [--against FILE|running] [--control PATH] [--limit N] [--unpacked-max SIZE] [--json] LOG...\n"
-	      "Says which requests of access logs would be decided differently by a configuration. A LOG is a file in Postern's json or squid format, or Squid's own,\n"
-	      "plain or gzip; - is standard input. Resolves nothing and connects nowhere.\n"
-	      "  -c, --config FILE         the candidate (" CLI_DEFAULT_CONF ")\n"
-	      "      --against FILE        compare with what FILE would do, not with what the logs say was done; running: the file of the running gateway\n"
-	      "      --control PATH        the running gateway's control socket (as the candidate names it)\n"
-	      "      --limit N             this many ways to go differently, and of each this many hosts (10)\n"
-	      "      --unpacked-max SIZE   a gzip file, or a pipe, may hold so much (16G)\n"
-	      "      --json                one JSON object on standard output\n"
-	      "exit code: 0 nothing changes, 1 something does, 2 usage, an unusable configuration or an unreadable log, 3 the running gateway could not be reached\n",
-	    to);
-}
+static const char usage[] =
+    "usage: postern replay [-c FILE] [--against FILE|running] [--control PATH] [--limit N] [--unpacked-max SIZE] [--json] LOG...\n"
+    "Says which requests of access logs would be decided differently by a configuration. A LOG is a file in Postern's json or squid format, or Squid's own,\n"
+    "plain or gzip; - is standard input. Resolves nothing and connects nowhere.\n"
+    "  -c, --config FILE         the candidate (" CLI_DEFAULT_CONF ")\n"
+    "      --against FILE        compare with what FILE would do, not with what the logs say was done; running: the file of the running gateway\n"
+    "      --control PATH        the running gateway's control socket (as the candidate names it)\n"
+    "      --limit N             this many ways to go differently, and of each this many hosts (10)\n"
+    "      --unpacked-max SIZE   a gzip file, or a pipe, may hold so much (16G)\n"
+    "      --json                one JSON object on standard output\n"
+    "exit code: 0 nothing changes, 1 something does, 2 usage, an unusable configuration or an unreadable log, 3 the running gateway could not be reached\n";
 
 /* --- options --- */
 
@@ -68,7 +64,7 @@ limit_read(const char *text, uint32_t *limit)
 	return true;
 }
 
-/* CLI_FINE: go on. -1: help was printed. */
+/* -1: go on; else the exit code. */
 static int
 options_read(struct replay *r, int argc, char **argv)
 {
@@ -100,23 +96,13 @@ options_read(struct replay *r, int argc, char **argv)
 		case OPT_JSON:
 			r->json = true;
 			break;
-		case 'h':
-			usage(stdout);
-			return -1;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return -1;
 		default:
-			usage(stderr);
-			return CLI_USAGE;
+			return cli_usage(o, usage);
 		}
 	}
 	r->file = argv + optind;
 	r->n_files = argc - optind;
-	if (r->n_files > 0 && r->n_files <= FILES_MAX)
-		return CLI_FINE;
-	usage(stderr);
-	return CLI_USAGE;
+	return r->n_files > 0 && r->n_files <= FILES_MAX ? -1 : cli_usage('?', usage);
 }
 
 /* --- one request --- */
@@ -343,11 +329,12 @@ cli_replay(int argc, char **argv)
 	r->candidate = CLI_DEFAULT_CONF;
 	r->limit = 10;
 	code = options_read(r, argc, argv);
-	if (code == CLI_FINE && r->against && strcmp(r->against, "running") == 0) {
+	if (code < 0 && r->against && strcmp(r->against, "running") == 0) {
 		code = running_path(r->control, r->candidate, r->running, sizeof r->running);
+		code = code == CLI_FINE ? -1 : code;
 		r->against = r->running;
 	}
-	if (code == CLI_FINE) {
+	if (code < 0) {
 		code = CLI_USAGE;
 		r->asked.text = malloc(ASKED_ROOM);
 		if (!r->asked.text || !tally_init(&r->tally))
@@ -360,5 +347,5 @@ cli_replay(int argc, char **argv)
 	tally_clear(&r->tally);
 	free(r->asked.text);
 	free(r);
-	return code < 0 ? CLI_FINE : code;
+	return code;
 }

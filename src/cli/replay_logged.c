@@ -54,14 +54,16 @@ user_read(struct asked *a, const struct log_entry *e)
 	}
 }
 
-/* Squid and we write NONE of a connection on which nothing was asked that could be read. */
+/* Squid and we write NONE of a connection on which nothing was asked that could be read; and Squid UDP_ of what other caches ask it by ICP or HTCP. */
 static bool
 is_nothing(const struct log_entry *e)
 {
-	static const struct span none = SPAN("NONE");
+	static const struct span none = SPAN("NONE"), udp = SPAN("UDP_");
 
 	if (e->method.n == 0 || span_eq(e->method, SPAN("-")) || span_eq(e->method, none) || e->url.n == 0 || span_eq(e->url, SPAN("-")) ||
 	    (e->url.n > 6 && memcmp(e->url.p, "error:", 6) == 0))
+		return true;
+	if (e->kind == LOG_KIND_SQUID && e->result.n >= udp.n && memcmp(e->result.p, udp.p, udp.n) == 0)
 		return true;
 	return e->kind == LOG_KIND_SQUID && e->result.n >= none.n && memcmp(e->result.p, none.p, none.n) == 0 && (e->status == 0 || e->status == 400 || e->status == 408);
 }
@@ -136,17 +138,24 @@ json_outcome(const struct log_entry *e, const struct asked *a, struct outcome *o
 	return false; /* it ended before, or the rules had nothing to do with it */
 }
 
-/* TCP_DENIED with another status than 403 is a request that no rule refused, but for Squid's own tunnels, which it denies after they were opened. */
+/* Where a rule of Squid's refuses by sending the client elsewhere (deny_info); a browser heeds that of no CONNECT. */
+static bool
+is_redirect(uint16_t status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* TCP_DENIED with another status than these is a request that no rule refused, but for Squid's own tunnels, which it denies after they were opened. */
 static bool
 squid_outcome(const struct log_entry *e, const struct asked *a, struct outcome *out)
 {
 	static const struct span denied = SPAN("TCP_DENIED"), redirect = SPAN("TCP_REDIRECT");
 
 	if (e->result.n >= denied.n && memcmp(e->result.p, denied.p, denied.n) == 0) {
-		out->fate = FATE_DENY;
+		out->fate = is_redirect(e->status) && !a->connect ? FATE_REDIRECT : FATE_DENY;
 		if (e->status == 200 && a->connect)
 			*out = (struct outcome){.fate = FATE_UNTOLD, .untold = UNTOLD_END};
-		return e->status == 403 || out->fate == FATE_UNTOLD;
+		return e->status == 403 || is_redirect(e->status) || out->fate == FATE_UNTOLD;
 	}
 	out->fate = span_eq(e->result, redirect) ? FATE_REDIRECT : FATE_LET;
 	return true;

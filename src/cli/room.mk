@@ -11,6 +11,7 @@ postern_SOURCES += \
 	src/cli/control.c \
 	src/cli/doctor.c src/cli/doctor.h \
 	src/cli/doctor_json.c \
+	src/cli/doctor_parents.c \
 	src/cli/doctor_print.c \
 	src/cli/doctor_watch.c \
 	src/cli/explain.c src/cli/explain.h \

@@ -34,20 +34,11 @@ cli_run(int argc, char **argv)
 		case 'r':
 			o.report_only = true;
 			break;
-		case 'h':
-			fputs(usage, stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			fputs(usage, stderr);
-			return CLI_USAGE;
+			return cli_usage(c, usage);
 		}
 	}
-	if (optind != argc) {
-		fputs(usage, stderr);
-		return CLI_USAGE;
-	}
+	if (optind != argc)
+		return cli_usage('?', usage);
 	return cli_file_readable(o.conf) ? parent_run(&o) : CLI_USAGE;
 }

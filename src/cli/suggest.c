@@ -21,19 +21,15 @@ struct call {
 	size_t      n_logs;
 };
 
-static void
-usage(FILE *to)
-{
-	fputs("usage: postern suggest [-c FILE] [--control PATH] [--json] [--log FILE...]\n"
-	      "Lists hosts whose clients refuse the inspection certificate, servers that demand a certificate of the client, and machines that get a 407 again and\n"
-	      "again because they cannot log on: how often, who, and the lines that would let them through. Asks the running gateway, or reads logs; changes nothing.\n"
-	      "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
-	      "      --control PATH   the gateway's control socket, instead of the one that the configuration names\n"
-	      "      --log FILE...    what these access logs tell, in json, plain or gzip, in this order, instead of what the gateway remembers\n"
-	      "      --json           one JSON object on standard output\n"
-	      "exit code: 0 nothing is to be added, 1 there are suggestions, 2 usage, unreadable or wrong file, 3 the gateway could not be reached\n",
-	    to);
-}
+static const char usage[] =
+    "usage: postern suggest [-c FILE] [--control PATH] [--json] [--log FILE...]\n"
+    "Lists hosts whose clients refuse the inspection certificate, servers that demand a certificate of the client, and machines that get a 407 again and\n"
+    "again because they cannot log on: how often, who, and the lines that would let them through. Asks the running gateway, or reads logs; changes nothing.\n"
+    "  -c, --config FILE    the configuration (" CLI_DEFAULT_CONF ")\n"
+    "      --control PATH   the gateway's control socket, instead of the one that the configuration names\n"
+    "      --log FILE...    what these access logs tell, in json, plain or gzip, in this order, instead of what the gateway remembers\n"
+    "      --json           one JSON object on standard output\n"
+    "exit code: 0 nothing is to be added, 1 there are suggestions, 2 usage, unreadable or wrong file, 3 the gateway could not be reached\n";
 
 /* Where the options end well, -1; else the exit code. */
 static int
@@ -63,23 +59,13 @@ read_options(struct call *c, int argc, char **argv)
 		case 'l':
 			c->log[c->n_logs++] = optarg;
 			break;
-		case 'h':
-			usage(stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			usage(stderr);
-			return CLI_USAGE;
+			return cli_usage(o, usage);
 		}
 	}
 	while (c->n_logs && optind < argc)
 		c->log[c->n_logs++] = argv[optind++];
-	if (optind == argc)
-		return -1;
-	usage(stderr);
-	return CLI_USAGE;
+	return optind == argc ? -1 : cli_usage('?', usage);
 }
 
 /* What was found, however it was. */

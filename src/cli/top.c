@@ -342,21 +342,12 @@ cli_top(int argc, char **argv)
 		case 'o':
 			once = true;
 			break;
-		case 'h':
-			fputs(usage, stdout);
-			return CLI_FINE;
-		case 'V':
-			puts("postern " PACKAGE_VERSION);
-			return CLI_FINE;
 		default:
-			fputs(usage, stderr);
-			return CLI_USAGE;
+			return cli_usage(o, usage);
 		}
 	}
-	if (optind != argc) {
-		fputs(usage, stderr);
-		return CLI_USAGE;
-	}
+	if (optind != argc)
+		return cli_usage('?', usage);
 	if (!ask_path(control, conf, path, sizeof path))
 		return CLI_USAGE;
 	setlocale(LC_CTYPE, "");

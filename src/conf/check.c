@@ -110,11 +110,8 @@ struct onces {
 static int
 once_compare(const struct once *a, const struct once *b)
 {
-	size_t n = a->text.n < b->text.n ? a->text.n : b->text.n;
-	int    d = n ? memcmp(a->text.p, b->text.p, n) : 0;
+	int d = span_order(a->text, b->text);
 
-	if (!d && a->text.n != b->text.n)
-		d = a->text.n < b->text.n ? -1 : 1;
 	if (!d)
 		d = memcmp(&a->address.addr, &b->address.addr, sizeof a->address.addr);
 	if (!d && a->address.port != b->address.port)
@@ -130,11 +127,7 @@ once_order(const void *x, const void *y)
 	const struct once *a = x, *b = y;
 	int                d = once_compare(a, b);
 
-	if (!d && a->at.file != b->at.file)
-		d = a->at.file < b->at.file ? -1 : 1;
-	if (!d && a->at.line != b->at.line)
-		d = a->at.line < b->at.line ? -1 : 1;
-	return d;
+	return d ? d : where_order(a->at, b->at);
 }
 
 /* Sorted, so that a file of a million sections costs no square of it. `word`: the section that the text names; "": it is a path. */

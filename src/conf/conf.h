@@ -102,6 +102,7 @@ struct conf_gateway {
 	char              *control_group;    /* who may ask it, but not command; null: root and the gateway's user only */
 	char              *pid_file;         /* absolute; null: none */
 	uint64_t           upgrade_timeout_ms;
+	uint64_t           hang_timeout_ms;  /* of a worker or the logger that does not answer; 0: never */
 	struct conf_items  parent;           /* of rules that name none: parents, or `none` */
 	enum parent_balance parent_balance;
 	enum parents_down  parents_down;
@@ -414,6 +415,10 @@ void report_warn(struct report *r, struct where at, const char *fmt, ...) __attr
 void report_find(struct report *r, enum finding kind, struct where at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* "postern: FILE:LINE: text" (or "postern: FILE:LINE: warning: text") for each, sorted by file and line; outside text escaped. `c` may be null. */
 void report_print(const struct report *r, const struct conf *c, FILE *to);
+/* By file and line; those of one place as they were found. To be free()d; NULL: no memory. */
+const struct report_line **report_sorted(const struct report *r);
+/* Below 0, 0, above 0. */
+int where_order(struct where a, struct where b);
 /* "FILE:LINE", or "FILE" for a line of 0, "-" for no file; cut to n. Returns buf. */
 const char *where_print(const struct conf *c, struct where at, char *buf, size_t n);
 

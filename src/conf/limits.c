@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits: are bandwidth and max-connections such as the gateway can keep?
+ * limits: are bandwidth, max-connections and hang-timeout such as the gateway can keep?
  */
 #include "conf/load.h"
 
 #define BANDWIDTH_LEAST 1024u /* bytes a second */
+#define HANG_LEAST_MS   2000u /* of a question a second, one may be late */
 
 /* Where the key stands in the section; line 0: nowhere. */
 static struct where
@@ -24,6 +25,13 @@ check_bandwidth(struct load *l, const struct section *s, const char *key, uint64
 }
 
 static void
+check_hang(struct load *l, const struct section *s, uint64_t ms)
+{
+	if (ms && ms < HANG_LEAST_MS)
+		report_error(l->r, place(s, "hang-timeout"), "hang-timeout is too short: a busy process would be ended; want at least 2s, better 30s, or 0s for never");
+}
+
+static void
 check_denied(struct load *l, const struct section *s, const char *key)
 {
 	struct where at = place(s, key);
@@ -38,8 +46,10 @@ check_rates(struct load *l, const struct section *s)
 	const struct conf_gateway *g = s->base;
 	const struct conf_rule    *rule = s->base;
 
-	if (s->kind == SECTION_GATEWAY)
+	if (s->kind == SECTION_GATEWAY) {
 		check_bandwidth(l, s, "bandwidth-per-client", g->bandwidth_per_client);
+		check_hang(l, s, g->hang_timeout_ms);
+	}
 	if (s->kind != SECTION_RULE)
 		return;
 	check_bandwidth(l, s, "bandwidth", rule->bandwidth);

@@ -17,11 +17,7 @@ struct word {
 static int
 name_order(const void *x, const void *y)
 {
-	const struct span *a = x, *b = y;
-	size_t             n = a->n < b->n ? a->n : b->n;
-	int                d = n ? memcmp(a->p, b->p, n) : 0;
-
-	return d ? d : a->n < b->n ? -1 : a->n > b->n;
+	return span_order(*(const struct span *)x, *(const struct span *)y);
 }
 
 static uint32_t
@@ -69,11 +65,9 @@ static int
 file_order(const void *x, const void *y)
 {
 	const struct file_of *a = x, *b = y;
-	int                   d = name_order(&a->path, &b->path);
+	int                   d = span_order(a->path, b->path);
 
-	if (!d && a->log->at.file != b->log->at.file)
-		d = a->log->at.file < b->log->at.file ? -1 : 1;
-	return d ? d : a->log->at.line < b->log->at.line ? -1 : 1;
+	return d ? d : where_order(a->log->at, b->log->at);
 }
 
 /* Two writers of one file would tear each other's lines, and rename it under each other. */

@@ -172,6 +172,7 @@ static const struct option options[] = {
 	TEXT(SECTION_GATEWAY, "control-group", OPTION_TEXT, G(control_group), G(control_group_at), NULL, OPTION_EMPTY_OK),
 	TEXT(SECTION_GATEWAY, "pid-file", OPTION_PATH, G(pid_file), G(pid_file_at), NULL, OPTION_EMPTY_OK),
 	TIME("upgrade-timeout", upgrade_timeout_ms, HOUR_MS, "30s"),
+	{SECTION_GATEWAY, "hang-timeout", OPTION_TIME, G(hang_timeout_ms), 0, 0, HOUR_MS, "30s", NULL, NULL, 0},
 	LIST(SECTION_GATEWAY, "parent", OPTION_ITEMS, G(parent), NULL, OPTION_EMPTY_OK),
 	WORD(SECTION_GATEWAY, "parent-balance", G(parent_balance), 0, "first", balance_words),
 	WORD(SECTION_GATEWAY, "parents-down", G(parents_down), 0, "refuse", down_words),

@@ -95,18 +95,6 @@ origins(const struct probe_set *p, const struct host_spec *probe, uint32_t tag, 
 }
 
 bool
-probe_entry(const struct probe_set *p, const struct host_spec *probe, uint32_t *entry, bool *taken_out)
-{
-	uint32_t v[ENTRIES_MAX];
-
-	*taken_out = origins(p, probe, TAG_AGAINST, v) > 0;
-	if (*taken_out || origins(p, probe, TAG_FOR, v) == 0)
-		return false;
-	*entry = v[0];
-	return true;
-}
-
-bool
 probe_is_of(const struct probe_set *p, const struct host_spec *probe, uint32_t entry)
 {
 	uint32_t v[ENTRIES_MAX], n;
@@ -126,17 +114,14 @@ static void
 check_probe(struct load *l, const struct probe_set *p, const struct conf_item *item)
 {
 	struct host_spec spec;
-	uint32_t         entry;
-	bool             taken_out;
+	uint32_t         entries[ENTRIES_MAX];
 	char             why[HOST_SPEC_WHY];
 
 	if (!probe_parse(item->text, &spec, why))
 		report_error(l->r, item->at, "probe = %.*s: %s", SHOW(item->text), why);
-	else if (probe_entry(p, &spec, &entry, &taken_out))
-		return;
-	else if (taken_out)
+	else if (origins(p, &spec, TAG_AGAINST, entries))
 		report_error(l->r, item->at, "probe = %.*s: a `!` entry of [list %.*s] takes it out; want a host that the list holds", SHOW(item->text), SHOW(p->list->name));
-	else
+	else if (!origins(p, &spec, TAG_FOR, entries))
 		report_error(l->r, item->at, "probe = %.*s: no entry of [list %.*s] holds for it; want a host below one of its wildcards", SHOW(item->text), SHOW(p->list->name));
 }
 

@@ -18,9 +18,7 @@ void              probe_set_free(struct probe_set *p);
 
 /* Read one probe: a name or an address, perhaps with port, or a URL. False: why. */
 bool probe_parse(struct span text, struct host_spec *out, char why[HOST_SPEC_WHY]);
-/* Does it stand for an entry of the list? Then *entry is the most specific one's number in list->hosts. False, with *taken_out: a `!` entry takes it out. */
-bool probe_entry(const struct probe_set *p, const struct host_spec *probe, uint32_t *entry, bool *taken_out);
-/* Does it stand for this one? */
+/* Does it stand for this entry, by its number in list->hosts? */
 bool probe_is_of(const struct probe_set *p, const struct host_spec *probe, uint32_t entry);
 
 #endif

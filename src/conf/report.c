@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "conf/conf.h"
 
 void
@@ -66,18 +67,15 @@ report_add(struct report *r, enum finding kind, struct where at, const char *fmt
 {
 	va_list again;
 	char   *text;
+	void   *v;
 
 	count(r, finding_severity(kind));
 	if (r->n == REPORT_LINES)
 		return;
-	if (r->n == r->room) {
-		size_t room = r->room ? r->room * 2 : 16;
-		void  *v = realloc(r->v, room * sizeof *r->v);
-		if (!v)
-			return;
-		r->v = v;
-		r->room = room;
-	}
+	v = array_grow(r->v, r->n, &r->room, sizeof *r->v);
+	if (!v)
+		return;
+	r->v = v;
 	va_copy(again, ap);
 	if (vasprintf(&text, fmt, ap) >= 0) {
 		r->v[r->n++] = (struct report_line){finding_severity(kind) == SEVERITY_ERROR, kind, at, text, 0};
@@ -116,6 +114,12 @@ report_find(struct report *r, enum finding kind, struct where at, const char *fm
 	va_end(ap);
 }
 
+int
+where_order(struct where a, struct where b)
+{
+	return a.file != b.file ? (a.file > b.file) - (a.file < b.file) : (a.line > b.line) - (a.line < b.line);
+}
+
 const char *
 where_print(const struct conf *c, struct where at, char *buf, size_t n)
 {
@@ -146,12 +150,9 @@ static int
 line_compare(const void *a, const void *b)
 {
 	const struct report_line *x = *(struct report_line *const *)a, *y = *(struct report_line *const *)b;
+	int                       d = where_order(x->at, y->at);
 
-	if (x->at.file != y->at.file)
-		return x->at.file < y->at.file ? -1 : 1;
-	if (x->at.line != y->at.line)
-		return x->at.line < y->at.line ? -1 : 1;
-	return x < y ? -1 : x > y;
+	return d ? d : x < y ? -1 : x > y;
 }
 
 static void
@@ -170,16 +171,24 @@ line_print(const struct report_line *l, const struct conf *c, FILE *to)
 	putc('\n', to);
 }
 
+const struct report_line **
+report_sorted(const struct report *r)
+{
+	const struct report_line **line = malloc((r->n + 1) * sizeof *line);
+
+	for (size_t i = 0; line && i < r->n; i++)
+		line[i] = &r->v[i];
+	if (line)
+		qsort(line, r->n, sizeof *line, line_compare);
+	return line;
+}
+
 void
 report_print(const struct report *r, const struct conf *c, FILE *to)
 {
-	const struct report_line **order = r->n ? malloc(r->n * sizeof *order) : NULL;
+	const struct report_line **order = r->n ? report_sorted(r) : NULL;
 	size_t                     untold = r->errors + r->warnings + r->notes - r->n;
 
-	for (size_t i = 0; order && i < r->n; i++)
-		order[i] = &r->v[i];
-	if (order)
-		qsort(order, r->n, sizeof *order, line_compare);
 	for (size_t i = 0; i < r->n; i++)
 		line_print(order ? order[i] : &r->v[i], c, to);
 	if (untold)

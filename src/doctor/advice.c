@@ -18,6 +18,8 @@ static const struct {
     [DOCTOR_RESET] = {DOCTOR_SIDE_FIREWALL, "a firewall that reads the names in TLS cuts the connection: allow the name there"},
     [DOCTOR_PROXY_DOWN] = {DOCTOR_SIDE_PROXY, "the proxy cannot be connected to"},
     [DOCTOR_PROXY_AUTH] = {DOCTOR_SIDE_PROXY_AUTH, "the proxy asks for a log-on, which these endpoints never answer"},
+    [DOCTOR_NO_TICKET] = {DOCTOR_SIDE_PROXY_AUTH, "there is no Kerberos ticket for the parent: look at keytab and principal in its section, at krb5.conf, and whether the domain knows "
+						  "HTTP/ and the host of its address; the gateway itself gets no further"},
     [DOCTOR_PROXY_REFUSED] = {DOCTOR_SIDE_PROXY, "the proxy's rules do not allow it"},
     [DOCTOR_PROXY_FAILED] = {DOCTOR_SIDE_PROXY, "the proxy could not get there"},
     [DOCTOR_NOT_TLS] = {DOCTOR_SIDE_INTERCEPTION, "something else than the endpoint answers on this port, such as a portal that wants a log-on: take the host out of it"},
@@ -59,7 +61,7 @@ doctor_advice(enum doctor_fault f, enum doctor_way w)
 	if (w == DOCTOR_GATEWAY && f == DOCTOR_PROXY_FAILED)
 		return "the gateway could not get there itself: its access log names the fault; when the direct way is well, look at its parent and its egress rules";
 	if (w == DOCTOR_PARENT && f == DOCTOR_PROXY_AUTH)
-		return "the parent asks for a log-on: have it let this gateway's address through for these hosts, or give [parent] credentials";
+		return "the parent asks for a log-on: have it let this gateway's address through for these hosts, or say how to log on (auth in its section)";
 	if (w == DOCTOR_PARENT && f == DOCTOR_PROXY_DOWN)
 		return "the parent does not answer: see whether its address in [parent] is right and a firewall lets this machine connect to it";
 	if (w == DOCTOR_PARENT && (f == DOCTOR_PROXY_REFUSED || f == DOCTOR_PROXY_FAILED))

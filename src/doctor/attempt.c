@@ -11,6 +11,7 @@
 #include "policy/egress.h"
 
 #define NOT_COME_TO  UINT32_MAX
+#define REQUEST_MOST 1600u /* a host is named at most twice */
 
 static void go_on(struct attempt *a);
 
@@ -27,10 +28,7 @@ attempt_clear(struct attempt *a)
 		dial_cancel(a->dial);
 	a->job = NULL;
 	a->dial = NULL;
-	if (a->buf)
-		explicit_bzero(a->buf, TALK_ANSWER_MOST); /* it may have held credentials */
-	free(a->buf);
-	a->buf = NULL;
+	talk_clear(a);
 	cord_clear(&a->cord);
 }
 
@@ -113,6 +111,8 @@ dns_failed(struct attempt *a)
 	const char *what = a->dns_fault == FAULT_DNS_NXDOMAIN     ? "the name does not exist"
 			   : a->dns_fault == FAULT_DNS_NO_ADDRESS ? "the name has no address"
 			   : a->dns_fault == FAULT_DNS_TIMEOUT    ? "no answer from the DNS in time"
+			   : a->dns_fault == FAULT_DNS_REFUSED     ? "the DNS server refuses to answer"
+			   : a->dns_fault == FAULT_DNS_UNREACHABLE ? "the DNS server cannot be reached"
 								  : "the DNS server says that it failed";
 
 	if (a->proxy)
@@ -170,7 +170,7 @@ on_resolved(void *arg, enum fault fault, struct resolved *r)
 		addresses_take(a, r->addr, r->n);
 		resolved_unref(r);
 	}
-	if (!a->asking || fault == FAULT_DNS_TIMEOUT || fault == FAULT_DNS_ERROR)
+	if (!a->asking || fault_failure(fault) == FAILURE_DNS)
 		names_settled(a);
 }
 
@@ -273,6 +273,34 @@ dial_go(struct attempt *a)
 
 /* --- a proxy --- */
 
+/* Sends a request's head, to which what the proxy wants to know of us is added. */
+static void ask(struct attempt *a, bool log_on, enum doctor_fault failed, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void
+ask(struct attempt *a, bool log_on, enum doctor_fault failed, const char *fmt, ...)
+{
+	char    text[REQUEST_MOST], why[180];
+	char   *token = log_on && a->proxy->token ? a->proxy->token(a->proxy->token_arg, why, sizeof why) : NULL;
+	bool    begun;
+	va_list ap;
+
+	if (log_on && a->proxy->token && !token) {
+		a->row.step = DOCTOR_STEP_PROXY;
+		finish(a, DOCTOR_NO_TICKET, "%s", why);
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	begun = talk_begin(a, text, token ? token : log_on ? a->proxy->authorization : NULL);
+	if (token)
+		explicit_bzero(token, strlen(token));
+	free(token);
+	if (begun)
+		go_on(a);
+	else
+		finish(a, failed, "out of memory");
+}
+
 static void
 connect_begin(struct attempt *a)
 {
@@ -284,11 +312,7 @@ connect_begin(struct attempt *a)
 		return;
 	}
 	talk_place(a, true, place, sizeof place);
-	if (!talk_begin(a, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\n%s%s%s\r\n", place, place,
-		a->proxy->authorization ? "Proxy-Authorization: " : "", a->proxy->authorization ? a->proxy->authorization : "", a->proxy->authorization ? "\r\n" : ""))
-		finish(a, DOCTOR_PROXY_FAILED, "out of memory");
-	else
-		go_on(a);
+	ask(a, true, DOCTOR_PROXY_FAILED, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\n", place, place);
 }
 
 static void
@@ -310,22 +334,25 @@ proxy_begin(struct attempt *a)
 		go_on(a);
 }
 
-static enum doctor_fault
-proxy_fault(uint16_t status)
+/* A status of the proxy's own. */
+static void
+proxy_says(struct attempt *a, const struct head *h)
 {
-	return status == 407 ? DOCTOR_PROXY_AUTH : status >= 500 ? DOCTOR_PROXY_FAILED : DOCTOR_PROXY_REFUSED;
+	enum doctor_fault f = h->status == 407 ? DOCTOR_PROXY_AUTH : h->status >= 500 ? DOCTOR_PROXY_FAILED : DOCTOR_PROXY_REFUSED;
+	char              reason[160];
+
+	a->row.step = DOCTOR_STEP_PROXY;
+	a->row.status = h->status;
+	talk_reason(h, reason, sizeof reason);
+	finish(a, f, "%s%s", reason, f == DOCTOR_PROXY_AUTH && (a->proxy->authorization || a->proxy->token) ? "; it was shown ours" : "");
 }
 
 static void
 connect_answered(struct attempt *a, const struct head *h, size_t used)
 {
-	char reason[180];
-
 	a->row.proxy_ms = elapsed_ms(a);
 	if (h->status / 100 != 2) {
-		a->row.status = h->status;
-		talk_reason(h, reason, sizeof reason);
-		finish(a, proxy_fault(h->status), "%s", reason);
+		proxy_says(a, h);
 	} else if (used < a->n_in) {
 		a->row.step = DOCTOR_STEP_TLS;
 		finish(a, DOCTOR_NOT_TLS, "the server speaks before it is spoken to");
@@ -416,12 +443,8 @@ http_begin(struct attempt *a)
 
 	step_begin(a, DOCTOR_STEP_HTTP);
 	talk_place(a, false, place, sizeof place);
-	if (!talk_begin(a, "GET %s%s/ HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\nAccept: */*\r\n%s%s%sConnection: close\r\n\r\n", plain ? "http://" : "",
-		plain ? place : "", place, plain && a->proxy->authorization ? "Proxy-Authorization: " : "", plain && a->proxy->authorization ? a->proxy->authorization : "",
-		plain && a->proxy->authorization ? "\r\n" : ""))
-		finish(a, DOCTOR_HTTP_FAILED, "out of memory");
-	else
-		go_on(a);
+	ask(a, plain, DOCTOR_HTTP_FAILED, "GET %s%s/ HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern-doctor\r\nAccept: */*\r\nConnection: close\r\n", plain ? "http://" : "",
+	    plain ? place : "", place);
 }
 
 static bool
@@ -440,14 +463,10 @@ was_slow(const struct attempt *a)
 static void
 http_answered(struct attempt *a, const struct head *h)
 {
-	char reason[180];
-
 	a->row.http_ms = elapsed_ms(a);
 	a->row.status = h->status;
 	if (a->proxy && a->target->scheme == SCHEME_HTTP && h->status == 407) {
-		talk_reason(h, reason, sizeof reason);
-		a->row.step = DOCTOR_STEP_PROXY;
-		finish(a, DOCTOR_PROXY_AUTH, "%s", reason);
+		proxy_says(a, h);
 		return;
 	}
 	/* is it the proxy that says so? Doctor compares with what came directly. */
@@ -524,14 +543,13 @@ target_read(struct attempt *a)
 }
 
 void
-attempt_start(struct attempt *a, const struct run *run, const struct doctor_target *target, enum doctor_way way, const struct doctor_proxy *proxy)
+attempt_start(struct attempt *a, const struct run *run, const struct doctor_target *target, const struct doctor_proxy *proxy)
 {
 	const char *name = proxy ? proxy->host : target->host;
 
 	a->run = run;
 	a->target = target;
 	a->proxy = proxy;
-	a->row.way = (uint8_t)way;
 	a->row.dns_ms = a->row.tcp_ms = a->row.proxy_ms = a->row.tls_ms = a->row.http_ms = NOT_COME_TO;
 	cord_init(&a->cord);
 	timer_init(&a->timer, on_timeout, a);

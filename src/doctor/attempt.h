@@ -42,13 +42,14 @@ struct attempt {
 	struct addr        addr[DIAL_ADDRS_MAX];
 	struct dial       *dial;
 	struct cord        cord;
-	char              *buf;     /* owned while a request or its answer is under way */
+	char              *buf;     /* owned while a request or its answer is under way: `room` bytes, TALK_ANSWER_MOST at least */
+	size_t             room;
 	size_t             n_out, at_out, n_in, seen;
 	char               chain_end[DNS_NAME_TEXT];
 };
 
-/* `proxy` null: directly. */
-void attempt_start(struct attempt *a, const struct run *run, const struct doctor_target *target, enum doctor_way way, const struct doctor_proxy *proxy);
+/* `row` has its target and way by now. `proxy` null: directly. */
+void attempt_start(struct attempt *a, const struct run *run, const struct doctor_target *target, const struct doctor_proxy *proxy);
 void attempt_clear(struct attempt *a);
 
 #endif

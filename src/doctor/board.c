@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -106,9 +107,11 @@ doctor_board_forget(struct doctor_board *b)
 static void
 target_bound(struct doctor_target *t)
 {
-	uint8_t *flag = (uint8_t *)&t->no_probe;
+	/* of another process they may be anything, so they are looked at as bytes */
+	uint8_t *flag[] = {(uint8_t *)&t->no_probe, (uint8_t *)&t->by_parent};
 
-	*flag = *flag != 0; /* of another process it may be anything, so it is looked at as a byte */
+	for (size_t i = 0; i < sizeof flag / sizeof *flag; i++)
+		*flag[i] = *flag[i] != 0;
 	END(t->host);
 	END(t->pattern);
 	END(t->list);
@@ -139,14 +142,21 @@ bound(struct doctor_report *r)
 
 	r->n_targets = least(r->n_targets, DOCTOR_TARGETS_MAX);
 	r->n_rows = least(r->n_rows, DOCTOR_ROWS_MAX);
+	r->n_parents = least(r->n_parents, DOCTOR_PARENTS_MAX);
 	END(r->failed);
+	for (uint32_t i = 0; i < r->n_parents; i++)
+		END(r->parent[i]);
 	for (uint32_t i = 0; i < r->n_targets; i++)
 		target_bound(&r->target[i]);
 	for (uint32_t i = 0; i < r->n_rows; i++) {
 		const struct doctor_row *row = &r->row[i];
-		if (row->target >= r->n_targets || row->way >= DOCTOR_WAYS || row->fault >= DOCTOR_FAULTS || row->step > DOCTOR_STEP_DONE || seen[row->target * DOCTOR_WAYS + row->way])
+		uint32_t                 key;
+		if (row->target >= r->n_targets || row->way >= DOCTOR_WAYS || row->fault >= DOCTOR_FAULTS || row->step > DOCTOR_STEP_DONE)
 			continue;
-		seen[row->target * DOCTOR_WAYS + row->way] = true;
+		key = row->target * DOCTOR_LANES_MAX + doctor_lane(row, r->n_parents);
+		if ((row->way == DOCTOR_PARENT && row->parent >= r->n_parents) || seen[key])
+			continue;
+		seen[key] = true;
 		row_bound(&r->row[i]);
 		if (kept != i)
 			memmove(&r->row[kept], &r->row[i], sizeof r->row[i]);
@@ -181,13 +191,22 @@ doctor_report_worst(const struct doctor_report *r, uint32_t target)
 
 	for (uint32_t i = 0; i < r->n_rows; i++) {
 		const struct doctor_row *row = &r->row[i];
-		if (row->target != target || !doctor_counts(row, r->by_parent != 0))
+		if (row->target != target || !doctor_counts(row, &r->target[target]))
 			continue;
 		/* the way that most clients take says most */
 		if (!worst || row->way < worst->way)
 			worst = row;
 	}
 	return worst;
+}
+
+const char *
+doctor_report_way(const struct doctor_report *r, const struct doctor_row *row, char buf[DOCTOR_PARENT_NAME + 8])
+{
+	bool named = row->way == DOCTOR_PARENT && row->parent < r->n_parents;
+
+	snprintf(buf, DOCTOR_PARENT_NAME + 8, "%s%s%s", doctor_way_word((enum doctor_way)row->way), named ? " " : "", named ? r->parent[row->parent] : "");
+	return buf;
 }
 
 void

@@ -12,7 +12,7 @@
 
 #include "doctor/result.h"
 
-#define DOCTOR_ROWS_MAX (DOCTOR_TARGETS_MAX * DOCTOR_WAYS)
+#define DOCTOR_ROWS_MAX (DOCTOR_TARGETS_MAX * DOCTOR_LANES_MAX)
 
 /* One run, whole. */
 struct doctor_report {
@@ -20,10 +20,11 @@ struct doctor_report {
 	int64_t  began_s, ended_s; /* UNIX time */
 	uint64_t took_ms;
 	uint64_t interval_s;       /* as it was then */
-	uint32_t by_parent;        /* a parent carries the traffic (doctor_counts) */
+	uint32_t n_parents;        /* that rules may send something through */
 	uint32_t more;             /* targets that did not fit */
 	uint32_t n_targets, n_rows;
 	char     failed[200];      /* it could not run: why; "": it has run */
+	char     parent[DOCTOR_PARENTS_MAX][DOCTOR_PARENT_NAME]; /* their names */
 	_Alignas(8) struct doctor_target target[DOCTOR_TARGETS_MAX];
 	_Alignas(8) int64_t bad_since_s[DOCTOR_TARGETS_MAX]; /* when it was first found bad without having been well since; 0: it is well */
 	_Alignas(8) struct doctor_row row[DOCTOR_ROWS_MAX];  /* in any order */
@@ -51,6 +52,8 @@ bool                 doctor_board_read(const struct doctor_board *b, struct doct
 
 /* The worst row of a target that speaks against it (doctor_counts); null: it is well. */
 const struct doctor_row *doctor_report_worst(const struct doctor_report *r, uint32_t target);
+/* "direct", "gateway", "parent NAME" */
+const char *doctor_report_way(const struct doctor_report *r, const struct doctor_row *row, char buf[DOCTOR_PARENT_NAME + 8]);
 /* Targets that can be tested, and those of them that are bad. */
 void doctor_report_count(const struct doctor_report *r, uint32_t *tested, uint32_t *bad);
 

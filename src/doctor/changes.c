@@ -39,11 +39,11 @@ static void
 tell(const struct doctor_report *now, uint32_t i, const struct doctor_row *worst, int64_t since)
 {
 	const struct doctor_target *t = &now->target[i];
-	char                        age[32];
+	char                        age[32], way[DOCTOR_PARENT_NAME + 8];
 
 	if (worst)
 		log_warn("endpoint %s:%u (%s%s%s) is bad: %s, way: %s; postern doctor says what to do", t->host, t->port, t->list, *t->list ? ", " : "", t->where,
-		    doctor_fault_word((enum doctor_fault)worst->fault), doctor_way_word((enum doctor_way)worst->way));
+		    doctor_fault_word((enum doctor_fault)worst->fault), doctor_report_way(now, worst, way));
 	else
 		log_info("endpoint %s:%u is well again, after %s", t->host, t->port, lasted(now->ended_s - since, age, sizeof age));
 }

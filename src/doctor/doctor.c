@@ -12,7 +12,8 @@
 struct unit {
 	struct doctor *doctor;
 	unsigned       open; /* attempts under way */
-	struct attempt by[DOCTOR_WAYS];
+	unsigned       n;    /* ways: directly, each parent of the target, the gateway */
+	struct attempt by[];
 };
 
 struct doctor {
@@ -48,6 +49,8 @@ has_print(const struct doctor_row *r)
 static void
 leaf_compare(struct doctor_row *r, const struct doctor_row *direct)
 {
+	char said[sizeof r->detail];
+
 	if (r->fault != DOCTOR_OK && r->fault != DOCTOR_SLOW)
 		return;
 	if (!has_print(r) || !has_print(direct) || same_print(r, direct))
@@ -57,7 +60,8 @@ leaf_compare(struct doctor_row *r, const struct doctor_row *direct)
 		return;
 	}
 	r->fault = DOCTOR_OTHER_LEAF;
-	snprintf(r->detail, sizeof r->detail, "here issued by %.70s, directly by %.70s", r->issuer, direct->issuer);
+	snprintf(said, sizeof said, "here issued by %.70s, directly by %.70s", r->issuer, direct->issuer);
+	memcpy(r->detail, said, sizeof said);
 }
 
 /* A refusal of plain HTTP looks like an answer, unless the server itself says something else. */
@@ -80,9 +84,9 @@ plain_compare(struct doctor_row *r, const struct doctor_row *direct)
 static void
 unit_compare(struct unit *u)
 {
-	const struct doctor_row *direct = &u->by[DOCTOR_DIRECT].row;
+	const struct doctor_row *direct = &u->by[0].row;
 
-	for (unsigned w = DOCTOR_PARENT; w < DOCTOR_WAYS; w++) {
+	for (unsigned w = 1; w < u->n; w++) {
 		struct attempt *a = &u->by[w];
 		if (a->target->scheme == SCHEME_HTTP)
 			plain_compare(&a->row, direct);
@@ -101,40 +105,63 @@ on_attempt(struct attempt *a)
 }
 
 static void
-not_tried(struct attempt *a, enum doctor_way way, const char *why)
+not_tried(struct doctor_row *row, const char *why)
 {
-	a->row = (struct doctor_row){.way = (uint8_t)way, .fault = DOCTOR_NOT_TRIED, .dns_ms = UINT32_MAX, .tcp_ms = UINT32_MAX, .proxy_ms = UINT32_MAX,
-	    .tls_ms = UINT32_MAX, .http_ms = UINT32_MAX};
-	snprintf(a->row.detail, sizeof a->row.detail, "%s", why);
+	row->fault = DOCTOR_NOT_TRIED;
+	row->dns_ms = row->tcp_ms = row->proxy_ms = row->tls_ms = row->http_ms = UINT32_MAX;
+	snprintf(row->detail, sizeof row->detail, "%s", why);
+}
+
+/* The ways of a target, as rows with nothing in them. Returns how many. */
+static unsigned
+rows_begin(const struct doctor *d, size_t target, struct doctor_row row[DOCTOR_LANES_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned lane = 0; lane < d->set->n_parents + 2; lane++)
+		if (doctor_lane_is_of(lane, d->set->n_parents, &d->target[target])) {
+			enum doctor_way way = doctor_lane_way(lane, d->set->n_parents);
+			row[n++] = (struct doctor_row){.target = (uint32_t)target, .way = (uint8_t)way, .parent = way == DOCTOR_PARENT ? (uint8_t)(lane - 1) : 0};
+		}
+	return n;
+}
+
+static const struct doctor_proxy *
+proxy_of(const struct doctor *d, const struct doctor_row *r)
+{
+	return r->way == DOCTOR_DIRECT ? NULL : r->way == DOCTOR_GATEWAY ? &d->set->gateway : &d->set->parent[r->parent];
 }
 
 static bool
 unit_start(struct doctor *d, size_t i)
 {
-	static const char          absent[] = "not configured", unknown[] = "no host below this wildcard is known; name one with probe = in the list";
-	const struct doctor_proxy *proxy[DOCTOR_WAYS] = {NULL, &d->set->parent, &d->set->gateway};
+	static const char           absent[] = "not configured", unknown[] = "no host below this wildcard is known; name one with probe = in the list";
 	const struct doctor_target *t = &d->target[i];
-	struct unit               *u = d->unit[i] = calloc(1, sizeof *u);
+	struct doctor_row           row[DOCTOR_LANES_MAX];
+	unsigned                    n = rows_begin(d, i, row);
+	struct unit                *u = d->unit[i] = calloc(1, sizeof *u + n * sizeof *u->by);
 
 	if (!u)
 		return false;
 	u->doctor = d;
+	u->n = n;
 	u->open = 1; /* until all have begun */
 	d->running++;
-	for (unsigned w = 0; w < DOCTOR_WAYS; w++) {
-		struct attempt *a = &u->by[w];
+	for (unsigned w = 0; w < n; w++) {
+		struct attempt            *a = &u->by[w];
+		const struct doctor_proxy *proxy = proxy_of(d, &row[w]);
 		a->done = on_attempt;
 		a->owner = u;
 		a->target = t;
+		a->row = row[w];
 		if (t->no_probe) {
-			not_tried(a, w, unknown);
-		} else if (proxy[w] && !proxy[w]->present) {
-			not_tried(a, w, proxy[w]->why ? proxy[w]->why : absent);
+			not_tried(&a->row, unknown);
+		} else if (proxy && !proxy->present) {
+			not_tried(&a->row, proxy->why ? proxy->why : absent);
 		} else {
 			u->open++;
-			attempt_start(a, &d->run, t, w, proxy[w]);
+			attempt_start(a, &d->run, t, proxy);
 		}
-		a->row.target = (uint32_t)i;
 	}
 	if (--u->open == 0)
 		watch_again(&d->turn, WATCH_READ);
@@ -149,20 +176,20 @@ unit_tell(struct doctor *d, struct unit *u)
 	u->open = UINT32_MAX;
 	d->running--;
 	d->told++;
-	for (unsigned w = 0; w < DOCTOR_WAYS; w++)
+	for (unsigned w = 0; w < u->n; w++)
 		d->each(d->arg, &u->by[w].row);
 }
 
 static void
 untried_tell(struct doctor *d, size_t i)
 {
-	struct attempt none;
+	struct doctor_row row[DOCTOR_LANES_MAX];
+	unsigned          n = rows_begin(d, i, row);
 
 	d->told++;
-	for (unsigned w = 0; w < DOCTOR_WAYS; w++) {
-		not_tried(&none, w, "out of memory");
-		none.row.target = (uint32_t)i;
-		d->each(d->arg, &none.row);
+	for (unsigned w = 0; w < n; w++) {
+		not_tried(&row[w], "out of memory");
+		d->each(d->arg, &row[w]);
 	}
 }
 
@@ -260,7 +287,7 @@ doctor_free(struct doctor *d)
 	watch_clear(&d->turn);
 	upstream_unref(d->run.upstream);
 	for (size_t i = 0; i < d->next; i++)
-		for (unsigned w = 0; d->unit[i] && w < DOCTOR_WAYS; w++)
+		for (unsigned w = 0; d->unit[i] && w < d->unit[i]->n; w++)
 			if (d->unit[i]->by[w].run)
 				attempt_clear(&d->unit[i]->by[w]);
 	resolver_free(d->run.resolver);

@@ -14,12 +14,15 @@ one(struct text *t, const char *name, const char *help, const struct doctor_repo
 void
 doctor_exposition(struct text *t, const struct doctor_report *r)
 {
-	uint32_t tested = 0, bad = 0;
+	struct doctor_found f = {0};
+	uint32_t            tested = 0, bad = 0;
 
-	if (r)
-		doctor_metrics(t, r->target, r->n_targets, r->row, r->n_rows, r->by_parent != 0, r->ended_s, r->took_ms);
-	else
-		doctor_metrics(t, NULL, 0, NULL, 0, false, 0, 0);
+	if (r) {
+		f = (struct doctor_found){.target = r->target, .n = r->n_targets, .row = r->row, .n_rows = r->n_rows, .n_parents = r->n_parents, .when = r->ended_s, .took_ms = r->took_ms};
+		for (uint32_t i = 0; i < r->n_parents; i++)
+			f.parent[i] = r->parent[i];
+	}
+	doctor_metrics(t, &f);
 	one(t, "postern_doctor_interval_seconds", "Time between runs, as configured.", r, r ? r->interval_s : 0);
 	one(t, "postern_doctor_run_failed", "1: the last run could not be made.", r, r ? r->failed[0] != '\0' : 0);
 	text_str(t, "# HELP postern_doctor_endpoints Endpoints of the last run, by state; untested: wildcards of which no host is known, and those that were too many.\n"

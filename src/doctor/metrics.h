@@ -10,9 +10,16 @@
 #include "base/text.h"
 #include "doctor/result.h"
 
-/* Rows of targets beyond n are passed over. `when`: UNIX time of the run's end; took_ms: how long it was; 0: nothing is known, and only what
- * each line would be is written. */
-void doctor_metrics(struct text *to, const struct doctor_target *target, size_t n, const struct doctor_row *row, size_t n_rows, bool by_parent, int64_t when,
-    uint64_t took_ms);
+/* One run; all of it is the caller's. */
+struct doctor_found {
+	const struct doctor_target *target;
+	const struct doctor_row    *row; /* those of targets beyond n are passed over */
+	size_t                      n, n_rows;
+	const char                 *parent[DOCTOR_PARENTS_MAX]; /* names */
+	unsigned                    n_parents;
+	int64_t                     when;    /* UNIX time of its end; 0: nothing is known, and only what each line would be is written */
+	uint64_t                    took_ms;
+};
+void doctor_metrics(struct text *to, const struct doctor_found *f);
 
 #endif

@@ -70,11 +70,11 @@ parent_number(const struct conf *c, const struct doctor_proxy *p)
 	uint32_t                  n = 0;
 
 	TAILQ_FOREACH (one, &c->parents, link) {
-		if (p->present && p->name && span_eq(one->name, span_str(p->name)))
-			return n;
+		if (one->name.p == p->name)
+			break;
 		n++;
 	}
-	return DOCTOR_NO_PARENT;
+	return n;
 }
 
 static bool
@@ -90,15 +90,18 @@ fill(struct flat *f, const struct conf *c, const struct doctor_settings *s, stru
 		free(target);
 		return false;
 	}
-	n = doctor_targets(c, NULL, 0, target, &more);
+	n = doctor_targets(c, NULL, 0, target, DOCTOR_TARGETS_MAX, &more);
 	head.magic = PLAN_MAGIC;
 	head.interval_ms = c->doctor.interval_ms;
 	head.timeout_ms = s->timeout_ms;
 	head.parallel = s->parallel;
 	head.more = (uint32_t)more;
-	head.parent = add_proxy(f, &s->parent);
+	head.n_parents = s->n_parents;
+	for (unsigned i = 0; i < s->n_parents; i++) {
+		head.parent[i] = add_proxy(f, &s->parent[i]);
+		head.parent_number[i] = parent_number(c, &s->parent[i]);
+	}
 	head.gateway = add_proxy(f, &s->gateway);
-	head.parent_number = parent_number(c, &s->parent);
 	head.issuers = add_issuers(f, s);
 	head.targets = (struct flat_ref){flat_add(f, target, n * sizeof *target, 8), (uint32_t)n};
 	head.roots = add_roots(f, c, r);
@@ -139,7 +142,7 @@ doctor_plan_map(int fd)
 	if (!block)
 		return NULL;
 	p = (const void *)(block + PLAN_AT);
-	if (n >= PLAN_AT + sizeof *p && p->magic == PLAN_MAGIC && p->size == n && p->targets.n <= DOCTOR_TARGETS_MAX)
+	if (n >= PLAN_AT + sizeof *p && p->magic == PLAN_MAGIC && p->size == n && p->targets.n <= DOCTOR_TARGETS_MAX && p->n_parents <= DOCTOR_PARENTS_MAX)
 		return p;
 	flat_unmap(block, n);
 	errno = EINVAL;
@@ -179,13 +182,16 @@ proxy_at(const struct doctor_plan *p, const struct plan_proxy *from)
 }
 
 void
-doctor_plan_settings(const struct doctor_plan *p, const struct snapshot *snap, const char *authorization, const char **issuer, struct doctor_settings *out)
+doctor_plan_settings(const struct doctor_plan *p, const struct snapshot *snap, const struct snapshot_secret *secret, const char **issuer, struct doctor_settings *out)
 {
 	const struct flat_ref *text = plan_at(p, p->issuers.off);
 
-	*out = (struct doctor_settings){.timeout_ms = p->timeout_ms, .parallel = p->parallel, .parent = proxy_at(p, &p->parent), .gateway = proxy_at(p, &p->gateway),
+	*out = (struct doctor_settings){.timeout_ms = p->timeout_ms, .parallel = p->parallel, .n_parents = p->n_parents, .gateway = proxy_at(p, &p->gateway),
 		.issuer = issuer, .n_issuers = p->issuers.n, .snap = snap, .roots = span_of(plan_at(p, p->roots.off), p->roots.n)};
-	out->parent.authorization = authorization;
+	for (uint32_t i = 0; i < p->n_parents; i++) {
+		out->parent[i] = proxy_at(p, &p->parent[i]);
+		out->parent[i].authorization = secret[i].n ? secret[i].text : NULL;
+	}
 	for (uint32_t i = 0; i < p->issuers.n; i++)
 		issuer[i] = string_at(p, text[i]);
 }
@@ -194,4 +200,12 @@ const struct doctor_target *
 doctor_plan_targets(const struct doctor_plan *p)
 {
 	return plan_at(p, p->targets.off);
+}
+
+const char *
+doctor_plan_parent(const struct doctor_plan *p, uint32_t i)
+{
+	const char *name = string_at(p, p->parent[i].name);
+
+	return name ? name : "";
 }

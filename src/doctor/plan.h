@@ -9,8 +9,6 @@
 #include "base/flat.h"
 #include "doctor/doctor.h"
 
-#define DOCTOR_NO_PARENT UINT32_MAX
-
 struct plan_proxy {
 	struct endpoint at;
 	struct flat_ref host, name, why; /* with their NUL; n 0: null */
@@ -22,9 +20,9 @@ struct doctor_plan {
 	uint64_t          magic, size;
 	uint64_t          interval_ms, timeout_ms;
 	uint32_t          parallel, more;
-	uint32_t          parent_number; /* of the [parent] that `parent` is, in the order of the configuration; DOCTOR_NO_PARENT: none */
-	uint32_t          padding;
-	struct plan_proxy parent, gateway;
+	uint32_t          n_parents, padding;
+	uint32_t          parent_number[DOCTOR_PARENTS_MAX]; /* of the [parent] that each is, in the order of the configuration */
+	struct plan_proxy parent[DOCTOR_PARENTS_MAX], gateway;
 	struct flat_ref   issuers; /* struct flat_ref: texts with their NUL */
 	struct flat_ref   targets; /* struct doctor_target */
 	struct flat_ref   roots;   /* as doctor_settings.roots */
@@ -36,8 +34,9 @@ int doctor_plan_make(const struct conf *c, struct report *r);
 const struct doctor_plan *doctor_plan_map(int fd);
 void doctor_plan_unmap(const struct doctor_plan *p);
 bool doctor_plan_same(const struct doctor_plan *a, const struct doctor_plan *b);
-/* `issuer`: room for issuers.n; `authorization`: null, or the caller's. What is filled in lies in the block. */
-void doctor_plan_settings(const struct doctor_plan *p, const struct snapshot *snap, const char *authorization, const char **issuer, struct doctor_settings *out);
+/* `issuer`: room for issuers.n; `secret`: by parent, the caller's; n 0: none. What is filled in lies in the block. */
+void doctor_plan_settings(const struct doctor_plan *p, const struct snapshot *snap, const struct snapshot_secret *secret, const char **issuer, struct doctor_settings *out);
 const struct doctor_target *doctor_plan_targets(const struct doctor_plan *p);
+const char *doctor_plan_parent(const struct doctor_plan *p, uint32_t i); /* its name */
 
 #endif

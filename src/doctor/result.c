@@ -13,6 +13,7 @@ static const char *const fault_words[DOCTOR_FAULTS] = {
     [DOCTOR_RESET] = "reset",
     [DOCTOR_PROXY_DOWN] = "proxy-down",
     [DOCTOR_PROXY_AUTH] = "proxy-auth",
+    [DOCTOR_NO_TICKET] = "no-ticket",
     [DOCTOR_PROXY_REFUSED] = "proxy-refused",
     [DOCTOR_PROXY_FAILED] = "proxy-failed",
     [DOCTOR_NOT_TLS] = "not-tls",
@@ -56,7 +57,25 @@ doctor_is_bad(enum doctor_fault f)
 }
 
 bool
-doctor_counts(const struct doctor_row *r, bool by_parent)
+doctor_counts(const struct doctor_row *r, const struct doctor_target *t)
 {
-	return doctor_is_bad(r->fault) && !(by_parent && r->way == DOCTOR_DIRECT);
+	return doctor_is_bad(r->fault) && !(r->way == DOCTOR_DIRECT && t->by_parent);
+}
+
+unsigned
+doctor_lane(const struct doctor_row *r, unsigned n_parents)
+{
+	return r->way == DOCTOR_DIRECT ? 0 : r->way == DOCTOR_PARENT ? 1u + r->parent : 1u + n_parents;
+}
+
+enum doctor_way
+doctor_lane_way(unsigned lane, unsigned n_parents)
+{
+	return lane == 0 ? DOCTOR_DIRECT : lane <= n_parents ? DOCTOR_PARENT : DOCTOR_GATEWAY;
+}
+
+bool
+doctor_lane_is_of(unsigned lane, unsigned n_parents, const struct doctor_target *t)
+{
+	return doctor_lane_way(lane, n_parents) != DOCTOR_PARENT || t->parents >> (lane - 1) & 1;
 }

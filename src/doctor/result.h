@@ -11,7 +11,10 @@
 
 #include "base/addr.h"
 
-#define DOCTOR_TARGETS_MAX 512u
+#define DOCTOR_TARGETS_MAX 512u /* of the process; the command has more room */
+#define DOCTOR_PARENTS_MAX 8u   /* that are tried, each a way of its own */
+#define DOCTOR_LANES_MAX   (DOCTOR_PARENTS_MAX + 2u)
+#define DOCTOR_PARENT_NAME 72u  /* with its NUL */
 
 /* Which way a target is tried. */
 enum doctor_way { DOCTOR_DIRECT, DOCTOR_PARENT, DOCTOR_GATEWAY, DOCTOR_WAYS };
@@ -31,6 +34,7 @@ enum doctor_fault {
 	DOCTOR_RESET,          /* in TCP, or in the TLS handshake: a firewall that reads names */
 	DOCTOR_PROXY_DOWN,     /* parent or gateway cannot be reached */
 	DOCTOR_PROXY_AUTH,     /* 407 */
+	DOCTOR_NO_TICKET,      /* a parent wants Negotiate, and there is no ticket for it */
 	DOCTOR_PROXY_REFUSED,  /* another status to CONNECT; 403 */
 	DOCTOR_PROXY_FAILED,   /* 5xx to CONNECT, or no answer */
 	DOCTOR_NOT_TLS,        /* something else answers */
@@ -55,12 +59,15 @@ struct doctor_target {
 	uint16_t port;
 	uint8_t  scheme; /* enum url_scheme */
 	bool     no_probe; /* a wildcard without known hosts: only said, host is "" */
+	bool     by_parent; /* every rule sends it through parents: how it is directly does not count */
+	uint16_t parents;  /* those that a rule may send it through: a bit for each of the settings' */
 };
 
 /* One target by one way. */
 struct doctor_row {
 	uint32_t    target; /* its number */
 	uint8_t     way, step, fault; /* fault: the worst thing that was found; enums above */
+	uint8_t     parent; /* way is DOCTOR_PARENT: which of the settings' */
 	uint8_t     tls;    /* 0; 2: TLS 1.2; 3: TLS 1.3 */
 	bool        has_address;
 	struct addr address;
@@ -78,7 +85,12 @@ const char *doctor_way_word(enum doctor_way w);     /* "direct", "parent", "gate
 const char *doctor_step_word(enum doctor_step s);
 /* Does this need somebody to act? OK, NOT_TRIED and SLOW do not. */
 bool        doctor_is_bad(enum doctor_fault f);
-/* Does this row speak against the endpoint? Where a parent carries the traffic (`by_parent`), that it cannot be reached directly does not. */
-bool        doctor_counts(const struct doctor_row *r, bool by_parent);
+/* Does this row of `t` speak against the endpoint? Where parents carry its traffic, that it cannot be reached directly does not. */
+bool        doctor_counts(const struct doctor_row *r, const struct doctor_target *t);
+/* Ways in the order in which they are shown: directly, each parent, the gateway. */
+unsigned    doctor_lane(const struct doctor_row *r, unsigned n_parents);
+enum doctor_way doctor_lane_way(unsigned lane, unsigned n_parents);
+/* Is this way one of the target's? Others are neither tried nor shown. */
+bool        doctor_lane_is_of(unsigned lane, unsigned n_parents, const struct doctor_target *t);
 
 #endif

@@ -13,4 +13,5 @@ libpostern_a_SOURCES += \
 	src/doctor/plan.c src/doctor/plan.h \
 	src/doctor/result.c src/doctor/result.h \
 	src/doctor/talk.c src/doctor/talk.h \
-	src/doctor/targets.c
+	src/doctor/targets.c \
+	src/doctor/routes.c src/doctor/routes.h

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "doctor/talk.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "parse/authority.h"
-
-#define REQUEST_MOST 2048u
 
 void
 talk_place(const struct attempt *a, bool always, char *out, size_t n)
@@ -21,22 +18,32 @@ talk_place(const struct attempt *a, bool always, char *out, size_t n)
 	snprintf(out, n, "%s%s%s%s", six ? "[" : "", a->host.text, six ? "]" : "", port);
 }
 
-bool
-talk_begin(struct attempt *a, const char *fmt, ...)
+void
+talk_clear(struct attempt *a)
 {
-	va_list ap;
-	int     n;
+	if (a->buf)
+		explicit_bzero(a->buf, a->room); /* it may have held credentials */
+	free(a->buf);
+	a->buf = NULL;
+}
 
-	if (!a->buf)
-		a->buf = malloc(TALK_ANSWER_MOST);
+bool
+talk_begin(struct attempt *a, const char *head, const char *authorization)
+{
+	static const char field[] = "Proxy-Authorization: ";
+	size_t            n = strlen(head) + (authorization ? sizeof field + strlen(authorization) + 2 : 0) + 3;
+
+	if (a->buf && a->room < n)
+		talk_clear(a);
+	if (!a->buf) {
+		a->room = n > TALK_ANSWER_MOST ? n : TALK_ANSWER_MOST;
+		a->buf = malloc(a->room);
+	}
 	if (!a->buf)
 		return false;
-	va_start(ap, fmt);
-	n = vsnprintf(a->buf, REQUEST_MOST, fmt, ap);
-	va_end(ap);
-	a->n_out = n > 0 && (size_t)n < REQUEST_MOST ? (size_t)n : 0;
+	a->n_out = (size_t)snprintf(a->buf, a->room, "%s%s%s%s\r\n", head, authorization ? field : "", authorization ? authorization : "", authorization ? "\r\n" : "");
 	a->at_out = a->n_in = a->seen = 0;
-	return a->n_out > 0;
+	return true;
 }
 
 enum cord_answer

@@ -12,8 +12,9 @@
 
 /* "host" or "[v6]", with its port unless that is the scheme's and may be left out. */
 void talk_place(const struct attempt *a, bool always, char *out, size_t n);
-/* What is to be sent. False: no memory, or it is too long. */
-bool talk_begin(struct attempt *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What is to be sent: a request's head without its last, empty line; `authorization`: null, or the value of a Proxy-Authorization. False: no memory. */
+bool talk_begin(struct attempt *a, const char *head, const char *authorization);
+void talk_clear(struct attempt *a); /* wipes what was sent */
 /* CORD_DONE: all of it is out. */
 enum cord_answer talk_send(struct attempt *a);
 

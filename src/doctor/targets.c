@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * targets: what a configuration says is to be tested, and by which ways.
+ * targets: what a configuration says is to be tested, and through which parents its rules may send that.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf/probe.h"
 #include "doctor/doctor.h"
+#include "doctor/routes.h"
 
 const char *const doctor_issuers[] = {"Microsoft Corporation", "DigiCert Inc", "DigiCert, Inc.", "GlobalSign nv-sa", "GlobalSign", "Entrust, Inc.", "Baltimore", NULL};
 
 struct gather {
 	const struct conf    *conf;
+	struct routes         routes;
 	struct doctor_target *out;
-	size_t                n, more;
+	size_t                n, room, more;
+	uint16_t              parents; /* of the rules whose entries are added now */
+	bool                  by_parent;
 };
 
 static void
@@ -25,22 +29,22 @@ text_copy(char *out, size_t room, struct span text)
 	out[n] = '\0';
 }
 
-static bool
-is_known(const struct gather *g, const struct doctor_target *t)
+static struct doctor_target *
+known_find(const struct gather *g, const struct doctor_target *t)
 {
 	for (size_t i = 0; i < g->n; i++) {
-		const struct doctor_target *o = &g->out[i];
+		struct doctor_target *o = &g->out[i];
 		if (o->no_probe == t->no_probe && o->port == t->port && o->scheme == t->scheme && strcmp(t->no_probe ? o->pattern : o->host, t->no_probe ? t->pattern : t->host) == 0)
-			return true;
+			return o;
 	}
-	return false;
+	return NULL;
 }
 
 /* `spec`: the host to be tested, whose scheme and port `entry` may give; null: nobody knows one. */
 static void
 target_add(struct gather *g, const struct conf_list *list, const struct conf_item *item, const struct host_spec *entry, const struct host_spec *spec)
 {
-	struct doctor_target t = {.no_probe = !spec};
+	struct doctor_target t = {.no_probe = !spec, .parents = g->parents, .by_parent = g->by_parent}, *known;
 	uint8_t              scheme = spec && spec->scheme != SCHEME_NONE ? spec->scheme : entry->scheme;
 
 	t.scheme = scheme == SCHEME_HTTP ? SCHEME_HTTP : SCHEME_HTTPS;
@@ -52,12 +56,15 @@ target_add(struct gather *g, const struct conf_list *list, const struct conf_ite
 		addr_print(&spec->cidr.addr, t.host);
 	else if (spec)
 		text_copy(t.host, sizeof t.host, span_of(spec->text, spec->n));
-	if (is_known(g, &t))
-		return;
-	if (g->n < DOCTOR_TARGETS_MAX)
+	known = known_find(g, &t);
+	if (known) {
+		known->parents |= t.parents;
+		known->by_parent &= t.by_parent;
+	} else if (g->n < g->room) {
 		g->out[g->n++] = t;
-	else
+	} else {
 		g->more++;
+	}
 }
 
 /* No host below this one is known; but `.x` is x too. */
@@ -117,130 +124,81 @@ list_add(struct gather *g, const struct conf_list *list)
 	return !list->probes.n || set;
 }
 
+/* The list that an item of a rule names; null: it names none. */
+static const struct conf_list *
+list_of(const struct conf *c, const struct conf_item *item)
+{
+	if (item->quoted || item->text.n == 0 || item->text.p[0] != '@')
+		return NULL;
+	return conf_list_find(c, span_of(item->text.p + 1, item->text.n - 1));
+}
+
 static void
 rule_add(struct gather *g, const struct conf_rule *rule)
 {
+	g->parents = 0;
+	g->by_parent = true;
+	routes_of_rule(&g->routes, g->conf, rule, &g->parents, &g->by_parent);
 	for (size_t i = 0; i < rule->hosts.n; i++) {
 		const struct conf_item *item = &rule->hosts.v[i];
-		const struct conf_list *list;
-		if (item->negated)
-			continue;
-		if (item->quoted || item->text.n == 0 || item->text.p[0] != '@')
-			entry_add(g, NULL, NULL, &rule->hosts, i);
-		else if ((list = conf_list_find(g->conf, span_of(item->text.p + 1, item->text.n - 1))))
+		const struct conf_list *list = list_of(g->conf, item);
+		if (list && !item->negated)
 			list_add(g, list);
+		else if (!item->negated && (item->quoted || item->text.n == 0 || item->text.p[0] != '@'))
+			entry_add(g, NULL, NULL, &rule->hosts, i);
 	}
 }
 
-size_t
-doctor_targets(const struct conf *c, const char *const *list, size_t n_lists, struct doctor_target *out, size_t *more)
+/* Where do rules of this kind that name the list send it? False: there is none. */
+static bool
+routes_of_list(struct gather *g, const struct conf_list *list, bool bypass)
 {
-	struct gather           g = {.conf = c, .out = out};
-	const struct conf_list *l;
+	const struct conf_rule *r;
+	bool                    any = false;
+
+	TAILQ_FOREACH (r, &g->conf->rules, link) {
+		bool names = false;
+		if (!r->has_action || r->action == ACTION_DENY || (r->action == ACTION_BYPASS) != bypass)
+			continue;
+		for (size_t i = 0; i < r->hosts.n; i++)
+			names |= !r->hosts.v[i].negated && list_of(g->conf, &r->hosts.v[i]) == list;
+		if (names)
+			routes_of_rule(&g->routes, g->conf, r, &g->parents, &g->by_parent);
+		any |= names;
+	}
+	return any;
+}
+
+/* One that is asked for by its name: by the ways of bypass rules, else of others that let it through, else as [gateway] says. */
+static void
+named_add(struct gather *g, struct span name)
+{
+	const struct conf_list *l = conf_list_find(g->conf, name);
+
+	g->parents = 0;
+	g->by_parent = true;
+	if (!l)
+		return;
+	if (!routes_of_list(g, l, true) && !routes_of_list(g, l, false))
+		routes_of_rule(&g->routes, g->conf, NULL, &g->parents, &g->by_parent);
+	list_add(g, l);
+}
+
+size_t
+doctor_targets(const struct conf *c, const char *const *list, size_t n_lists, struct doctor_target *out, size_t room, size_t *more)
+{
+	struct gather           g = {.conf = c, .out = out, .room = room};
 	const struct conf_rule *r;
 
+	routes_gather(c, &g.routes);
 	for (size_t i = 0; i < n_lists; i++)
-		if ((l = conf_list_find(c, span_str(list[i]))))
-			list_add(&g, l);
+		named_add(&g, span_str(list[i]));
 	for (size_t i = 0; !n_lists && i < c->doctor.lists.n; i++)
-		if ((l = conf_list_find(c, c->doctor.lists.v[i].text)))
-			list_add(&g, l);
+		named_add(&g, c->doctor.lists.v[i].text);
 	if (!n_lists && !c->doctor.lists.n)
 		TAILQ_FOREACH (r, &c->rules, link)
 			if (r->has_action && r->action == ACTION_BYPASS)
 				rule_add(&g, r);
 	*more = g.more;
 	return g.n;
-}
-
-/* --- the ways --- */
-
-static const struct conf_parent *
-parent_find(const struct conf *c, const struct conf_items *names)
-{
-	const struct conf_parent *p;
-
-	for (size_t i = 0; i < names->n; i++)
-		TAILQ_FOREACH (p, &c->parents, link)
-			if (span_eq(p->name, names->v[i].text))
-				return p;
-	return NULL;
-}
-
-/* The first that a bypass rule names; where none does, the gateway's. */
-static const struct conf_parent *
-parent_of(const struct conf *c)
-{
-	const struct conf_rule   *r;
-	const struct conf_parent *p;
-
-	TAILQ_FOREACH (r, &c->rules, link) {
-		if (!r->has_action || r->action != ACTION_BYPASS)
-			continue;
-		p = parent_find(c, r->parent.n ? &r->parent : &c->gateway.parent);
-		if (p)
-			return p;
-	}
-	return NULL;
-}
-
-static void
-parent_set(const struct conf *c, struct doctor_proxy *out)
-{
-	const struct conf_parent *p = parent_of(c);
-
-	if (!p || !p->host)
-		return;
-	out->name = p->name.p;
-	out->at.port = p->port;
-	if (p->auth == PARENT_AUTH_NEGOTIATE) {
-		out->why = "the gateway logs on to this parent with a ticket of its own, which is not asked for here; the way through the gateway tells";
-		return;
-	}
-	if (!addr_parse(span_str(p->host), &out->at.addr))
-		out->host = p->host;
-	out->present = true;
-}
-
-static void
-gateway_set(const struct conf *c, struct doctor_proxy *out)
-{
-	const struct conf_listener *e;
-	static const struct addr    any6;
-	const struct addr           any4 = addr_from_v4(0);
-
-	out->why = "no explicit listener has an address";
-	TAILQ_FOREACH (e, &c->listeners, link) {
-		if (e->mode != LISTENER_EXPLICIT || !e->address.n || !e->address.v[0].port)
-			continue;
-		out->present = true;
-		out->why = NULL;
-		out->name = e->name.p;
-		out->at = e->address.v[0];
-		out->tls = e->tls_cert != NULL;
-		/* every address of this machine: this one too */
-		if (addr_eq(&out->at.addr, &any4))
-			out->at.addr = addr_from_v4(INADDR_LOOPBACK);
-		else if (addr_eq(&out->at.addr, &any6))
-			out->at.addr.b[15] = 1;
-		return;
-	}
-}
-
-bool
-doctor_settings_of(const struct conf *c, struct doctor_settings *out, const char ***issuer)
-{
-	size_t n = c->doctor.issuers.n;
-
-	*out = (struct doctor_settings){.timeout_ms = c->doctor.timeout_ms, .parallel = c->doctor.parallel};
-	*issuer = calloc(n + 1, sizeof **issuer);
-	if (!*issuer)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		(*issuer)[i] = c->doctor.issuers.v[i].text.p;
-	out->issuer = (const char *const *)*issuer;
-	out->n_issuers = n;
-	parent_set(c, &out->parent);
-	gateway_set(c, &out->gateway);
-	return true;
 }

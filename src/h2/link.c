@@ -28,7 +28,8 @@ link_kick(struct link *l)
 		watch_again(&l->kick, WATCH_WRITE);
 }
 
-void
+/* A flood, or no way on: the connection ends with this code. */
+static void
 link_fail(struct link *l, enum fault fault, uint32_t code)
 {
 	if (l->ending)
@@ -40,7 +41,8 @@ link_fail(struct link *l, enum fault fault, uint32_t code)
 	link_kick(l);
 }
 
-void
+/* What the peer may do for nothing has its price (flood.h). */
+static void
 link_pour(struct link *l, uint32_t cost)
 {
 	if (cost && !h2_flood_pour(&l->flood, now_us(l), cost))

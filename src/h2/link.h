@@ -124,9 +124,6 @@ void link_serve(struct link *l);
 /* Serve soon. */
 void link_kick(struct link *l);
 void link_drain(struct link *l);
-/* A flood, or no way on: the connection ends with this code. */
-void link_fail(struct link *l, enum fault fault, uint32_t code);
-void link_pour(struct link *l, uint32_t cost);
 
 struct stream *stream_new(struct link *l, int32_t id);
 void stream_free(struct stream *s);

@@ -90,8 +90,10 @@ offer(struct gather *g, const struct source *s, const char *text)
 		return;
 	}
 	i = add(g, s, text);
-	i->unsafe = spec.kind == SPEC_ALL || host_spec_is_public_suffix(&spec) || !host_spec_is_anchored(&spec);
-	if (i->unsafe)
+	i->unsafe = spec.kind == SPEC_ALL || (spec.kind == SPEC_ADDR && spec.cidr.bits <= (addr_is_v4(&spec.cidr.addr) ? 96u : 0u)) || host_spec_is_public_suffix(&spec) || !host_spec_is_anchored(&spec);
+	if (i->unsafe && spec.kind == SPEC_ADDR)
+		snprintf(i->why, sizeof i->why, "it is every address: a bypass rule should not have it");
+	else if (i->unsafe)
 		snprintf(i->why, sizeof i->why, "%s", spec.kind != SPEC_ALL && !host_spec_is_anchored(&spec) ? "it may begin inside a name, and no whole domain follows: a bypass rule may not have it" :
 		    "anyone may have a name there (a public suffix): a bypass rule may not have it");
 }
@@ -146,7 +148,7 @@ port_next(const char **at, char text[24], unsigned *port)
 static void
 url_add(struct gather *g, const struct source *s, const char *url)
 {
-	const char *ports = json_string_value(json_object_get(s->o, "tcpPorts"));
+	const char *ports = json_string_value(json_object_get(s->o, "tcpPorts")), *udp = json_string_value(json_object_get(s->o, "udpPorts"));
 	char        name[HOSTNAME_MAX + 1], text[M365_TEXT_MAX], word[24], why[M365_WHY];
 	unsigned    port;
 
@@ -155,10 +157,10 @@ url_add(struct gather *g, const struct source *s, const char *url)
 		return;
 	}
 	if (!ports || !ports[strspn(ports, ", \t")]) {
-		refuse(g, s, name, "it is reached by UDP only, which no HTTP proxy carries");
+		refuse(g, s, name, udp && udp[strspn(udp, ", \t")] ? "it is reached by UDP only, which no HTTP proxy carries" : "no port is named for it");
 		return;
 	}
-	while (port_next(&ports, word, &port)) {
+	while (!g->failed && port_next(&ports, word, &port)) {
 		if (port == 443 || port == 80)
 			snprintf(text, sizeof text, port == 443 ? "https://%s" : "http://%s", name);
 		else
@@ -179,7 +181,8 @@ endpoint_add(struct gather *g, const struct source *s, bool addresses)
 	size_t        i;
 
 	json_array_foreach (json_object_get(s->o, "urls"), i, one)
-		url_add(g, s, json_string_value(one));
+		if (!g->failed)
+			url_add(g, s, json_string_value(one));
 	if (!addresses)
 		return;
 	json_array_foreach (json_object_get(s->o, "ips"), i, one)

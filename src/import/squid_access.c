@@ -59,9 +59,14 @@ rule_put(struct squid *s, struct squid_rule r, const char *verb)
 		squid_fail(s, "more than %u rules", SQUID_RULES_MOST);
 		return;
 	}
-	/* what the rule before says already */
-	if (!r.comment.p && s->n_rules > 0 && !s->rule[s->n_rules - 1].comment.p && span_eq(s->rule[s->n_rules - 1].conditions, r.conditions))
-		return;
+	/* one before it, of the same line or right before, decides all of it already */
+	for (size_t i = s->n_rules; !r.comment.p && i > 0; i--) {
+		const struct squid_rule *e = &s->rule[i - 1];
+		if (!e->comment.p && span_eq(e->conditions, r.conditions))
+			return;
+		if (!r.from || e->from != r.from)
+			break;
+	}
 	s->rule = arena_grow(&s->arena, s->rule, s->n_rules, &s->rules_room, sizeof *s->rule);
 	if (s->arena.failed)
 		return;
@@ -208,6 +213,15 @@ missing(struct access *a, const struct squid_choice *c, bool never)
 	return false;
 }
 
+/* Somebody who has said who they are: whom `!REQUIRED` refuses has not. */
+static bool
+is_asked_again(const struct squid_choice *c)
+{
+	if (!c->last || (c->last->kind != ACL_USER && c->last->kind != ACL_GROUP))
+		return false;
+	return !(c->last_not && c->last->required);
+}
+
 static void
 line_rules(struct access *a, const struct squid_choice *c)
 {
@@ -224,7 +238,7 @@ line_rules(struct access *a, const struct squid_choice *c)
 		allow(a, c, spelt.no_connect);
 		return;
 	}
-	if (c->value == ACCESS_DENY && c->last && (c->last->kind == ACL_USER || c->last->kind == ACL_GROUP) && c->from && a->said != c->from)
+	if (c->value == ACCESS_DENY && is_asked_again(c) && c->from && a->said != c->from)
 		squid_note(a->s, SQUID_DIFFERS, c->from, "whom this refuses Squid asks to log on as somebody else (407); here it is a plain refusal (403)");
 	r.conditions = spelt.conditions;
 	r.redirect = redirect_find(a->s, c);
@@ -242,6 +256,19 @@ ports_cut(uint64_t *to, const struct squid_lit *l)
 		uint64_t word = l->acl->bits ? l->acl->bits[i] : 0;
 		to[i] &= l->is_not ? word : ~word;
 	}
+}
+
+/* Would the cut leave out a port that diagnostic data needs? Then a rule says it, which can say force = yes, or stand below one that lets them through. */
+static bool
+ports_needed(const struct squid_lit *l, bool connect)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned p = i ? 443 : 80;
+		bool     held = l->acl->bits && (l->acl->bits[p / 64] >> p % 64 & 1);
+		if (held != l->is_not && (p == 443 || !connect))
+			return true;
+	}
+	return false;
 }
 
 /* A refusal by port or address before any permission is what connect-ports, http-ports and egress-deny are for. */
@@ -269,6 +296,8 @@ settings_take(struct access *a, const struct squid_choice *c)
 			squid_item_add(a->s, &a->s->egress_deny, address->acl->items.v[i].text, c->from->at);
 		return true;
 	}
+	if (ports_needed(port, connect))
+		return false;
 	ports_cut(a->s->connect_ports, port);
 	if (!connect)
 		ports_cut(a->s->http_ports, port);

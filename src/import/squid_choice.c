@@ -190,7 +190,7 @@ squid_choices_add(struct squid *s, struct squid_choices *out, const struct squid
 {
 	struct ways       all = {0}, before = {0};
 	struct squid_acl *asked = NULL, *last = NULL;
-	bool              late = false;
+	bool              late = false, last_not = false;
 	struct span       word;
 
 	ways_put(s, &all, (struct squid_lits){0});
@@ -212,7 +212,8 @@ squid_choices_add(struct squid *s, struct squid_choices *out, const struct squid
 		}
 		one = ways_of(s, a, is_not, 0);
 		all = ways_both(s, &all, &one);
-		last = is_not ? NULL : a;
+		last = a;
+		last_not = is_not;
 	}
 	if (all.too_many) {
 		squid_note(s, permits ? SQUID_NARROWER : SQUID_WIDER, line, "left out: its groups of ACLs come to more than %u combinations; write it as several lines", SQUID_SPLIT_MOST);
@@ -221,7 +222,7 @@ squid_choices_add(struct squid *s, struct squid_choices *out, const struct squid
 	if (asks && late)
 		ask_first(s, out, line, &before, asked);
 	for (size_t i = 0; i < all.n && !s->arena.failed; i++)
-		if (!squid_choice_put(s, out, &(struct squid_choice){all.v[i], value, line, last}))
+		if (!squid_choice_put(s, out, &(struct squid_choice){all.v[i], value, line, last, last_not}))
 			return;
 }
 

@@ -91,7 +91,8 @@ struct squid_choice {
 	struct squid_lits lits;
 	uint32_t          value;
 	const struct squid_line *from; /* null: made here */
-	struct squid_acl *last; /* named last in the line, plain; for deny_info */
+	struct squid_acl *last; /* named last in the line; for deny_info, and who is asked again */
+	bool              last_not;
 };
 
 struct squid_choices {

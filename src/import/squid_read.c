@@ -196,6 +196,8 @@ conditional(struct reading *r, const struct squid_line *l)
 		}
 		if (holds < 0 && is_on(r))
 			squid_note(r->s, SQUID_WIDER, l, "cannot tell whether this holds; neither part was read: say which one counts, and import again");
+		if (memmem(l->rest.p, l->rest.n, "${process_number}", 17) && is_on(r))
+			squid_note(r->s, SQUID_DIFFERS, l, "read is what holds for Squid's first process; what the others do alone is left out");
 		r->branch[r->depth++] = (struct branch){holds > 0, holds != 0, holds < 0};
 		return true;
 	}

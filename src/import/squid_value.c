@@ -23,16 +23,36 @@ item_put(struct squid_values *v, struct squid_items *to, struct span text)
 
 /* --- names --- */
 
+/* Squid compares byte by byte, and strips a dot at the end only from what is asked for: values that never matched there. What was meant is a guess. */
+static bool
+is_no_host(struct squid_values *v, struct span value)
+{
+	struct host_spec spec;
+	char             why[HOST_SPEC_WHY];
+
+	if (value.n > 2 && value.p[0] == '*' && value.p[1] == '.')
+		squid_note_file(v->s, SQUID_DIFFERS, v->at, value, "Squid knows no *: this value never matched there and is left out; .%.*s was meant?", (int)value.n - 2, value.p + 2);
+	else if (value.n > 1 && value.p[value.n - 1] == '.')
+		squid_note_file(v->s, SQUID_DIFFERS, v->at, value, "no host of Squid's ends with a dot: this value never matched there and is left out; without it?");
+	else if (memchr(value.p, '/', value.n))
+		squid_note_file(v->s, SQUID_DIFFERS, v->at, value, "no host has a slash: this value never matched there and is left out; say its host, or networks by dst");
+	else if (memchr(value.p, '*', value.n))
+		squid_note_file(v->s, SQUID_DIFFERS, v->at, value, "Squid knows no *: this value never matched there and is left out; dstdom_regex was meant?");
+	else if (host_spec_parse(value, &spec, why) && spec.port)
+		squid_note_file(v->s, SQUID_DIFFERS, v->at, value, "no host has a port: this value never matched there and is left out; an acl of port was meant too?");
+	else
+		return false;
+	return true;
+}
+
 static bool
 add_domain(struct squid_values *v, struct span value, const char **why)
 {
 	struct host_spec spec;
 	static char      reason[HOST_SPEC_WHY];
 
-	if (value.n > 2 && value.p[0] == '*' && value.p[1] == '.') {
-		squid_note_file(v->s, SQUID_DIFFERS, v->at, value, "Squid knows no *: this value never matched there and is left out; .%.*s was meant?", (int)value.n - 2, value.p + 2);
+	if (is_no_host(v, value))
 		return true;
-	}
 	if (span_eq(value, SPAN("none"))) {
 		*why = "addresses are not looked up here, so `none` says nothing";
 		return false;
@@ -75,6 +95,18 @@ has_letters(struct span s)
 	return false;
 }
 
+/* Names are in lower case in Squid as here, but ours are compared whatever the case: capitals, which Squid can find nowhere in a name, must stay what they are. */
+static bool
+has_capitals(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] >= 'A' && s.p[i] <= 'Z')
+			return true;
+	return memmem(s.p, s.n, "[:upper:]", 9) != NULL;
+}
+
 static bool
 add_host_regex(struct squid_values *v, struct squid_items *to, struct span value, const char **why)
 {
@@ -82,6 +114,7 @@ add_host_regex(struct squid_values *v, struct squid_items *to, struct span value
 		"^[0-9]+.[0-9]+.[0-9]+.[0-9]+$", "^[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}$"};
 	size_t      n;
 	struct span text;
+	bool        capitals;
 
 	if (!has_letters(value)) {
 		for (size_t i = 0; i < sizeof literals / sizeof *literals; i++)
@@ -95,7 +128,10 @@ add_host_regex(struct squid_values *v, struct squid_items *to, struct span value
 	}
 	if (!squid_regex_convert(value, v->scratch, &n, why))
 		return false;
-	text = arena_printf(&v->s->arena, "re:%s.*(?:%.*s).*", v->any_case ? "(?i)" : "", (int)n, v->scratch);
+	capitals = !v->any_case && has_capitals(value);
+	if (capitals)
+		squid_note_file(v->s, SQUID_DIFFERS, v->at, value, "Squid has names in lower case: these capitals match nothing, there and here; -i was meant?");
+	text = arena_printf(&v->s->arena, "re:%s.*(?%s:%.*s).*", v->any_case ? "(?i)" : "", capitals ? "-i" : "", (int)n, v->scratch);
 	if (n > ITEM_MOST - 20 || text.n > ITEM_MOST) {
 		*why = "it is longer than a line of the ini";
 		return false;

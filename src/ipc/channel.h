@@ -26,7 +26,7 @@ enum message_type {
 	               * these: the way to worker `number` has ended, another one is needed */
 	MSG_FILE,     /* parent to auth or signer: descriptor: its file of users or keys, newly opened; to the doctor, before MSG_SNAPSHOT: its plan; to admin: the
 	               * doctor's board, to be read */
-	MSG_ALIVE,    /* parent to auth, signer, admin or doctor: is your loop turning? these: it is */
+	MSG_ALIVE,    /* parent: is your loop turning? child: it is (proc/pulse) */
 	MSG_KEY,      /* parent to worker, before MSG_SNAPSHOT: descriptor: the private key of TLS for listener `number` of the snapshot to come */
 	MSG_CREDENTIALS, /* parent to worker or doctor, before MSG_SNAPSHOT: descriptor: the file of credentials for [parent] `number` of the snapshot to come */
 	MSG_SESSIONS, /* parent to worker: write what is under way to the memfd (as session/list says), in slices; worker: done, `number` as asked */

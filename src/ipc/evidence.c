@@ -9,12 +9,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ipc/latest.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #define SETS  256u /* a power of two */
 #define WAYS  4u
-#define TRIES 1000 /* far more than a living writer can spoil */
 
 _Static_assert(sizeof(((struct addr *)0)->b) == 2 * sizeof(uint64_t), "an address is two words of a hash");
 _Static_assert(sizeof(struct evidence_row) % sizeof(uint64_t) == 0, "copied by words");
@@ -61,9 +62,10 @@ begins(struct span text, const char *with)
 	return text.n >= n && memcmp(text.p, with, n) == 0;
 }
 
-/* Some libraries of Windows call themselves Mozilla as browsers do. */
-bool
-evidence_is_machine(struct span agent)
+/* Is this what a program says that nobody sits in front of? Whatever is no browser, and what is empty; some libraries of Windows call themselves Mozilla
+ * as browsers do. */
+static bool
+is_machine(struct span agent)
 {
 	if (!begins(agent, "Mozilla/") && !begins(agent, "Opera/"))
 		return true;
@@ -72,30 +74,11 @@ evidence_is_machine(struct span agent)
 
 /* --- from process to process --- */
 
-/* Word by word, atomically: the other side may be at work on the same words. */
-static void
-copy(struct evidence_row *to, const struct evidence_row *from)
-{
-	uint64_t       *a = (uint64_t *)(void *)to;
-	const uint64_t *b = (const uint64_t *)(const void *)from;
-
-	for (size_t i = 0; i < sizeof *to / sizeof *a; i++)
-		__atomic_store_n(a + i, __atomic_load_n(b + i, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
-}
-
 static void
 publish(struct evidence *e, uint32_t i)
 {
-	uint32_t seq;
-
-	if (!e->to)
-		return;
-	/* an odd number is left by a writer that died: writing goes on from there */
-	seq = atomic_load_explicit(&e->to->slot[i].seq, memory_order_relaxed) | 1;
-	atomic_store_explicit(&e->to->slot[i].seq, seq, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
-	copy(&e->to->slot[i].row, &e->row[i]);
-	atomic_store_explicit(&e->to->slot[i].seq, seq + 1, memory_order_release);
+	if (e->to)
+		latest_put(&e->to->slot[i].number, &e->to->slot[i].row, &e->row[i], sizeof e->row[i]);
 }
 
 static uint64_t
@@ -107,25 +90,17 @@ at_most(uint64_t n, uint64_t most)
 bool
 evidence_read(const struct shared_evidence *s, uint32_t slot, struct evidence_row *out)
 {
-	for (int i = 0; i < TRIES; i++) {
-		uint32_t seq = atomic_load_explicit(&s->slot[slot].seq, memory_order_acquire);
-		if (seq & 1)
-			continue;
-		copy(out, &s->slot[slot].row);
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&s->slot[slot].seq, memory_order_relaxed) != seq)
-			continue;
-		out->n_who = at_most(out->n_who, EVIDENCE_WHO);
-		out->n_agents = at_most(out->n_agents, EVIDENCE_AGENTS);
-		out->n_details = at_most(out->n_details, EVIDENCE_DETAILS);
-		for (unsigned k = 0; k < EVIDENCE_AGENTS; k++)
-			out->agent[k][EVIDENCE_AGENT_MAX - 1] = 0;
-		for (unsigned k = 0; k < EVIDENCE_DETAILS; k++)
-			out->detail[k][EVIDENCE_DETAIL_MAX - 1] = 0;
-		out->host[sizeof out->host - 1] = 0;
-		return out->kind != EVIDENCE_NONE && out->kind < EVIDENCE_KINDS;
-	}
-	return false;
+	if (!latest_get(&s->slot[slot].number, &s->slot[slot].row, out, sizeof *out))
+		return false;
+	out->n_who = at_most(out->n_who, EVIDENCE_WHO);
+	out->n_agents = at_most(out->n_agents, EVIDENCE_AGENTS);
+	out->n_details = at_most(out->n_details, EVIDENCE_DETAILS);
+	for (unsigned k = 0; k < EVIDENCE_AGENTS; k++)
+		out->agent[k][EVIDENCE_AGENT_MAX - 1] = 0;
+	for (unsigned k = 0; k < EVIDENCE_DETAILS; k++)
+		out->detail[k][EVIDENCE_DETAIL_MAX - 1] = 0;
+	out->host[sizeof out->host - 1] = 0;
+	return out->kind != EVIDENCE_NONE && out->kind < EVIDENCE_KINDS;
 }
 
 /* --- rows --- */
@@ -354,7 +329,7 @@ evidence_note(struct evidence *e, const struct evidence_event *ev)
 		row_add(e, EVIDENCE_WANTS, ev, 1, ev->when_us);
 	if (ev->fault == FAULT_AUTH_CONTINUES)
 		continued(e, ev);
-	else if ((ev->status == 407 || ev->fault == FAULT_AUTH_LIMITED) && evidence_is_machine(ev->agent))
+	else if ((ev->status == 407 || ev->fault == FAULT_AUTH_LIMITED) && is_machine(ev->agent))
 		challenged(e, ev);
 	else if (ev->is_decided && ev->status && ev->status != 407 && ev->fault != FAULT_AUTH_LIMITED && ev->fault != FAULT_AUTH_UNAVAILABLE)
 		passed(e, ev);

@@ -62,7 +62,7 @@ struct shared_evidence {
 	_Atomic uint64_t hosts[EVIDENCE_KINDS]; /* rows of each kind now */
 	_Atomic uint64_t times[EVIDENCE_KINDS]; /* what was counted in them, ever */
 	struct {
-		_Atomic uint32_t    seq; /* odd: being written */
+		_Atomic uint32_t    number; /* latest.h */
 		uint32_t            pad;
 		struct evidence_row row;
 	} slot[EVIDENCE_HOSTS];
@@ -91,7 +91,5 @@ size_t           evidence_rows(const struct evidence *e, const struct evidence_r
 bool evidence_read(const struct shared_evidence *s, uint32_t slot, struct evidence_row *out);
 /* "client-rejected-certificate", "origin-wants-certificate", "407-loop". */
 const char *evidence_word(enum evidence_kind k);
-/* Is this what a program says that nobody sits in front of? Whatever is no browser, and what is empty. */
-bool evidence_is_machine(struct span agent);
 
 #endif

@@ -24,11 +24,11 @@ struct ntlm_names { /* UTF-8; each ended by NUL */
 
 /* In shared memory: written by one process, read by many. */
 struct shared_names {
-	_Atomic uint32_t  seq; /* 0: never written; odd: being written */
-	struct ntlm_names names;
+	_Atomic uint32_t number; /* latest.h */
+	_Alignas(8) struct ntlm_names names;
 };
 void names_publish(struct shared_names *s, const struct ntlm_names *n);
-/* False: not known (yet). A writer that died in the middle counts as never. */
+/* False: not known (yet). */
 bool names_read(const struct shared_names *s, struct ntlm_names *out);
 
 /* Of a machine in no domain, called `visible_name`. */

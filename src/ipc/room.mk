@@ -4,6 +4,7 @@ libpostern_a_SOURCES += \
 	src/ipc/evidence.c src/ipc/evidence.h \
 	src/ipc/failures.c src/ipc/failures.h \
 	src/ipc/hits.c src/ipc/hits.h \
+	src/ipc/latest.h \
 	src/ipc/limits.c src/ipc/limits.h \
 	src/ipc/metrics.c src/ipc/metrics.h \
 	src/ipc/names.c src/ipc/names.h \

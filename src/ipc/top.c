@@ -7,12 +7,13 @@
 
 #include <stdlib.h>
 
+#include "ipc/latest.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #define BUCKETS (2 * TOP_COUNTERS) /* a power of two */
 #define NONE    UINT16_MAX
-#define TRIES   1000 /* far more than a living writer can spoil */
 
 struct counter {
 	uint64_t count, over;
@@ -238,48 +239,22 @@ top_make(struct top *t, uint64_t now_us, struct top_list *out)
 
 /* --- from process to process --- */
 
-/* Word by word, atomically: the other side may be at work on the same words. */
-static void
-copy(struct top_list *to, const struct top_list *from)
-{
-	uint64_t       *a = (uint64_t *)(void *)to;
-	const uint64_t *b = (const uint64_t *)(const void *)from;
-
-	for (size_t i = 0; i < sizeof *to / sizeof *a; i++)
-		__atomic_store_n(a + i, __atomic_load_n(b + i, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
-}
+_Static_assert(sizeof(struct top_list) % sizeof(uint64_t) == 0, "copied by words");
 
 void
 top_publish(struct shared_top *s, const struct top_list *list)
 {
-	/* an odd number is left by a writer that died: writing goes on from there */
-	uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed) | 1;
-
-	atomic_store_explicit(&s->seq, seq, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
-	copy(&s->list, list);
-	/* after the last number comes 2: 0 says that nothing was ever written */
-	atomic_store_explicit(&s->seq, seq + 1 ? seq + 1 : 2, memory_order_release);
+	latest_put(&s->number, &s->list, list, sizeof *list);
 }
 
 bool
 top_read(const struct shared_top *s, struct top_list *out)
 {
-	for (int i = 0; i < TRIES; i++) {
-		uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
-		if (seq == 0)
-			return false;
-		if (seq & 1)
-			continue;
-		copy(out, &s->list);
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq)
-			continue;
-		if (out->n > TOP_SHOWN)
-			out->n = TOP_SHOWN;
-		for (uint64_t k = 0; k < out->n; k++)
-			out->row[k].name[TOP_NAME_MAX - 1] = 0;
-		return true;
-	}
-	return false;
+	if (!latest_get(&s->number, &s->list, out, sizeof *out))
+		return false;
+	if (out->n > TOP_SHOWN)
+		out->n = TOP_SHOWN;
+	for (uint64_t k = 0; k < out->n; k++)
+		out->row[k].name[TOP_NAME_MAX - 1] = 0;
+	return true;
 }

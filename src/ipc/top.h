@@ -36,7 +36,7 @@ struct top_list {
 
 /* In shared memory. */
 struct shared_top {
-	_Atomic uint32_t seq; /* 0: never written; odd: being written */
+	_Atomic uint32_t number; /* latest.h */
 	struct top_list  list;
 };
 
@@ -49,7 +49,7 @@ void        top_add(struct top *t, struct span name, bool denied, uint64_t bytes
 void        top_make(struct top *t, uint64_t now_us, struct top_list *out);
 
 void top_publish(struct shared_top *s, const struct top_list *list);
-/* False: not known (yet). A writer that died in the middle counts as never. What is read is bounded and its names have their NUL. */
+/* False: not known (yet). What is read is bounded and its names have their NUL. */
 bool top_read(const struct shared_top *s, struct top_list *out);
 
 #endif

@@ -12,18 +12,22 @@
 #include "lint/ask.h"
 #include "lint/parts.h"
 #include "lint/shipped.h"
-#include "match/host_spec.h"
-#include "policy/compile.h"
+#include "lint/ways.h"
+#include "policy/rule.h"
 
 #define QUESTIONS_MOST 500000u /* asked in all; what is left of a long list is taken to be like its beginning */
+#define UNUSUAL_MOST   250000u /* and in ways that are not the usual ones */
 #define CATCHES_MOST   100u     /* told */
 
 struct catch {
 	uint32_t      by, bypass;
-	enum fate     fate;
+	enum treatment treatment;
 	size_t        items;
 	struct span   item; /* the first */
 	struct moment at;
+	size_t        way;
+	bool          unusual; /* which the way is */
+	const struct conf_item *last;
 };
 
 struct bypasses {
@@ -34,61 +38,11 @@ struct bypasses {
 	const struct conf_rule **rule;
 	uint32_t               n_rules;
 	struct moments         moments;
+	struct ways            ways;
 	struct catch           catches[CATCHES_MOST];
-	size_t                 n_catches, asked;
+	size_t                 n_catches, asked, most;
+	bool                   unusual; /* whether ways that are not the usual one are asked about now */
 };
-
-/* The policy with all but bypass rules set to report; null: no memory. */
-static struct policy *
-alone_open(struct conf *c, struct flat *f)
-{
-	struct conf_rule *rule;
-	struct report     unread;
-	struct policy    *p = NULL;
-	uint32_t          off, i = 0, n = 0;
-	bool             *was;
-
-	TAILQ_FOREACH (rule, &c->rules, link)
-		n++;
-	was = calloc((size_t)n + 1, sizeof *was);
-	if (!was)
-		return NULL;
-	TAILQ_FOREACH (rule, &c->rules, link) {
-		was[i++] = rule->report;
-		rule->report |= rule->action != ACTION_BYPASS;
-	}
-	report_init(&unread);
-	flat_add(f, NULL, 64, 64); /* offset 0 is no offset */
-	off = policy_compile(c, f, &unread);
-	if (off)
-		p = policy_open(f->base, f->used, off, false);
-	report_clear(&unread);
-	i = 0;
-	TAILQ_FOREACH (rule, &c->rules, link)
-		rule->report = was[i++];
-	free(was);
-	return p;
-}
-
-/* A name that the item holds for; false: that is not tried (addresses, regexes, every name). */
-static bool
-item_question(const struct conf_item *item, struct probe_request *q)
-{
-	struct host_spec spec;
-	char             why[HOST_SPEC_WHY], name[2 * HOSTNAME_MAX];
-	size_t           n = 0;
-
-	if (item->negated || !host_spec_parse(item->text, &spec, why))
-		return false;
-	if (spec.kind != SPEC_EXACT && spec.kind != SPEC_BELOW && spec.kind != SPEC_TREE && spec.kind != SPEC_GLOB)
-		return false;
-	if (spec.kind == SPEC_BELOW)
-		n = (size_t)snprintf(name, sizeof name, "some-host.");
-	for (uint16_t i = 0; i < spec.n && n + 2 < sizeof name; i++)
-		name[n++] = spec.text[i] == '*' ? 'x' : spec.text[i];
-	return probe_request_init(q, span_of(name, n), spec.scheme == SCHEME_HTTP ? SCHEME_HTTP : SCHEME_HTTPS,
-	    spec.port ? spec.port : spec.scheme == SCHEME_HTTP ? 80 : 443);
-}
 
 static bool
 is_shipped(struct span text)
@@ -100,36 +54,63 @@ is_shipped(struct span text)
 }
 
 static void
-catch_add(struct bypasses *b, uint32_t by, uint32_t bypass, enum fate fate, const struct conf_item *item, const struct moment *at)
+catch_add(struct bypasses *b, struct catch new)
 {
 	struct catch *c = b->catches;
 
-	while (c < b->catches + b->n_catches && (c->by != by || c->bypass != bypass || c->fate != fate))
+	while (c < b->catches + b->n_catches && (c->by != new.by || c->bypass != new.bypass || c->treatment != new.treatment))
 		c++;
 	if (c == b->catches + CATCHES_MOST)
 		return;
 	if (c == b->catches + b->n_catches) {
-		*c = (struct catch){by, bypass, fate, 0, item->text, *at};
+		*c = new;
 		b->n_catches++;
+	} else if (c->last == new.last) {
+		return;
 	}
 	/* once for each item, at the moment of the first */
-	c->items += c->at.listener == at->listener && c->at.week_minute == at->week_minute && memcmp(&c->at.client, &at->client, sizeof at->client) == 0;
+	c->items += c->way == new.way && c->at.listener == new.at.listener && c->at.week_minute == new.at.week_minute &&
+	    memcmp(&c->at.client, &new.at.client, sizeof new.at.client) == 0;
+	c->last = new.last;
 }
 
+/* What becomes of it in one way. TREATMENT_UNKNOWN: no bypass rule is meant, or the question is not to be asked. */
+static enum treatment
+way_ask(struct bypasses *b, const struct host_spec *spec, unsigned name, size_t way, const struct moment *m, struct catch *found)
+{
+	struct probe_request q;
+
+	if (!ways_question(&b->ways, way, spec, name, &q))
+		return TREATMENT_UNKNOWN;
+	b->asked++;
+	if (treatment_ask(&q, b->alone, m, &found->bypass) != TREATMENT_BYPASSED)
+		return TREATMENT_UNKNOWN;
+	found->way = way;
+	found->treatment = treatment_ask(&q, b->s->policy, m, &found->by);
+	return found->by < found->bypass && !b->rule[found->by]->force ? found->treatment : TREATMENT_UNKNOWN;
+}
+
+/* In the usual way an item should not be asked, inspected or denied; in all other ways, which may be denied on purpose, it should not be asked. */
 static void
 item_ask(struct bypasses *b, const struct conf_item *item, const struct moment *m)
 {
-	struct probe_request q;
-	uint32_t             bypass, by;
-	enum fate            fate;
+	bool             shipped = is_shipped(item->text); /* endpoints looks after their usual way */
+	struct host_spec spec;
+	char             why[HOST_SPEC_WHY];
 
-	if (is_shipped(item->text) || !item_question(item, &q) || ++b->asked > QUESTIONS_MOST)
+	if (item->negated || (shipped && !b->unusual) || !host_spec_parse(item->text, &spec, why))
 		return;
-	if (fate_ask(&q, b->alone, m, &bypass) != FATE_BYPASSED)
-		return;
-	fate = fate_ask(&q, b->s->policy, m, &by);
-	if (fate >= FATE_CHALLENGED && by < bypass && !b->rule[by]->force)
-		catch_add(b, by, bypass, fate, item, m);
+	for (unsigned name = 0; name < 2 && b->asked <= b->most; name++) {
+		struct catch found = {.item = item->text, .last = item, .at = *m, .unusual = b->unusual};
+		enum treatment treatment = way_ask(b, &spec, name, ways_usual(&spec), m, &found);
+		if (!b->unusual && treatment >= TREATMENT_CHALLENGED)
+			catch_add(b, found);
+		if (!b->unusual || treatment == TREATMENT_CHALLENGED)
+			continue;
+		for (size_t way = 0; way < b->ways.n; way++)
+			if (way != ways_usual(&spec) && way_ask(b, &spec, name, way, m, &found) == TREATMENT_CHALLENGED)
+				catch_add(b, found);
+	}
 }
 
 static const struct conf_list *
@@ -146,7 +127,7 @@ list_named(const struct conf *c, struct span name)
 static void
 rule_ask(struct bypasses *b, const struct conf_rule *rule, const struct moment *m)
 {
-	for (size_t i = 0; i < rule->hosts.n && b->asked <= QUESTIONS_MOST; i++) {
+	for (size_t i = 0; i < rule->hosts.n && b->asked <= b->most; i++) {
 		const struct conf_item *item = &rule->hosts.v[i];
 		const struct conf_list *list;
 		if (item->quoted || item->text.n == 0 || item->text.p[0] != '@') {
@@ -154,7 +135,7 @@ rule_ask(struct bypasses *b, const struct conf_rule *rule, const struct moment *
 			continue;
 		}
 		list = item->negated ? NULL : list_named(b->c, span_of(item->text.p + 1, item->text.n - 1));
-		for (size_t k = 0; list && k < list->hosts.n && b->asked <= QUESTIONS_MOST; k++)
+		for (size_t k = 0; list && k < list->hosts.n && b->asked <= b->most; k++)
 			item_ask(b, &list->hosts.v[k], m);
 	}
 }
@@ -175,26 +156,57 @@ static void
 catch_report(const struct bypasses *b, const struct catch *c)
 {
 	const struct conf_rule *by = b->rule[c->by], *bypass = b->rule[c->bypass];
-	char                    when[400], more[40] = "";
+	char                    when[400], more[40] = "", way[120];
 
 	if (c->items > 1)
 		snprintf(more, sizeof more, " and %zu more", c->items - 1);
-	report_find(b->r, c->fate == FATE_CHALLENGED ? FINDING_BYPASS_CHALLENGED : FINDING_BYPASS_CAUGHT, by->at,
-	    "rule `%.*s` would %s `%.*s`%s of bypass rule `%.*s`%s; move the bypass rule before it, or say force = yes here", SPAN_ARG(by->name), fate_verb(c->fate),
-	    SPAN_ARG(c->item), more, SPAN_ARG(bypass->name), moment_tell(&c->at, b->c, when, sizeof when));
+	report_find(b->r, c->treatment == TREATMENT_CHALLENGED ? FINDING_BYPASS_CHALLENGED : FINDING_BYPASS_CAUGHT, by->at,
+	    "rule `%.*s` would %s `%.*s`%s of bypass rule `%.*s`%s%s; move the bypass rule before it, or say force = yes here", SPAN_ARG(by->name), treatment_verb(c->treatment),
+	    SPAN_ARG(c->item), more, SPAN_ARG(bypass->name), c->unusual ? way_tell(&b->ways, c->way, way, sizeof way) : "", moment_tell(&c->at, b->c, when, sizeof when));
+}
+
+static void
+all_ask(struct bypasses *b, bool unusual, size_t most)
+{
+	b->unusual = unusual;
+	b->most = b->asked + most;
+	/* rules outside: where too much is to be asked, each is asked of the first moments at least */
+	for (size_t i = 0; i < b->moments.n && b->asked <= b->most; i++)
+		for (uint32_t k = 1; k < b->n_rules; k++)
+			if (b->rule[k]->action == ACTION_BYPASS && !b->rule[k]->report)
+				rule_ask(b, b->rule[k], &b->moments.v[i]);
+}
+
+/* Does some rule ask who it is? */
+static bool
+some_ask(const struct bypasses *b)
+{
+	for (uint32_t k = 0; k < b->n_rules; k++)
+		if (!b->rule[k]->report && (b->rule[k]->users.n || b->rule[k]->groups.n || rule_needs_user(b->rule[k])))
+			return true;
+	return false;
 }
 
 static void
 bypasses_ask(struct bypasses *b)
 {
-	/* rules outside: where too much is to be asked, each is asked of the first moments at least */
-	for (size_t i = 0; i < b->moments.n && b->asked <= QUESTIONS_MOST; i++)
-		for (uint32_t k = 1; k < b->n_rules; k++)
-			if (b->rule[k]->action == ACTION_BYPASS && !b->rule[k]->report)
-				rule_ask(b, b->rule[k], &b->moments.v[i]);
+	all_ask(b, false, QUESTIONS_MOST);
+	if (some_ask(b))
+		all_ask(b, true, UNUSUAL_MOST);
 	for (size_t i = 0; i < b->n_catches; i++)
 		if (!is_told(b, b->rule[b->catches[i].bypass]))
 			catch_report(b, &b->catches[i]);
+}
+
+static bool
+has_bypass(const struct conf *c)
+{
+	const struct conf_rule *rule;
+
+	TAILQ_FOREACH (rule, &c->rules, link)
+		if (rule->action == ACTION_BYPASS && !rule->report)
+			return true;
+	return false;
 }
 
 /* Is there a bypass rule with another kind of rule before it? */
@@ -221,19 +233,22 @@ lint_bypass(struct conf *c, const struct snapshot *s, struct report *r)
 	const struct conf_rule *rule;
 	struct flat             f;
 
-	if (!is_wanted(c))
+	if (!has_bypass(c))
 		return;
 	flat_init(&f);
 	b = calloc(1, sizeof *b);
 	if (b) {
 		*b = (struct bypasses){.c = c, .s = s, .r = r};
-		b->alone = alone_open(c, &f);
+		b->alone = lint_alone(c, &f);
 		b->rule = calloc((size_t)policy_rule_count(s->policy) + 1, sizeof *b->rule);
 	}
 	if (b && b->alone && b->rule && moments_init(&b->moments, c, s)) {
 		TAILQ_FOREACH (rule, &c->rules, link)
 			b->rule[b->n_rules++] = rule;
-		bypasses_ask(b);
+		ways_init(&b->ways, c, s);
+		lint_everything(c, b->alone, &b->moments, r);
+		if (is_wanted(c))
+			bypasses_ask(b);
 	} else {
 		lint_no_memory(r);
 	}

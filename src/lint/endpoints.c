@@ -38,7 +38,7 @@ struct endpoints {
 	unsigned                 n_probes;
 	uint32_t                 n_rules;
 	const struct conf_rule **rule; /* by number */
-	struct harm             *harm; /* by rule (the last: no rule held) and fate */
+	struct harm             *harm; /* by rule (the last: no rule held) and treatment */
 };
 
 /* A wildcard stands for a name below it that nobody has listed. */
@@ -54,7 +54,8 @@ probe_add(struct endpoints *e, struct span entry, enum url_scheme scheme, uint16
 	if (!host_spec_parse(entry, &spec, why))
 		return false;
 	snprintf(name, sizeof name, spec.kind == SPEC_EXACT ? "%s" : "some-device.%s", spec.text);
-	if (!probe_request_init(&p->q, span_str(name), spec.scheme ? spec.scheme : scheme, spec.port ? spec.port : port))
+	scheme = spec.scheme ? spec.scheme : scheme;
+	if (!probe_request_init(&p->q, span_str(name), scheme, spec.port ? spec.port : port, scheme == SCHEME_HTTP ? SPAN("GET") : SPAN("CONNECT")))
 		return false;
 	p->name = entry;
 	e->n_probes++;
@@ -103,7 +104,7 @@ endpoints_init(struct endpoints *e, const struct conf *c, const struct snapshot 
 
 	*e = (struct endpoints){.c = c, .s = s, .r = r, .n_rules = policy_rule_count(s->policy)};
 	e->rule = calloc((size_t)e->n_rules + 1, sizeof *e->rule);
-	e->harm = calloc(((size_t)e->n_rules + 1) * FATE_COUNT, sizeof *e->harm);
+	e->harm = calloc(((size_t)e->n_rules + 1) * TREATMENT_COUNT, sizeof *e->harm);
 	e->probe = calloc(PROBES_MOST, sizeof *e->probe);
 	if (!e->rule || !e->harm || !e->probe || !moments_init(&e->moments, c, s))
 		return false;
@@ -129,23 +130,36 @@ endpoints_clear(struct endpoints *e)
 	free(e->probe);
 }
 
-/* Does the rule name this endpoint? One whose hosts hold for any name whatever names none. */
+/* "microsoft.com" of "v10.events.data.microsoft.com" */
+static const char *
+last_labels(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	while (dot && dot > name && dot[-1] != '.')
+		dot--;
+	return dot ? dot : name;
+}
+
+/* Does the rule name this endpoint? One whose hosts hold for any name of that domain, such as *.microsoft.com, names none. */
 static bool
 rule_names(const struct endpoints *e, uint32_t rule, const struct probe_request *q)
 {
 	struct host other;
+	char        name[2 * HOSTNAME_MAX];
 
+	snprintf(name, sizeof name, "nobody-has-this-name.%s", last_labels(q->host.text));
 	return policy_rule_has_hosts(e->s->policy, rule) && policy_rule_host_holds(e->s->policy, rule, &q->host, q->scheme, q->port) &&
-	    host_parse(SPAN("nobody-has-this-name.invalid"), &other) && !policy_rule_host_holds(e->s->policy, rule, &other, q->scheme, q->port);
+	    host_parse(span_str(name), &other) && !policy_rule_host_holds(e->s->policy, rule, &other, q->scheme, q->port);
 }
 
 static bool
-is_meant(const struct endpoints *e, uint32_t rule, enum fate fate, const struct probe_request *q)
+is_meant(const struct endpoints *e, uint32_t rule, enum treatment treatment, const struct probe_request *q)
 {
 	if (rule == RULE_NONE)
 		return false;
 	return e->rule[rule]->force ||
-	    (fate == FATE_CHALLENGED && e->rule[rule]->auth == AUTH_REQUIRED && e->rule[rule]->action != ACTION_INSPECT && rule_names(e, rule, q));
+	    (treatment == TREATMENT_CHALLENGED && e->rule[rule]->auth == AUTH_REQUIRED && e->rule[rule]->action != ACTION_INSPECT && rule_names(e, rule, q));
 }
 
 static bool
@@ -163,11 +177,11 @@ endpoints_ask(struct endpoints *e)
 		first &= is_first(&e->moments, i);
 		for (unsigned k = 0; k < e->n_probes; k++) {
 			uint32_t     rule;
-			enum fate    fate = fate_ask(&e->probe[k].q, e->s->policy, &e->moments.v[i], &rule);
+			enum treatment treatment = treatment_ask(&e->probe[k].q, e->s->policy, &e->moments.v[i], &rule);
 			struct harm *h;
-			if (fate < FATE_CHALLENGED || is_meant(e, rule, fate, &e->probe[k].q))
+			if (treatment < TREATMENT_CHALLENGED || is_meant(e, rule, treatment, &e->probe[k].q))
 				continue;
-			h = &e->harm[(size_t)(rule == RULE_NONE ? e->n_rules : rule) * FATE_COUNT + fate];
+			h = &e->harm[(size_t)(rule == RULE_NONE ? e->n_rules : rule) * TREATMENT_COUNT + treatment];
 			if (!h->probes) {
 				h->first = e->moments.v[i];
 				h->always = first;
@@ -193,14 +207,14 @@ names_print(const struct endpoints *e, uint64_t probes, char *buf, size_t n)
 }
 
 static void
-harm_report(const struct endpoints *e, uint32_t rule, enum fate fate)
+harm_report(const struct endpoints *e, uint32_t rule, enum treatment treatment)
 {
-	static const enum finding kind[FATE_COUNT] = {
-		[FATE_CHALLENGED] = FINDING_ENDPOINT_CHALLENGED,
-		[FATE_INTERCEPTED] = FINDING_ENDPOINT_INTERCEPTED,
-		[FATE_DENIED] = FINDING_ENDPOINT_DENIED,
+	static const enum finding kind[TREATMENT_COUNT] = {
+		[TREATMENT_CHALLENGED] = FINDING_ENDPOINT_CHALLENGED,
+		[TREATMENT_INTERCEPTED] = FINDING_ENDPOINT_INTERCEPTED,
+		[TREATMENT_DENIED] = FINDING_ENDPOINT_DENIED,
 	};
-	const struct harm *h = &e->harm[(size_t)rule * FATE_COUNT + fate];
+	const struct harm *h = &e->harm[(size_t)rule * TREATMENT_COUNT + treatment];
 	char               names[1000], when[400] = "";
 
 	if (!h->probes)
@@ -209,14 +223,14 @@ harm_report(const struct endpoints *e, uint32_t rule, enum fate fate)
 	if (!h->always)
 		moment_tell(&h->first, e->c, when, sizeof when);
 	if (rule == e->n_rules)
-		report_find(e->r, kind[fate], (struct where){0},
+		report_find(e->r, kind[treatment], (struct where){0},
 		    "no rule lets Microsoft's diagnostic endpoints through, so that they are denied: %s%s; name them in a bypass rule, or end "
 		    "with a rule that says action = deny and force = yes", names, when);
 	else
-		report_find(e->r, kind[fate], e->rule[rule]->at,
+		report_find(e->r, kind[treatment], e->rule[rule]->at,
 		    "rule `%.*s` would %s Microsoft's diagnostic endpoints: %s%s; put a bypass rule that names them before it, or say force = "
-		    "yes here%s", SPAN_ARG(e->rule[rule]->name), fate_verb(fate), names, when,
-		    fate == FATE_CHALLENGED ? ", or name them in a rule with auth = required" : "");
+		    "yes here%s", SPAN_ARG(e->rule[rule]->name), treatment_verb(treatment), names, when,
+		    treatment == TREATMENT_CHALLENGED ? ", or name them in a rule with auth = required" : "");
 }
 
 static bool
@@ -251,8 +265,8 @@ lint_endpoints(const struct conf *c, const struct snapshot *s, struct report *r)
 		ports_look(c, r);
 		endpoints_ask(&e);
 		for (uint32_t rule = 0; rule <= e.n_rules; rule++)
-			for (unsigned fate = FATE_CHALLENGED; fate < FATE_COUNT; fate++)
-				harm_report(&e, rule, (enum fate)fate);
+			for (unsigned treatment = TREATMENT_CHALLENGED; treatment < TREATMENT_COUNT; treatment++)
+				harm_report(&e, rule, (enum treatment)treatment);
 	}
 	endpoints_clear(&e);
 }

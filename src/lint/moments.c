@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "policy/rule.h"
 
 #define CLIENTS_MOST 8000u
@@ -18,30 +19,17 @@ struct minutes {
 	size_t    n, room;
 };
 
-#define GROW(s, T) ((s)->n < (s)->room || ((s)->v = array_more((s)->v, &(s)->room, sizeof(T))) != NULL)
-
-/* Null: no memory, and what was there is gone. */
-static void *
-array_more(void *v, size_t *room, size_t size)
-{
-	size_t more = *room ? *room * 2 : 64;
-	void  *p = reallocarray(v, more, size);
-
-	if (!p)
-		free(v);
-	*room = p ? more : 0;
-	return p;
-}
-
 static bool
 addr_add(struct addrs *s, const struct addr *a)
 {
+	void *v;
+
 	if (s->n >= CLIENTS_MOST)
 		return true;
-	if (!GROW(s, struct addr)) {
-		s->n = 0;
+	v = array_grow(s->v, s->n, &s->room, sizeof *s->v);
+	if (!v)
 		return false;
-	}
+	s->v = v;
 	s->v[s->n++] = *a;
 	return true;
 }
@@ -137,15 +125,17 @@ clients_gather(struct addrs *s, const struct conf *c)
 static bool
 minute_add(struct minutes *s, uint32_t minute)
 {
+	void *v;
+
 	for (size_t i = 0; i < s->n; i++)
 		if (s->v[i] == minute)
 			return true;
 	if (s->n >= 200) /* windows of so many rules: the rest is not looked at */
 		return true;
-	if (!GROW(s, uint32_t)) {
-		s->n = 0;
+	v = array_grow(s->v, s->n, &s->room, sizeof *s->v);
+	if (!v)
 		return false;
-	}
+	s->v = v;
 	s->v[s->n++] = minute;
 	return true;
 }
@@ -172,12 +162,14 @@ minutes_gather(struct minutes *s, const struct conf *c)
 static bool
 moment_add(struct moments *m, const struct addr *client, size_t listener, uint32_t minute)
 {
+	void *v;
+
 	if (m->n >= MOMENTS_MAX)
 		return true;
-	if (!GROW(m, struct moment)) {
-		m->n = 0;
+	v = array_grow(m->v, m->n, &m->room, sizeof *m->v);
+	if (!v)
 		return false;
-	}
+	m->v = v;
 	m->v[m->n++] = (struct moment){*client, (uint16_t)listener, (uint16_t)minute};
 	return true;
 }

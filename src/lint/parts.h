@@ -4,6 +4,7 @@
 #define POSTERN_LINT_PARTS_H
 
 #include "conf/conf.h"
+#include "lint/moments.h"
 #include "policy/snapshot.h"
 
 #define REGEX_PLAIN_MOST 1024u
@@ -18,6 +19,11 @@ void lint_lists_untested(const struct conf *c, struct report *r);
 void lint_endpoints(const struct conf *c, const struct snapshot *s, struct report *r);
 /* bypass: items of bypass rules that an earlier rule catches. */
 void lint_bypass(struct conf *c, const struct snapshot *s, struct report *r);
+
+/* alone: the policy with all but bypass rules set to report; null: no memory. The caller's: `f` has its bytes. */
+struct policy *lint_alone(struct conf *c, struct flat *f);
+/* Bypass rules that let every host pass. */
+void lint_everything(const struct conf *c, const struct policy *alone, const struct moments *m, struct report *r);
 
 enum likeness { REGEX_OTHER, REGEX_SAME, REGEX_NEARLY };
 /* Host items, separated by blanks, that together hold for the same names as the regex of re:...: SAME. NEARLY: they would if its plain dots were meant as

@@ -13,6 +13,7 @@
 
 struct looking {
 	struct report *r;
+	const struct conf_gateway *gateway;
 	bool           bypass; /* a bypass rule without force holds these: policy/gather has judged them */
 	bool           unseen; /* a rule tunnels what these hold for */
 	struct where   last[FINDING_COUNT];
@@ -89,11 +90,16 @@ glob_look(struct looking *l, const struct conf_item *item, const struct host_spe
 		    SPAN_ARG(item->text), spec->text + 1, spec->text + 1, spec->text + 1);
 }
 
-/* "microsoftcom" */
+/* "microsoftcom", or what is left of "microsoft,com" */
 static void
 dotless_look(struct looking *l, const struct conf_item *item, const struct host_spec *spec)
 {
-	static const char *const words[] = {"dotcom", "intercom", "telecom"};
+	static const char *const words[] = {"dotcom", "intercom", "telecom"}, *const tops[] = {"com", "net", "org"};
+
+	for (size_t i = 0; i < sizeof tops / sizeof *tops && spec->kind == SPEC_EXACT; i++)
+		if (strcmp(spec->text, tops[i]) == 0)
+			TELL(l, FINDING_PATTERN_DOUBTFUL, item->at, "`%.*s` is no host by itself; write a dot where a comma or a blank stands before it, if that is meant",
+			    SPAN_ARG(item->text));
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strcmp(spec->text, words[i]) == 0)
@@ -125,6 +131,27 @@ scheme_look(struct looking *l, const struct conf_item *item, const struct host_s
 		    spec->scheme == SCHEME_HTTP ? "http" : "https");
 }
 
+static bool
+ports_have(const struct conf_ports *ports, uint16_t port)
+{
+	for (size_t i = 0; i < ports->n; i++)
+		if (ports->v[i].first <= port && port <= ports->v[i].last)
+			return true;
+	return false;
+}
+
+/* A port that no request may go to, whatever the rules say. */
+static void
+port_look(struct looking *l, const struct conf_item *item, const struct host_spec *spec)
+{
+	bool connect = spec->scheme != SCHEME_HTTP, plain = spec->scheme != SCHEME_HTTPS;
+
+	if ((connect && ports_have(&l->gateway->connect_ports, spec->port)) || (plain && ports_have(&l->gateway->http_ports, spec->port)))
+		return;
+	TELL(l, FINDING_NO_EFFECT, item->at, "`%.*s` never holds: `%s` does not have port %u, so that no request may go there; add it there, or remove the entry",
+	    SPAN_ARG(item->text), connect ? "connect-ports" : "http-ports", spec->port);
+}
+
 static void
 item_look(struct looking *l, const struct conf_item *item)
 {
@@ -141,6 +168,8 @@ item_look(struct looking *l, const struct conf_item *item)
 		dotless_look(l, item, &spec);
 	if (spec.scheme != SCHEME_NONE)
 		scheme_look(l, item, &spec);
+	if (spec.port && spec.port != 80 && spec.port != 443) /* of these another scheme is meant, or they are left out on purpose */
+		port_look(l, item, &spec);
 	if (l->unseen && !l->bypass && !item->negated && (spec.kind == SPEC_BELOW || spec.kind == SPEC_TREE) && host_spec_is_public_suffix(&spec))
 		TELL(l, FINDING_PUBLIC_SUFFIX, item->at,
 		    "`%.*s` is a whole public suffix, where anyone can have a name, and a rule lets it pass without inspection; name the hosts "
@@ -176,14 +205,14 @@ lint_patterns(const struct conf *c, struct report *r)
 	const struct conf_list *list;
 
 	TAILQ_FOREACH (rule, &c->rules, link) {
-		struct looking l = {.r = r, .bypass = rule->action == ACTION_BYPASS && !rule->force, .unseen = rule->action == ACTION_TUNNEL && !rule->force};
+		struct looking l = {.r = r, .gateway = &c->gateway, .bypass = rule->action == ACTION_BYPASS && !rule->force, .unseen = rule->action == ACTION_TUNNEL && !rule->force};
 		for (size_t i = 0; i < rule->hosts.n; i++)
 			if (!is_list(&rule->hosts.v[i]))
 				item_look(&l, &rule->hosts.v[i]);
 		rest_tell(&l);
 	}
 	TAILQ_FOREACH (list, &c->lists, link) {
-		struct looking l = {.r = r};
+		struct looking l = {.r = r, .gateway = &c->gateway};
 		list_uses(c, list, &l);
 		for (size_t i = 0; i < list->hosts.n; i++)
 			item_look(&l, &list->hosts.v[i]);

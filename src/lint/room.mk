@@ -1,5 +1,6 @@
 # files of this room
 libpostern_a_SOURCES += \
+	src/lint/alone.c \
 	src/lint/ask.c src/lint/ask.h \
 	src/lint/bypass.c \
 	src/lint/endpoints.c \
@@ -10,4 +11,5 @@ libpostern_a_SOURCES += \
 	src/lint/parts.h \
 	src/lint/patterns.c \
 	src/lint/regex.c \
-	src/lint/shipped.c src/lint/shipped.h
+	src/lint/shipped.c src/lint/shipped.h \
+	src/lint/ways.c src/lint/ways.h

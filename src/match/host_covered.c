@@ -16,14 +16,16 @@ struct covers {
 	struct cover *cover;
 	uint32_t      n, room;
 	bool          failed; /* out of memory */
-	bool        (*within)(void *arg, uint32_t tag, uint32_t wide, bool below);
+	host_within_fn *within;
 	void         *arg;
 };
 
 static bool
 pattern_within(const struct covers *c, const struct added *a, const struct added *wide)
 {
-	return a->tag == wide->tag || (c->within && c->within(c->arg, a->tag, wide->tag, a->kind == SPEC_EXACT && wide->kind != SPEC_EXACT));
+	if (!c->within)
+		return a->tag == wide->tag;
+	return c->within(c->arg, a->tag, a->origin, wide->tag, wide->origin, a->kind == SPEC_EXACT && wide->kind != SPEC_EXACT);
 }
 
 static void
@@ -133,7 +135,7 @@ on_loose_repeat(void *arg, uint32_t tag, uint32_t origin, uint32_t by)
 }
 
 void
-host_set_builder_covered(struct host_set_builder *b, bool (*within)(void *arg, uint32_t tag, uint32_t wide, bool below),
+host_set_builder_covered(struct host_set_builder *b, host_within_fn *within,
     void (*each)(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin), void *arg)
 {
 	struct covers       c = {.within = within, .arg = arg};

@@ -28,10 +28,12 @@ void host_set_builder_free(struct host_set_builder *b);
 /* `origin` is the caller's number for where the pattern stands (a global line number). The same pattern may be added again with other tags
  * and origins. False: out of memory or (regex) not compilable: *why says it with PCRE2's words and offset. */
 bool host_set_builder_add(struct host_set_builder *b, const struct host_spec *s, uint32_t tag, uint32_t origin, char why[HOST_SPEC_WHY]);
-/* Patterns that others of the same tag cover (or repeat): called once for each, in order of origin. Names also by those of other tags, where
- * `within` says that whatever a pattern of tag `wide` holds for counts for `tag` too (`below`: a name by itself, and a pattern that takes in more); null: by
- * no others. */
-void host_set_builder_covered(struct host_set_builder *b, bool (*within)(void *arg, uint32_t tag, uint32_t wide, bool below), void (*each)(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin), void *arg);
+/* Does whatever a pattern of tag `wide` at `wide_origin` holds for count for the pattern of `tag` at `origin` too? `below`: a name by itself, and a pattern
+ * that takes in more. */
+typedef bool host_within_fn(void *arg, uint32_t tag, uint32_t origin, uint32_t wide, uint32_t wide_origin, bool below);
+/* Patterns that others of the same tag cover (or repeat): called once for each, in order of origin. Of names `within` says which others count, of whatever
+ * tag; null: all of the same tag. */
+void host_set_builder_covered(struct host_set_builder *b, host_within_fn *within, void (*each)(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin), void *arg);
 /* Append the built set to `f`; returns its offset, 0 on failure. The builder can only be freed after. */
 uint32_t host_set_builder_finish(struct host_set_builder *b, struct flat *f);
 

@@ -9,6 +9,7 @@
 #include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define REGEX_MAX    4096
 #define MATCH_STEPS  20000 /* a name has 253 bytes at most: enough for a pattern that is quadratic in them now and then */
@@ -99,6 +100,31 @@ pattern_free(struct pattern *p)
 		return;
 	pcre2_code_free(p->code);
 	free(p);
+}
+
+const char *
+pattern_stranger(const struct pattern *p)
+{
+	static const char *const names[] = {
+		"nobody-has-this-name.com", "www.nobody-has-this-name.com", "nobody-has-this-name.net", "www.nobody-has-this-name.net",
+		"nobody-has-this-name.org", "nobody-has-this-name.io", "nobody-has-this-name.dev", "nobody-has-this-name.ms", "nobody-has-this-name.de",
+		"nobody-has-this-name.co.uk", "nobody-has-this-name.github.io", "nobody-has-this-name.s3.amazonaws.com", "nobody-has-this-name.cloudfront.net",
+		"nobodyhasthisname.blob.core.windows.net", "nobodyhasthisname.azureedge.net", "nobodyhasthisname.azurewebsites.net",
+		"nobodyhasthisname.westeurope.cloudapp.azure.com", "nobodyhasthisname.trafficmanager.net", "nobodyhasthisname.servicebus.windows.net",
+	};
+	pcre2_match_context *limits = pcre2_match_context_create(NULL);
+	pcre2_match_data    *match = pcre2_match_data_create(1, NULL);
+	const char          *found = NULL;
+
+	for (size_t i = 0; limits && match && !found && i < sizeof names / sizeof *names; i++) {
+		pcre2_set_match_limit(limits, MATCH_STEPS);
+		pcre2_set_depth_limit(limits, MATCH_STEPS);
+		if (pcre2_match(p->code, (PCRE2_SPTR)names[i], strlen(names[i]), 0, 0, match, limits) >= 0)
+			found = names[i];
+	}
+	pcre2_match_data_free(match);
+	pcre2_match_context_free(limits);
+	return found;
 }
 
 uint32_t

@@ -24,6 +24,8 @@ enum pattern_use {
 /* Null: *why says it, in the library's words and with the offset. Callouts and \C are refused. */
 struct pattern *pattern_new(enum pattern_use use, struct span regex, char why[HOST_SPEC_WHY]);
 void            pattern_free(struct pattern *p);
+/* A name that no one has, and anyone could, that this pattern of names matches: below a whole public suffix. Null: it matches none of those that are tried. */
+const char *pattern_stranger(const struct pattern *p);
 /* Append n (at least 1) patterns to `f`: returns the offset and how many bytes; 0: out of memory. */
 uint32_t pattern_write(struct pattern *const *p, uint32_t n, struct flat *f, uint32_t *bytes);
 

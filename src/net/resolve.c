@@ -274,7 +274,8 @@ lookup_ask(struct lookup *l)
 static enum fault
 candidate_fault(const struct lookup *l)
 {
-	static const enum fault order[] = {FAULT_DNS_NXDOMAIN, FAULT_NO_MEMORY, FAULT_DNS_ERROR, FAULT_DNS_TIMEOUT};
+	static const enum fault order[] = {
+	    FAULT_DNS_NXDOMAIN, FAULT_NO_MEMORY, FAULT_DNS_ERROR, FAULT_DNS_REFUSED, FAULT_DNS_UNREACHABLE, FAULT_DNS_TIMEOUT};
 
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
 		if (l->half[0].fault == order[i] || l->half[1].fault == order[i])
@@ -302,7 +303,8 @@ candidate_negative_s(const struct lookup *l)
 static void
 candidate_note(struct lookup *l, enum fault fault)
 {
-	uint32_t s = fault == FAULT_DNS_ERROR ? ERROR_S : candidate_negative_s(l);
+	bool     is_no = fault == FAULT_DNS_NXDOMAIN || fault == FAULT_DNS_NO_ADDRESS;
+	uint32_t s = is_no ? candidate_negative_s(l) : ERROR_S;
 
 	if (s < l->negative_s)
 		l->negative_s = s;
@@ -415,7 +417,7 @@ lookup_find(struct resolver *r, struct span name, uint64_t hash)
 static struct lookup *
 lookup_new(struct resolver *r, struct span name, uint64_t hash)
 {
-	struct lookup *l = r->n_lookups < LOOKUPS_MAX ? calloc(1, sizeof *l + name.n) : NULL;
+	struct lookup *l = calloc(1, sizeof *l + name.n);
 
 	if (!l)
 		return NULL;
@@ -461,6 +463,11 @@ resolver_start(struct resolver *r, struct span name, resolve_fn *done, void *arg
 		job_ready(r, j, e->fault, e->addrs);
 	} else {
 		l = lookup_find(r, name, hash);
+		if (!l && r->n_lookups == LOOKUPS_MAX) { /* a name server that answers never has so many waiting */
+			r->stats.timeouts++;
+			job_ready(r, j, FAULT_DNS_TIMEOUT, NULL);
+			goto out;
+		}
 		if (!l) {
 			l = lookup_new(r, name, hash);
 			if (!l) {

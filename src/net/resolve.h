@@ -49,9 +49,9 @@ bool resolver_reconfigure(struct resolver *r, const struct resolver_config *c);
  * returned, *fault not FAULT_NONE). */
 struct resolved *resolver_cached(struct resolver *r, struct span name, enum fault *fault);
 /* Ask; the callback comes later, exactly once, never from inside this call, unless cancelled. Equal names under way share one query.
- * `name` is canonical (parse/hostname), lower case; a trailing dot makes it absolute. NULL: out of memory, or thousands of look-ups hang
- * already. A and AAAA are asked together; the callback comes when both have answered, or when one has addresses and the other has not come
- * within 50 ms (RFC 8305 section 3: resolution delay); late addresses still enter the cache. */
+ * `name` is canonical (parse/hostname), lower case; a trailing dot makes it absolute. NULL: out of memory. A and AAAA are asked together; the
+ * callback comes when both have answered, or when one has addresses and the other has not come within 50 ms (RFC 8305 section 3: resolution
+ * delay); late addresses still enter the cache. While thousands of look-ups hang, FAULT_DNS_TIMEOUT comes for further names without a question. */
 struct resolve_job *resolver_start(struct resolver *r, struct span name, resolve_fn *done, void *arg);
 void                resolve_job_cancel(struct resolve_job *j);
 

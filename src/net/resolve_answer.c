@@ -11,6 +11,7 @@
 #define TYPE_OPT      41u
 #define WIRE_NAME_MAX 255u
 #define JUMPS_MAX     32u
+#define OWNERS_MAX    128u /* records of one type whose names are read: a message of 64 KiB has room for thousands, and a name may be long */
 
 /* A name in wire form without compression, ASCII lower-cased. */
 struct wire_name {
@@ -19,11 +20,11 @@ struct wire_name {
 };
 
 struct rr {
-	struct wire_name owner;
-	unsigned         type, class;
-	uint32_t         ttl;
-	size_t           data, len;
-	size_t           next; /* where the following record begins */
+	size_t   owner; /* where its name begins */
+	unsigned type, class;
+	uint32_t ttl;
+	size_t   data, len;
+	size_t   next; /* where the following record begins */
 };
 
 static unsigned
@@ -87,6 +88,18 @@ name_read(const uint8_t *p, size_t n, size_t at, struct wire_name *out, size_t *
 	}
 }
 
+/* Where the name at `at` ends in place. */
+static bool
+name_skip(const uint8_t *p, size_t n, size_t at, size_t *end)
+{
+	while (at < n && p[at] && p[at] <= 63)
+		at += 1 + p[at];
+	if (at >= n || (p[at] && p[at] < 0xc0))
+		return false;
+	*end = at + (p[at] ? 2 : 1);
+	return *end <= n;
+}
+
 static bool
 name_eq(const struct wire_name *a, const struct wire_name *b)
 {
@@ -96,7 +109,8 @@ name_eq(const struct wire_name *a, const struct wire_name *b)
 static bool
 rr_read(const uint8_t *p, size_t n, size_t at, struct rr *r)
 {
-	if (!name_read(p, n, at, &r->owner, &at) || n - at < RR_FIXED)
+	r->owner = at;
+	if (!name_skip(p, n, at, &at) || n - at < RR_FIXED)
 		return false;
 	r->type = u16(p + at);
 	r->class = u16(p + at + 2);
@@ -120,18 +134,24 @@ ttl_least(uint32_t *ttl, uint32_t v)
 static bool
 chain_follow(const uint8_t *p, size_t n, size_t at, unsigned count, struct wire_name *name, uint32_t *ttl, size_t *end)
 {
-	unsigned  steps = 0;
-	struct rr r;
-	bool      moved;
+	struct wire_name owner;
+	unsigned         steps = 0, owners;
+	struct rr        r;
+	bool             moved;
 
 	do {
 		*end = at;
 		moved = false;
+		owners = 0;
 		for (unsigned i = 0; i < count; i++, *end = r.next) {
 			size_t ignored;
 			if (!rr_read(p, n, *end, &r))
 				return false;
-			if (r.type != TYPE_CNAME || r.class != CLASS_IN || !name_eq(&r.owner, name))
+			if (r.type != TYPE_CNAME || r.class != CLASS_IN)
+				continue;
+			if (++owners > OWNERS_MAX || !name_read(p, n, r.owner, &owner, &ignored))
+				return false;
+			if (!name_eq(&owner, name))
 				continue;
 			if (++steps > DNS_CHAIN_MAX || !name_read(p, n, r.data, name, &ignored) || ignored > r.next)
 				return false;
@@ -161,12 +181,19 @@ addr_add(struct dns_answer *out, const uint8_t *data, size_t len)
 static bool
 addrs_read(const uint8_t *p, size_t n, size_t at, unsigned count, unsigned type, const struct wire_name *name, struct dns_answer *out)
 {
-	struct rr r;
+	struct wire_name owner;
+	unsigned         owners = 0;
+	struct rr        r;
+	size_t           ignored;
 
-	for (unsigned i = 0; i < count; i++, at = r.next) {
+	for (unsigned i = 0; i < count && out->n < DNS_ADDRS_MAX; i++, at = r.next) {
 		if (!rr_read(p, n, at, &r))
 			return false;
-		if (r.type != type || r.class != CLASS_IN || !name_eq(&r.owner, name))
+		if (r.type != type || r.class != CLASS_IN)
+			continue;
+		if (++owners > OWNERS_MAX || !name_read(p, n, r.owner, &owner, &ignored))
+			return false;
+		if (!name_eq(&owner, name))
 			continue;
 		if (r.len != (type == DNS_TYPE_A ? 4 : 16))
 			return false;

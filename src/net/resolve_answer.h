@@ -18,6 +18,8 @@
 #define DNS_RCODE_OK   0u
 #define DNS_RCODE_FORM 1u
 #define DNS_RCODE_NAME 3u
+#define DNS_RCODE_NOT_IMPLEMENTED 4u
+#define DNS_RCODE_REFUSED         5u
 #define DNS_ADDRS_MAX  32u /* for one name; more are dropped */
 #define DNS_CHAIN_MAX  16u /* CNAMEs from the question to the addresses */
 #define DNS_NO_TTL     UINT32_MAX

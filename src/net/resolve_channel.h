@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * resolve_channel: puts single questions to DNS servers, by c-ares, on the event loop.
- * c-ares brings tries, several servers and TCP; packets are watched here, ids are drawn here. No search list, no cache.
- * Always true: what becomes of one question by TCP harms none that is asked over UDP.
- * c-ares reads no file: all that it would look up in files is given to it. Only when a channel is made does it try to open /dev/urandom,
- * for ids that are not used; a sandbox may refuse that.
+ * c-ares brings tries and several servers; sockets are resolve_ares', ids are drawn here. No search list, no cache.
+ * What a server does to one question must cost no other its answer: an answer too long for UDP is fetched by TCP on a channel of its own, a server that
+ * is not there is asked again for a second, and EDNS is given up for one question only.
  */
 #ifndef POSTERN_NET_RESOLVE_CHANNEL_H
 #define POSTERN_NET_RESOLVE_CHANNEL_H
 
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/fault.h"
 #include "net/loop.h"
@@ -24,8 +24,14 @@ struct question {
 	void (*fn)(struct question *q, enum fault fault);
 	const char       *name; /* borrowed until the answer */
 	unsigned          type;
-	struct channel   *channel; /* that asks now */
-	bool              plain;   /* asked without EDNS */
+	TAILQ_ENTRY(question) link; /* while it waits to be asked again */
+	struct upstream  *upstream;
+	struct channel   *channel;   /* that asks now */
+	uint16_t          id;
+	uint8_t           again;     /* how often it was asked again since no server was there */
+	bool              plain;     /* asked without EDNS */
+	bool              by_stream; /* the answer was too long for UDP: asked by TCP */
+	enum fault        at_hand;   /* then: what came by UDP */
 	struct dns_answer answer;
 	char             *chain_end; /* null: nobody wants to know; DNS_NAME_TEXT bytes that get where CNAMEs lead to */
 };
@@ -39,7 +45,7 @@ void                      upstream_unref(struct upstream *u);
 const struct resolv_conf *upstream_conf(const struct upstream *u);
 
 /* Ask q->name for q->type; q->fn comes once, possibly from inside this call. FAULT_NONE: q->answer is filled (it may hold no address);
- * else FAULT_DNS_NXDOMAIN, FAULT_DNS_TIMEOUT, FAULT_DNS_ERROR or FAULT_NO_MEMORY. Not from within a question's fn. */
+ * else FAULT_DNS_NXDOMAIN, FAULT_DNS_TIMEOUT, FAULT_DNS_REFUSED, FAULT_DNS_UNREACHABLE, FAULT_DNS_ERROR or FAULT_NO_MEMORY. Not from within a question's fn. */
 void question_ask(struct upstream *u, struct question *q);
 
 #endif

@@ -13,6 +13,8 @@ libpostern_a_SOURCES += \
 	src/net/resolve.h \
 	src/net/resolve_answer.c \
 	src/net/resolve_answer.h \
+	src/net/resolve_ares.c \
+	src/net/resolve_ares.h \
 	src/net/resolve_cache.c \
 	src/net/resolve_cache.h \
 	src/net/resolve_channel.c \

@@ -21,7 +21,8 @@
 
 struct numbers {
 	uint32_t *v;
-	uint32_t  n, room;
+	uint32_t  n;
+	size_t    room;
 };
 bool numbers_add(struct numbers *s, uint32_t x);
 
@@ -36,7 +37,8 @@ struct owner {
 struct side_build {
 	struct pool    tags; /* of struct block_tag */
 	struct owner  *owner;
-	uint32_t       n_owners, owner_room;
+	uint32_t       n_owners;
+	size_t         owner_room;
 	struct numbers terms;
 	struct {
 		uint32_t at, n;
@@ -89,7 +91,8 @@ struct build {
 	struct texts_build {
 		struct pool      spelled; /* each once; its number is that of the pattern */
 		struct pattern **v;       /* owned, with what it points to */
-		uint32_t         n, room;
+		uint32_t         n;
+		size_t           room;
 	} texts;
 	struct pool              ports;   /* that host items name; number: index + 1 */
 	struct {

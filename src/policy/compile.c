@@ -9,19 +9,17 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/array.h"
 #include "policy/build.h"
 
 bool
 numbers_add(struct numbers *s, uint32_t x)
 {
-	if (s->n == s->room) {
-		uint32_t room = s->room ? s->room * 2 : 64;
-		void    *v = reallocarray(s->v, room, sizeof *s->v);
-		if (!v)
-			return false;
-		s->v = v;
-		s->room = room;
-	}
+	void *v = array_grow(s->v, s->n, &s->room, sizeof *s->v);
+
+	if (!v)
+		return false;
+	s->v = v;
 	s->v[s->n++] = x;
 	return true;
 }

@@ -3,6 +3,7 @@
  * gather: reads the items of all rules and lists into the builders of match/ and into stretches of numbers.
  * Finds everything that is wrong with a single item or a single rule; leaves what two rules do to each other to lint.
  */
+#include "base/array.h"
 #include "parse/octet.h"
 #include "policy/build.h"
 
@@ -17,16 +18,13 @@ const enum condition side_condition[SIDE_COUNT] = {COND_HOSTS, COND_CLIENTS, CON
 static uint32_t
 owner_new(struct build *b, struct side_build *s, const struct conf_list *list)
 {
-	if (s->n_owners == s->owner_room) {
-		uint32_t room = s->owner_room ? s->owner_room * 2 : 64;
-		void    *v = reallocarray(s->owner, room, sizeof *s->owner);
-		if (!v) {
-			build_oom(b);
-			return 0;
-		}
-		s->owner = v;
-		s->owner_room = room;
+	void *v = array_grow(s->owner, s->n_owners, &s->owner_room, sizeof *s->owner);
+
+	if (!v) {
+		build_oom(b);
+		return 0;
 	}
+	s->owner = v;
 	s->owner[s->n_owners] = (struct owner){.list = list, .last_key = NO_KEY};
 	return s->n_owners++;
 }
@@ -51,13 +49,30 @@ tag_for(struct build *b, struct side_build *s, uint32_t owner, bool negated, enu
 	return true;
 }
 
+/* One that takes in a whole public suffix. What is wrong with it otherwise is said where it is added. */
+static void
+regex_check_bypass(struct build *b, const struct conf_item *item, const struct host_spec *spec, const struct conf_rule *rule)
+{
+	char            why[HOST_SPEC_WHY];
+	struct pattern *p = pattern_new(PATTERN_NAME, spec->regex, why);
+	const char     *name = p ? pattern_stranger(p) : NULL;
+
+	if (name)
+		report_find(b->report, FINDING_BYPASS_UNSAFE, item->at,
+		    "`%.*s` holds for names that anyone can have, such as %s, in bypass rule `%.*s`; end it in the domain that is meant, or say force = yes there",
+		    SPAN_ARG(item->text), name, SPAN_ARG(rule->name));
+	pattern_free(p);
+}
+
 /* What a bypass rule may not hold: names that strangers can have. */
 static void
 host_check_bypass(struct build *b, const struct conf_item *item, const struct host_spec *spec, const struct conf_rule *rule)
 {
-	if (spec->kind == SPEC_EXACT || spec->kind == SPEC_ADDR || spec->kind == SPEC_REGEX)
+	if (spec->kind == SPEC_EXACT || spec->kind == SPEC_ADDR)
 		return;
-	if (spec->kind == SPEC_ALL)
+	if (spec->kind == SPEC_REGEX)
+		regex_check_bypass(b, item, spec, rule);
+	else if (spec->kind == SPEC_ALL)
 		report_find(b->report, FINDING_BYPASS_UNSAFE, item->at, "`%.*s` would let every name pass unseen by bypass rule `%.*s`; name the hosts, or say force = yes there",
 		    SPAN_ARG(item->text), SPAN_ARG(rule->name));
 	else if (!host_spec_is_anchored(spec))
@@ -115,14 +130,11 @@ host_entry_add(struct build *b, const struct conf_item *item, uint32_t owner, bo
 static bool
 cidr_entries_add(struct cidr_entries *s, struct cidr_entry e)
 {
-	if (s->n == s->room) {
-		size_t room = s->room ? s->room * 2 : 64;
-		void  *v = reallocarray(s->v, room, sizeof *s->v);
-		if (!v)
-			return false;
-		s->v = v;
-		s->room = room;
-	}
+	void *v = array_grow(s->v, s->n, &s->room, sizeof *s->v);
+
+	if (!v)
+		return false;
+	s->v = v;
 	s->v[s->n++] = e;
 	return true;
 }

@@ -18,8 +18,8 @@ cover_of(const struct graves *g, uint32_t rule)
 	return g->cover + (size_t)rule * g->b->words;
 }
 
-static bool
-prog_within(const struct build *b, uint32_t narrow, uint32_t wide)
+bool
+graves_prog_within(const struct build *b, uint32_t narrow, uint32_t wide)
 {
 	const uint64_t *progs = (const void *)b->progs.bytes;
 
@@ -64,10 +64,70 @@ list_look(const struct graves *g, const struct candidate *list)
 		}
 		memcpy(g->dead, g->here, b->words * sizeof *g->dead);
 		for (const struct candidate *k = list; k->rule != RULE_NONE; k++)
-			if (prog_within(b, c->prog, k->prog))
+			if (graves_prog_within(b, c->prog, k->prog))
 				bit_set(g->dead, k->rule);
 		row_and(b, cover_of(g, c->rule), g->dead);
 	}
+}
+
+/* The numbers that a request can bring. False: every class of this dimension is one that it can bring. */
+static bool
+dim_range(const struct build *b, enum condition c, uint32_t *first, uint32_t *last)
+{
+	*first = 0;
+	switch (c) {
+	case COND_PORTS:
+		*first = 1;
+		*last = 65535;
+		return true;
+	case COND_SCHEMES:
+		*first = SCHEME_HTTP;
+		*last = SCHEME_HTTPS;
+		return true;
+	case COND_LISTENERS:
+		*last = b->n_listeners ? b->n_listeners - 1 : 0;
+		return true;
+	case COND_TIMES:
+		*last = WEEK_MINUTES - 1;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Which classes of a dimension a request can bring. Those of addresses are kept in sets, of which the last ones alone lie somewhere. */
+static void
+classes_meet(const struct build *b, enum condition c, uint8_t *met)
+{
+	const void *where = flat_at(b->flat, b->dim[c].where);
+	uint32_t    first, last;
+
+	if (c == COND_CLIENTS || c == COND_ADDRESSES)
+		for (uint32_t i = 0; i < addr_set_pieces(where); i++)
+			met[addr_set_piece_set(where, i)] = 1;
+	else if (dim_range(b, c, &first, &last))
+		for (uint32_t n = first; n <= last; n++)
+			met[number_map_find(where, n)] = 1;
+	else
+		memset(met, 1, b->dim[c].rows.n);
+}
+
+static bool
+dim_init(struct graves *g, enum condition c)
+{
+	const struct build *b = g->b;
+	const struct pool  *rows = &b->dim[c].rows;
+
+	g->all[c] = malloc(b->words * sizeof *g->all[c]);
+	g->met[c] = calloc(rows->n, 1);
+	if (!g->all[c] || !g->met[c])
+		return false;
+	classes_meet(b, c, g->met[c]);
+	memset(g->all[c], 0xff, b->words * sizeof *g->all[c]);
+	for (uint32_t i = 0; i < rows->n; i++)
+		if (g->met[c][i])
+			row_and(b, g->all[c], (const void *)(rows->bytes + rows->v[i].off));
+	return true;
 }
 
 static bool
@@ -83,17 +143,9 @@ graves_init(struct graves *g, struct build *b)
 	};
 	if (!g->cover || !g->always || !g->here || !g->seen || !g->dead)
 		return false;
-	for (unsigned c = 0; c < COND_COUNT; c++) {
-		const struct pool *rows = &b->dim[c].rows;
-		if (!rows->n)
-			continue;
-		g->all[c] = malloc(b->words * sizeof *g->all[c]);
-		if (!g->all[c])
+	for (unsigned c = 0; c < COND_COUNT; c++)
+		if (b->dim[c].rows.n && !dim_init(g, c))
 			return false;
-		memset(g->all[c], 0xff, b->words * sizeof *g->all[c]);
-		for (uint32_t i = 0; i < rows->n; i++)
-			row_and(b, g->all[c], (const void *)(rows->bytes + rows->v[i].off));
-	}
 	memset(g->cover, 0xff, (size_t)b->n_rules * b->words * sizeof *g->cover);
 	memcpy(g->always, b->base, b->words * sizeof *g->always);
 	for (uint32_t i = 0; i < b->lists.n; i++)
@@ -109,13 +161,14 @@ graves_clear(struct graves *g)
 	free(g->here);
 	free(g->seen);
 	free(g->dead);
-	for (unsigned c = 0; c < COND_COUNT; c++)
+	for (unsigned c = 0; c < COND_COUNT; c++) {
 		free(g->all[c]);
+		free(g->met[c]);
+	}
 }
 
-/* Globs and regexes are in no list: may some of this rule's (loose: plain ones) let it hold, (veto) make it fail, unseen? */
-static bool
-rule_is_loose(const struct build *b, uint32_t rule, bool veto)
+bool
+graves_is_loose(const struct build *b, uint32_t rule, bool veto)
 {
 	const struct side_build *s = &b->side[SIDE_HOSTS];
 
@@ -176,7 +229,7 @@ graves_narrow(const struct graves *g, enum condition cond, uint32_t rule, uint64
 
 	for (uint32_t c = 0; c < rows->n; c++) {
 		const uint64_t *row = (const void *)(rows->bytes + rows->v[c].off);
-		if (!bit_has(row, rule))
+		if (!g->met[cond][c] || !bit_has(row, rule))
 			continue;
 		some = true;
 		row_and(b, keep, row);
@@ -188,9 +241,9 @@ bool
 graves_hosts(const struct graves *g, uint32_t wide, uint32_t rule)
 {
 	const struct build *b = g->b;
-	const uint64_t     *cover = bit_has(b->base, rule) || rule_is_loose(b, rule, false) ? g->always : cover_of(g, rule);
+	const uint64_t     *cover = bit_has(b->base, rule) || graves_is_loose(b, rule, false) ? g->always : cover_of(g, rule);
 
-	return (bit_has(cover, wide) && !rule_is_loose(b, wide, true)) || terms_within(b, rule, wide);
+	return (bit_has(cover, wide) && !graves_is_loose(b, wide, true)) || terms_within(b, rule, wide);
 }
 
 static bool
@@ -216,7 +269,7 @@ asked_before(const struct build *b, uint32_t by, uint32_t rule)
 }
 
 static void
-bury_together(const struct graves *g, uint32_t rule)
+bury_together(struct graves *g, uint32_t rule)
 {
 	const struct build *b = g->b;
 	char                first[4200], second[4200];
@@ -233,7 +286,7 @@ bury_together(const struct graves *g, uint32_t rule)
 }
 
 static void
-rule_bury(const struct graves *g, uint32_t rule)
+rule_bury(struct graves *g, uint32_t rule)
 {
 	struct build *b = g->b;
 	char          at[4200];
@@ -243,7 +296,7 @@ rule_bury(const struct graves *g, uint32_t rule)
 	for (unsigned c = 0; c < COND_COUNT; c++) {
 		bool some = true;
 		if (c == COND_HOSTS)
-			some = bit_has(b->base, rule) || g->seen[rule] || rule_is_loose(b, rule, false);
+			some = bit_has(b->base, rule) || g->seen[rule] || graves_is_loose(b, rule, false);
 		else if (b->dim[c].used && (1u << c & COND_DIMS))
 			some = graves_narrow(g, c, rule, g->dead);
 		if (some)

@@ -9,6 +9,8 @@
 
 /* Beyond so many rules, those that several bury together are not looked for. */
 #define TOGETHER_RULES_MAX 1000
+/* So much is done about hosts; the rules that are left are not looked at. */
+#define TOGETHER_STEPS_MAX 100000000u
 
 static bool
 items_have(const struct conf_items *items, const struct conf_item *item)
@@ -74,36 +76,12 @@ graves_read(const struct build *b, uint32_t wide, uint32_t rule)
 	    (w->origin_strength.n == 0 || items_same(&w->origin_strength, &r->origin_strength));
 }
 
-/* The numbers that a request can bring. False: every class of this dimension is one that it can bring. */
-static bool
-dim_range(const struct build *b, enum condition c, uint32_t *first, uint32_t *last)
-{
-	*first = 0;
-	switch (c) {
-	case COND_PORTS:
-		*first = 1;
-		*last = 65535;
-		return true;
-	case COND_SCHEMES:
-		*first = SCHEME_HTTP;
-		*last = SCHEME_HTTPS;
-		return true;
-	case COND_LISTENERS:
-		*last = b->n_listeners ? b->n_listeners - 1 : 0;
-		return true;
-	case COND_TIMES:
-		*last = WEEK_MINUTES - 1;
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Rules that hold wherever `rule` does, but for one dimension. */
+/* Rules that hold wherever `rule` does, but for one dimension or for the hosts. */
 static void
 fellows_find(const struct graves *g, uint32_t rule, enum condition but, uint64_t *row)
 {
 	const struct build *b = g->b;
+	bool                hosts = but != COND_HOSTS;
 
 	memset(row, 0xff, b->words * sizeof *row);
 	for (unsigned c = 0; c < COND_COUNT; c++)
@@ -111,7 +89,7 @@ fellows_find(const struct graves *g, uint32_t rule, enum condition but, uint64_t
 			graves_narrow(g, c, rule, row);
 	for (uint32_t i = 0; i < b->words * 64; i++)
 		if (bit_has(row, i) &&
-		    (i >= rule || b->rule[i]->report || !graves_hosts(g, i, rule) || !graves_people(b, i, rule) || !graves_read(b, i, rule)))
+		    (i >= rule || b->rule[i]->report || (hosts ? !graves_hosts(g, i, rule) : graves_is_loose(b, i, true)) || !graves_people(b, i, rule) || !graves_read(b, i, rule)))
 			row[i >> 6] &= ~((uint64_t)1 << (i & 63));
 }
 
@@ -125,17 +103,16 @@ first_of(const struct build *b, const uint64_t *row, const uint64_t *class)
 	return RULE_NONE;
 }
 
-static bool
-class_meets(const struct build *b, enum condition c, uint32_t class)
+/* The first two of all: in what order lists come is not settled. */
+static void
+by_note(uint32_t by[2], uint32_t one)
 {
-	uint32_t first, last;
-
-	if (!dim_range(b, c, &first, &last))
-		return true;
-	for (uint32_t n = first; n <= last; n++)
-		if (number_map_find(flat_at(b->flat, b->dim[c].where), n) == class)
-			return true;
-	return false;
+	if (one < by[0]) {
+		by[1] = by[0];
+		by[0] = one;
+	} else if (one > by[0] && one < by[1]) {
+		by[1] = one;
+	}
 }
 
 static bool
@@ -148,36 +125,83 @@ together_in(const struct graves *g, uint32_t rule, enum condition c, const uint6
 	for (uint32_t k = 0; k < rows->n; k++) {
 		const uint64_t *class = (const void *)(rows->bytes + rows->v[k].off);
 		uint32_t        one;
-		if ((b->has[rule] >> c & 1) && !bit_has(class, rule))
+		if (!g->met[c][k] || ((b->has[rule] >> c & 1) && !bit_has(class, rule)))
 			continue;
 		one = first_of(b, row, class);
-		if (one == RULE_NONE) {
-			if (class_meets(b, c, k))
-				return false;
-			continue;
-		}
-		if (by[0] == RULE_NONE)
-			by[0] = one;
-		else if (one != by[0] && by[1] == RULE_NONE)
-			by[1] = one;
+		if (one == RULE_NONE)
+			return false;
+		by_note(by, one);
 	}
 	return by[1] != RULE_NONE;
 }
 
-bool
-graves_together(const struct graves *g, uint32_t rule, uint32_t by[2], enum condition *cond)
+/* Where this list is what is known of a host: the place in which `rule` holds; PROG_NEVER: nowhere. */
+static uint32_t
+list_prog(const struct build *b, const struct candidate *list, uint32_t rule)
 {
-	static const enum condition dims[] = {COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENTS, COND_LISTENERS, COND_TIMES};
+	for (; list->rule < rule; list++)
+		;
+	if (list->rule == rule)
+		return list->prog;
+	return bit_has(b->base, rule) ? PROG_ALWAYS : PROG_NEVER;
+}
+
+/* The first of `row` that, by this list, holds wherever `prog` says. */
+static uint32_t
+list_first(const struct graves *g, const struct candidate *list, const uint64_t *row, uint32_t prog, uint64_t *steps)
+{
+	const struct build     *b = g->b;
+	const struct candidate *c = list;
+
+	for (uint32_t w = 0; w < b->words; w++)
+		for (uint64_t bits = row[w]; bits; bits &= bits - 1) {
+			uint32_t i = w * 64 + (uint32_t)__builtin_ctzll(bits);
+			++*steps;
+			while (c->rule < i)
+				c++;
+			if (graves_prog_within(b, prog, c->rule == i ? c->prog : bit_has(b->base, i) ? PROG_ALWAYS : PROG_NEVER))
+				return i;
+		}
+	return RULE_NONE;
+}
+
+/* Whatever is known of a host that `rule` holds for, one of these holds for it too. A rule with globs or regexes holds for hosts of which nothing is known. */
+static bool
+together_hosts(struct graves *g, uint32_t rule, const uint64_t *row, uint32_t by[2])
+{
+	const struct build *b = g->b;
+
+	by[0] = by[1] = RULE_NONE;
+	if (graves_is_loose(b, rule, false))
+		return false;
+	for (uint32_t k = 0; k < b->lists.n && g->steps < TOGETHER_STEPS_MAX; k++) {
+		const struct candidate *list = (const void *)(b->lists.bytes + b->lists.v[k].off);
+		uint32_t                prog = list_prog(b, list, rule), one;
+		g->steps++;
+		if (prog == PROG_NEVER)
+			continue;
+		one = list_first(g, list, row, prog, &g->steps);
+		if (one == RULE_NONE)
+			return false;
+		by_note(by, one);
+	}
+	return by[1] != RULE_NONE && g->steps < TOGETHER_STEPS_MAX;
+}
+
+bool
+graves_together(struct graves *g, uint32_t rule, uint32_t by[2], enum condition *cond)
+{
+	static const enum condition dims[] = {COND_PORTS, COND_SCHEMES, COND_METHODS, COND_CLIENTS, COND_LISTENERS, COND_TIMES, COND_HOSTS};
 	const struct build         *b = g->b;
 	uint64_t                   *row = b->n_rules <= TOGETHER_RULES_MAX ? malloc(b->words * sizeof *row) : NULL;
 	bool                        found = false;
 
 	for (size_t i = 0; row && i < sizeof dims / sizeof *dims && !found; i++) {
-		if (!b->dim[dims[i]].used)
+		if (dims[i] != COND_HOSTS && !b->dim[dims[i]].used)
 			continue;
 		*cond = dims[i];
 		fellows_find(g, rule, dims[i], row);
-		found = together_in(g, rule, dims[i], row, by);
+		found = dims[i] == COND_HOSTS ? together_hosts(g, rule, row, by) : together_in(g, rule, dims[i], row, by);
 	}
 	free(row);
 	return found;

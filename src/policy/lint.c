@@ -86,21 +86,34 @@ is_of_file(const struct owner *o)
 	return o->list && o->list->files.n > 0;
 }
 
-/* Whatever an entry of tag `wide` holds for counts for `tag`: the same list, or one that stands beside it wherever it is named; any port, any scheme. The
- * single names of one list's file stay beside the wildcards of another's: they are what the doctor tests, and either file comes and goes by itself. */
+/* Do both stand in files of this list, and not in the same? */
 static bool
-on_within(void *arg, uint32_t tag, uint32_t wide, bool below)
+in_two_files(const struct build *b, const struct conf_list *list, uint32_t origin, uint32_t other)
+{
+	uint32_t one = build_where(b, origin).file, two = build_where(b, other).file;
+
+	return one != two && one != list->at.file && two != list->at.file;
+}
+
+/* Whatever an entry of tag `wide` holds for counts for `tag`: the same list, or one that stands beside it wherever it is named; any port, any scheme. The
+ * single names of one file stay beside the wildcards of another: they are what the doctor tests, and either file comes and goes by itself. */
+static bool
+on_within(void *arg, uint32_t tag, uint32_t origin, uint32_t wide, uint32_t wide_origin, bool below)
 {
 	struct covered         *c = arg;
-	const struct block_tag *tags = (const void *)c->b->side[SIDE_HOSTS].tags.bytes, *t = &tags[tag], *w = &tags[wide];
+	const struct build     *b = c->b;
+	const struct block_tag *tags = (const void *)b->side[SIDE_HOSTS].tags.bytes, *t = &tags[tag], *w = &tags[wide];
+	const struct owner     *owner = &b->side[SIDE_HOSTS].owner[t->owner];
 
+	if (!b->report->thorough && tag != wide)
+		return false;
 	if ((w->port && w->port != t->port) || (w->scheme != SCHEME_NONE && w->scheme != t->scheme))
 		return false;
 	if (t->owner == w->owner)
-		return t->negated == w->negated;
-	if (below && is_of_file(&c->b->side[SIDE_HOSTS].owner[t->owner]) && is_of_file(&c->b->side[SIDE_HOSTS].owner[w->owner]))
+		return t->negated == w->negated && !(below && is_of_file(owner) && owner->list->files.n > 1 && in_two_files(b, owner->list, origin, wide_origin));
+	if (below && is_of_file(owner) && is_of_file(&b->side[SIDE_HOSTS].owner[w->owner]))
 		return false;
-	return !t->negated && !w->negated && c->asked++ < WITHIN_MOST && owner_within(c->b, t->owner, w->owner);
+	return !t->negated && !w->negated && c->asked++ < WITHIN_MOST && owner_within(b, t->owner, w->owner);
 }
 
 /* By tag, then by first address, wider ones first, so that what covers an entry is the last one that nothing covers. */
@@ -162,7 +175,7 @@ side_lint(struct build *b, enum side side)
 	if (!c.count || !c.last)
 		build_oom(b);
 	else if (side == SIDE_HOSTS)
-		host_set_builder_covered(b->hosts, b->report->thorough ? on_within : NULL, on_covered, &c);
+		host_set_builder_covered(b->hosts, on_within, on_covered, &c);
 	else
 		cidrs_covered(&c);
 	for (uint32_t o = 0; o < s->n_owners && !b->oom; o++)

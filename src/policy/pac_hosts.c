@@ -10,6 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/array.h"
 #include "policy/pac.h"
 
 /* More would be more than some PAC engines take. */
@@ -51,21 +52,18 @@ static void
 entry_add(struct gathering *g, const char *text, enum host_spec_kind kind, uint8_t bits, uint32_t rule)
 {
 	struct pac_hosts *h = g->out;
+	void             *v;
 
 	if (h->n >= HOSTS_MOST) {
 		g->too_many = true;
 		return;
 	}
-	if (h->n == h->room) {
-		size_t room = h->room ? h->room * 2 : 64;
-		void  *v = reallocarray(h->v, room, sizeof *h->v);
-		if (!v) {
-			g->no_memory = true;
-			return;
-		}
-		h->v = v;
-		h->room = room;
+	v = array_grow(h->v, h->n, &h->room, sizeof *h->v);
+	if (!v) {
+		g->no_memory = true;
+		return;
 	}
+	h->v = v;
 	h->v[h->n] = (struct pac_entry){.text = strdup(text), .kind = kind, .bits = bits, .rule = rule};
 	if (h->v[h->n].text)
 		h->n++;
@@ -197,17 +195,13 @@ static void
 place_add(struct gathering *g, struct span name, uint32_t entry, bool own)
 {
 	struct places *p = &g->places;
+	void          *v = array_grow(p->v, p->n, &p->room, sizeof *p->v);
 
-	if (p->n == p->room) {
-		size_t room = p->room ? p->room * 2 : 256;
-		void  *v = reallocarray(p->v, room, sizeof *p->v);
-		if (!v) {
-			g->no_memory = true;
-			return;
-		}
-		p->v = v;
-		p->room = room;
+	if (!v) {
+		g->no_memory = true;
+		return;
 	}
+	p->v = v;
 	p->v[p->n++] = (struct place){.name = name, .entry = entry, .own = own};
 }
 

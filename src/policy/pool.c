@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 void
 pool_clear(struct pool *p)
 {
@@ -52,14 +54,11 @@ slots_grow(struct pool *p)
 static bool
 blob_add(struct pool *p, const void *data, size_t n, uint64_t hash)
 {
-	if (p->n == p->v_room) {
-		uint32_t room = p->v_room ? p->v_room * 2 : 32;
-		void    *v = reallocarray(p->v, room, sizeof *p->v);
-		if (!v)
-			return false;
-		p->v = v;
-		p->v_room = room;
-	}
+	void *v = array_grow(p->v, p->n, &p->v_room, sizeof *p->v);
+
+	if (!v)
+		return false;
+	p->v = v;
 	if (n > p->room - p->used) {
 		size_t room = p->room ? p->room : 4096;
 		while (room - p->used < n)

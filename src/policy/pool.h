@@ -14,7 +14,8 @@ struct pool {
 		size_t   off, n;
 		uint64_t hash;
 	} *v;
-	uint32_t  n, v_room;
+	uint32_t  n;
+	size_t    v_room;
 	uint32_t *slot; /* index + 1; 0: free */
 	uint32_t  mask;
 };

@@ -3,6 +3,7 @@
  * request_gather: reads the items of url, headers, content-types, origin-tls and origin-strength, and writes them into the block.
  * What a request is held against is request's.
  */
+#include "base/array.h"
 #include "parse/octet.h"
 #include "policy/build.h"
 
@@ -18,19 +19,16 @@ regex_add(struct build *b, const struct conf_item *item, struct span regex)
 	struct texts_build *t = &b->texts;
 	char                why[HOST_SPEC_WHY];
 	uint32_t            index;
+	void               *v;
 
 	if (!pool_intern(&t->spelled, regex.p, regex.n, &index))
 		goto oom;
 	if (index < t->n)
 		return index + 1;
-	if (t->n == t->room) {
-		uint32_t room = t->room ? t->room * 2 : 16;
-		void    *v = reallocarray(t->v, room, sizeof *t->v);
-		if (!v)
-			goto oom;
-		t->v = v;
-		t->room = room;
-	}
+	v = array_grow(t->v, t->n, &t->room, sizeof *t->v);
+	if (!v)
+		goto oom;
+	t->v = v;
 	/* one that is wrong has a place too, so that numbers stay what they are; then the block is not written */
 	t->v[t->n] = pattern_new(PATTERN_TEXT, regex, why);
 	if (!t->v[t->n])

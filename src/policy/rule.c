@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "parse/authority.h"
 
 void
@@ -16,14 +17,11 @@ stretches_clear(struct stretches *s)
 bool
 stretches_add(struct stretches *s, struct stretch x)
 {
-	if (s->n == s->room) {
-		size_t room = s->room ? s->room * 2 : 64;
-		void  *v = reallocarray(s->v, room, sizeof *s->v);
-		if (!v)
-			return false;
-		s->v = v;
-		s->room = room;
-	}
+	void *v = array_grow(s->v, s->n, &s->room, sizeof *s->v);
+
+	if (!v)
+		return false;
+	s->v = v;
 	s->v[s->n++] = x;
 	return true;
 }

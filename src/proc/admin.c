@@ -7,15 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "net/listener.h"
 #include "proc/census.h"
 #include "proc/crew.h"
 
 #define FOLLOW_MS 10000u
-#define BEAT_MS   1000u
-#define SILENT_US 5000000u /* frozen, or its loop is stuck */
 
 /* --- sockets --- */
 
@@ -160,7 +157,7 @@ start(struct admin *a)
 
 	if (c->leaving || a->m.pid || !a->now.n)
 		return;
-	a->asked_us = 0;
+	a->m.patience = 0; /* it has a deadline for its start */
 	if (member_spawn(&a->m, c->loop, c->exe) && member_say(&a->m, MSG_START, 0, &with, sizeof with, fd, 2) && send_in_use(a)) {
 		timer_set(c->loop, &a->follow, FOLLOW_MS);
 		return;
@@ -197,9 +194,6 @@ heard(struct member *m, const struct message *msg)
 	struct admin *a = m->crew->admin;
 
 	switch ((enum message_type)msg->type) {
-	case MSG_ALIVE:
-		a->asked_us = 0;
-		break;
 	case MSG_REFUSED:
 		admin_kill(a);
 		break;
@@ -209,34 +203,11 @@ heard(struct member *m, const struct message *msg)
 			break;
 		timer_clear(&a->follow);
 		member_serves(m);
+		m->patience = PULSE_ROUNDS;
 		break;
 	default:
 		break;
 	}
-}
-
-/* Is it alive? Who did not run itself meanwhile (all of us were stopped, the machine slept) cannot say that others were silent. */
-static void
-on_beat(void *arg)
-{
-	struct admin *a = arg;
-	uint64_t      now_us = clock_mono_us();
-
-	if (a->asked_us && now_us - a->beat_us > 2 * BEAT_MS * 1000u)
-		a->asked_us = now_us;
-	if (a->m.state == MEMBER_SERVING && a->m.channel >= 0) {
-		if (!a->asked_us) {
-			a->asked_us = now_us;
-			if (!member_say(&a->m, MSG_ALIVE, 0, NULL, 0, NULL, 0))
-				admin_kill(a);
-		} else if (now_us - a->asked_us >= SILENT_US) {
-			log_write_limited(&a->m.silent_limit, LOG_LEVEL_WARN, "%s (pid %d) has not answered for %u s; it is ended", a->m.name, (int)a->m.pid, (unsigned)(SILENT_US / 1000000));
-			a->asked_us = now_us; /* a process that is frozen takes a moment to go */
-			admin_kill(a);
-		}
-	}
-	a->beat_us = now_us;
-	timer_set(a->crew->loop, &a->beat, BEAT_MS);
 }
 
 void
@@ -281,10 +252,8 @@ admin_init(struct admin *a, struct crew *c)
 	a->m = (struct member){.crew = c, .role = "admin", .name = "the admin", .channel = -1, .heard = heard};
 	timer_init(&a->m.again, on_again, a);
 	timer_init(&a->follow, on_follow, a);
-	timer_init(&a->beat, on_beat, a);
-	a->beat_us = clock_mono_us();
-	timer_set(c->loop, &a->beat, BEAT_MS);
 	census_enlist(c->shared, &a->m);
+	pulse_join(&c->pulse, &a->m);
 }
 
 void
@@ -297,5 +266,4 @@ admin_clear(struct admin *a)
 	admin_kill(a);
 	member_close(&a->m);
 	timer_clear(&a->follow);
-	timer_clear(&a->beat);
 }

@@ -27,9 +27,6 @@ struct admin {
 	struct admin_ports now, next;
 	bool               has_next;
 	struct timer       follow; /* by then it uses what the others use, or has ended */
-	struct timer       beat;
-	uint64_t           beat_us;  /* when it was asked last whether it is alive */
-	uint64_t           asked_us; /* the same, while it has not said so; 0: it has */
 };
 
 /* Open the sockets that `c` wants; those that stay are shared. False: every address that cannot be opened is in `r`. */

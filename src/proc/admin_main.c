@@ -257,9 +257,6 @@ on_message(void *arg, struct message *m)
 	case MSG_SNAPSHOT:
 		use(a, m);
 		break;
-	case MSG_ALIVE:
-		child_say(MSG_ALIVE, 0);
-		break;
 	default:
 		break;
 	}

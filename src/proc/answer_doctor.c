@@ -23,10 +23,10 @@ ms_since(const struct look *k, int64_t then)
 }
 
 static const struct doctor_row *
-row_of(const struct doctor_report *r, uint32_t target, enum doctor_way way)
+row_of(const struct doctor_report *r, uint32_t target, unsigned lane)
 {
 	for (uint32_t i = 0; i < r->n_rows; i++)
-		if (r->row[i].target == target && r->row[i].way == way)
+		if (r->row[i].target == target && doctor_lane(&r->row[i], r->n_parents) == lane)
 			return &r->row[i];
 	return NULL;
 }
@@ -43,19 +43,47 @@ number_or_null(FILE *f, const char *key, int64_t n, bool known)
 }
 
 static void
-way_json(FILE *f, const struct doctor_report *r, uint32_t target, enum doctor_way way)
+row_json(FILE *f, const struct doctor_report *r, const struct doctor_row *row)
 {
-	const struct doctor_row *row = row_of(r, target, way);
-	char                     text[1600];
+	char text[1600];
 
-	if (!row || row->fault == DOCTOR_NOT_TRIED) {
-		fprintf(f, ",\"%s\":null", doctor_way_word(way));
-		return;
-	}
-	fprintf(f, ",\"%s\":{\"fault\":\"%s\",\"step\":\"%s\",\"bad\":%s,\"status\":%u", doctor_way_word(way), doctor_fault_word((enum doctor_fault)row->fault),
-	    doctor_step_word((enum doctor_step)row->step), doctor_counts(row, r->by_parent != 0) ? "true" : "false", row->status);
+	fprintf(f, "\"fault\":\"%s\",\"step\":\"%s\",\"bad\":%s,\"status\":%u", doctor_fault_word((enum doctor_fault)row->fault),
+	    doctor_step_word((enum doctor_step)row->step), doctor_counts(row, &r->target[row->target]) ? "true" : "false", row->status);
 	number_or_null(f, "certificate_until", row->not_after, row->not_after > 0);
 	fprintf(f, ",\"detail\":%s}", control_escape_json(span_str(row->detail), text, sizeof text));
+}
+
+static void
+way_json(FILE *f, const struct doctor_report *r, uint32_t target, unsigned lane)
+{
+	const struct doctor_row *row = row_of(r, target, lane);
+
+	fprintf(f, ",\"%s\":", doctor_way_word(doctor_lane_way(lane, r->n_parents)));
+	if (!row || row->fault == DOCTOR_NOT_TRIED) {
+		fputs("null", f);
+		return;
+	}
+	fputc('{', f);
+	row_json(f, r, row);
+}
+
+/* Those that are not tried too, with why. */
+static void
+parents_json(FILE *f, const struct doctor_report *r, uint32_t target)
+{
+	bool any = false;
+	char text[600];
+
+	fputs(",\"parents\":[", f);
+	for (uint32_t i = 0; i < r->n_parents; i++) {
+		const struct doctor_row *row = row_of(r, target, i + 1);
+		if (!row)
+			continue;
+		fprintf(f, "%s{\"name\":%s,", any ? "," : "", control_escape_json(span_str(r->parent[i]), text, sizeof text));
+		row_json(f, r, row);
+		any = true;
+	}
+	fputc(']', f);
 }
 
 static void
@@ -71,8 +99,9 @@ target_json(FILE *f, const struct doctor_report *r, uint32_t i)
 	fprintf(f, ",\"where\":%s,\"state\":\"%s\"", control_escape_json(span_str(t->where), text, sizeof text),
 	    t->no_probe ? "untested" : doctor_report_worst(r, i) ? "bad" : "well");
 	number_or_null(f, "bad_since", r->bad_since_s[i], r->bad_since_s[i] > 0);
-	for (enum doctor_way way = DOCTOR_DIRECT; way < DOCTOR_WAYS; way++)
-		way_json(f, r, i, way);
+	way_json(f, r, i, 0);
+	parents_json(f, r, i);
+	way_json(f, r, i, r->n_parents + 1);
 	fputc('}', f);
 }
 
@@ -98,12 +127,22 @@ fill_json(const struct look *k, FILE *f)
 
 /* --- text --- */
 
-static void
-way_text(FILE *f, const struct doctor_report *r, uint32_t target, enum doctor_way way)
+/* Does an endpoint go this way? */
+static bool
+lane_is_used(const struct doctor_report *r, unsigned lane)
 {
-	const struct doctor_row *row = row_of(r, target, way);
+	for (uint32_t i = 0; i < r->n_targets; i++)
+		if (doctor_lane_is_of(lane, r->n_parents, &r->target[i]))
+			return true;
+	return false;
+}
 
-	fprintf(f, way + 1 == DOCTOR_WAYS ? " %s" : " %-22s", row && row->fault != DOCTOR_NOT_TRIED ? doctor_fault_word((enum doctor_fault)row->fault) : "-");
+static void
+way_text(FILE *f, const struct doctor_report *r, uint32_t target, unsigned lane)
+{
+	const struct doctor_row *row = row_of(r, target, lane);
+
+	fprintf(f, lane == r->n_parents + 1 ? " %s" : " %-17s", row && row->fault != DOCTOR_NOT_TRIED ? doctor_fault_word((enum doctor_fault)row->fault) : "-");
 }
 
 static void
@@ -112,17 +151,17 @@ target_text(const struct look *k, FILE *f, uint32_t i)
 	const struct doctor_report *r = k->r;
 	const struct doctor_target *t = &r->target[i];
 	const struct doctor_row    *worst = doctor_report_worst(r, i);
-	char                        host[1100], age[24], name[1100], detail[900];
+	char                        host[1100], age[24], name[1100], detail[900], way[DOCTOR_PARENT_NAME + 8];
 
 	snprintf(name, sizeof name, "%s:%u", control_escape(span_str(t->no_probe ? t->pattern : t->host), host, sizeof host), t->port);
 	fprintf(f, "%-9s %-44s", t->no_probe ? "untested" : worst ? "BAD" : "well", name);
-	for (enum doctor_way way = DOCTOR_DIRECT; way < DOCTOR_WAYS; way++)
-		if (way != DOCTOR_PARENT || r->by_parent)
-			way_text(f, r, i, way);
+	for (unsigned lane = 0; lane < r->n_parents + 2; lane++)
+		if (lane_is_used(r, lane))
+			way_text(f, r, i, lane);
 	fputc('\n', f);
 	if (worst && r->bad_since_s[i] > 0)
-		fprintf(f, "          for %s; %s%s%s\n", age_print(ms_since(k, r->bad_since_s[i]), age, sizeof age), control_escape(span_str(t->where), host, sizeof host),
-		    worst->detail[0] ? ": " : "", control_escape(span_str(worst->detail), detail, sizeof detail));
+		fprintf(f, "          for %s; %s; %s%s%s\n", age_print(ms_since(k, r->bad_since_s[i]), age, sizeof age), control_escape(span_str(t->where), host, sizeof host),
+		    doctor_report_way(r, worst, way), worst->detail[0] ? ": " : "", control_escape(span_str(worst->detail), detail, sizeof detail));
 }
 
 static void
@@ -149,12 +188,43 @@ when_text(const struct look *k, FILE *f)
 }
 
 static void
+head_text(const struct doctor_report *r, FILE *f)
+{
+	char name[600], head[620];
+
+	fprintf(f, "%-9s %-44s %-17s ", "STATE", "ENDPOINT", "DIRECTLY");
+	for (uint32_t i = 0; i < r->n_parents; i++) {
+		snprintf(head, sizeof head, "BY %s", control_escape(span_str(r->parent[i]), name, sizeof name));
+		if (lane_is_used(r, i + 1))
+			fprintf(f, "%-17s ", head);
+	}
+	fprintf(f, "GATEWAY\n");
+}
+
+/* Which of the parents was left out, and why. */
+static void
+untried_text(const struct doctor_report *r, FILE *f)
+{
+	char name[600], why[900];
+
+	for (uint32_t i = 0; i < r->n_parents; i++)
+		for (uint32_t k = 0; k < r->n_rows; k++) {
+			const struct doctor_row *row = &r->row[k];
+			if (row->way != DOCTOR_PARENT || row->parent != i || row->fault != DOCTOR_NOT_TRIED || r->target[row->target].no_probe)
+				continue;
+			fprintf(f, "parent %s is not tried: %s\n", control_escape(span_str(r->parent[i]), name, sizeof name), control_escape(span_str(row->detail), why, sizeof why));
+			break;
+		}
+}
+
+static void
 fill_text(const struct look *k, FILE *f)
 {
 	when_text(k, f);
 	if (!k->r || !k->r->n_targets)
 		return;
-	fprintf(f, "%-9s %-44s %-22s%s%s\n", "STATE", "ENDPOINT", "DIRECTLY", k->r->by_parent ? " PARENT                " : "", " GATEWAY");
+	untried_text(k->r, f);
+	head_text(k->r, f);
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (uint32_t i = 0; i < k->r->n_targets; i++)
 			if ((pass == 0) == (doctor_report_worst(k->r, i) != NULL))

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "proc/commands.h"
 
@@ -16,7 +17,7 @@
 
 /* What is wanted. Texts are the client's words. */
 struct wanted {
-	bool        entries, dead;
+	bool        entries, dead, json;
 	const char *rule, *list; /* null: any */
 };
 
@@ -39,7 +40,7 @@ struct inventory {
 static bool
 read_words(const struct control_client *c, struct wanted *w)
 {
-	*w = (struct wanted){0};
+	*w = (struct wanted){.json = c->json};
 	for (unsigned i = 1; i < c->n_words; i++) {
 		char *word = c->word[i];
 		if (strcmp(word, "entries") == 0)
@@ -122,50 +123,31 @@ rule_text(const struct commands *m, const struct outline_rule *r, const struct r
 }
 
 static void
-fill_rules(const struct commands *m, const struct wanted *w, bool json, FILE *f)
+fill_rules(const struct commands *m, const void *wanted, FILE *f)
 {
+	const struct wanted *w = wanted;
 	struct outline_rule  r;
 	struct rule_counters n;
 	size_t               told = 0;
 	char                 age[24];
 
-	if (!json)
+	if (!w->json)
 		fprintf(f, "%-24s %-8s %10s %10s %8s %9s %9s %10s  %s\n", "RULE", "ACTION", "HITS", "RELOAD", "OPEN", "IN", "OUT", "LAST HIT", "WHERE");
 	for (size_t i = 0; outline_rule_at(m->outline, i, &r); i++) {
 		rule_sum(m, r.slot, &n);
 		if ((w->rule && !span_eq(r.name, span_str(w->rule))) || (w->dead && (n.requests || n.last_real_us)))
 			continue;
-		if (json)
+		if (w->json)
 			rule_json(m, &r, &n, f, told == 0);
 		else
 			rule_text(m, &r, &n, f);
 		told++;
 	}
-	if (json)
+	if (w->json)
 		fprintf(f, "%s]\n", told ? "" : "[");
 	else if (w->dead)
 		fprintf(f, "%zu rule%s never decided anything since the gateway started, %s ago\n", told, told == 1 ? "" : "s",
 		    ago(m->crew->ledger.started_real_us / 1000, age, sizeof age));
-}
-
-static void
-answer_plain(struct commands *m, struct control_client *c, const struct wanted *w)
-{
-	char  *text = NULL;
-	size_t n = 0;
-	FILE  *f = open_memstream(&text, &n);
-
-	if (f) {
-		fill_rules(m, w, c->json, f);
-		if (fclose(f) == 0)
-			control_lines(c, '.', text, n);
-		else
-			f = NULL;
-	}
-	free(text);
-	if (!f)
-		control_say(c, 'e', "out of memory");
-	control_end(c, f ? 0 : 1);
 }
 
 /* --- entries --- */
@@ -208,6 +190,7 @@ inventory_take(struct inventory *v)
 {
 	struct host_walk    walk = {0};
 	struct policy_entry e;
+	void               *p;
 
 	for (;;) {
 		struct inventory_row row = {.at = walk};
@@ -215,14 +198,10 @@ inventory_take(struct inventory *v)
 			break;
 		if (!is_wanted(&v->wanted, &e))
 			continue;
-		if (v->n == v->room) {
-			size_t room = v->room ? v->room * 2 : 256;
-			void  *p = reallocarray(v->row, room, sizeof *v->row);
-			if (!p)
-				return false;
-			v->row = p;
-			v->room = room;
-		}
+		p = array_grow(v->row, v->n, &v->room, sizeof *v->row);
+		if (!p)
+			return false;
+		v->row = p;
 		row.line = e.what.origin;
 		v->row[v->n++] = row;
 	}
@@ -352,6 +331,6 @@ answer_rules(struct commands *m, struct control_client *c)
 	} else if (w.entries) {
 		answer_entries(m, c, &w);
 	} else {
-		answer_plain(m, c, &w);
+		answer_with(m, c, fill_rules, &w);
 	}
 }

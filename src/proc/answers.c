@@ -114,83 +114,78 @@ struct status {
 	uint64_t              up_ms;
 };
 
-static void
-each_process(const struct commands *m, void (*fn)(FILE *f, const struct member *p, size_t i), FILE *f)
-{
-	size_t n = 0;
+/* A process, to be told of. */
+struct seen {
+	const char *name; /* CENSUS_NAME bytes at most */
+	int         pid;
+	unsigned    starts, hangs, silent_s;
+	uint64_t    generation, up_ms;
+};
 
-	fn(f, &m->crew->logger, n++);
-	for (uint32_t i = 0; i < m->crew->n_workers; i++)
-		fn(f, &m->crew->worker[i], n++);
+typedef void tell_fn(FILE *f, const struct seen *p, bool first);
+
+static struct seen
+seen_member(const struct member *m)
+{
+	const struct census_process *c = m->census;
+
+	return (struct seen){.name = m->name, .pid = m->pid, .starts = m->starts, .hangs = c ? c->hangs : 0, .silent_s = c ? c->silent_s : 0, .generation = m->applied,
+		.up_ms = m->pid ? (clock_mono_us() - m->since_us) / 1000 : 0};
 }
 
+/* The admin, auth, signer and doctor processes, as the census has them: the crew's own come before. */
 static void
-process_json(FILE *f, const struct member *p, size_t i)
-{
-	fprintf(f, "%s{\"name\":\"%s\",\"pid\":%d,\"starts\":%u,\"generation\":%" PRIu64 ",\"up_ms\":%" PRIu64 "}", i ? "," : "", p->name, (int)p->pid, p->starts,
-	    p->applied, p->pid ? (clock_mono_us() - p->since_us) / 1000 : 0);
-}
-
-static void
-process_text(FILE *f, const struct member *p, size_t i)
-{
-	char age[24];
-
-	(void)i;
-	if (p->pid)
-		fprintf(f, "  %-14s pid %-8d up %-8s generation %" PRIu64, p->name, (int)p->pid, age_print((clock_mono_us() - p->since_us) / 1000, age, sizeof age), p->applied);
-	else
-		fprintf(f, "  %-14s is not there", p->name);
-	if (p->starts > 1)
-		fprintf(f, ", started %u times", p->starts);
-	putc('\n', f);
-}
-
-/* The admin, auth and signer processes: the crew's own come above. False: there are no more. */
-static bool
-other_process(const struct commands *m, uint32_t *i, const struct census_process **p, uint64_t *age_ms)
+others(const struct commands *m, tell_fn *fn, FILE *f)
 {
 	uint64_t now = clock_real_us();
 
-	for (; m->shared && *i < m->shared->census.n && *i < CENSUS_PROCESSES; ++*i) {
-		*p = &m->shared->census.process[*i];
-		if (!(*p)->starts || strcmp((*p)->name, m->crew->logger.name) == 0 || strncmp((*p)->name, "worker ", 7) == 0)
+	for (uint32_t i = 0; m->shared && i < m->shared->census.n && i < CENSUS_PROCESSES; i++) {
+		const struct census_process *p = &m->shared->census.process[i];
+		uint64_t                     since = p->since_real_us;
+		if (!p->starts || strncmp(p->name, m->crew->logger.name, CENSUS_NAME) == 0 || strncmp(p->name, "worker ", 7) == 0)
 			continue;
-		*age_ms = now > (*p)->since_real_us ? (now - (*p)->since_real_us) / 1000 : 0;
-		++*i;
-		return true;
+		fn(f, &(struct seen){.name = p->name, .pid = p->pid, .starts = p->starts, .hangs = p->hangs, .silent_s = p->silent_s, .generation = p->generation,
+		       .up_ms = p->pid && now > since ? (now - since) / 1000 : 0}, false);
 	}
-	return false;
 }
 
 static void
-others_json(const struct commands *m, FILE *f)
+each_process(const struct commands *m, tell_fn *fn, FILE *f)
 {
-	const struct census_process *p;
-	uint64_t                     age_ms;
+	struct seen p = seen_member(&m->crew->logger);
 
-	for (uint32_t i = 0; other_process(m, &i, &p, &age_ms);)
-		fprintf(f, ",{\"name\":\"%.*s\",\"pid\":%d,\"starts\":%u,\"generation\":%" PRIu64 ",\"up_ms\":%" PRIu64 "}", (int)sizeof p->name, p->name, (int)p->pid,
-		    (unsigned)p->starts, (uint64_t)p->generation, p->pid ? age_ms : 0);
+	fn(f, &p, true);
+	for (uint32_t i = 0; i < m->crew->n_workers; i++) {
+		p = seen_member(&m->crew->worker[i]);
+		fn(f, &p, false);
+	}
+	others(m, fn, f);
 }
 
 static void
-others_text(const struct commands *m, FILE *f)
+process_json(FILE *f, const struct seen *p, bool first)
 {
-	const struct census_process *p;
-	uint64_t                     age_ms;
-	char                         age[24];
+	fprintf(f, "%s{\"name\":\"%.*s\",\"pid\":%d,\"starts\":%u,\"hangs\":%u,\"silent_s\":%u,\"generation\":%" PRIu64 ",\"up_ms\":%" PRIu64 "}", first ? "" : ",",
+	    (int)CENSUS_NAME, p->name, p->pid, p->starts, p->hangs, p->silent_s, p->generation, p->up_ms);
+}
 
-	for (uint32_t i = 0; other_process(m, &i, &p, &age_ms);) {
-		if (p->pid)
-			fprintf(f, "  %-14.*s pid %-8d up %-8s generation %" PRIu64, (int)sizeof p->name, p->name, (int)p->pid, age_print(age_ms, age, sizeof age),
-			    (uint64_t)p->generation);
-		else
-			fprintf(f, "  %-14.*s is not there", (int)sizeof p->name, p->name);
-		if (p->starts > 1)
-			fprintf(f, ", started %u times", (unsigned)p->starts);
-		putc('\n', f);
-	}
+static void
+process_text(FILE *f, const struct seen *p, bool first)
+{
+	char age[24];
+
+	(void)first;
+	if (p->pid)
+		fprintf(f, "  %-14.*s pid %-8d up %-8s generation %" PRIu64, (int)CENSUS_NAME, p->name, p->pid, age_print(p->up_ms, age, sizeof age), p->generation);
+	else
+		fprintf(f, "  %-14.*s is not there", (int)CENSUS_NAME, p->name);
+	if (p->silent_s)
+		fprintf(f, ", has not answered for %u s", p->silent_s);
+	if (p->starts > 1)
+		fprintf(f, ", started %u times", p->starts);
+	if (p->hangs)
+		fprintf(f, ", ended %u time%s because it hung", p->hangs, p->hangs == 1 ? "" : "s");
+	putc('\n', f);
 }
 
 /* The i-th [parent] and how it does; null: nobody knows yet. False: there are no more. */
@@ -273,7 +268,6 @@ status_json(const struct commands *m, const struct status *s, FILE *f)
 	fprintf(f, "},\n\"log\":{\"lines\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"errors\":%" PRIu64 "},\n\"processes\":[", m->shared ? m->shared->logger.lines : 0,
 	    m->shared ? m->shared->logger.dropped + m->shared->logger.ring_dropped : 0, m->shared ? m->shared->logger.errors : 0);
 	each_process(m, process_json, f);
-	others_json(m, f);
 	fprintf(f, "]}\n");
 }
 
@@ -319,7 +313,6 @@ status_text(const struct commands *m, const struct status *s, FILE *f)
 		    m->shared->logger.dropped + m->shared->logger.ring_dropped, m->shared->logger.errors, m->shared->logger.errors ? ": the operations log says which file" : "");
 	fprintf(f, "processes\n");
 	each_process(m, process_text, f);
-	others_text(m, f);
 }
 
 void

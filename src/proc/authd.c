@@ -370,9 +370,6 @@ on_message(void *arg, struct message *m)
 	case MSG_GO:
 		apply(d, m->number);
 		break;
-	case MSG_ALIVE:
-		child_say(MSG_ALIVE, m->number);
-		break;
 	case MSG_DRAIN:
 		timer_set(d->child.loop, &d->drain, 0);
 		break;

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "auth/back.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "conf/key_uri.h"
 #include "proc/census.h"
@@ -23,8 +22,6 @@
 #define FIRST_FOLLOW_MS 10000u /* at its start: libraries, large files */
 #define LAST_ASKS_MS    10000u /* one that is needed no more answers what it has */
 #define PAIR_AGAIN_MS   1000u
-#define BEAT_MS         1000u
-#define SILENT_US       5000000u /* frozen, or its loop is stuck: nothing in it may take that long */
 #define PATIENCE_MS     2000u /* of a reload, with the signer */
 #define SETTLE_MS       50u /* an editor's several steps are one change */
 #define PEER_BUFFER     (1 << 20) /* some asks of WIRE_MAX; where the kernel gives less, one fits and the rest wait at the desk */
@@ -306,7 +303,7 @@ bureau_start(struct bureau *b)
 		}
 		return;
 	}
-	b->asked_us = 0;
+	b->m.patience = 0; /* it has a deadline for its start */
 	timer_set(c->loop, &b->follow, FIRST_FOLLOW_MS);
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		pair(b, i);
@@ -358,9 +355,6 @@ heard(struct member *m, const struct message *msg)
 		else if (msg->number == b->offered)
 			note_refusal(b, msg);
 		break;
-	case MSG_ALIVE:
-		b->asked_us = 0;
-		break;
 	case MSG_PEER:
 		/* soon, not now: most often that worker is ending, and its successor is paired when it starts */
 		if (msg->number < m->crew->n_workers) {
@@ -374,45 +368,11 @@ heard(struct member *m, const struct message *msg)
 			break;
 		timer_clear(&b->follow);
 		member_serves(m);
+		m->patience = PULSE_ROUNDS;
 		break;
 	default:
 		break;
 	}
-}
-
-/* Is it alive? One that is busy with a snapshot has a deadline for that. */
-static void
-bureau_beat(struct bureau *b, uint64_t now_us)
-{
-	if (b->m.state != MEMBER_SERVING || b->m.channel < 0 || !is_wanted(b))
-		return;
-	if (!b->asked_us) {
-		b->asked_us = now_us;
-		if (!member_say(&b->m, MSG_ALIVE, 0, NULL, 0, NULL, 0))
-			bureau_kill(b);
-	} else if (now_us - b->asked_us >= SILENT_US) {
-		log_write_limited(&b->m.silent_limit, LOG_LEVEL_WARN, "%s (pid %d) has not answered for %u s; it is ended", b->m.name, (int)b->m.pid, (unsigned)(SILENT_US / 1000000));
-		b->asked_us = now_us; /* a process that is frozen takes a moment to go */
-		bureau_kill(b);
-	}
-}
-
-/* Who did not run itself meanwhile (all of us were stopped, the machine slept) cannot say that others were silent. */
-static void
-on_beat(void *arg)
-{
-	struct bureaus *a = arg;
-	uint64_t          now_us = clock_mono_us();
-	bool              slept = now_us - a->beat_us > 2 * BEAT_MS * 1000u;
-
-	for (unsigned k = 0; k < BUREAUS; k++) {
-		struct bureau *b = &a->bureau[k];
-		if (b->asked_us && slept)
-			b->asked_us = now_us;
-		bureau_beat(b, now_us);
-	}
-	a->beat_us = now_us;
-	timer_set(a->crew->loop, &a->beat, BEAT_MS);
 }
 
 /* A library that was loaded stays, and so does a filter: a signer is for one library, or for files. */
@@ -521,6 +481,8 @@ bureaus_go(struct bureaus *a)
 			continue;
 		}
 		timer_set(a->crew->loop, &b->follow, is_wanted(b) ? FOLLOW_MS : LAST_ASKS_MS);
+		if (!is_wanted(b))
+			b->m.patience = 0; /* that is its deadline */
 		if (b->m.channel >= 0 && !(is_wanted(b) ? bureau_go(b) : member_say(&b->m, MSG_DRAIN, 0, NULL, 0, NULL, 0)))
 			bureau_kill(b);
 	}
@@ -571,10 +533,7 @@ bureaus_init(struct bureaus *a, struct crew *c)
 	*a = (struct bureaus){.crew = c, .inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
 	timer_init(&a->pair_again, on_pair_again, a);
 	timer_init(&a->look, on_look, a);
-	timer_init(&a->beat, on_beat, a);
 	timer_init(&a->patience, on_patience, a);
-	a->beat_us = clock_mono_us();
-	timer_set(c->loop, &a->beat, BEAT_MS);
 	for (unsigned k = 0; k < BUREAUS; k++) {
 		struct bureau *b = &a->bureau[k];
 		b->all = a;
@@ -584,6 +543,7 @@ bureaus_init(struct bureaus *a, struct crew *c)
 		snprintf(b->m.name, sizeof b->m.name, k == PEER_SIGNER ? "the signer" : "auth %s", back_word((enum back_kind)k));
 		timer_init(&b->m.again, on_again, b);
 		census_enlist(c->shared, &b->m);
+		pulse_join(&c->pulse, &b->m);
 		timer_init(&b->follow, on_follow, b);
 	}
 	if (a->inotify >= 0 && !watch_init_level(&a->watch, c->loop, a->inotify, WATCH_READ, on_inotify, a)) {
@@ -604,7 +564,6 @@ bureaus_clear(struct bureaus *a)
 	}
 	timer_clear(&a->pair_again);
 	timer_clear(&a->look);
-	timer_clear(&a->beat);
 	timer_clear(&a->patience);
 	watch_clear(&a->watch);
 	if (a->inotify >= 0)

@@ -34,7 +34,6 @@ struct bureau {
 	unsigned          number;
 	struct member     m;
 	struct timer      follow; /* by then it uses what the others use, or has ended */
-	uint64_t          asked_us; /* whether it is alive, and it has not said so yet; 0: it has */
 	uint64_t          offered;  /* the generation that it was told of last */
 	struct stat       seen;   /* of its file, when it was opened last */
 	struct stat       kept;   /* the same of the file in use, while another one is offered */
@@ -46,9 +45,8 @@ struct bureaus {
 	struct crew       *crew;
 	struct bureau      bureau[BUREAUS];
 	struct bureau_plan plan; /* in use */
-	struct timer       pair_again, look, beat;
+	struct timer       pair_again, look;
 	struct timer       patience; /* with a signer that is to say whether it can use what comes */
-	uint64_t           beat_us; /* when they were asked last whether they are alive */
 	int                inotify; /* -1: none; then the look of every five seconds has to do */
 	struct watch       watch;
 	bool               signer_differs; /* what is about to be used needs a signer that begins otherwise */

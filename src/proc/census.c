@@ -16,6 +16,7 @@ census_begin(struct shared *s)
 {
 	s->census.started_real_us = clock_real_us();
 	s->census.state = GATEWAY_STARTING;
+	census_turns(s, clock_mono_us());
 }
 
 void
@@ -108,7 +109,28 @@ census_ended(struct member *m)
 	if (!m->census)
 		return;
 	m->census->pid = 0;
+	m->census->silent_s = 0;
 	m->census->deaths++;
+}
+
+void
+census_silent(struct member *m, uint32_t seconds)
+{
+	if (m->census)
+		m->census->silent_s = seconds;
+}
+
+void
+census_hung(struct member *m)
+{
+	if (m->census)
+		m->census->hangs++;
+}
+
+void
+census_turns(struct shared *s, uint64_t now_us)
+{
+	s->census.turned_mono_us = now_us;
 }
 
 void

@@ -32,5 +32,11 @@ void census_started(struct member *m);
 /* It uses this configuration. */
 void census_uses(struct member *m, uint64_t generation);
 void census_ended(struct member *m);
+/* It has not answered for so long; 0: it has. */
+void census_silent(struct member *m, uint32_t seconds);
+/* It was ended for that. */
+void census_hung(struct member *m);
+/* The parent's own loop turns. */
+void census_turns(struct shared *s, uint64_t now_us);
 
 #endif

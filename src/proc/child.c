@@ -27,7 +27,10 @@ on_channel(void *arg, unsigned what)
 	for (;;) {
 		switch (channel_receive(CHILD_CHANNEL, &m)) {
 		case CHANNEL_GOT:
-			c->on_message(c->arg, &m);
+			if (m.type == MSG_ALIVE)
+				channel_send(CHILD_CHANNEL, &(struct message){.type = MSG_ALIVE}); /* when it cannot be said, we are asked again */
+			else
+				c->on_message(c->arg, &m);
 			message_drop(&m);
 			continue;
 		case CHANNEL_EMPTY:

@@ -34,6 +34,7 @@ member_init(struct member *m, struct crew *c, const char *role, uint32_t index)
 		snprintf(m->name, sizeof m->name, "the %s", role);
 	timer_init(&m->again, on_again, m);
 	census_enlist(c->shared, m);
+	pulse_join(&c->pulse, m);
 }
 
 bool
@@ -43,6 +44,7 @@ crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct st
 	c->start.n_workers = n_workers;
 	timer_init(&c->let_go_timer, on_let_go, c);
 	ledger_init(&c->ledger);
+	pulse_init(&c->pulse, loop, shared);
 	member_init(&c->logger, c, "logger", 0);
 	bureaus_init(&c->bureaus, c);
 	for (uint32_t i = 0; i < n_workers; i++) {
@@ -71,6 +73,7 @@ crew_clear(struct crew *c)
 {
 	timer_clear(&c->let_go_timer);
 	on_let_go(c);
+	pulse_clear(&c->pulse);
 	member_close(&c->logger);
 	timer_clear(&c->logger.again);
 	bureaus_clear(&c->bureaus);
@@ -82,6 +85,14 @@ crew_clear(struct crew *c)
 	close_if_open(c->exe);
 	close_if_open(c->wake_fd);
 	ledger_clear(&c->ledger);
+}
+
+void
+crew_be_patient(struct crew *c, uint64_t ms)
+{
+	c->logger.patience = pulse_rounds(ms);
+	for (uint32_t i = 0; i < c->n_workers; i++)
+		c->worker[i].patience = pulse_rounds(ms);
 }
 
 static bool
@@ -447,6 +458,7 @@ crew_end_logger(struct crew *c)
 	bureaus_kill(&c->bureaus); /* nobody is left who might ask */
 	admin_kill(c->admin);
 	timer_clear(&c->logger.again);
+	c->logger.patience = 0; /* it writes what is left, and hears nobody */
 	if (c->logger.pid && !member_say(&c->logger, MSG_DRAIN, 0, NULL, 0, NULL, 0))
 		member_close(&c->logger);
 }

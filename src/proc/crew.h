@@ -17,6 +17,7 @@
 #include "proc/ledger.h"
 #include "proc/member.h"
 #include "proc/ports.h"
+#include "proc/pulse.h"
 #include "proc/rounds.h"
 
 #define LET_GO_MAX 64u
@@ -32,6 +33,7 @@ struct crew {
 	struct admin *admin; /* likewise; the parent's. Null until admin_init */
 	struct rounds *rounds; /* likewise: the doctor */
 	struct bureaus bureaus; /* never among those that crew_is_prepared and crew_has_applied look at */
+	struct pulse  pulse; /* whether they turn, those of bureaus, admin and rounds among them */
 	struct ledger ledger; /* what workers count by entry */
 	struct start  start; /* user and limits; index is filled in for each */
 	int           snapshot; /* the one in use; -1: none yet */
@@ -56,6 +58,8 @@ struct crew {
 /* `shared`, and its descriptor, stay the caller's, and outlive the crew. */
 bool crew_init(struct crew *c, struct loop *loop, uint32_t n_workers, const struct start *start, struct shared *shared, int shared_fd);
 void crew_clear(struct crew *c);
+/* How long a worker or the logger may be silent before it is ended; 0: for ever. */
+void crew_be_patient(struct crew *c, uint64_t ms);
 /* Start all, with snapshot `fd` (stays the caller's, open until replaced). */
 void crew_start(struct crew *c, int snapshot, uint64_t generation, const struct ports *ports);
 /* Reload: have everyone prepare; then (all prepared) use, or forget. */

@@ -4,6 +4,7 @@
  * none of the counters; everything that it needs comes as bytes from the parent. Nobody waits for it.
  * Always true: one run at a time; a run ends by the plan and snapshot that it began with.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@
 struct orders {
 	const struct doctor_plan *plan;   /* null: none yet */
 	struct snapshot          *snap;
-	struct snapshot_secret    secret; /* of the parent on the way; wiped */
+	struct snapshot_secret    secret[DOCTOR_PARENTS_MAX]; /* of the plan's parents; wiped */
 };
 
 struct doctor_main {
@@ -49,7 +50,7 @@ orders_clear(struct orders *o)
 {
 	doctor_plan_unmap(o->plan);
 	snapshot_unref(o->snap);
-	explicit_bzero(&o->secret, sizeof o->secret);
+	explicit_bzero(o->secret, sizeof o->secret);
 	*o = (struct orders){0};
 }
 
@@ -164,6 +165,18 @@ could_not(struct doctor_main *d, const char *why)
 	begin_in(d, d->now.plan->interval_ms < AGAIN_MS ? d->now.plan->interval_ms : AGAIN_MS);
 }
 
+static uint32_t
+rows_of(const struct doctor_plan *p)
+{
+	const struct doctor_target *t = doctor_plan_targets(p);
+	uint32_t                    n = 0;
+
+	for (uint32_t i = 0; i < p->targets.n; i++)
+		for (unsigned lane = 0; lane < p->n_parents + 2; lane++)
+			n += doctor_lane_is_of(lane, p->n_parents, &t[i]);
+	return n;
+}
+
 static void
 on_begin(void *arg)
 {
@@ -172,10 +185,12 @@ on_begin(void *arg)
 	struct doctor_report     *r = d->report;
 	char                      why[200] = "out of memory";
 
-	memset(r, 0, sizeof *r);
+	memset(r, 0, offsetof(struct doctor_report, row)); /* of which as many count as there are */
 	r->began_s = (int64_t)(clock_real_us() / 1000000);
 	r->interval_s = p->interval_ms / 1000;
-	r->by_parent = p->parent.name.n != 0;
+	r->n_parents = p->n_parents;
+	for (uint32_t i = 0; i < p->n_parents; i++)
+		snprintf(r->parent[i], sizeof r->parent[i], "%s", doctor_plan_parent(p, i));
 	r->more = p->more;
 	r->n_targets = p->targets.n;
 	memcpy(r->target, doctor_plan_targets(p), p->targets.n * sizeof *r->target);
@@ -185,8 +200,8 @@ on_begin(void *arg)
 		could_not(d, why);
 		return;
 	}
-	doctor_plan_settings(p, d->now.snap, d->now.secret.n ? d->now.secret.text : NULL, d->issuer, &d->settings);
-	atomic_store(&d->board->running_of, p->targets.n * DOCTOR_WAYS);
+	doctor_plan_settings(p, d->now.snap, d->now.secret, d->issuer, &d->settings);
+	atomic_store(&d->board->running_of, rows_of(p));
 	atomic_store(&d->board->running, 1);
 	d->run = doctor_start(d->child.loop, &d->settings, r->target, r->n_targets, on_row, on_done, d, why);
 	if (d->run)
@@ -212,8 +227,9 @@ take_credentials(struct doctor_main *d, const struct message *m)
 {
 	const char *why;
 
-	if (m->n_fds == 1 && !parent_secret_read(m->fd[0], &d->next.secret, &why))
-		log_warn("the file of credentials for the parent %s", why);
+	for (uint32_t i = 0; m->n_fds == 1 && d->next.plan && i < d->next.plan->n_parents; i++)
+		if (d->next.plan->parent_number[i] == m->number && !parent_secret_read(m->fd[0], &d->next.secret[i], &why))
+			log_warn("the file of credentials for parent %s %s", doctor_plan_parent(d->next.plan, i), why);
 }
 
 static void
@@ -244,9 +260,6 @@ on_message(void *arg, struct message *m)
 		break;
 	case MSG_SNAPSHOT:
 		take_snapshot(d, m);
-		break;
-	case MSG_ALIVE:
-		child_say(MSG_ALIVE, 0);
 		break;
 	default:
 		break;

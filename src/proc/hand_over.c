@@ -85,6 +85,7 @@ parent_upgraded(void *arg, bool serves, const char *how)
 	}
 	log_info("upgraded: %s; here, what is under way may end", how);
 	notify("MAINPID=%d\nREADY=1\nSTATUS=serving", (int)p->upgrade.pid);
+	timer_clear(&p->watchdog); /* that one's loop is to be watched now */
 	snprintf(text, sizeof text, "upgraded: %s; what was under way ends in the old one", how);
 	commands_give_away(&p->commands, text);
 	pid_file_close(&p->pid, false);
@@ -132,6 +133,18 @@ parent_upgrade(void *arg)
 	estate_clear(&e);
 }
 
+void
+parent_watchdog(void *arg)
+{
+	struct parent *p = arg;
+	uint64_t       every_ms = notify_interval_ms();
+
+	if (!every_ms)
+		return;
+	notify("WATCHDOG=1");
+	timer_set(p->loop, &p->watchdog, every_ms);
+}
+
 /* Nobody was there before us, or is any more: what only one can have is ours. */
 void
 parent_take_over(void *arg)
@@ -145,6 +158,7 @@ parent_take_over(void *arg)
 	ports_use(p->ports);
 	commands_start(&p->commands, p->shared);
 	notify("READY=1\nSTATUS=serving");
+	parent_watchdog(p);
 	parent_go_on(p);
 }
 

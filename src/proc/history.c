@@ -25,7 +25,8 @@ const char *const point_word[POINT_FIELDS] = {
 	[POINT_REQUEST_MOST] = "request_p95",
 };
 
-enum point_field
+/* Whose fault it was: the field of a point that counts it; POINT_FIELDS: nobody's. */
+static enum point_field
 fault_kind(enum fault f)
 {
 	const struct fault_row *row = fault_row(f);

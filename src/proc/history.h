@@ -14,7 +14,7 @@
 enum point_field {
 	POINT_TUNNELS, POINT_CONNECTIONS, /* now */
 	POINT_BYPASS, POINT_TUNNEL, POINT_INSPECT, POINT_DENY, /* decided, a second */
-	POINT_REFUSED, POINT_LOG_ON, POINT_SERVER, POINT_CLIENT, /* ended with a fault, a second: fault_kind */
+	POINT_REFUSED, POINT_LOG_ON, POINT_SERVER, POINT_CLIENT, /* ended with a fault, a second: by whose fault */
 	POINT_RECEIVED, POINT_SENT, /* bytes a second, of what ended */
 	POINT_CONNECT_HALF, POINT_CONNECT_MOST, POINT_REQUEST_HALF, POINT_REQUEST_MOST, /* milliseconds: half and 95 % of them took no longer */
 	POINT_FIELDS
@@ -40,9 +40,6 @@ struct history {
 	unsigned      n, next; /* of v */
 	struct sample v[HISTORY_POINTS];
 };
-
-/* Whose fault it was: the field of a point that counts it; POINT_FIELDS: nobody's. */
-enum point_field fault_kind(enum fault f);
 
 void history_add(struct history *h, const struct shared *s, uint64_t now_us);
 /* The oldest is 0; false: there are not so many. */

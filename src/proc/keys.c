@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KEY_MOST ((off_t)1 << 20)
+#include "tls/key.h"
 
 /* -1 with errno. */
 static int
@@ -38,7 +38,7 @@ key_open(const struct conf_listener *l, struct report *r)
 	struct stat st;
 
 	if (file >= 0 && fstat(file, &st) == 0) {
-		errno = !S_ISREG(st.st_mode) ? EINVAL : st.st_size > KEY_MOST ? EFBIG : 0;
+		errno = !S_ISREG(st.st_mode) ? EINVAL : st.st_size > (off_t)KEY_MOST ? EFBIG : 0;
 		if (errno == 0)
 			fd = copy_sealed(file, st.st_size);
 	}

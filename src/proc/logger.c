@@ -16,6 +16,7 @@
 #include "audit/sink.h"
 #include "audit/sink_journal.h"
 #include "audit/sink_syslog.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "ipc/evidence.h"
 #include "ipc/ring.h"
@@ -25,6 +26,7 @@
 #define HURRY_MS     16u /* when a ring was more than a quarter full */
 #define BATCH        1024u /* records between two writes */
 #define BATCHES_MAX  32u /* in one turn, so that control messages are heard */
+#define TURN_US      500000u /* the same where the disk is slow: no other batch is begun */
 #define TOPS_US      1000000u /* between two lists of who comes most often */
 
 /* One worker's ring. */
@@ -261,12 +263,13 @@ sleep_all(struct logger *l)
 static unsigned
 drain(struct logger *l, bool *more)
 {
+	uint64_t until_us = clock_mono_us() + TURN_US;
 	unsigned taken = 0, n;
 
 	do {
 		n = batch(l);
 		taken += n;
-	} while (n == BATCH && taken < BATCH * BATCHES_MAX);
+	} while (n == BATCH && taken < BATCH * BATCHES_MAX && clock_mono_us() < until_us);
 	settle(l);
 	*more = n == BATCH;
 	return taken;

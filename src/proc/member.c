@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "proc/census.h"
 #include "proc/child.h"
+#include "proc/pulse.h"
 
 #define STEADY_US      10000000u /* one that lived this long did not die of its start */
 #define FIRST_PAUSE_MS 100u
@@ -56,7 +57,10 @@ on_channel(void *arg, unsigned what)
 	for (;;) {
 		switch (channel_receive(m->channel, &msg)) {
 		case CHANNEL_GOT:
-			m->heard(m, &msg);
+			if (msg.type == MSG_ALIVE)
+				pulse_heard(m);
+			else
+				m->heard(m, &msg);
 			message_drop(&msg);
 			if (m->channel < 0)
 				return;
@@ -109,7 +113,8 @@ member_spawn(struct member *m, struct loop *loop, int exe)
 	census_started(m);
 	m->state = MEMBER_STARTING;
 	m->prepared = m->applied = 0;
-	m->refused = false;
+	m->refused = m->ended = false;
+	m->silent = 0;
 	return watch_init_level(&m->watch, loop, m->channel, WATCH_READ, on_channel, m);
 }
 

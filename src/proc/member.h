@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "base/log.h"
@@ -34,6 +35,10 @@ struct member {
 	enum member_state state;
 	uint64_t          prepared, applied; /* generations */
 	bool              refused;
+	LIST_ENTRY(member) pulse;  /* among those that are asked whether their loop turns */
+	unsigned          patience; /* rounds of the pulse that it may be silent; 0: it is not asked now */
+	unsigned          silent;   /* rounds since it answered */
+	bool              ended;    /* for its silence; it is not gone yet */
 	struct log_limit  died_limit, again_limit; /* of one that keeps dying */
 	struct log_limit  start_limit, deaf_limit, behind_limit, silent_limit; /* it cannot be started, be told, follow, or does not answer */
 	struct census_process *census; /* its row; null: none */

@@ -434,21 +434,25 @@ process_word(const struct census_process *p)
 static void
 processes(struct text *t, const struct census *c)
 {
+	enum { UP, STARTS, DEATHS, HANGS, SILENT, ROWS };
 	static const struct {
 		const char *name, *type, *help;
-	} rows[] = {
-		{"postern_process_up", "gauge", "1: the process is there."},
-		{"postern_process_starts_total", "counter", "How often it was started."},
-		{"postern_process_deaths_total", "counter", "How often it ended."},
+	} rows[ROWS] = {
+		[UP] = {"postern_process_up", "gauge", "1: the process is there."},
+		[STARTS] = {"postern_process_starts_total", "counter", "How often it was started."},
+		[DEATHS] = {"postern_process_deaths_total", "counter", "How often it ended."},
+		[HANGS] = {"postern_process_hangs_total", "counter", "How often it was ended because it did not answer."},
+		[SILENT] = {"postern_process_silent_seconds", "gauge", "For how long it has not answered; 0: it does."},
 	};
 	uint32_t n = c->n < CENSUS_PROCESSES ? c->n : CENSUS_PROCESSES;
 
-	for (unsigned r = 0; r < 3; r++) {
+	for (unsigned r = 0; r < ROWS; r++) {
 		family(t, rows[r].name, rows[r].type, rows[r].help);
 		for (uint32_t i = 0; i < n; i++) {
 			const struct census_process *p = &c->process[i];
+			const uint64_t               value[ROWS] = {[UP] = p->pid != 0, [STARTS] = p->starts, [DEATHS] = p->deaths, [HANGS] = p->hangs, [SILENT] = p->silent_s};
 			if (p->starts) /* the others are not needed */
-				sample(t, rows[r].name, "process", process_word(p), r == 0 ? p->pid != 0 : r == 1 ? p->starts : p->deaths);
+				sample(t, rows[r].name, "process", process_word(p), value[r]);
 		}
 	}
 }
@@ -457,12 +461,15 @@ static void
 gateway(struct text *t, const struct metrics_view *v)
 {
 	const struct census *c = &v->shared->census;
+	uint64_t             turned_us = c->turned_mono_us, now_us = clock_mono_us();
 
 	family(t, "postern_build_info", "gauge", "1; the version is in the label.");
 	sample(t, "postern_build_info", "version", SPAN(PACKAGE_VERSION), 1);
 	family(t, "postern_start_timestamp_seconds", "gauge", "When the gateway started.");
 	series(t, "postern_start_timestamp_seconds", NULL, SPAN(""));
 	seconds(t, c->started_real_us);
+	one(t, "postern_parent_silent_seconds", "gauge", "Since the parent process turned last. Without it traffic goes on, but nothing is reloaded, and what dies stays dead.",
+	    now_us > turned_us ? (now_us - turned_us) / 1000000 : 0);
 	one(t, "postern_draining", "gauge", "1: the gateway takes no more and ends when what is under way has.", c->state == GATEWAY_DRAINING);
 	one(t, "postern_config_generation", "gauge", "Number of the configuration in use; 1 is that of the start.", c->generation);
 	one(t, "postern_config_last_reload_successful", "gauge", "0: the last reload was refused.", !c->reload_failed);

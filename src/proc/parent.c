@@ -244,6 +244,57 @@ first_build(struct parent *p, struct conf *c, struct report *r)
 	return ok;
 }
 
+/* The first configuration, made ready: nothing runs by it yet. False: the report says why. */
+static bool
+first_ready(struct parent *p, struct conf *c, struct start *start, struct report *r)
+{
+	bool ok;
+
+	p->workers = p->heir.workers ? p->heir.workers : parent_workers_of(c);
+	p->user = strdup(c->gateway.user);
+	if (!p->user)
+		report_error(r, c->gateway.user_at, "out of memory");
+	start->jit = c->gateway.regex_jit != TRI_NO;
+	ok = p->user && find_user(c, start, r);
+	ports_take_passed();
+	ports_name_unused(c, r);
+	ok = parent_hold_pid_file(p, c, r) && ok;
+	return parent_share(p) && first_build(p, c, r) && ok;
+}
+
+/* The processes begin with it. False: said why. */
+static bool
+first_start(struct parent *p, const struct conf *c, const struct start *start)
+{
+	p->next_level = (enum log_level)c->gateway.log_level;
+	log_threshold(p->next_level);
+	p->generation = 1;
+	if (!watch_signals(p) || !crew_init(&p->crew, p->loop, p->workers, start, p->shared, p->shared_fd) || !rounds_init(&p->rounds, &p->crew)) {
+		log_error("cannot start: %s", strerror(errno));
+		return false;
+	}
+	note_counts(c, p->holds, sizeof p->holds);
+	say_listening(p->ports, NULL, "listening on", c);
+	p->crew.on_change = on_change;
+	p->crew.on_reopened = on_reopened;
+	p->crew.on_listed = on_listed;
+	p->crew.on_killed = on_killed;
+	p->crew.on_ended = on_ended;
+	p->crew.arg = p;
+	commands_use(&p->commands);
+	bureaus_plan(&p->crew.bureaus, &p->next_plan);
+	p->has_next_plan = false;
+	admin_init(&p->admin, &p->crew);
+	rounds_take(&p->rounds);
+	admin_take(&p->admin);
+	census_applied(p->shared, p->generation);
+	parent_take_on(p);
+	ledger_use(&p->crew.ledger, p->shared, p->generation, false);
+	crew_start(&p->crew, p->snapshot, p->generation, p->ports);
+	timer_set(p->loop, &p->look, LOOK_MS);
+	return true;
+}
+
 /* The first configuration. False: the exit code is set. */
 static bool
 parent_begin(struct parent *p)
@@ -251,7 +302,7 @@ parent_begin(struct parent *p)
 	struct start  start = {0};
 	struct report r;
 	struct conf  *c;
-	bool          ok = false;
+	bool          ok;
 
 	log_info("version " PACKAGE_VERSION " starts, with %s", p->options.conf);
 	if (getrandom(p->log_key, sizeof p->log_key, 0) != (ssize_t)sizeof p->log_key) {
@@ -261,50 +312,12 @@ parent_begin(struct parent *p)
 	}
 	report_init(&r);
 	c = conf_load(p->options.conf, &r);
+	ok = c && first_ready(p, c, &start, &r);
 	p->code = 2;
-	if (c) {
-		p->workers = p->heir.workers ? p->heir.workers : parent_workers_of(c);
-		p->user = strdup(c->gateway.user);
-		if (!p->user)
-			report_error(&r, c->gateway.user_at, "out of memory");
-		start.jit = c->gateway.regex_jit != TRI_NO;
-		ok = p->user && find_user(c, &start, &r);
-		ports_take_passed();
-		ports_name_unused(c, &r);
-		ok = parent_hold_pid_file(p, c, &r) && ok;
-		ok = parent_share(p) && first_build(p, c, &r) && ok;
-	}
 	commands_problems(&p->commands, &r, c);
 	if (ok) {
-		p->next_level = (enum log_level)c->gateway.log_level;
-		log_threshold(p->next_level);
-		p->generation = 1;
-		p->code = 1;
-		ok = watch_signals(p) && crew_init(&p->crew, p->loop, p->workers, &start, p->shared, p->shared_fd) && rounds_init(&p->rounds, &p->crew);
-		if (ok) {
-			note_counts(c, p->holds, sizeof p->holds);
-			say_listening(p->ports, NULL, "listening on", c);
-			p->crew.on_change = on_change;
-			p->crew.on_reopened = on_reopened;
-			p->crew.on_listed = on_listed;
-			p->crew.on_killed = on_killed;
-			p->crew.on_ended = on_ended;
-			p->crew.arg = p;
-			commands_use(&p->commands);
-			bureaus_plan(&p->crew.bureaus, &p->next_plan);
-			p->has_next_plan = false;
-			admin_init(&p->admin, &p->crew);
-			rounds_take(&p->rounds);
-			admin_take(&p->admin);
-			census_applied(p->shared, p->generation);
-			parent_take_on(p);
-			ledger_use(&p->crew.ledger, p->shared, p->generation, false);
-			crew_start(&p->crew, p->snapshot, p->generation, p->ports);
-			timer_set(p->loop, &p->look, LOOK_MS);
-			p->code = 0;
-		} else {
-			log_error("cannot start: %s", strerror(errno));
-		}
+		ok = first_start(p, c, &start);
+		p->code = ok ? 0 : 1;
 	}
 	conf_free(c);
 	report_clear(&r);
@@ -327,6 +340,7 @@ parent_run(const struct parent_options *o)
 	rounds_begin(&p->rounds);
 	timer_init(&p->deadline, on_deadline, p);
 	timer_init(&p->look, parent_look_at_files, p);
+	timer_init(&p->watchdog, parent_watchdog, p);
 	p->pid.fd = -1;
 	raise_limits();
 	heir_init(&p->heir);
@@ -346,6 +360,7 @@ parent_run(const struct parent_options *o)
 	code = p->code;
 	timer_clear(&p->deadline);
 	timer_clear(&p->look);
+	timer_clear(&p->watchdog);
 	signal_watch_clear(&p->hup);
 	signal_watch_clear(&p->term);
 	signal_watch_clear(&p->interrupt);

@@ -32,6 +32,7 @@ struct parent {
 	int                   shared_fd;
 	enum parent_state     state;
 	struct timer          deadline;
+	struct timer          watchdog; /* until then the service manager hears that the loop turns */
 	struct signal_watch   hup, term, interrupt, usr1, usr2, child;
 	struct commands       commands;
 	struct upgrade        upgrade;
@@ -56,7 +57,7 @@ struct parent {
 	struct ports *next_ports; /* while reloading */
 	int           next_snapshot;
 	struct slots *next_numbers; /* owned; null: they stay */
-	uint64_t      next_delay_ms, next_drain_ms, next_upgrade_ms;
+	uint64_t      next_delay_ms, next_drain_ms, next_upgrade_ms, next_hang_ms;
 	struct bureau_plan next_plan;
 	char          key_at[256]; /* where the ca-key to come is named, and which: "FILE:LINE: ca-key" */
 	bool          has_next_plan; /* a refresh has none: what the auth processes are stays */
@@ -97,6 +98,8 @@ void parent_upgraded(void *parent, bool serves, const char *how);
 /* We serve, and nobody was there before us, or is any more: what only one can have is ours. */
 void parent_take_over(void *parent);
 bool parent_hold_pid_file(struct parent *p, const struct conf *c, struct report *r);
+/* Tell the service manager that the loop turns, again and again, where it wants that. */
+void parent_watchdog(void *parent);
 void parent_look(void *parent, struct command_view *v);
 
 #endif

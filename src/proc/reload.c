@@ -49,6 +49,7 @@ parent_take_on(struct parent *p)
 	p->delay_ms = p->next_delay_ms;
 	p->drain_ms = p->next_drain_ms;
 	p->upgrade_ms = p->next_upgrade_ms;
+	crew_be_patient(&p->crew, p->next_hang_ms);
 }
 
 bool
@@ -62,6 +63,7 @@ parent_build(struct parent *p, struct conf *c, struct report *r, struct ports **
 	p->next_delay_ms = c->gateway.drain_delay_ms;
 	p->next_drain_ms = c->gateway.drain_timeout_ms;
 	p->next_upgrade_ms = c->gateway.upgrade_timeout_ms;
+	p->next_hang_ms = c->gateway.hang_timeout_ms;
 	/* every problem in one go, so on after the first; but no socket for a file that is wrong */
 	log_formats_check(c, r);
 	*ports = r->errors ? NULL : ports_open(c, p->ports, p->workers, r);

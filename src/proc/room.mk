@@ -31,6 +31,7 @@ libpostern_a_SOURCES += \
 	src/proc/parent_inside.h \
 	src/proc/pid_file.c src/proc/pid_file.h \
 	src/proc/ports.c src/proc/ports.h \
+	src/proc/pulse.c src/proc/pulse.h \
 	src/proc/reload.c \
 	src/proc/roles.c src/proc/roles.h \
 	src/proc/rounds.c src/proc/rounds.h \
@@ -39,6 +40,7 @@ libpostern_a_SOURCES += \
 	src/proc/sightings.c src/proc/sightings.h \
 	src/proc/signer.c \
 	src/proc/signer_ca.c src/proc/signer_ca.h \
+	src/proc/signer_keys.c src/proc/signer_keys.h \
 	src/proc/signer_peers.c src/proc/signer_peers.h \
 	src/proc/status.c src/proc/status.h \
 	src/proc/status_assets.h \

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "doctor/exposition.h"
 #include "doctor/plan.h"
@@ -17,8 +16,6 @@
 #include "proc/crew.h"
 
 #define FOLLOW_MS 10000u
-#define BEAT_MS   1000u
-#define SILENT_US 5000000u /* frozen, or its loop is stuck */
 
 /* --- the plan --- */
 
@@ -48,8 +45,10 @@ rounds_prepare(struct rounds *r, const struct conf *c, struct report *report)
 		return true;
 	r->next.fd = doctor_plan_make(c, report);
 	plan = r->next.fd >= 0 ? doctor_plan_map(r->next.fd) : NULL;
-	if (plan)
-		r->next.parent = plan->parent_number;
+	if (plan) {
+		r->next.n_parents = plan->n_parents;
+		memcpy(r->next.parent, plan->parent_number, sizeof r->next.parent);
+	}
 	doctor_plan_unmap(plan);
 	r->next.textfile = c->doctor.textfile && *c->doctor.textfile ? strdup(c->doctor.textfile) : NULL;
 	if (plan)
@@ -137,7 +136,7 @@ is_wanted(const struct rounds *r)
 	return r->now.fd >= 0;
 }
 
-/* Plan, the credentials of the parent on the way, and the snapshot, with which it uses them. */
+/* Plan, the credentials of the parents on the way, and the snapshot, with which it uses them. */
 static bool
 send_in_use(struct rounds *r)
 {
@@ -145,8 +144,11 @@ send_in_use(struct rounds *r)
 	const struct secrets *s = c->ports ? c->ports->secrets : NULL;
 	bool                  ok = member_say(&r->m, MSG_FILE, 0, NULL, 0, &r->now.fd, 1);
 
-	if (ok && s && r->now.parent < s->n && s->fd[r->now.parent] >= 0)
-		ok = member_say(&r->m, MSG_CREDENTIALS, r->now.parent, NULL, 0, &s->fd[r->now.parent], 1);
+	for (uint32_t i = 0; ok && s && i < r->now.n_parents; i++) {
+		uint32_t p = r->now.parent[i];
+		if (p < s->n && s->fd[p] >= 0)
+			ok = member_say(&r->m, MSG_CREDENTIALS, p, NULL, 0, &s->fd[p], 1);
+	}
 	return ok && member_say(&r->m, MSG_SNAPSHOT, c->generation, NULL, 0, &c->snapshot, 1);
 }
 
@@ -167,7 +169,7 @@ start(struct rounds *r)
 	if (c->leaving || r->m.pid || !is_wanted(r))
 		return;
 	with.alone = true;
-	r->asked_us = 0;
+	r->m.patience = 0; /* it has a deadline for its start */
 	if (member_spawn(&r->m, c->loop, c->exe) && member_say(&r->m, MSG_START, 0, &with, sizeof with, &r->board_fd, 1) && send_in_use(r)) {
 		timer_set(c->loop, &r->follow, FOLLOW_MS);
 		return;
@@ -204,9 +206,6 @@ heard(struct member *m, const struct message *msg)
 	struct rounds *r = m->crew->rounds;
 
 	switch ((enum message_type)msg->type) {
-	case MSG_ALIVE:
-		r->asked_us = 0;
-		break;
 	case MSG_REFUSED:
 		rounds_kill(r);
 		break;
@@ -216,6 +215,7 @@ heard(struct member *m, const struct message *msg)
 			break;
 		timer_clear(&r->follow);
 		member_serves(m);
+		m->patience = PULSE_ROUNDS;
 		break;
 	case MSG_DONE:
 		textfile_write(r);
@@ -223,30 +223,6 @@ heard(struct member *m, const struct message *msg)
 	default:
 		break;
 	}
-}
-
-/* As admin.c asks. */
-static void
-on_beat(void *arg)
-{
-	struct rounds *r = arg;
-	uint64_t       now_us = clock_mono_us();
-
-	if (r->asked_us && now_us - r->beat_us > 2 * BEAT_MS * 1000u)
-		r->asked_us = now_us;
-	if (r->m.state == MEMBER_SERVING && r->m.channel >= 0) {
-		if (!r->asked_us) {
-			r->asked_us = now_us;
-			if (!member_say(&r->m, MSG_ALIVE, 0, NULL, 0, NULL, 0))
-				rounds_kill(r);
-		} else if (now_us - r->asked_us >= SILENT_US) {
-			log_write_limited(&r->m.silent_limit, LOG_LEVEL_WARN, "%s (pid %d) has not answered for %u s; it is ended", r->m.name, (int)r->m.pid, (unsigned)(SILENT_US / 1000000));
-			r->asked_us = now_us; /* a process that is frozen takes a moment to go */
-			rounds_kill(r);
-		}
-	}
-	r->beat_us = now_us;
-	timer_set(r->crew->loop, &r->beat, BEAT_MS);
 }
 
 void
@@ -296,7 +272,6 @@ rounds_init(struct rounds *r, struct crew *c)
 	r->m = (struct member){.crew = c, .role = "doctor", .name = "the doctor", .channel = -1, .heard = heard};
 	timer_init(&r->m.again, on_again, r);
 	timer_init(&r->follow, on_follow, r);
-	timer_init(&r->beat, on_beat, r);
 	r->board_fd = doctor_board_create();
 	r->board = r->board_fd >= 0 ? doctor_board_open(r->board_fd, true) : NULL;
 	if (!r->board)
@@ -306,9 +281,8 @@ rounds_init(struct rounds *r, struct crew *c)
 	r->board_read_fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (r->board_read_fd < 0) /* no /proc, or none that may be used so: the reader maps it to be read all the same */
 		r->board_read_fd = fcntl(r->board_fd, F_DUPFD_CLOEXEC, 0);
-	r->beat_us = clock_mono_us();
-	timer_set(c->loop, &r->beat, BEAT_MS);
 	census_enlist(c->shared, &r->m);
+	pulse_join(&c->pulse, &r->m);
 	return true;
 }
 
@@ -321,7 +295,6 @@ rounds_clear(struct rounds *r)
 		rounds_kill(r);
 		member_close(&r->m);
 		timer_clear(&r->follow);
-		timer_clear(&r->beat);
 	}
 	doctor_board_close(r->board);
 	if (r->board_fd >= 0)

@@ -16,7 +16,7 @@ struct text;
 /* What a configuration asks for. */
 struct rounds_plan {
 	int      fd;       /* owned; -1: no doctor */
-	uint32_t parent;   /* whose credentials go with it: the number of the [parent] */
+	uint32_t n_parents, parent[DOCTOR_PARENTS_MAX]; /* whose credentials go with it: the numbers of the [parent]s */
 	char    *textfile; /* owned; null: none */
 };
 
@@ -28,8 +28,6 @@ struct rounds {
 	struct rounds_plan   now, next;
 	bool                 has_next;
 	struct timer         follow; /* by then it uses what the others use, or has ended */
-	struct timer         beat;
-	uint64_t             beat_us, asked_us; /* as struct admin has them */
 	struct log_limit     file_limit;
 };
 

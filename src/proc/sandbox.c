@@ -50,10 +50,10 @@ static const int admin[] = {
 	SCMP_SYS(accept4), SCMP_SYS(getsockname), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 };
 
-/* Sockets of the Internet that connect; it listens to nobody. */
+/* Sockets of the Internet that connect; it listens to nobody. pread64: credentials, by a descriptor that comes to it. */
 static const int doctor[] = {
-	SCMP_SYS(connect), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(ioctl), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
-	SCMP_SYS(setsockopt),
+	SCMP_SYS(connect), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(ioctl), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto), SCMP_SYS(setsockopt),
 };
 
 /* Threads, sockets of all kinds, and the files that getaddrinfo, Kerberos, TLS and NSS read, or keep (the replay cache). No exec, so a fork leads nowhere. */

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signer: the process that holds the CA's key, and answers "a leaf for these names" (tls/leaf_wire) to the workers, and nothing else. Makes the keys of
- * all leaves and of session tickets as well, and renews them.
+ * signer: the process that holds the CA's key, and answers "a leaf for these names" (tls/leaf_wire) to the workers, and nothing else. Says as well when the
+ * keys of leaves and of session tickets (signer_keys) are renewed.
  * A CA that cannot be used does not end the process: it says so, gives no hello, and workers wait as long as they please.
  */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +20,7 @@
 #include "proc/roles.h"
 #include "proc/sandbox.h"
 #include "proc/signer_ca.h"
+#include "proc/signer_keys.h"
 #include "proc/signer_peers.h"
 #include "tls/leaf.h"
 #include "tls/leaf_ask.h"
@@ -32,13 +31,11 @@
 #define KEYS_MS        86400000u /* so long leaves are made for one key */
 #define WARN_DAYS      30
 #define TICKETS_MS     3600000u
-#define TICKETS        3u
 #define BEFORE_MS      600000u /* so long the CA before the last reload answers those who still ask for it */
 #define LEAVE_MS       5000u   /* one that is needed no more answers what is on its way */
 #define TOKEN_MS       2000u /* so long one whose token is away stays to be told of another PIN; doubled for each that ended so before it */
 #define TOKEN_DOUBLES  4u
 #define CHAIN_ROOM     16384u
-#define PKCS8_ROOM     4096u
 #define UNTRUSTED_NAME "Postern untrusted origin CA"
 #define UNTRUSTED_DAYS 3650u
 
@@ -64,12 +61,9 @@ struct signer {
 	struct mint         *untrusted;
 	uint8_t              untrusted_chain[2048];
 	size_t               n_untrusted_chain;
-	EVP_PKEY            *key[LEAF_KEYS];
-	uint64_t             key_id;
-	uint8_t              ticket[TICKETS][LEAF_TICKET]; /* newest first */
-	unsigned             n_tickets;
+	struct signer_keys   keys;
 	struct lru          *cache; /* struct made, by digest of the ask */
-	struct timer         keys, tickets, forget, leave, token;
+	struct timer         keys_due, tickets_due, forget, leave, token;
 	struct log_limit     odd;
 	struct signer_peers *peers;
 };
@@ -80,35 +74,20 @@ now_s(void)
 	return (int64_t)(clock_real_us() / 1000000);
 }
 
-/* --- what it says of itself --- */
-
-static struct span
-key_write(EVP_PKEY *key, uint8_t out[PKCS8_ROOM])
-{
-	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
-	uint8_t             *p = out;
-	int                  n = info ? i2d_PKCS8_PRIV_KEY_INFO(info, NULL) : 0;
-
-	n = n > 0 && n <= (int)PKCS8_ROOM ? i2d_PKCS8_PRIV_KEY_INFO(info, &p) : 0;
-	PKCS8_PRIV_KEY_INFO_free(info);
-	return span_of((const char *)out, n > 0 ? (size_t)n : 0);
-}
+/* --- what it tells workers of itself --- */
 
 static size_t
 hello_write(void *arg, uint8_t *out, size_t room)
 {
 	struct signer    *s = arg;
-	uint8_t           key[LEAF_KEYS][PKCS8_ROOM], chain[CHAIN_ROOM];
+	uint8_t           key[LEAF_KEYS][SIGNER_KEY_ROOM], chain[CHAIN_ROOM];
 	struct leaf_hello h = {0};
 	size_t            n;
 
 	if (!s->now.mint)
 		return 0;
 	memcpy(h.ca_print, mint_print(s->now.mint), sizeof h.ca_print);
-	for (unsigned i = 0; i < LEAF_KEYS; i++) {
-		h.key[i].id = s->key_id;
-		h.key[i].pkcs8 = key_write(s->key[i], key[i]);
-	}
+	signer_keys_tell(&s->keys, &h, key);
 	h.chain[LEAF_TRUSTED] = span_of((const char *)chain, signer_chain(s->now.snap, chain, sizeof chain));
 	h.chain[LEAF_UNTRUSTED] = span_of((const char *)s->untrusted_chain, s->n_untrusted_chain);
 	n = leaf_hello_write(&h, out, room);
@@ -122,7 +101,7 @@ tickets_write(void *arg, uint8_t *out, size_t room)
 {
 	struct signer *s = arg;
 
-	return leaf_tickets_write((const uint8_t(*)[LEAF_TICKET])s->ticket, s->n_tickets, out, room);
+	return leaf_tickets_write((const uint8_t(*)[LEAF_TICKET])s->keys.ticket, s->keys.n_tickets, out, room);
 }
 
 /* --- leaves --- */
@@ -211,7 +190,7 @@ answer(void *arg, struct signer_peer *p, struct span packet)
 	} else if ((known = leaf_ask_digest(packet, digest)) && (had = cache_find(s, digest))) {
 		s->stats->cached++;
 		m.der = span_of((const char *)had->der, had->n);
-	} else if ((n = mint_leaf(mint, &a, s->key[a.key], now_s(), der, sizeof der, &why)) > 0) {
+	} else if ((n = mint_leaf(mint, &a, s->keys.leaf[a.key], now_s(), der, sizeof der, &why)) > 0) {
 		s->stats->minted++;
 		m.der = span_of((const char *)der, n);
 		if (known)
@@ -227,28 +206,7 @@ answer(void *arg, struct signer_peer *p, struct span packet)
 	signer_peer_answer(p, &m);
 }
 
-/* --- keys of leaves and tickets --- */
-
-static bool
-keys_make(struct signer *s)
-{
-	EVP_PKEY *key[LEAF_KEYS] = {[LEAF_P256] = EVP_EC_gen("P-256"), [LEAF_RSA] = EVP_RSA_gen(2048)};
-	uint64_t  id;
-
-	if (!key[LEAF_P256] || !key[LEAF_RSA] || RAND_bytes((unsigned char *)&id, sizeof id) != 1) {
-		ERR_clear_error();
-		EVP_PKEY_free(key[LEAF_P256]);
-		EVP_PKEY_free(key[LEAF_RSA]);
-		return false;
-	}
-	for (unsigned i = 0; i < LEAF_KEYS; i++) {
-		EVP_PKEY_free(s->key[i]);
-		s->key[i] = key[i];
-	}
-	s->key_id = id;
-	lru_clear(s->cache);
-	return true;
-}
+/* --- what it renews --- */
 
 /* A gateway may run for years without the reload at which this is checked. */
 static void
@@ -265,28 +223,14 @@ on_keys(void *arg)
 {
 	struct signer *s = arg;
 
-	timer_set(s->child.loop, &s->keys, KEYS_MS);
+	timer_set(s->child.loop, &s->keys_due, KEYS_MS);
 	warn_of_end(s);
-	if (keys_make(s))
+	if (signer_keys_renew(&s->keys)) {
+		lru_clear(s->cache);
 		signer_peers_owe(s->peers, true, false);
-	else
+	} else {
 		log_warn("the keys of leaves cannot be renewed; those before stay in use");
-}
-
-static bool
-tickets_make(struct signer *s)
-{
-	uint8_t key[LEAF_TICKET];
-
-	if (RAND_bytes(key, sizeof key) != 1) {
-		ERR_clear_error();
-		return false;
 	}
-	memmove(s->ticket[1], s->ticket[0], sizeof s->ticket - LEAF_TICKET);
-	memcpy(s->ticket[0], key, sizeof key);
-	OPENSSL_cleanse(key, sizeof key);
-	s->n_tickets += s->n_tickets < TICKETS;
-	return true;
 }
 
 static void
@@ -294,8 +238,8 @@ on_tickets(void *arg)
 {
 	struct signer *s = arg;
 
-	timer_set(s->child.loop, &s->tickets, TICKETS_MS);
-	if (tickets_make(s))
+	timer_set(s->child.loop, &s->tickets_due, TICKETS_MS);
+	if (signer_keys_add_ticket(&s->keys))
 		signer_peers_owe(s->peers, false, true);
 }
 
@@ -484,9 +428,6 @@ on_message(void *arg, struct message *m)
 	case MSG_FORGET:
 		use_clear(&s->next);
 		break;
-	case MSG_ALIVE:
-		child_say(MSG_ALIVE, m->number);
-		break;
 	case MSG_DRAIN:
 		timer_set(s->child.loop, &s->leave, LEAVE_MS);
 		break;
@@ -540,8 +481,8 @@ signer_begin(struct signer *s)
 	if (!child_begin(c, "signer"))
 		return false;
 	s->stats = &c->shared->signer;
-	timer_init(&s->keys, on_keys, s);
-	timer_init(&s->tickets, on_tickets, s);
+	timer_init(&s->keys_due, on_keys, s);
+	timer_init(&s->tickets_due, on_tickets, s);
 	timer_init(&s->forget, on_forget, s);
 	timer_init(&s->leave, on_leave, s);
 	timer_init(&s->token, on_token, s);
@@ -557,12 +498,12 @@ signer_begin(struct signer *s)
 		return false;
 	s->cache = lru_new(0, free);
 	s->peers = signer_peers_new(c->loop, &asked, s);
-	if (!s->cache || !s->peers || !keys_make(s) || !tickets_make(s) || !untrusted_make(s)) {
+	if (!s->cache || !s->peers || !signer_keys_renew(&s->keys) || !signer_keys_add_ticket(&s->keys) || !untrusted_make(s)) {
 		log_error("cannot start: the keys of leaves cannot be made");
 		return false;
 	}
-	timer_set(c->loop, &s->keys, KEYS_MS);
-	timer_set(c->loop, &s->tickets, TICKETS_MS);
+	timer_set(c->loop, &s->keys_due, KEYS_MS);
+	timer_set(c->loop, &s->tickets_due, TICKETS_MS);
 	return child_listen(c);
 }
 
@@ -571,8 +512,8 @@ signer_end(struct signer *s)
 {
 	signer_peers_free(s->peers);
 	if (s->child.loop) {
-		timer_clear(&s->keys);
-		timer_clear(&s->tickets);
+		timer_clear(&s->keys_due);
+		timer_clear(&s->tickets_due);
 		timer_clear(&s->forget);
 		timer_clear(&s->leave);
 		timer_clear(&s->token);
@@ -582,8 +523,7 @@ signer_end(struct signer *s)
 	mint_free(s->before);
 	mint_free(s->untrusted);
 	token_close();
-	for (unsigned i = 0; i < LEAF_KEYS; i++)
-		EVP_PKEY_free(s->key[i]);
+	signer_keys_clear(&s->keys);
 	lru_free(s->cache);
 	child_end(&s->child);
 	OPENSSL_cleanse(s, sizeof *s);

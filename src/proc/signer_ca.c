@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tls/key.h"
 #include "tls/leaf_wire.h"
 #include "tls/token.h"
 
@@ -31,34 +31,6 @@ signer_pin_is_bad(void)
 }
 
 /* --- the key --- */
-
-/* Nobody is there to be asked for a passphrase. */
-static int
-no_passphrase(char *buf, int size, int writing, void *arg)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	*(bool *)arg = true;
-	return -1;
-}
-
-static EVP_PKEY *
-key_parse(const uint8_t *bytes, size_t n, char why[SIGNER_WHY])
-{
-	const unsigned char *p = bytes;
-	bool                 sealed = false;
-	BIO                 *in = BIO_new_mem_buf(bytes, (int)n);
-	EVP_PKEY            *key = in ? PEM_read_bio_PrivateKey(in, NULL, no_passphrase, &sealed) : NULL;
-
-	BIO_free(in);
-	if (!key && !sealed)
-		key = d2i_AutoPrivateKey(NULL, &p, (long)n);
-	ERR_clear_error();
-	if (!key)
-		snprintf(why, SIGNER_WHY, "%s", sealed ? "the key is encrypted, and nobody can be asked for its passphrase; store it without one, mode 0600" : "there is no private key in the file, PEM or DER");
-	return key;
-}
 
 static EVP_PKEY *
 key_ask(const struct snapshot *s, char *pin, size_t n, char why[SIGNER_WHY])
@@ -85,10 +57,11 @@ key_ask(const struct snapshot *s, char *pin, size_t n, char why[SIGNER_WHY])
 static EVP_PKEY *
 key_read(const struct snapshot *s, int file, char why[SIGNER_WHY])
 {
-	uint8_t  *bytes = malloc(KEY_FILE_MOST + 1);
-	size_t    n = 0;
-	ssize_t   got = file >= 0;
-	EVP_PKEY *key = NULL;
+	uint8_t    *bytes = malloc(KEY_FILE_MOST + 1);
+	size_t      n = 0;
+	ssize_t     got = file >= 0;
+	EVP_PKEY   *key = NULL;
+	const char *fault;
 
 	if (!bytes) {
 		snprintf(why, SIGNER_WHY, "out of memory");
@@ -107,8 +80,8 @@ key_read(const struct snapshot *s, int file, char why[SIGNER_WHY])
 		snprintf(why, SIGNER_WHY, "the file is larger than such a file is");
 	else if (signer_in_token(s))
 		key = key_ask(s, (char *)bytes, n, why);
-	else
-		key = key_parse(bytes, n, why);
+	else if (!(key = key_parse(bytes, n, &fault)))
+		snprintf(why, SIGNER_WHY, "%s", fault);
 	OPENSSL_cleanse(bytes, n);
 	free(bytes);
 	return key;

@@ -62,6 +62,7 @@ static const struct column process_columns[] = {
 	{"since", "Up for", CELL_SINCE, false},
 	{"starts", "Starts", CELL_COUNT, true},
 	{"deaths", "Deaths", CELL_COUNT, false},
+	{"hangs", "Hangs", CELL_COUNT, true},
 };
 static const struct column back_columns[] = {
 	{"back_end", "Back end", CELL_TEXT, false},
@@ -86,7 +87,7 @@ static const struct column doctor_columns[] = {
 	{"list", "List", CELL_TEXT, true},
 	{"state", "State", CELL_WORD, false},
 	{"direct", "Directly", CELL_TEXT, false},
-	{"parent", "By the parent", CELL_TEXT, true},
+	{"parent", "By its parents", CELL_TEXT, true},
 	{"gateway", "By the gateway", CELL_TEXT, false},
 	{"bad_since", "Bad for", CELL_SINCE, false},
 	{"certificate_days", "Certificate, days left", CELL_COUNT, true},
@@ -437,11 +438,12 @@ processes(struct status *s, const struct census *census)
 		if (name.n > 4 && memcmp(name.p, "the ", 4) == 0)
 			name = span_of(name.p + 4, name.n - 4);
 		text(&c, name);
-		text(&c, p->pid ? SPAN("up") : SPAN("down"));
+		text(&c, !p->pid ? SPAN("down") : p->silent_s ? SPAN("silent") : SPAN("up"));
 		number(&c, p->pid ? (uint64_t)p->pid : CELL_NONE);
 		moment(&c, p->pid ? p->since_real_us : 0);
 		number(&c, p->starts);
 		number(&c, p->deaths);
+		number(&c, p->hangs);
 	}
 }
 
@@ -514,8 +516,30 @@ about_doctor(struct status *s, const struct metrics_view *v)
 	count(s, "doctor", "untested", "Without a known host, or too many", r ? r->n_targets - tested + r->more : 0);
 }
 
+static struct span
+way_word(const struct doctor_row *r)
+{
+	return r ? span_str(doctor_fault_word((enum doctor_fault)r->fault)) : SPAN("");
+}
+
+/* Of several the one that is worst; postern doctor --watch tells them apart. */
+static const struct doctor_row *
+worst_parent(const struct doctor_report *r, const struct doctor_row *const way[DOCTOR_LANES_MAX])
+{
+	const struct doctor_row *worst = NULL;
+
+	for (uint32_t k = 1; k <= r->n_parents; k++) {
+		if (!way[k])
+			continue;
+		if (!worst || worst->fault == DOCTOR_NOT_TRIED || (worst->fault == DOCTOR_OK && way[k]->fault == DOCTOR_SLOW) ||
+		    (!doctor_is_bad(worst->fault) && doctor_is_bad(way[k]->fault)))
+			worst = way[k];
+	}
+	return worst;
+}
+
 static void
-endpoint(struct status *s, const struct doctor_report *r, uint32_t i, const struct doctor_row *const way[DOCTOR_WAYS])
+endpoint(struct status *s, const struct doctor_report *r, uint32_t i, const struct doctor_row *const way[DOCTOR_LANES_MAX])
 {
 	const struct doctor_target *t = &r->target[i];
 	struct cell                *c = row(s, STATUS_DOCTOR);
@@ -525,10 +549,11 @@ endpoint(struct status *s, const struct doctor_report *r, uint32_t i, const stru
 	number(&c, t->port);
 	text(&c, span_str(t->list));
 	text(&c, t->no_probe ? SPAN("untested") : doctor_report_worst(r, i) ? SPAN("bad") : SPAN("well"));
-	for (unsigned k = 0; k < DOCTOR_WAYS; k++) {
-		text(&c, way[k] ? span_str(doctor_fault_word((enum doctor_fault)way[k]->fault)) : SPAN(""));
+	for (unsigned k = 0; k < r->n_parents + 2; k++)
 		ends = way[k] && way[k]->not_after > 0 && !ends ? way[k]->not_after : ends;
-	}
+	text(&c, way_word(way[0]));
+	text(&c, way_word(worst_parent(r, way)));
+	text(&c, way_word(way[r->n_parents + 1]));
 	number(&c, r->bad_since_s[i] > 0 ? (uint64_t)r->bad_since_s[i] : CELL_NONE);
 	number(&c, ends ? (ends > (int64_t)s->now_s ? (uint64_t)(ends - (int64_t)s->now_s) / 86400 : 0) : CELL_NONE);
 }
@@ -541,12 +566,12 @@ endpoints(struct status *s)
 
 	for (unsigned pass = 0; r && pass < 2; pass++)
 		for (uint32_t i = 0; i < r->n_targets; i++) {
-			const struct doctor_row *way[DOCTOR_WAYS] = {NULL};
+			const struct doctor_row *way[DOCTOR_LANES_MAX] = {NULL};
 			if ((pass == 0) != (doctor_report_worst(r, i) != NULL))
 				continue;
 			for (uint32_t k = 0; k < r->n_rows; k++)
 				if (r->row[k].target == i)
-					way[r->row[k].way] = &r->row[k];
+					way[doctor_lane(&r->row[k], r->n_parents)] = &r->row[k];
 			endpoint(s, r, i, way);
 		}
 }

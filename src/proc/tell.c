@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proc/tell.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,19 @@ notify(const char *fmt, ...)
 #else
 	(void)fmt;
 #endif
+}
+
+/* Not sd_watchdog_enabled(3): that asks for the process that was started first, which after an upgrade is another one. */
+uint64_t
+notify_interval_ms(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC");
+	char       *end;
+	uint64_t    n = usec ? strtoull(usec, &end, 10) : 0;
+
+	if (!n || *end || n == ULLONG_MAX)
+		return 0;
+	return n < 2000 ? 1 : n / 2000;
 }
 
 static bool

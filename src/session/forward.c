@@ -166,6 +166,19 @@ forward_sees_bound_auth(const struct head *h, enum field_id id)
 	return false;
 }
 
+/* The client's side went wrong in the middle of its request: the origin must not take it for whole. */
+static void
+request_failed(struct session *s, enum fault fault)
+{
+	if (s->req->replied || !outbox_is_empty(&s->down.kept)) {
+		session_finish(s, fault);
+		return;
+	}
+	origin_reset(s->origin);
+	s->origin = NULL;
+	reply_fault(s, fault);
+}
+
 /* As much of what is in `in` as belongs to the body. False: refused (the session went on elsewhere). */
 static bool
 take_body(struct session *s, struct span *body)
@@ -179,7 +192,7 @@ take_body(struct session *s, struct span *body)
 		enum parse_result p = body_take(&r->body, span_of(in.p + n, in.n - n), &used, &data);
 		n += used;
 		if (p == PARSE_BAD) {
-			forward_request_failed(s, FAULT_BAD_CHUNK);
+			request_failed(s, FAULT_BAD_CHUNK);
 			return false;
 		}
 		if (p == PARSE_OK) {
@@ -190,24 +203,11 @@ take_body(struct session *s, struct span *body)
 			break;
 	}
 	if (r->snap->set->max_request_body && r->body.total > r->snap->set->max_request_body) {
-		forward_request_failed(s, FAULT_BODY_TOO_LARGE);
+		request_failed(s, FAULT_BODY_TOO_LARGE);
 		return false;
 	}
 	*body = span_of(in.p, n);
 	return true;
-}
-
-/* The client's side went wrong in the middle of its request: the origin must not take it for whole. */
-void
-forward_request_failed(struct session *s, enum fault fault)
-{
-	if (s->req->replied || !outbox_is_empty(&s->down.kept)) {
-		session_finish(s, fault);
-		return;
-	}
-	origin_reset(s->origin);
-	s->origin = NULL;
-	reply_fault(s, fault);
 }
 
 /* The origin takes no more. It may have answered before it closed: read that, to the end, and use neither connection again. */
@@ -366,9 +366,9 @@ forward_on_timeout(struct session *s)
 	if (r->replied)
 		session_finish(s, outbox_is_empty(&s->down.kept) ? FAULT_ORIGIN_TIMEOUT : FAULT_IDLE_TIMEOUT);
 	else if (!r->sent_whole && outbox_is_empty(&s->up.kept))
-		forward_request_failed(s, FAULT_BODY_TIMEOUT);
+		request_failed(s, FAULT_BODY_TIMEOUT);
 	else
-		forward_request_failed(s, FAULT_ORIGIN_TIMEOUT);
+		request_failed(s, FAULT_ORIGIN_TIMEOUT);
 }
 
 void

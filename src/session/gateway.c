@@ -54,6 +54,18 @@ gateway_init(struct gateway *gw, struct loop *loop, uint32_t worker)
 	return true;
 }
 
+static void
+slot_close(struct gateway *gw, uint32_t n)
+{
+	struct slot *slot = &gw->slot[n];
+
+	if (slot->fd < 0)
+		return;
+	watch_clear(&slot->watch);
+	close(slot->fd); /* the parent's copy lives on: nothing queued is lost */
+	slot->fd = -1;
+}
+
 void
 gateway_clear(struct gateway *gw)
 {
@@ -62,7 +74,7 @@ gateway_clear(struct gateway *gw)
 	while ((s = TAILQ_FIRST(&gw->sessions)))
 		session_finish(s, FAULT_DRAINED);
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
-		gateway_unlisten(gw, i);
+		slot_close(gw, i);
 	session_list_free(gw->list);
 	timer_clear(&gw->resume);
 	health_free(gw->health);
@@ -205,28 +217,29 @@ gateway_use(struct gateway *gw, struct snapshot *s)
 	return true;
 }
 
+/* Out of descriptors: stop accepting for a moment rather than spin. */
+static void
+pause_accepting(struct gateway *gw)
+{
+	if (gw->paused)
+		return;
+	gw->paused = true;
+	gw->count->accept_pauses++;
+	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+		watch_clear(&gw->slot[i].watch);
+	timer_set(gw->loop, &gw->resume, PAUSE_MS);
+}
+
 void
 gateway_listen(struct gateway *gw, uint32_t n, int fd, uint16_t index)
 {
 	struct slot *slot = &gw->slot[n];
 
-	gateway_unlisten(gw, n);
+	slot_close(gw, n);
 	slot->fd = fd;
 	slot->index = index;
 	if (!gw->paused && !gw->draining && !watch_init_shared(&slot->watch, gw->loop, fd, on_accept, slot))
-		gateway_pause(gw); /* and tried again, with the others */
-}
-
-void
-gateway_unlisten(struct gateway *gw, uint32_t n)
-{
-	struct slot *slot = &gw->slot[n];
-
-	if (slot->fd < 0)
-		return;
-	watch_clear(&slot->watch);
-	close(slot->fd); /* the parent's copy lives on: nothing queued is lost */
-	slot->fd = -1;
+		pause_accepting(gw); /* and tried again, with the others */
 }
 
 void
@@ -236,23 +249,11 @@ gateway_remove(struct gateway *gw, uint32_t n)
 
 	if (gw->slot[n].fd < 0)
 		return;
-	gateway_unlisten(gw, n);
+	slot_close(gw, n);
 	/* another listener may get this slot, or this index */
 	TAILQ_FOREACH(s, &gw->sessions, link)
 	if (s->slot == n)
 		s->slot = SLOT_NONE;
-}
-
-void
-gateway_pause(struct gateway *gw)
-{
-	if (gw->paused)
-		return;
-	gw->paused = true;
-	gw->count->accept_pauses++;
-	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
-		watch_clear(&gw->slot[i].watch);
-	timer_set(gw->loop, &gw->resume, PAUSE_MS);
 }
 
 static void
@@ -270,7 +271,7 @@ on_resume(void *arg)
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
 		struct slot *slot = &gw->slot[i];
 		if (slot->fd >= 0 && !watch_init_shared(&slot->watch, gw->loop, slot->fd, on_accept, slot)) {
-			gateway_pause(gw);
+			pause_accepting(gw);
 			return;
 		}
 	}
@@ -371,14 +372,14 @@ on_accept(void *arg, unsigned what)
 
 		if (gw->n_sessions - gw->n_streams >= gw->snap->set->max_connections) {
 			log_write_limited(&limit, LOG_LEVEL_WARN, "max-connections (%u) reached: new clients wait", gw->snap->set->max_connections);
-			gateway_pause(gw);
+			pause_accepting(gw);
 			return;
 		}
 		fd = sock_accept(slot->fd, &peer);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 				log_write_limited(&limit, LOG_LEVEL_WARN, "cannot accept: out of descriptors or memory: new clients wait");
-				gateway_pause(gw);
+				pause_accepting(gw);
 			}
 			return;
 		}
@@ -465,7 +466,7 @@ gateway_drain(struct gateway *gw, uint64_t within_ms, bool gentle)
 
 	gw->draining = true;
 	for (unsigned i = 0; i < LISTENER_SLOTS; i++)
-		gateway_unlisten(gw, i);
+		slot_close(gw, i);
 	origin_pool_rest(&gw->origins);
 	timer_clear(&gw->resume);
 	timer_init(&gw->resume, on_drain_deadline, gw);

@@ -107,8 +107,7 @@ void gateway_use_servers(struct gateway *gw, struct tls_server *server[LISTENER_
 void gateway_on_tickets(void *arg, const uint8_t key[][TICKET_KEY_SIZE], unsigned n);
 /* Accept on fd (owned from now on) for listener `index` of the snapshot. */
 void gateway_listen(struct gateway *gw, uint32_t slot, int fd, uint16_t index);
-void gateway_unlisten(struct gateway *gw, uint32_t slot);
-/* The same for good: the listener is not in the configuration any more, and what it accepted belongs to none from now on. */
+/* No more: the listener is not in the configuration any more, and what it accepted belongs to none from now on. */
 void gateway_remove(struct gateway *gw, uint32_t slot);
 /* The index in the snapshot of the listener that accepted on this slot; LISTENER_NONE for SLOT_NONE. */
 static inline uint16_t
@@ -116,9 +115,9 @@ gateway_listener(const struct gateway *gw, uint16_t slot)
 {
 	return slot == SLOT_NONE ? LISTENER_NONE : gw->slot[slot].index;
 }
-/* Take no more; idle connections close now (gentle: after their keepalive-timeout, or one more request), the rest within the time given; then on_drained. */
 /* End the session in which this id is under way, with FAULT_KILLED. False: there is none. */
 bool gateway_end(struct gateway *gw, uint64_t id);
+/* Take no more; idle connections close now (gentle: after their keepalive-timeout, or one more request), the rest within the time given; then on_drained. */
 void gateway_drain(struct gateway *gw, uint64_t within_ms, bool gentle);
 /* A session ended. */
 void gateway_forget(struct gateway *gw, struct session *s);
@@ -130,7 +129,5 @@ bool gateway_admits(struct gateway *gw, uint16_t slot, const struct addr *client
 const struct snapshot_listener *gateway_listener_row(const struct gateway *gw, uint16_t slot);
 /* Tell the log that somebody may not use a listener, and him why, if he speaks plain HTTP; FAULT_NONE: nobody. Leaves closing to the caller. */
 void gateway_turn_away(struct gateway *gw, uint16_t slot, int fd, const struct endpoint *peer, enum fault fault);
-/* Out of descriptors: stop accepting for a moment rather than spin. */
-void gateway_pause(struct gateway *gw);
 
 #endif

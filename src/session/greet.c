@@ -336,6 +336,20 @@ admit(struct session *s)
 	return false;
 }
 
+/* The client is known and may come. On to what the listener wants next; what is read already stands in s->in. */
+static void
+go_on(struct session *s)
+{
+	const struct snapshot_listener *l = gateway_listener_row(s->gw, s->slot);
+
+	if (s->original)
+		sniff_begin(s);
+	else if (l && l->tls)
+		listener_tls_begin(s);
+	else
+		session_next_request(s);
+}
+
 static void
 header_take(struct session *s, const struct proxy_header *h, size_t used)
 {
@@ -349,7 +363,7 @@ header_take(struct session *s, const struct proxy_header *h, size_t used)
 		return;
 	l = gateway_listener_row(s->gw, s->slot);
 	if (l->mode != LISTENER_TRANSPARENT || find_original(s, h->has_client ? &h->to : NULL))
-		greet_done(s);
+		go_on(s);
 }
 
 static void
@@ -395,20 +409,7 @@ greet_begin(struct session *s)
 	}
 	session_tally(s);
 	if (l->mode != LISTENER_TRANSPARENT || find_original(s, NULL))
-		greet_done(s);
-}
-
-void
-greet_done(struct session *s)
-{
-	const struct snapshot_listener *l = gateway_listener_row(s->gw, s->slot);
-
-	if (s->original)
-		sniff_begin(s);
-	else if (l && l->tls)
-		listener_tls_begin(s);
-	else
-		session_next_request(s);
+		go_on(s);
 }
 
 void

@@ -20,8 +20,6 @@ bool greet_is_balancer(const struct gateway *gw, const struct snapshot_listener 
 void greet_begin(struct session *s);
 void greet_on_client(struct session *s);
 void greet_on_timeout(struct session *s);
-/* The client is known and may come. On to what the listener wants next; what is read already stands in s->in. */
-void greet_done(struct session *s);
 /* What stands in s->in is no request. If it is a PROXY header, from somebody who may not send one (a balancer that the configuration forgot, or one who would
  * like to be another), say so. */
 void greet_tell_of_stranger(const struct session *s);

@@ -298,7 +298,6 @@ void forward_begin(struct session *s);                       /* forward.c: origi
 void forward_on_client(struct session *s);
 void forward_on_origin(struct session *s);
 void forward_on_timeout(struct session *s);
-void forward_request_failed(struct session *s, enum fault f); /* the client's body is at fault */
 bool forward_sees_bound_auth(const struct head *h, enum field_id id); /* NTLM or Negotiate in this field */
 void response_read(struct session *s);                       /* response.c */
 void forward_done(struct session *s);                        /* both ways are through */

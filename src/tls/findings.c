@@ -79,8 +79,8 @@ findings_note(struct findings *f, const char *fmt, ...)
 	va_end(ap);
 }
 
-bool
-findings_has(const struct findings *f, enum fault fault)
+static bool
+has(const struct findings *f, enum fault fault)
 {
 	return f->kinds >> place_of(fault) & 1;
 }
@@ -94,7 +94,7 @@ findings_gravest(const struct findings *f)
 bool
 findings_refuse(const struct findings *f)
 {
-	return findings_has(f, FAULT_CERT_OWN_CA) || findings_has(f, FAULT_CERT_REVOKED);
+	return has(f, FAULT_CERT_OWN_CA) || has(f, FAULT_CERT_REVOKED);
 }
 
 uint16_t

@@ -30,10 +30,10 @@ struct findings {
 void findings_init(struct findings *f);
 void findings_add(struct findings *f, enum fault fault, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void findings_note(struct findings *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-bool findings_has(const struct findings *f, enum fault fault);
 /* FAULT_NONE: nothing is wrong. */
 enum fault findings_gravest(const struct findings *f);
-bool       findings_refuse(const struct findings *f);
+/* Is there one that no rule can let through: a certificate of our own CA, one that was revoked? */
+bool findings_refuse(const struct findings *f);
 /* Bits of enum cert_kind. */
 uint16_t findings_cert_kinds(const struct findings *f);
 /* All texts, gravest first, as far as there is room; then the note. */

@@ -9,6 +9,7 @@ libpostern_a_SOURCES += src/tls/extension.c src/tls/extension.h
 libpostern_a_SOURCES += src/tls/findings.c src/tls/findings.h
 libpostern_a_SOURCES += src/tls/issuers.c
 libpostern_a_SOURCES += src/tls/judge.c
+libpostern_a_SOURCES += src/tls/key.c src/tls/key.h
 libpostern_a_SOURCES += src/tls/leaf.c src/tls/leaf.h
 libpostern_a_SOURCES += src/tls/leaf_ask.c src/tls/leaf_ask.h
 libpostern_a_SOURCES += src/tls/leaf_cache.c src/tls/leaf_cache.h

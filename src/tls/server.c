@@ -17,9 +17,9 @@
 
 #include "conf/certificate.h"
 #include "tls/end_parts.h"
+#include "tls/key.h"
 #include "tls/server_inside.h"
 
-#define KEY_MOST ((off_t)1 << 20)
 
 static bool
 say(char why[TLS_SERVER_WHY], const char *text)
@@ -41,47 +41,18 @@ say_reason(char why[TLS_SERVER_WHY], const char *what)
 
 /* --- the key --- */
 
-/* Nobody is asked for a pass phrase. */
-static int
-on_pass_phrase(char *buf, int size, int writing, void *arg)
-{
-	bool *asked = arg;
-
-	(void)buf;
-	(void)size;
-	(void)writing;
-	*asked = true;
-	return -1;
-}
-
-static EVP_PKEY *
-key_parse(const char *pem, size_t n, char why[TLS_SERVER_WHY])
-{
-	BIO      *in = BIO_new_mem_buf(pem, (int)n);
-	bool      asked = false;
-	EVP_PKEY *key = in ? PEM_read_bio_PrivateKey(in, NULL, on_pass_phrase, &asked) : NULL;
-
-	if (!in)
-		say(why, "out of memory");
-	else if (asked)
-		say(why, "it has a pass phrase, for which nobody can be asked; take it off (openssl pkey) and keep the file at 0600");
-	else if (!key)
-		say(why, "the file holds no private key that can be read; want PEM (BEGIN PRIVATE KEY)");
-	BIO_free(in);
-	return key;
-}
-
 /* From the beginning, wherever others who share the descriptor have read to. */
 static EVP_PKEY *
 key_read(int fd, char why[TLS_SERVER_WHY])
 {
 	struct stat st;
-	EVP_PKEY   *key = NULL;
+	EVP_PKEY   *key;
+	const char *fault;
 	char       *p;
 	size_t      n = 0;
 	ssize_t     got;
 
-	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size > KEY_MOST) {
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size > (off_t)KEY_MOST) {
 		say(why, fd < 0 ? "the key did not come" : "the key's file cannot be read, or is larger than 1 MiB");
 		return NULL;
 	}
@@ -95,7 +66,9 @@ key_read(int fd, char why[TLS_SERVER_WHY])
 			break;
 		n += got > 0 ? (size_t)got : 0;
 	}
-	key = key_parse(p, n, why);
+	key = key_parse(p, n, &fault);
+	if (!key)
+		say(why, fault);
 	OPENSSL_cleanse(p, (size_t)st.st_size);
 	free(p);
 	return key;

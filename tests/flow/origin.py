@@ -178,15 +178,19 @@ class Script(Server):
 
 
 class Dns:
-    """A name server of a few lines, over UDP and TCP: answer(name, type) gives a list of addresses, "nxdomain", "servfail", "truncate" (UDP says
-    TC, TCP has the answer of truth(name, type)), or None for silence. "=NAME" among the addresses is a CNAME; what follows belongs to NAME. Keeps every question asked."""
+    """A name server of a few lines, over UDP and TCP: answer(name, type) gives a list of addresses, a word of RCODES, "truncate" (UDP says TC, TCP has
+    the answer of truth(name, type)), "hold" (UDP: nothing until release(answer)), or None for silence. "=NAME" among the addresses is a CNAME; what
+    follows belongs to NAME. Keeps every question asked. tcp(wire): what becomes of TCP connections instead; False: they are refused. flags: set
+    in each answer."""
 
-    def __init__(self, answer, address, port=53, truth=None):
-        self.answer, self.truth, self.questions = answer, truth, []
+    RCODES = {"formerr": 1, "servfail": 2, "nxdomain": 3, "notimp": 4, "refused": 5}
+
+    def __init__(self, answer, address, port=53, truth=None, tcp=None, flags=0):
+        self.answer, self.truth, self.flags, self.questions, self.held = answer, truth, 0x8580 | flags, [], []
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind((address, port))
         self.address = (address, port)
-        self.tcp = Server(self.stream, address, port)
+        self.tcp = Server(tcp or self.stream, address, port) if tcp is not False else None
         self.thread = threading.Thread(target=self.datagrams, daemon=True)
         self.thread.start()
 
@@ -199,8 +203,17 @@ class Dns:
             if not query:
                 return
             reply = self.reply(query, "udp")
-            if reply:
+            if reply == "hold":
+                self.held.append((query, peer))
+            elif reply:
                 self.udp.sendto(reply, peer)
+
+    def release(self, answer):
+        """What was held is answered now."""
+        self.answer = lambda name, kind: answer
+        while self.held:
+            query, peer = self.held.pop()
+            self.udp.sendto(self.reply(query, "udp"), peer)
 
     def stream(self, wire):
         while True:
@@ -218,20 +231,17 @@ class Dns:
         name, kind, question = ".".join(labels).lower(), {1: "A", 28: "AAAA"}.get(kind, str(kind)), query[12:at + 5]
         self.questions.append((name, kind, transport))
         answer = self.answer(name, kind)
-        flags, records = 0x8580, b""
-        if answer is None:
-            return None
+        flags, records = self.flags, b""
+        if answer is None or answer == "hold":
+            return answer
         if answer == "truncate":
             if transport == "udp":
                 flags |= 0x0200
                 answer = []
             else:
                 answer = self.truth(name, kind)
-        if answer == "nxdomain":
-            flags |= 3
-            answer = []
-        if answer == "servfail":
-            flags |= 2
+        if isinstance(answer, str):
+            flags |= self.RCODES[answer]
             answer = []
         count, owner = 0, b"\xc0\x0c"
         for text in answer:
@@ -253,5 +263,6 @@ class Dns:
         with contextlib.suppress(OSError):
             self.udp.shutdown(socket.SHUT_RDWR)
         self.udp.close()
-        self.tcp.close()
+        if self.tcp:
+            self.tcp.close()
         self.thread.join(PATIENCE)

@@ -205,6 +205,14 @@ def test_a_key_of_another_certificate_is_refused(write, authority, folder):
     assert done.returncode == 1 and "holds no private key that can be read" in done.stderr and "PRIVATE KEY-----\nMAA" not in done.stderr, done
 
 
+def test_a_key_in_der_is_as_good_as_one_in_pem(write, authority, folder):
+    authority()
+    subprocess.run(["openssl", "pkey", "-in", folder / "ca.key", "-outform", "DER", "-out", folder / "ca.der"], check=True)
+    (folder / "ca.der").chmod(0o600)
+    done = inspection(write, key="ca.der")
+    assert done.returncode == 0, done
+
+
 def test_a_key_with_a_pass_phrase_is_refused_and_nobody_is_asked(write, authority, folder):
     authority()
     subprocess.run(["openssl", "pkey", "-in", folder / "ca.key", "-aes256", "-passout", "pass:secret", "-out", folder / "locked.key"], check=True)

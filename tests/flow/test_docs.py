@@ -30,6 +30,13 @@ def test_every_word_of_each_help_stands_in_the_manual():
             assert re.search(rf"(Fl|,) -{word}\b(?!-)", ALL8), f"{command} --{word}"
 
 
+def test_each_subcommand_says_which_version_it_is():
+    version = g.command("--version")
+    for command in [*subcommands(), ("import",), ("ca", "init"), ("ca", "show")]:
+        done = g.command(*command, "--version")
+        assert (done.returncode, done.stdout, done.stderr) == (0, version.stdout, ""), done
+
+
 def test_pages_name_each_other():
     """In each SEE ALSO, sorted, pages that there are; postern(8) names all, and the README each."""
     pages = {tuple(path.name.rsplit(".", 1)): path.read_text() for path in (g.SOURCE / "man").iterdir()}
@@ -86,6 +93,13 @@ def test_each_file_of_a_room_stands_in_its_readme():
         entries = re.findall(r"^([a-z0-9_.]+)  ", text, re.M)
         assert len(set(entries)) == len(entries), f"{room.name}/README has something twice: {entries}"
         assert not [name for name in re.findall(r"\b([a-z0-9_]+\.[ch])\b", text) if not list((g.SOURCE).glob(f"*/*/{name}"))], room
+
+
+def test_each_part_that_tests_share_stands_in_their_readme():
+    for folder, parts in (("flow", "*.py"), ("unit", "*.h")):
+        text = (g.SOURCE / "tests" / folder / "README").read_text()
+        for path in sorted((g.SOURCE / "tests" / folder).glob(parts)):
+            assert path.name.startswith("test_") or path.name in text, f"tests/{folder}/README does not name {path.name}"
 
 
 def test_each_thing_in_contrib_stands_in_its_readme_and_in_the_package():

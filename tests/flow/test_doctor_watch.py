@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import gateway as g
+import logon
 import origin as origins
 import schema
 import wire
@@ -87,7 +88,7 @@ def test_an_endpoint_that_breaks_and_comes_back_is_seen_everywhere(watched):
     text = watched.text("/metrics")
     assert UP % ("direct", 1) in text and UP % ("gateway", 1) in text and "postern_doctor_run_failed 0\n" in text
     code, told = watched.tells()
-    assert (code, told["bad"], told["endpoints"][0]["gateway"]["fault"], told["endpoints"][0]["parent"]) == (0, 0, "ok", None)
+    assert (code, told["bad"], told["endpoints"][0]["gateway"]["fault"], told["endpoints"][0]["parents"]) == (0, 0, "ok", [])
     assert told["next_run"] >= told["last_run"] > 0
     watched.gw.record(host="origin.example.net", rule="ends", action="bypass")
 
@@ -144,6 +145,30 @@ def test_reload_ends_it_and_begins_it_and_an_upgrade_takes_it_along(watched):
     assert pid != old
     gw.follow(pid)
     wire.wait_until(lambda: watched.tells()[1]["tested"] == 3, "the doctor of the new program")
+
+
+def test_each_parent_is_shown_and_why_one_is_not_tried(watched, serve):
+    """One that refuses the password that it is shown, and one for which the process has no keys."""
+    port = g.free_port(w.OTHER)
+    asked = serve(origins.Script, lambda raw, head: raw.send(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"), w.OTHER, port)
+    secret, keytab = logon.secret(watched.folder / "credentials", "gw:s3cret\n"), watched.folder / "keytab"
+    keytab.write_bytes(b"\5\2")
+    keytab.chmod(0o600)
+    parents = (f"[parent far]\naddress = far.example.net:3128\nauth = negotiate\nkeytab = {keytab}\n"
+               f"[parent near]\naddress = {w.OTHER}:{port}\nauth = basic\ncredentials = {secret}\nhealth-interval = 0\n")
+    watched.gw.write(watched.rules("1s").replace("action = bypass", "action = bypass\nparent = near far") + parents)
+    watched.gw.reload()
+    told = wire.wait_until(lambda: (t := watched.tells()[1])["endpoints"] and t["endpoints"][0]["parents"] and t, "a run by the parents")
+    near, far = told["endpoints"][0]["parents"]
+    assert (near["name"], near["fault"], near["bad"]) == ("near", "proxy-auth", True) and near["detail"].endswith("it was shown ours")
+    assert (far["name"], far["fault"], far["bad"]) == ("far", "not-tried", False) and "Negotiate" in far["detail"]
+    assert b"Proxy-Authorization: Basic Z3c6czNjcmV0" in b"".join(asked.heads)
+    said = g.command("doctor", "--watch", "-c", watched.gw.file)
+    assert "\nparent far is not tried: it wants Negotiate, " in said.stdout
+    assert re.search(r"^STATE +ENDPOINT +DIRECTLY +BY near +BY far +GATEWAY\nBAD +origin\.example\.net:80 +ok +proxy-auth +- +proxy-failed\n.*; parent near: 407 No", said.stdout, re.M)
+    assert {one["parent"] for one in watched.status()["endpoints"]} == {"proxy-auth", "not-tried"}
+    assert 'way="parent",parent="near",fault="proxy-auth"} 1\n' in watched.text("/metrics")
+    watched.gw.says(r"endpoint origin\.example\.net:80 \(.*\) is bad: proxy-auth, way: parent near;")
 
 
 def test_the_command_tests_again_and_again_by_itself(watched):

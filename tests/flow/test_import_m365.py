@@ -106,7 +106,7 @@ def test_what_is_wrong_leaves_the_list_as_it_was(work):
         (work / "bad.json").write_bytes(bad)
         done = run(work, "-o", work, expect=2, file="bad.json")
         assert not done.stdout and "bad.json" in done.stderr, i
-    run(work, "-o", work / "nowhere", expect=2)
+    assert "nowhere/m365.list: No such file or directory" in run(work, "-o", work / "nowhere", expect=2).stderr
     run(work, work / "endpoints.json", expect=2)
     for words in ("--category", "Other"), ("--service-area", "Nobody"), ("--split", "x"), ("--list", "../x"), ("--version-of", "x"), ("--source", "a\nb"), ("--split", "category"), ("a", "b"), ("--what",):
         run(work, *words, expect=2)

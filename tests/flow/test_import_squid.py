@@ -3,6 +3,7 @@
 
 import base64
 import grp
+import gzip
 import itertools
 import os
 import re
@@ -64,6 +65,15 @@ def faults(ini):
     """All errors, but for what Squid's rules do to Microsoft's diagnostic endpoints: who migrates is told, and says what is meant."""
     errors = schema.check("check", g.command("check", "-c", ini, "--json").stdout)["errors"]
     return [error["text"] for error in errors if not error["kind"].startswith("endpoint-")]
+
+
+def test_every_directive_that_squid_documents_is_known(folder):
+    file = Path("/usr/share/doc/squid-common/squid.conf.documented.gz")  # small systems leave documents out; Debian's squid.conf has the same text
+    documented = (gzip.decompress(file.read_bytes()) if file.exists() else Path("/etc/squid/squid.conf").read_bytes()).decode("utf-8", "replace")
+    names = sorted(set(re.findall(r"^#\s+TAG: (\w+)", documented, re.M)) - {"acl", "include"})
+    assert len(names) > 300
+    (folder / "all.conf").write_text("".join(f"{name} x\n" for name in names))
+    assert re.findall(r".*not known.*", imported(folder / "all.conf").stderr) == []
 
 
 def test_lists_that_squid_reads_from_files_become_list_files(folder):

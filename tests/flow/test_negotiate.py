@@ -13,6 +13,7 @@ import inspection
 import lab as labs
 import logon
 import pytest
+import schema
 import wire
 
 from test_parents import section, through
@@ -195,6 +196,33 @@ def test_a_ticket_is_renewed_before_it_ends(lab, lab_gateway, upstream, keytab):
     short.write_text((lab.folder / "krb5.conf").read_text().replace("[libdefaults]", "[libdefaults]\n ticket_lifetime = 4s"))
     gw = lab_gateway(through(parent("up", upstream, keytab)), parent="up", log_level="debug", env={"KRB5_CONFIG": str(short)})
     gw.says(rf"parent up: a ticket of {ACCOUNT} for [34] s", times=3)
+
+
+# --- postern doctor ---
+
+def test_doctor_goes_through_each_parent_with_a_ticket(lab, world, lab_gateway, upstream, keytab):
+    """One that takes it, and one that the domain does not know; then without a domain."""
+    where = f"{PROXY}:{upstream.port}"
+    lone = section("lone", f"{labs.ORIGIN}:443", auth="negotiate", keytab=keytab, connect_timeout="1s")
+    gw = lab_gateway(through(parent("up", upstream, keytab, connect_timeout="1s"), lone, rules=f"[list ends]\nhost = {labs.ORIGIN} http://{labs.ORIGIN}\n[doctor]\nissuers = *\n"
+                             "[rule ends]\nhosts = @ends\naction = bypass\nparent = up lone\n"))
+
+    def doctor(*words, env=None):  # the words before it
+        return lab.run(*words, gateways.PROGRAM, "doctor", "-c", gw.file, "--json", check=False, env=env)
+
+    told = schema.check("doctor", doctor().stdout)
+    assert [(one["name"], one["address"], one["not_tried"]) for one in told["parents"]] == [("up", where, None), ("lone", f"{labs.ORIGIN}:443", None)]
+    for one in told["results"]:
+        up, lone = one["ways"][1:3]
+        assert (up["parent"], up["fault"], up["status"]) == ("up", "intercepted" if one["scheme"] == "https" else "ok", 200), up  # its CA is none of the system's
+        assert (lone["parent"], lone["fault"], lone["step"]) == ("lone", "no-ticket", "proxy") and f"HTTP/{labs.ORIGIN}" in lone["detail"]
+    assert {line["user"] for line in upstream.records() if line["user"]} == {ACCOUNT}
+    done = doctor("setpriv", "--reuid=nobody", "--clear-groups")
+    assert done.returncode == 2 and "keytab: " in done.stderr and "cannot be read" in done.stderr
+    began = time.monotonic()
+    told = schema.check("doctor", doctor(env={"KRB5_CONFIG": str(no_kdc(lab))}).stdout)
+    assert {way["fault"] for one in told["results"] for way in one["ways"] if way["parent"]} == {"no-ticket"} and time.monotonic() - began < 10
+    assert "connect-timeout" in told["results"][0]["ways"][1]["detail"]
 
 
 # --- its process ---

@@ -57,9 +57,11 @@ def test_readiness_is_told_to_the_service_manager(gateway, folder):
         sock.bind(str(path))
         os.chmod(path, 0o777)
         sock.settimeout(wire.PATIENCE)
-        gw = gateway(env={"NOTIFY_SOCKET": str(path)})
+        gw = gateway(env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "400000", "WATCHDOG_PID": "1"})
         said = sock.recv(4096).decode()
         while "READY=1" not in said:
+            said += sock.recv(4096).decode()
+        while said.count("WATCHDOG=1") < 3:  # twice in the time of WatchdogSec, also of a parent that systemd did not start itself
             said += sock.recv(4096).decode()
         gw.reload()
         while "RELOADING=1" not in said:

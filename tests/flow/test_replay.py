@@ -326,6 +326,19 @@ def test_what_people_read(here):
     assert ours("none.log", code=0).stdout.endswith("the same: 1 request\n=> nothing changes\n")
 
 
+def test_what_squid_redirects_by_a_rule_was_refused_and_what_caches_ask_each_other_is_no_request(here):
+    """deny_info sends a browser elsewhere, by a rule; a CONNECT can only be refused so. TCP_DENIED/4xx is no rule's. UDP_ is ICP."""
+    (here / "squid.log").write_text(
+        "1700000008.000      1 10.1.2.3 TCP_DENIED/302 301 GET http://www.social.example/y - HIER_NONE/- text/html\n"
+        "1700000008.000      1 10.1.2.3 TCP_DENIED/302 301 CONNECT www.social.example:443 - HIER_NONE/- text/html\n"
+        "1700000008.000      1 10.1.2.3 TCP_DENIED/307 301 CONNECT a.example:443 - HIER_NONE/- text/html\n"
+        "1700000008.000      1 10.1.2.3 TCP_DENIED/429 301 GET http://www.social.example/y - HIER_NONE/- text/html\n"
+        "1700000008.000      0 10.1.2.9 UDP_MISS/000 48 ICP_QUERY http://www.social.example/y - HIER_NONE/- -\n")
+    said = schema.check("replay", ours("--json", "squid.log", code=1).stdout)
+    assert (said["requests"], said["same"], said["refused_otherwise"], said["no_requests"]) == (3, 1, 1, 1)
+    assert [(one["from"]["outcome"], one["to"]["outcome"], one["requests"]) for one in said["changes"]] == [("redirect", "deny", 1), ("deny", "tunnel", 1)]
+
+
 def test_diagnostics_that_would_be_hurt_come_first(here):
     """By the lists that come with it, and by bypass rules; Squid's own word for a tunnel is taken for one that nobody opened."""
     (here / "postern.ini").write_text(INI.replace("action = bypass\nhosts = *.events.data.microsoft.com", "action = deny\nhosts = v10.events.data.microsoft.com"))

@@ -66,7 +66,7 @@ SCHEMA = exactly(
     rules=rows(number=MAYBE, rule=WORD, state={"enum": ["used", "unused"]}, requests=COUNT, open=COUNT, last=MAYBE, received=COUNT, sent=COUNT),
     listeners=rows(listener=WORD, open=COUNT, accepted=COUNT, refused=COUNT, requests=COUNT),
     parents=rows(parent=WORD, host=WORD, port=COUNT, state=UP, since=MAYBE, latency_ms=MAYBE_RATE, used=COUNT, failed=COUNT),
-    processes=rows(process=WORD, state=UP, pid=MAYBE, since=MAYBE, starts=COUNT, deaths=COUNT),
+    processes=rows(process=WORD, state={"enum": ["up", "down", "silent"]}, pid=MAYBE, since=MAYBE, starts=COUNT, deaths=COUNT, hangs=COUNT),
     lists=rows(list=WORD, state={"enum": ["fine", "stale", "inline"]}, entries=COUNT, since=MAYBE),
     back_ends=rows(back_end=WORD, state=UP, ok=COUNT, refused=COUNT, bad=COUNT, limited=COUNT, unavailable=COUNT, dropped=COUNT, mean_ms=MAYBE_RATE),
 )

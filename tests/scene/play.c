@@ -390,7 +390,7 @@ domain_step(struct shared *shared, const char *verb, const char *how)
 	if (strcmp(verb, "names") == 0)
 		names_publish(&shared->auth.names, &names);
 	else
-		atomic_store(&shared->auth.names.seq, 0);
+		atomic_store(&shared->auth.names.number, 0);
 	atomic_store(&shared->auth.stats[BACK_WINBIND].is_down, strcmp(how, "down") == 0);
 }
 

@@ -15,14 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir_path[64];
+static char dir_path[4096];
 static char dir_before[4096];
 
 static int
 dir_setup(void **state)
 {
 	(void)state;
-	strcpy(dir_path, "/tmp/postern-test-XXXXXX");
+	snprintf(dir_path, sizeof dir_path, "%s/postern-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	return getcwd(dir_before, sizeof dir_before) && mkdtemp(dir_path) ? chdir(dir_path) : -1;
 }
 

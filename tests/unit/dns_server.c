@@ -180,19 +180,19 @@ answer(struct packet *p, const struct dns_row *r, unsigned type, bool tcp, const
 		return true;
 	case DNS_NO_EDNS:
 		if (qn > question_end) {
-			begin(p, q, question_end, DNS_RCODE_FORM, 0, 0);
+			begin(p, q, question_end, r->rcode ? r->rcode : DNS_RCODE_FORM, 0, 0);
 			return true;
 		}
 		/* fall through */
 	default:
 		begin(p, q, question_end, 0, 0, 0);
-		if (how == DNS_TORN && tcp)
-			return false;
-		if ((how == DNS_TRUNCATED || how == DNS_TORN || how == DNS_MANY) && !tcp) {
+		if ((how == DNS_TRUNCATED || how == DNS_MANY || how == DNS_HANGING) && !tcp) {
 			p->b[2] |= 2;
 			return true;
 		}
-		if (how == DNS_MANY)
+		if (how == DNS_PARTIAL)
+			p->b[2] |= 2;
+		if (how == DNS_MANY || how == DNS_LARGE)
 			for (; n < r->count; n++)
 				put_rr(p, NULL, type, r->ttl, (uint8_t[16]){192, 0, n >> 8, n & 255}, type == DNS_TYPE_A ? 4 : 16);
 		else
@@ -272,7 +272,7 @@ on_udp(void *arg, unsigned what)
 	ssize_t               n = recvfrom(s->udp, q, sizeof q, 0, (struct sockaddr *)&from, &from_n);
 
 	(void)what;
-	if (n < 0 || !serve(s, q, (size_t)n, false, ntohs(from.sin_port), &p, &row, &type))
+	if (n < 0 || s->deaf || !serve(s, q, (size_t)n, false, ntohs(from.sin_port), &p, &row, &type))
 		return;
 	enum dns_how how = type == DNS_TYPE_A ? row->a_how : row->aaaa_how;
 	if (how == DNS_HELD && !s->released) {
@@ -313,6 +313,11 @@ on_conn(void *arg, unsigned what)
 		size_t used = 2 + (size_t)(c->in[0] << 8 | c->in[1]);
 		if (!serve(c->server, c->in + 2, used - 2, true, 0, &p, &row, &type))
 			goto shut;
+		enum dns_how how = type == DNS_TYPE_A ? row->a_how : row->aaaa_how;
+		if (how == DNS_PARTIAL)
+			goto shut;
+		if (how == DNS_HANGING)
+			return;
 		uint8_t len[2] = {(uint8_t)(p.n >> 8), (uint8_t)p.n};
 		assert_int_equal(send(c->fd, len, 2, MSG_NOSIGNAL | MSG_MORE), 2);
 		assert_int_equal(send(c->fd, p.b, p.n, MSG_NOSIGNAL), p.n);
@@ -385,6 +390,24 @@ dns_server_close(struct dns_server *s)
 		}
 	close(s->udp);
 	close(s->tcp);
+}
+
+void
+dns_server_leave(struct dns_server *s)
+{
+	watch_clear(&s->udp_watch);
+	close(s->udp);
+	s->udp = -1;
+}
+
+void
+dns_server_return(struct dns_server *s)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(s->at.port)};
+
+	s->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(s->udp, (struct sockaddr *)&in, sizeof in), 0);
+	assert_true(watch_init_level(&s->udp_watch, s->loop, s->udp, WATCH_READ, on_udp, s));
 }
 
 void

@@ -18,11 +18,13 @@ enum dns_how {
 	DNS_SILENT,     /* nothing at all */
 	DNS_HELD,       /* as DNS_ADDRS, when dns_server_release is called */
 	DNS_TRUNCATED,  /* TC over UDP, the addresses over TCP */
-	DNS_TORN,       /* TC over UDP; over TCP the connection is ended */
 	DNS_STRANGERS,  /* wrong id, wrong question, rubbish, an empty packet; then the addresses */
 	DNS_RUBBISH,    /* a header and question as they should be, then broken records */
-	DNS_NO_EDNS,    /* FORMERR without OPT to a question with OPT */
+	DNS_NO_EDNS,    /* `rcode`, or FORMERR, without OPT to a question with OPT */
 	DNS_MANY,       /* `count` addresses, over TCP */
+	DNS_LARGE,      /* `count` addresses in one datagram, whatever was allowed */
+	DNS_PARTIAL,    /* TC and the addresses over UDP; TCP is closed without an answer */
+	DNS_HANGING,    /* TC over UDP, nothing over TCP */
 	DNS_CHAIN,      /* `count` CNAMEs before the addresses, the last one first when `backwards` */
 	DNS_LOOP,       /* two CNAMEs in a circle */
 	DNS_FOREIGN,    /* addresses of another name */
@@ -39,7 +41,7 @@ struct dns_row {
 };
 
 #define DNS_LOG_MAX 4096
-#define DNS_CONNS   32
+#define DNS_CONNS   128
 
 struct dns_conn {
 	struct dns_server *server;
@@ -62,6 +64,7 @@ struct dns_server {
 	unsigned              n_ports;
 	uint16_t              port[DNS_LOG_MAX]; /* that questions came from, each once */
 	uint16_t              id[DNS_LOG_MAX];   /* of each question */
+	bool                  deaf; /* nothing is answered, or noted */
 	bool                  released;
 	unsigned              n_held;
 	struct dns_held {
@@ -74,6 +77,9 @@ struct dns_server {
 void dns_server_open(struct dns_server *s, struct loop *l, const struct dns_row *rows);
 void dns_server_close(struct dns_server *s);
 void dns_server_release(struct dns_server *s);
+/* Nobody listens for UDP; and again, at the same port. */
+void dns_server_leave(struct dns_server *s);
+void dns_server_return(struct dns_server *s);
 /* How many questions were logged as this. */
 unsigned dns_server_asked(const struct dns_server *s, const char *what);
 

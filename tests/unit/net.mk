@@ -26,7 +26,7 @@ test_resolve_real_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += test_resolve_memory
 test_resolve_memory_SOURCES = tests/unit/test_resolve_memory.c tests/unit/dns_server.c tests/unit/dns_server.h
 test_resolve_memory_CFLAGS = $(UNIT_CFLAGS)
-test_resolve_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=socket,--wrap=connect,--wrap=getrandom,--wrap=epoll_ctl
+test_resolve_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=socket,--wrap=connect,--wrap=getrandom,--wrap=epoll_ctl,--wrap=sendmsg
 test_resolve_memory_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += test_resolve_sandbox
 test_resolve_sandbox_SOURCES = tests/unit/test_resolve_sandbox.c tests/unit/dns_server.c tests/unit/dns_server.h

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Fetches from a small server over loopback, as a hostile or clumsy one would answer. Only the port is another one: dial_start is wrapped. */
+#include "built.h"
 #include "conf_dir.h"
 
 #include <pthread.h>
@@ -160,24 +161,16 @@ snapshot_with(const char *line)
 	char                   ini[200];
 	struct snapshot_inputs in = {.generation = 1};
 	struct report          r;
-	struct conf           *c;
 	struct snapshot       *s;
 	int                    fd;
 
 	snprintf(ini, sizeof ini, "[gateway]\n%s\n[listener a]\naddress = 127.0.0.1:0\n", line);
 	dir_write("postern.ini", ini);
 	report_init(&r);
-	c = conf_load("postern.ini", &r);
-	assert_non_null(c);
-	fd = snapshot_build(c, &in, &r);
-	if (fd < 0)
-		report_print(&r, c, stderr);
-	assert_true(fd >= 0);
+	fd = block_built(conf_load("postern.ini", &r), &r, &in);
 	s = snapshot_open(fd, true);
 	assert_non_null(s);
 	close(fd);
-	conf_free(c);
-	report_clear(&r);
 	return s;
 }
 

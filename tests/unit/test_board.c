@@ -120,9 +120,9 @@ test_a_hostile_board_harms_no_reader(void **state)
 			b->report.n_targets = b->report.n_rows = round == 1 ? 5 : UINT32_MAX;
 		atomic_store(&b->seq, 2);
 		assert_true(doctor_board_read(b, got));
-		assert_true(got->n_targets <= DOCTOR_TARGETS_MAX && got->n_rows <= DOCTOR_ROWS_MAX);
+		assert_true(got->n_targets <= DOCTOR_TARGETS_MAX && got->n_rows <= DOCTOR_ROWS_MAX && got->n_parents <= DOCTOR_PARENTS_MAX);
 		for (uint32_t i = 0; i < got->n_rows; i++)
-			assert_true(got->row[i].target < got->n_targets && got->row[i].way < DOCTOR_WAYS && got->row[i].fault < DOCTOR_FAULTS);
+			assert_true(got->row[i].target < got->n_targets && got->row[i].way < DOCTOR_WAYS && got->row[i].fault < DOCTOR_FAULTS && doctor_lane(&got->row[i], got->n_parents) < DOCTOR_LANES_MAX);
 		doctor_exposition(&t, got);
 		for (size_t i = 0; i < t.n; i++)
 			assert_true((unsigned char)t.p[i] >= 0x20 || t.p[i] == '\n');
@@ -145,10 +145,16 @@ test_of_two_rows_for_one_way_one_is_read(void **state)
 	row_add(r, 1, DOCTOR_DIRECT, DOCTOR_REFUSED);
 	row_add(r, 1, DOCTOR_DIRECT, DOCTOR_OK);
 	row_add(r, 1, DOCTOR_GATEWAY, DOCTOR_OK);
+	r->n_parents = 2;
+	for (uint8_t parent = 0; parent < 3; parent++) /* the last is none of the two */
+		for (unsigned k = 0; k < 2; k++) {
+			row_add(r, 1, DOCTOR_PARENT, DOCTOR_OK);
+			r->row[r->n_rows - 1].parent = parent;
+		}
 	doctor_board_write(b, r);
 	assert_true(doctor_board_read(b, got));
-	assert_int_equal(got->n_rows, 2);
-	assert_true(got->row[0].fault == DOCTOR_REFUSED && got->row[1].way == DOCTOR_GATEWAY);
+	assert_int_equal(got->n_rows, 4);
+	assert_true(got->row[0].fault == DOCTOR_REFUSED && got->row[1].way == DOCTOR_GATEWAY && got->row[2].parent == 0 && got->row[3].parent == 1);
 	free(r);
 	free(got);
 	doctor_board_close(b);
@@ -238,7 +244,10 @@ test_the_text_counts_what_counts(void **state)
 	struct text           t = {0};
 
 	(void)state;
-	r->by_parent = 1;
+	r->n_parents = 2;
+	snprintf(r->parent[0], sizeof r->parent[0], "hq");
+	snprintf(r->parent[1], sizeof r->parent[1], "b\"2");
+	r->target[0].by_parent = r->target[1].by_parent = true;
 	r->took_ms = 1234;
 	r->more = 3;
 	snprintf(r->target[1].list, sizeof r->target[1].list, "a\"b\\c\nd");
@@ -248,15 +257,16 @@ test_the_text_counts_what_counts(void **state)
 	row_add(r, 0, DOCTOR_PARENT, DOCTOR_OK);
 	row_add(r, 1, DOCTOR_PARENT, DOCTOR_EXPIRED);
 	r->row[2].not_after = 77;
+	r->row[2].parent = 1;
 	row_add(r, 3, DOCTOR_PARENT, DOCTOR_NOT_TRIED);
 	doctor_exposition(&t, r);
 	text_add(&t, span_of("", 1));
 	assert_false(t.failed);
 	assert_null(strstr(t.p, "way=\"direct\""));
-	assert_non_null(strstr(t.p, "postern_doctor_endpoint_up{host=\"h0.example.net\",port=\"443\",scheme=\"https\",list=\"l\",way=\"parent\"} 1\n"));
-	assert_non_null(strstr(t.p, "postern_doctor_endpoint_up{host=\"h1.example.net\",port=\"443\",scheme=\"https\",list=\"a\\\"b\\\\c?d\",way=\"parent\"} 0\n"));
-	assert_non_null(strstr(t.p, "way=\"parent\",fault=\"expired\"} 1\n"));
-	assert_non_null(strstr(t.p, "way=\"parent\"} 77\n"));
+	assert_non_null(strstr(t.p, "postern_doctor_endpoint_up{host=\"h0.example.net\",port=\"443\",scheme=\"https\",list=\"l\",way=\"parent\",parent=\"hq\"} 1\n"));
+	assert_non_null(strstr(t.p, "postern_doctor_endpoint_up{host=\"h1.example.net\",port=\"443\",scheme=\"https\",list=\"a\\\"b\\\\c?d\",way=\"parent\",parent=\"b\\\"2\"} 0\n"));
+	assert_non_null(strstr(t.p, "way=\"parent\",parent=\"b\\\"2\",fault=\"expired\"} 1\n"));
+	assert_non_null(strstr(t.p, "parent=\"b\\\"2\"} 77\n"));
 	assert_non_null(strstr(t.p, "postern_doctor_endpoints{state=\"well\"} 2\npostern_doctor_endpoints{state=\"bad\"} 1\npostern_doctor_endpoints{state=\"untested\"} 4\n"));
 	assert_non_null(strstr(t.p, "postern_doctor_run_duration_seconds 1.234\n"));
 	assert_null(strstr(t.p, "host=\"\""));
@@ -297,11 +307,12 @@ static void
 test_a_plan_is_read_as_it_was_made(void **state)
 {
 	int                       a = plan_of(EDGE "[doctor]\ninterval = 15m\nparallel = 7\nissuers = Corp One, Corp Two\n[parent other]\naddress = 192.0.2.8:80\n"
-	                                           "[parent hq]\naddress = proxy.example.net:8080\n[rule x]\nhosts = a.example.net http://b.example.net\naction = bypass\nparent = hq\n");
+	                                           "[parent hq]\naddress = proxy.example.net:8080\n[rule x]\nhosts = a.example.net http://b.example.net\naction = bypass\nparent = hq other\n");
 	int                       b = plan_of(EDGE "[doctor]\ninterval = 15m\n[rule x]\nhosts = a.example.net\naction = bypass\n");
 	const struct doctor_plan *p = doctor_plan_map(a), *again = doctor_plan_map(a), *q = doctor_plan_map(b);
 	struct doctor_settings    s;
 	const char               *issuer[2];
+	struct snapshot_secret    secret[DOCTOR_PARENTS_MAX] = {[1] = {.n = 7, .text = "Basic x"}};
 
 	(void)state;
 	assert_true(p && q && again);
@@ -309,20 +320,21 @@ test_a_plan_is_read_as_it_was_made(void **state)
 	assert_false(doctor_plan_same(p, q));
 	assert_int_equal(p->interval_ms, 900000);
 	assert_int_equal(p->targets.n, 2);
-	assert_int_equal(p->parent_number, 1);
+	assert_true(p->n_parents == 2 && p->parent_number[0] == 1 && p->parent_number[1] == 0);
 	assert_string_equal(doctor_plan_targets(p)[1].host, "b.example.net");
 	assert_int_equal(doctor_plan_targets(p)[1].port, 80);
 	assert_int_equal(p->issuers.n, 2);
-	doctor_plan_settings(p, NULL, "Basic x", issuer, &s);
-	assert_true(s.parent.present && s.parent.at.port == 8080 && strcmp(s.parent.host, "proxy.example.net") == 0 && strcmp(s.parent.name, "hq") == 0);
-	assert_string_equal(s.parent.authorization, "Basic x");
+	doctor_plan_settings(p, NULL, secret, issuer, &s);
+	assert_true(s.n_parents == 2 && s.parent[0].present && s.parent[0].at.port == 8080 && strcmp(s.parent[0].host, "proxy.example.net") == 0);
+	assert_true(strcmp(s.parent[0].name, "hq") == 0 && !s.parent[0].authorization && !s.parent[1].host && s.parent[1].at.port == 80);
+	assert_string_equal(s.parent[1].authorization, "Basic x");
 	assert_true(s.gateway.present && s.gateway.at.port == 3128 && !s.gateway.host);
 	assert_string_equal(s.issuer[1], "Corp Two");
 	assert_int_equal(s.parallel, 7);
 	assert_true(s.roots.n > 1000);
-	assert_int_equal(q->parent_number, DOCTOR_NO_PARENT);
-	doctor_plan_settings(q, NULL, NULL, issuer, &s);
-	assert_false(s.parent.present);
+	assert_int_equal(q->n_parents, 0);
+	doctor_plan_settings(q, NULL, secret, issuer, &s);
+	assert_int_equal(s.n_parents, 0);
 	doctor_plan_unmap(p);
 	doctor_plan_unmap(again);
 	doctor_plan_unmap(q);

@@ -140,6 +140,9 @@ test_bad_files_are_named_by_line_with_what_would_be_right(void **state)
 		{"[gateway]\nidle-timeout = 721h\n", {"2: want a time from 1ms to 720h"}},
 		{"[gateway]\ndrain-delay = 61m\n", {"2: want a time from 0h to 1h"}},
 		{"[gateway]\ndrain-delay = 5\n", {"2: want a time"}},
+		{"[gateway]\nhang-timeout = 1s\n", {"2: hang-timeout is too short: a busy process would be ended; want at least 2s, better 30s, or 0s for never"}},
+		{"[gateway]\nhang-timeout = 61m\n", {"2: want a time from 0h to 1h"}},
+		{"[gateway]\nhang-timeout = 30\n", {"2: want a time"}},
 		{"[gateway]\nmax-head = 2m\n", {"2: want a size from 4k to 1m, such as 64k"}},
 		{"[gateway]\nmax-head = 64kb\n", {"2: want a size"}},
 		{"[gateway]\nmax-request-body = -1\n", {"2: want a size from 0, such as 64k"}},
@@ -563,6 +566,7 @@ test_without_options_the_defaults_hold(void **state)
 	assert_int_equal(g->idle_timeout_ms, 3600000);
 	assert_int_equal(g->drain_timeout_ms, 30000);
 	assert_int_equal(g->drain_delay_ms, 0);
+	assert_int_equal(g->hang_timeout_ms, 30000);
 	assert_int_equal(g->max_head, 65536);
 	assert_int_equal(g->max_request_body, 0);
 	assert_int_equal(g->tunnel_buffer, 262144);
@@ -605,7 +609,7 @@ test_every_option_reaches_its_place(void **state)
 	dir_write("x.list", "x.example.com\n");
 	c = load_good("[gateway]\nworkers = 3\nuser = nobody\nvisible-name = proxy.example.com:3128\ncontact = \"help desk ; phone 1\" ; not 2\npages = pages\n"
 	              "max-connections = 5\nmax-connections-per-client = 0\nhead-timeout = 1s\nconnect-timeout = 2s\nresponse-timeout = 3s\nkeepalive-timeout = 4s\n"
-	              "idle-timeout = 5m\ndrain-timeout = 6ms\ndrain-delay = 7ms\nmax-head = 8k\nmax-request-body = 3g\ntunnel-buffer = 1m\npool-per-host = 7\npool-total = 8\n"
+	              "idle-timeout = 5m\ndrain-timeout = 6ms\ndrain-delay = 7ms\nhang-timeout = 2s\nmax-head = 8k\nmax-request-body = 3g\ntunnel-buffer = 1m\npool-per-host = 7\npool-total = 8\n"
 	              "connect-ports = 443, 8443\nconnect-ports = 9443\nhttp-ports = none\nhost-mismatch = refuse\nvia = no\nx-forwarded-for = append\n"
 	              "egress-deny = 10.0.0.0/8\n  loopback ; more\n\n  2001:db8::/32\negress-allow = 10.1.2.3\nresolver = 192.0.2.53, [2001:db8::53]:5353\n"
 	              "dns-timeout = 9s\ndns-cache = 10\nregex-jit = no\n"
@@ -633,6 +637,7 @@ test_every_option_reaches_its_place(void **state)
 	assert_int_equal(g->idle_timeout_ms, 300000);
 	assert_int_equal(g->drain_timeout_ms, 6);
 	assert_int_equal(g->drain_delay_ms, 7);
+	assert_int_equal(g->hang_timeout_ms, 2000);
 	assert_int_equal(g->max_head, 8192);
 	assert_true(g->max_request_body == UINT64_C(3) << 30);
 	assert_int_equal(g->tunnel_buffer, 1048576);

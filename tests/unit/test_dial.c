@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ipv6.h"
 #include "base/clock.h"
 #include "net/dial.h"
 
@@ -66,20 +67,6 @@ addr(const char *text)
 
 	assert_true(addr_parse(span_str(text), &a));
 	return a;
-}
-
-static bool
-ipv6_is_here(void)
-{
-	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	int                 fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool                ok = fd >= 0 && bind(fd, (struct sockaddr *)&six, sizeof six) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	if (!ok)
-		print_message("skipped: this machine has no ::1\n");
-	return ok;
 }
 
 static int

@@ -9,26 +9,9 @@
 
 #include <cmocka.h>
 
+#include "source.h"
 #include "base/fault.h"
 #include "conf/option.h"
-
-/* A file of the source tree; automake tells tests where that is. */
-static char *
-source_read(const char *path)
-{
-	const char *top = getenv("srcdir");
-	char        full[4096], *text = NULL;
-	size_t      n = 0;
-	FILE       *f;
-
-	snprintf(full, sizeof full, "%s/%s", top ? top : ".", path);
-	f = fopen(full, "r");
-	if (!f)
-		fail_msg("%s cannot be read", full);
-	assert_true(getdelim(&text, &n, '\0', f) > 0);
-	fclose(f);
-	return text;
-}
 
 /* Cut `text` down to what stands between `from` and `to`. */
 static char *

@@ -40,15 +40,34 @@ test_every_fault_has_a_word_and_every_bad_one_advice(void **state)
 static void
 test_where_a_parent_carries_the_traffic_the_direct_way_does_not_count(void **state)
 {
-	struct doctor_row r = {.way = DOCTOR_DIRECT, .fault = DOCTOR_TIMEOUT};
+	struct doctor_target t = {.parents = 1}, by_parent = {.parents = 1, .by_parent = true};
+	struct doctor_row    r = {.way = DOCTOR_DIRECT, .fault = DOCTOR_TIMEOUT};
 
 	(void)state;
-	assert_true(doctor_counts(&r, false));
-	assert_false(doctor_counts(&r, true));
+	assert_true(doctor_counts(&r, &t));
+	assert_false(doctor_counts(&r, &by_parent));
+	r.way = DOCTOR_PARENT;
+	assert_true(doctor_counts(&r, &by_parent));
 	r.way = DOCTOR_GATEWAY;
-	assert_true(doctor_counts(&r, true));
+	assert_true(doctor_counts(&r, &by_parent));
 	r.fault = DOCTOR_SLOW;
-	assert_false(doctor_counts(&r, false));
+	assert_false(doctor_counts(&r, &t));
+}
+
+static void
+test_each_way_has_its_place(void **state)
+{
+	const struct doctor_target t = {.parents = 1u << 2};
+
+	(void)state;
+	for (unsigned n = 0; n <= DOCTOR_PARENTS_MAX; n++)
+		for (unsigned lane = 0; lane < n + 2; lane++) {
+			enum doctor_way   way = doctor_lane_way(lane, n);
+			struct doctor_row r = {.way = (uint8_t)way, .parent = way == DOCTOR_PARENT ? (uint8_t)(lane - 1) : 0};
+			assert_int_equal(way, lane == 0 ? DOCTOR_DIRECT : lane == n + 1 ? DOCTOR_GATEWAY : DOCTOR_PARENT);
+			assert_int_equal(doctor_lane(&r, n), lane);
+			assert_int_equal(doctor_lane_is_of(lane, n, &t), way != DOCTOR_PARENT || lane == 3);
+		}
 }
 
 static void
@@ -107,7 +126,7 @@ targets_print(const char *ini, const char *const *list, size_t n_lists, char *ou
 	assert_non_null(c);
 	if (r.errors)
 		fail_msg("%s: %s", ini, r.v[0].text);
-	n = doctor_targets(c, list, n_lists, target, &more);
+	n = doctor_targets(c, list, n_lists, target, DOCTOR_TARGETS_MAX, &more);
 	out[0] = '\0';
 	for (size_t i = 0; i < n; i++)
 		at += (size_t)snprintf(out + at, room - at, "%s%s://%s:%u<%s", i ? " " : "", target[i].scheme == SCHEME_HTTP ? "http" : "https",
@@ -160,22 +179,55 @@ test_more_endpoints_than_fit_are_counted(void **state)
 	assert_non_null(strstr(got, " and 10"));
 }
 
+#define RULE(name, rest) "[rule " name "]\naction = bypass\n" rest
+#define PARENT(name, place) "[parent " name "]\naddress = " place "\n"
+#define FOUR PARENT("p", "192.0.2.9:3128") PARENT("q", "proxy.example:8080") PARENT("r", "192.0.2.7:1") PARENT("s", "192.0.2.8:2")
+
+/* "name=place ..." of the settings, then for each target "host:" and its parents, '!' when all of its traffic goes through them. */
 static void
-test_the_ways_are_those_of_the_configuration(void **state)
+ways_print(const struct conf *c, const struct doctor_settings *set, const char *list, char *out, size_t room)
+{
+	static struct doctor_target target[64];
+	char                        text[ENDPOINT_TEXT_MAX];
+	size_t                      more, at = 0, n = doctor_targets(c, &list, list != NULL, target, N(target), &more);
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < set->n_parents; i++) {
+		endpoint_print(&set->parent[i].at, text);
+		at += (size_t)snprintf(out + at, room - at, "%s=%s%s%s ", set->parent[i].name, set->parent[i].host ? set->parent[i].host : text,
+		    set->parent[i].present ? "" : "?", set->parent[i].host ? strrchr(text, ':') : "");
+	}
+	if (set->parents_more)
+		at += (size_t)snprintf(out + at, room - at, "+%u ", set->parents_more);
+	for (size_t i = 0; i < n; i++)
+		at += (size_t)snprintf(out + at, room - at, "%s%s:%x%s", i ? " " : "", target[i].host, target[i].parents, target[i].by_parent ? "!" : "");
+}
+
+static void
+test_the_ways_are_those_of_the_rules(void **state)
 {
 	static const struct {
-		const char *ini, *parent, *gateway;
-		bool        tls;
+		const char *ini, *list, *want;
 	} cases[] = {
-	    {TAIL "[rule r]\nhosts = a.example\naction = bypass\n", NULL, "127.0.0.1:3128", false},
-	    {"[listener u]\naddress = unix:/run/x\n[listener t]\naddress = 192.0.2.1:1\nmode = transparent\n[listener l]\naddress = [::]:8080\n[rule r]\naction = deny\n", NULL,
-		"[::1]:8080", false},
-	    {"[gateway]\nparent = q p\n[parent p]\naddress = 192.0.2.9:3128\n[parent q]\naddress = proxy.example:8080\n" TAIL "[rule r]\nhosts = a.example\naction = bypass\n",
-		"proxy.example:8080", "127.0.0.1:3128", false},
-	    {"[gateway]\nparent = q\n[parent p]\naddress = 192.0.2.9:3128\n[parent q]\naddress = proxy.example:8080\n" TAIL
-	     "[rule r]\nhosts = a.example\naction = bypass\nparent = p\n", "192.0.2.9:3128", "127.0.0.1:3128", false},
-	    {"[gateway]\nparent = q\n[parent q]\naddress = proxy.example:8080\n" TAIL "[rule r]\nhosts = a.example\naction = bypass\nparent = none\n", NULL, "127.0.0.1:3128",
-		false},
+	    {TAIL RULE("r", "hosts = a.example\n"), NULL, "a.example:0"},
+	    {"[gateway]\nparent = q p\n" FOUR TAIL RULE("x", "hosts = a.example\n"), NULL, "q=proxy.example:8080 p=192.0.2.9:3128 a.example:3!"},
+	    {"[gateway]\nparent = q\n" FOUR TAIL RULE("x", "hosts = a.example\nparent = p\n"), NULL, "p=192.0.2.9:3128 q=proxy.example:8080 a.example:1!"},
+	    {"[gateway]\nparent = q\n" FOUR TAIL RULE("x", "hosts = a.example\nparent = none\n"), NULL, "q=proxy.example:8080 a.example:0"},
+	    /* each endpoint by the parents of its own rules only; two rules that name it both count */
+	    {FOUR TAIL RULE("x", "hosts = a.example b.example\nparent = p r\n") RULE("y", "hosts = b.example c.example\nparent = s\n") RULE("z", "hosts = c.example d.example\n"), NULL,
+		"p=192.0.2.9:3128 r=192.0.2.7:1 s=192.0.2.8:2 a.example:3! b.example:7! c.example:4 d.example:0"},
+	    /* a list that is asked for: its bypass rules, else other rules, else [gateway] */
+	    {"[gateway]\nparent = p\n" FOUR TAIL "[list l]\nhost = a.example\n" RULE("x", "hosts = @l\nparent = r\n") "[rule y]\nhosts = @l\naction = tunnel\nauth = none\nparent = s\n", "l",
+		"r=192.0.2.7:1 s=192.0.2.8:2 p=192.0.2.9:3128 a.example:1!"},
+	    {"[gateway]\nparent = p\n" FOUR TAIL "[list l]\nhost = a.example\n[rule y]\nhosts = @l\naction = tunnel\nauth = none\nparent = s\n", "l",
+		"s=192.0.2.8:2 p=192.0.2.9:3128 a.example:1!"},
+	    {"[gateway]\nparent = p\n" FOUR TAIL "[list l]\nhost = a.example\n[rule y]\nhosts = @l\naction = deny\n", "l", "p=192.0.2.9:3128 a.example:1!"},
+	    {"[gateway]\nparent = p\n" PARENT("p", "proxy.example:3128") "auth = negotiate\nkeytab = /k\n" TAIL RULE("x", "hosts = a.example\n"), NULL,
+		"p=proxy.example?:3128 a.example:1!"},
+	    {PARENT("a", "192.0.2.1:1") PARENT("b", "192.0.2.1:2") PARENT("c", "192.0.2.1:3") PARENT("d", "192.0.2.1:4") PARENT("e", "192.0.2.1:5") PARENT("f", "192.0.2.1:6")
+		PARENT("g", "192.0.2.1:7") PARENT("h", "192.0.2.1:8") PARENT("i", "192.0.2.1:9") TAIL RULE("x", "hosts = a.example\nparent = a b c d e f g\n")
+		RULE("y", "hosts = b.example\nparent = a h i\n") RULE("z", "hosts = c.example\nparent = i\n"), NULL,
+		"a=192.0.2.1:1 b=192.0.2.1:2 c=192.0.2.1:3 d=192.0.2.1:4 e=192.0.2.1:5 f=192.0.2.1:6 g=192.0.2.1:7 h=192.0.2.1:8 +1 a.example:7f! b.example:81! c.example:0!"},
 	};
 
 	(void)state;
@@ -183,22 +235,48 @@ test_the_ways_are_those_of_the_configuration(void **state)
 		struct report          r;
 		struct doctor_settings set;
 		const char           **issuer;
-		char                   text[ENDPOINT_TEXT_MAX] = "", parent[300] = "";
+		char                   got[2000];
 		report_init(&r);
 		struct conf *c = conf_load_memory("doctor.ini", span_str(cases[i].ini), &r);
 		assert_non_null(c);
 		if (r.errors)
 			fail_msg("%s: %s", cases[i].ini, r.v[0].text);
 		assert_true(doctor_settings_of(c, &set, &issuer));
-		assert_true(set.gateway.present);
+		ways_print(c, &set, cases[i].list, got, sizeof got);
+		assert_string_equal(got, cases[i].want);
+		free(issuer);
+		report_clear(&r);
+		conf_free(c);
+	}
+}
+
+static void
+test_the_gateway_is_at_its_first_explicit_listener(void **state)
+{
+	static const struct {
+		const char *ini, *want; /* null: none */
+	} cases[] = {
+	    {TAIL "[rule r]\naction = deny\n", "127.0.0.1:3128"},
+	    {"[listener u]\naddress = unix:/run/x\n[listener t]\naddress = 192.0.2.1:1\nmode = transparent\n[listener l]\naddress = [::]:8080\n[rule r]\naction = deny\n", "[::1]:8080"},
+	    {"[listener t]\naddress = 192.0.2.1:1\nmode = transparent\n[rule r]\naction = deny\n", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		struct report          r;
+		struct doctor_settings set;
+		const char           **issuer;
+		char                   text[ENDPOINT_TEXT_MAX] = "";
+		report_init(&r);
+		struct conf *c = conf_load_memory("doctor.ini", span_str(cases[i].ini), &r);
+		assert_non_null(c);
+		assert_true(doctor_settings_of(c, &set, &issuer));
+		assert_int_equal(set.gateway.present, cases[i].want != NULL);
+		assert_int_equal(set.gateway.why == NULL, cases[i].want != NULL);
 		endpoint_print(&set.gateway.at, text);
-		assert_string_equal(text, cases[i].gateway);
-		assert_int_equal(set.gateway.tls, cases[i].tls);
-		assert_int_equal(set.parent.present, cases[i].parent != NULL);
-		endpoint_print(&set.parent.at, text);
-		snprintf(parent, sizeof parent, "%s:%u", set.parent.host ? set.parent.host : "", set.parent.at.port);
-		if (cases[i].parent)
-			assert_string_equal(set.parent.host ? parent : text, cases[i].parent);
+		if (cases[i].want)
+			assert_string_equal(text, cases[i].want);
+		assert_false(set.gateway.tls);
 		free(issuer);
 		report_clear(&r);
 		conf_free(c);
@@ -218,7 +296,7 @@ test_metrics_escape_what_lists_hold(void **state)
 	char                 got[8000];
 
 	(void)state;
-	doctor_metrics(&text, &t, 1, r, N(r), false, 1795000000, 2500);
+	doctor_metrics(&text, &(struct doctor_found){.target = &t, .n = 1, .row = r, .n_rows = N(r), .when = 1795000000, .took_ms = 2500});
 	assert_false(text.failed);
 	snprintf(got, sizeof got, "%.*s", (int)text.n, text.p);
 	assert_non_null(strstr(got, "postern_doctor_endpoint_up{host=\"a\\\"b\\\\c?\",port=\"443\",scheme=\"https\",list=\"l\",way=\"direct\"} 0\n"));
@@ -239,7 +317,9 @@ main(void)
 	    cmocka_unit_test(test_symptoms_go_by_the_end_of_the_name),
 	    cmocka_unit_test(test_what_is_tested_are_the_hosts_of_bypass_rules),
 	    cmocka_unit_test(test_more_endpoints_than_fit_are_counted),
-	    cmocka_unit_test(test_the_ways_are_those_of_the_configuration),
+	    cmocka_unit_test(test_each_way_has_its_place),
+	    cmocka_unit_test(test_the_ways_are_those_of_the_rules),
+	    cmocka_unit_test(test_the_gateway_is_at_its_first_explicit_listener),
 	    cmocka_unit_test(test_metrics_escape_what_lists_hold),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

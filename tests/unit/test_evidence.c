@@ -188,7 +188,7 @@ test_a_successor_goes_on_and_a_damaged_table_is_bounded(void **state)
 	note(e, "a.example", "10.0.0.1", "App/1", FAULT_CLIENT_REJECTED_CERTIFICATE, 200, 100);
 	note(e, "b.example", "10.0.0.1", "App/1", FAULT_CLIENT_REJECTED_CERTIFICATE, 200, 101);
 	evidence_free(e);
-	s->slot[1].seq |= 1; /* it died while it wrote */
+	s->slot[1].number |= 1; /* it died while it wrote */
 	e = evidence_new(8, s);
 	assert_non_null(e);
 	assert_int_equal(s->hosts[EVIDENCE_REJECTED], 1);

@@ -9,28 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "story.h"
 #include "audit/format.h"
 #include "parse/authority.h"
-
-struct story {
-	struct record r;
-	const char   *text[RT_COUNT];
-};
-
-static struct record
-record_of(bool is_connect, unsigned status, enum fault fault)
-{
-	struct record r = {
-		.id = 0xabc, .session = 0xdef, .end_real_us = 1700000000007890u, .duration_us = 45678, .bytes_in = 99, .bytes_out = 4321,
-		.is_connect = is_connect, .scheme = is_connect ? SCHEME_HTTPS : SCHEME_HTTP, .minor = 1, .fault = (uint16_t)fault, .status = (uint16_t)status,
-		.port = is_connect ? 443 : 80, .worker = 3, .resolve_ms = MS_NONE, .connect_ms = MS_NONE, .tls_ms = MS_NONE, .first_byte_ms = MS_NONE,
-		.auth_ms = MS_NONE, .queue_ms = MS_NONE,
-	};
-
-	r.client.addr = addr_from_v4(0xc0000201);
-	r.client.port = 40000;
-	return r;
-}
 
 /* A bypassed tunnel, a request with all there is, one that came to nothing. */
 static struct story

@@ -9,21 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "random.h"
 #include "ipc/hits.h"
 #include "proc/ledger.h"
 
 #define KEYS 3000u
-
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-
-static uint32_t
-random_below(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 11) % n;
-}
 
 /* Keys as they come: a place in the upper half, a rule and some bits in the lower one. */
 static uint64_t

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "built.h"
 #include "auth/identity.h"
 #include "conf/load.h"
 #include "ipc/names.h"
@@ -108,24 +109,16 @@ snapshot_of(uint64_t generation, const char *rules)
 {
 	struct report          r;
 	struct snapshot_inputs in = {.generation = generation, .workers = 1};
-	struct conf           *c;
 	struct snapshot       *s;
 	char                   ini[1024];
 	int                    n, fd;
 
 	n = snprintf(ini, sizeof ini, "[listener a]\naddress = 127.0.0.1:1\nclients = 10.0.0.0/8\n[auth]\nschemes = ntlm\ndomain = winbind\n%s", rules);
 	report_init(&r);
-	c = conf_load_memory("test", span_of(ini, (size_t)n), &r);
-	report_print(&r, c, stderr);
-	assert_non_null(c);
-	fd = snapshot_build(c, &in, &r);
-	report_print(&r, c, stderr);
-	assert_true(fd >= 0);
+	fd = block_built(conf_load_memory("test", span_of(ini, (size_t)n), &r), &r, &in);
 	s = snapshot_open(fd, true);
 	assert_non_null(s);
 	close(fd);
-	conf_free(c);
-	report_clear(&r);
 	return s;
 }
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "conf_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,27 +28,14 @@ struct reader {
 	unsigned     lines, wanted;
 };
 
-static char home[4096], dir[4096];
 static struct reader first, second;
 static struct logger_stats stats;
 
 static int
-enter(void **state)
+setup(void **state)
 {
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/postern-logger-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	memset(&stats, 0, sizeof stats);
-	return getcwd(home, sizeof home) && mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
-
-static int
-leave(void **state)
-{
-	char command[4200];
-
-	(void)state;
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	return chdir(home) == 0 && system(command) == 0 ? 0 : -1;
+	return dir_setup(state);
 }
 
 static void
@@ -411,7 +395,7 @@ test_killed_logger_loses_no_line(void **state)
 	close(wake_fd);
 }
 
-#define LOGGER_TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define LOGGER_TEST(f) cmocka_unit_test_setup_teardown(f, setup, dir_teardown)
 
 int
 main(void)

@@ -38,6 +38,7 @@ test_what_is_no_list_of_endpoints_gives_nothing_and_says_why(void **state)
 		{ONE("\"notes\":[]"), "notes is not a text"},
 		{ONE("\"notes\":\"\\u0000\""), "no valid JSON"},
 		{ONE("\"notes\":\"\xff\""), "no valid JSON"},
+		{"\xff\xfe[", "it is UTF-16"},
 		{"[[[[[[[[[[[[[[[[[[[[", "nested deeper"},
 		{"{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":", "nested deeper"},
 	};
@@ -69,6 +70,9 @@ test_every_prefix_is_refused(void **state)
 	m = m365_new(SPAN(whole), why);
 	assert_non_null(m);
 	m365_free(m);
+	m = m365_new(SPAN("\xef\xbb\xbf[" "{\"id\":7,\"serviceArea\":\"Common\",\"category\":\"Allow\",\"required\":true}]"), why);
+	assert_non_null(m); /* a file that PowerShell wrote */
+	m365_free(m);
 }
 
 static void
@@ -89,7 +93,7 @@ test_each_url_and_port_is_an_entry_or_is_said_not_to_be_one(void **state)
 		{"\"urls\":[\"a.*.b.example\"],\"tcpPorts\":\"443\"", {"https://a.*.b.example"}, NULL},
 		{"\"urls\":[\"https://a.example/\"],\"tcpPorts\":\"443\"", {"https://a.example"}, NULL},
 		{"\"urls\":[\"a.example/path\"],\"tcpPorts\":\"443\"", {NULL}, "no name of a host"},
-		{"\"urls\":[\"a.example\"]", {NULL}, "UDP only"},
+		{"\"urls\":[\"a.example\"]", {NULL}, "no port is named"},
 		{"\"urls\":[\"a.example\"],\"tcpPorts\":\"\",\"udpPorts\":\"3478\"", {NULL}, "UDP only"},
 		{"\"urls\":[\"a.example\"],\"tcpPorts\":\"443,1000-2000\"", {"https://a.example"}, "1000-2000"},
 		{"\"urls\":[\"a.example\"],\"tcpPorts\":\"0\"", {NULL}, "TCP port 0"},
@@ -107,6 +111,8 @@ test_each_url_and_port_is_an_entry_or_is_said_not_to_be_one(void **state)
 		{"\"urls\":[\"*x.com\"],\"tcpPorts\":\"443\"", {NULL}, "inside a name"},
 		{"\"ips\":[\"192.0.2.0/24\",\"2001:db8::/32\"]", {"192.0.2.0/24", "2001:db8::/32"}, NULL},
 		{"\"ips\":[\"192.0.2.0/240\"]", {NULL}, ""},
+		{"\"ips\":[\"0.0.0.0/0\"]", {NULL}, "every address"},
+		{"\"ips\":[\"::/0\"]", {NULL}, "every address"},
 	};
 	char json[1024], why[M365_WHY];
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "conf/load.h"
+#include "built.h"
 #include "cost.h"
 #include "proc/census.h"
 #include "proc/metrics_text.h"
@@ -45,15 +46,10 @@ stand_set(struct stand *t, const char *ini)
 	census_renumber(t->shared, numbers);
 	free(numbers);
 	parents_assign(&slots, c, 1);
-	t->block = snapshot_build(c, &in, &r);
-	if (t->block < 0)
-		report_print(&r, c, stderr);
-	assert_true(t->block >= 0);
+	t->block = block_built(c, &r, &in);
 	t->view.shared = t->shared;
 	t->view.snap = snapshot_open_names(t->block);
 	assert_non_null(t->view.snap);
-	conf_free(c);
-	report_clear(&r);
 }
 
 static void
@@ -123,10 +119,12 @@ count_things(struct shared *s)
 	s->census.n = 3;
 	strcpy(s->census.process[0].name, "the logger");
 	s->census.process[0].starts = 2;
-	s->census.process[0].deaths = 1;
+	s->census.process[0].deaths = s->census.process[0].hangs = 1;
 	strcpy(s->census.process[1].name, "worker 0");
 	s->census.process[1].starts = 1;
 	s->census.process[1].pid = 77;
+	s->census.process[1].silent_s = 7;
+	s->census.turned_mono_us = UINT64_MAX; /* just now, and read by a clock that was read before */
 	strcpy(s->census.process[2].name, "auth ldap"); /* never started */
 }
 
@@ -169,6 +167,9 @@ test_what_is_counted_comes_out(void **state)
 		"postern_process_up{process=\"logger\"} 0",
 		"postern_process_deaths_total{process=\"logger\"} 1",
 		"postern_process_up{process=\"worker 0\"} 1",
+		"postern_process_hangs_total{process=\"logger\"} 1",
+		"postern_process_silent_seconds{process=\"worker 0\"} 7",
+		"postern_parent_silent_seconds 0",
 		"postern_start_timestamp_seconds 1700000000.000001",
 		"postern_config_generation 3",
 		"postern_config_reloads_total 1",

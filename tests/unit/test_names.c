@@ -32,14 +32,14 @@ test_names_of_a_writer_that_died_are_unknown_until_the_next(void **state)
 
 	(void)state;
 	memset(&s, 0, sizeof s);
-	atomic_store(&s.seq, 7);
+	atomic_store(&s.number, 7);
 	assert_false(names_read(&s, &out));
 	names_publish(&s, &in);
 	assert_true(names_read(&s, &out));
 	/* and when the number is used up */
-	atomic_store(&s.seq, UINT32_MAX - 1);
+	atomic_store(&s.number, UINT32_MAX - 1);
 	names_publish(&s, &in);
-	assert_int_not_equal(atomic_load(&s.seq), 0);
+	assert_int_not_equal(atomic_load(&s.number), 0);
 	assert_true(names_read(&s, &out));
 }
 
@@ -51,7 +51,7 @@ test_names_that_are_not_ended_are_cut(void **state)
 
 	(void)state;
 	memset(&s, 'x', sizeof s);
-	atomic_store(&s.seq, 2);
+	atomic_store(&s.number, 2);
 	assert_true(names_read(&s, &out));
 	assert_int_equal(strlen(out.domain), NAME_NETBIOS_MAX - 1);
 	assert_int_equal(strlen(out.dns_computer), NAME_DNS_MAX - 1);

@@ -169,6 +169,30 @@ test_too_long_a_regex_is_refused(void **state)
 }
 
 static void
+test_a_regex_that_takes_in_strangers_is_known_by_a_name(void **state)
+{
+	static const struct {
+		const char *regex;
+		bool        strange;
+	} rows[] = {
+		{".*", true}, {".+", true}, {"[a-z0-9.-]+", true}, {"(.*\\.)?(com|net)", true}, {"[^.]+\\.io", true}, {"[^.]*\\.github\\.io", true},
+		{"[a-z]+\\.blob\\.core\\.windows\\.net", true}, {"(?!www).*", true}, {".*name\\.co\\.uk", true},
+		{"", false}, {"www\\.example\\.com", false}, {".*\\.example\\.com", false}, {"v[0-9]+\\.events\\.data\\.microsoft\\.com", false},
+		{"(.*\\.)?example\\.(com|net)", false}, {"com", false}, {"(a+)+b", false},
+	};
+	char why[HOST_SPEC_WHY];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pattern *p = pattern_new(PATTERN_NAME, span_str(rows[i].regex), why);
+		assert_non_null(p);
+		if ((pattern_stranger(p) != NULL) != rows[i].strange)
+			fail_msg("%s", rows[i].regex);
+		pattern_free(p);
+	}
+}
+
+static void
 test_matching_allocates_nothing(void **state)
 {
 #ifdef WITH_SANITIZERS
@@ -350,6 +374,7 @@ main(void)
 		cmocka_unit_test(test_regexes_match_whole_names_without_case),
 		cmocka_unit_test(test_a_regex_that_runs_wild_is_stopped_and_counted),
 		cmocka_unit_test(test_too_long_a_regex_is_refused),
+		cmocka_unit_test(test_a_regex_that_takes_in_strangers_is_known_by_a_name),
 		cmocka_unit_test(test_matching_allocates_nothing),
 		cmocka_unit_test(test_a_cold_set_is_warmed_in_slices),
 		cmocka_unit_test(test_literals_of_a_regex_are_read_conservatively),

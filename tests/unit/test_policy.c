@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "random.h"
 #include "policy/compile.h"
 #include "policy/egress.h"
 #include "policy/policy.h"
@@ -22,17 +23,6 @@
 #define N_ITEMS 4
 #define N_LISTS 3
 #define POOL    1024
-
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-
-static uint32_t
-dice(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % n);
-}
 
 /* One item: its text first, so that the text leads back to what was meant. */
 struct meant {
@@ -437,26 +427,26 @@ host_mean(struct meant *m)
 	char                     pattern[56], port[16] = "";
 	static const char *const prefix[] = {"", "http://", "https://"};
 
-	m->kind = (int[]){M_EXACT, M_EXACT, M_BELOW, M_BELOW, M_TREE, M_TREE, M_ALL, M_GLOB, M_REGEX, M_ADDR}[dice(10)];
-	snprintf(m->base, sizeof m->base, "%s", m->kind == M_GLOB ? globs[dice(4)] : names[dice(N_NAMES)]);
+	m->kind = (int[]){M_EXACT, M_EXACT, M_BELOW, M_BELOW, M_TREE, M_TREE, M_ALL, M_GLOB, M_REGEX, M_ADDR}[random_below(10)];
+	snprintf(m->base, sizeof m->base, "%s", m->kind == M_GLOB ? globs[random_below(4)] : names[random_below(N_NAMES)]);
 	if (m->kind == M_REGEX) {
-		m->regex = (int)dice(4);
+		m->regex = (int)random_below(4);
 		snprintf(m->text, sizeof m->text, "%s", regexes[m->regex]);
 		return;
 	}
 	if (m->kind == M_ADDR) {
 		m->net[0] = 10;
-		m->net[3] = (uint8_t)dice(3);
+		m->net[3] = (uint8_t)random_below(3);
 		m->bits = m->net[3] ? 32 : 8;
 		snprintf(m->text, sizeof m->text, m->bits == 8 ? "10.0.0.0/8" : "10.0.0.%u", m->net[3]);
 		return;
 	}
 	snprintf(pattern, sizeof pattern, "%s%s", m->kind == M_BELOW ? "*." : m->kind == M_TREE ? "." : "", m->kind == M_ALL ? "*" : m->base);
 	if (m->kind == M_EXACT || m->kind == M_BELOW) {
-		m->scheme = dice(3) ? 0 : (int)dice(3);
+		m->scheme = random_below(3) ? 0 : (int)random_below(3);
 		m->port = m->scheme == SCHEME_HTTP ? 80 : m->scheme == SCHEME_HTTPS ? 443 : 0;
-		if (dice(6) == 0) {
-			m->port = (int[]){80, 443, 8443}[dice(3)];
+		if (random_below(6) == 0) {
+			m->port = (int[]){80, 443, 8443}[random_below(3)];
 			snprintf(port, sizeof port, ":%d", m->port);
 		}
 	}
@@ -467,10 +457,10 @@ static void
 addr_mean(struct meant *m)
 {
 	m->kind = M_ADDR;
-	m->net[0] = dice(2) ? 10 : 192;
-	m->bits = (int[]){8, 16, 32}[dice(3)];
-	m->net[1] = m->bits > 8 ? (uint8_t)dice(2) : 0;
-	m->net[3] = m->bits > 16 ? (uint8_t)dice(4) : 0;
+	m->net[0] = random_below(2) ? 10 : 192;
+	m->bits = (int[]){8, 16, 32}[random_below(3)];
+	m->net[1] = m->bits > 8 ? (uint8_t)random_below(2) : 0;
+	m->net[3] = m->bits > 16 ? (uint8_t)random_below(4) : 0;
 	snprintf(m->text, sizeof m->text, "%u.%u.%u.%u/%d", m->net[0], m->net[1], m->net[2], m->net[3], m->bits);
 }
 
@@ -478,12 +468,12 @@ static void
 time_mean(struct meant *m)
 {
 	static const char *const day[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-	uint32_t                 first = dice(7), last = dice(7);
+	uint32_t                 first = random_below(7), last = random_below(7);
 	char                     days[16] = "";
 
 	m->kind = M_TIME;
 	m->days = 0x7f;
-	if (dice(4)) {
+	if (random_below(4)) {
 		snprintf(days, sizeof days, "%s-%s ", day[first], day[last]);
 		m->days = (uint8_t)(1u << first);
 		for (uint32_t d = first; d != last;) {
@@ -491,8 +481,8 @@ time_mean(struct meant *m)
 			m->days |= (uint8_t)(1u << d);
 		}
 	}
-	m->first = dice(24) * 60;
-	m->last = dice(24) * 60 + 30;
+	m->first = random_below(24) * 60;
+	m->last = random_below(24) * 60 + 30;
 	snprintf(m->text, sizeof m->text, "%s%02u:00-%02u:30", days, m->first / 60, m->last / 60);
 }
 
@@ -521,10 +511,10 @@ item_make(struct conf_item *item, enum condition cond, bool in_list)
 	static const char *const schemes[] = {"", "http", "https"};
 	struct meant            *m = meant_new();
 
-	item->negated = dice(4) == 0;
-	if (!in_list && (cond == COND_HOSTS || cond == COND_CLIENTS || cond == COND_ADDRESSES) && dice(4) == 0) {
+	item->negated = random_below(4) == 0;
+	if (!in_list && (cond == COND_HOSTS || cond == COND_CLIENTS || cond == COND_ADDRESSES) && random_below(4) == 0) {
 		m->kind = M_LIST;
-		m->list = (int)dice(N_LISTS);
+		m->list = (int)random_below(N_LISTS);
 		snprintf(m->text, sizeof m->text, "@list%d", m->list);
 	} else if (cond == COND_HOSTS) {
 		host_mean(m);
@@ -532,38 +522,38 @@ item_make(struct conf_item *item, enum condition cond, bool in_list)
 		addr_mean(m);
 	} else if (cond == COND_PORTS) {
 		m->kind = M_RANGE;
-		m->first = (uint32_t[]){80, 443, 1025}[dice(3)];
-		m->last = dice(2) ? m->first : 65535;
+		m->first = (uint32_t[]){80, 443, 1025}[random_below(3)];
+		m->last = random_below(2) ? m->first : 65535;
 		snprintf(m->text, sizeof m->text, m->first == m->last ? "%u" : "%u-%u", m->first, m->last);
 	} else if (cond == COND_SCHEMES) {
-		m->scheme = 1 + (int)dice(2);
+		m->scheme = 1 + (int)random_below(2);
 		snprintf(m->text, sizeof m->text, "%s", schemes[m->scheme]);
 	} else if (cond == COND_METHODS) {
-		snprintf(m->text, sizeof m->text, "%s", methods[dice(4)]);
+		snprintf(m->text, sizeof m->text, "%s", methods[random_below(4)]);
 	} else if (cond == COND_LISTENERS) {
-		m->first = dice(2);
+		m->first = random_below(2);
 		snprintf(m->text, sizeof m->text, "listener%u", m->first);
 	} else if (cond == COND_USERS) {
-		snprintf(m->text, sizeof m->text, "%s", user_items[dice(N_USER_ITEMS)]);
-		item->quoted = dice(8) == 0;
+		snprintf(m->text, sizeof m->text, "%s", user_items[random_below(N_USER_ITEMS)]);
+		item->quoted = random_below(8) == 0;
 	} else if (cond == COND_GROUPS) {
-		snprintf(m->text, sizeof m->text, "%s", group_items[dice(N_GROUP_ITEMS)]);
+		snprintf(m->text, sizeof m->text, "%s", group_items[random_below(N_GROUP_ITEMS)]);
 	} else if (cond >= COND_URL) {
 		static const char *const versions[] = {"1.2", "1.3"}, *const *const texts[] = {url_items, header_items, type_items, versions, strengths};
-		m->regex = (int)dice(cond == COND_ORIGIN_TLS ? 2 : 4);
+		m->regex = (int)random_below(cond == COND_ORIGIN_TLS ? 2 : 4);
 		snprintf(m->text, sizeof m->text, "%s", texts[cond - COND_URL][m->regex]);
 	} else {
 		time_mean(m);
 		item->quoted = true;
 	}
 	item->text = span_str(m->text);
-	item->at = (struct where){0, 1 + dice(100)};
+	item->at = (struct where){0, 1 + random_below(100)};
 }
 
 static void
 items_make(struct conf_items *items, enum condition cond, bool in_list, uint32_t least)
 {
-	items->n = least + dice(N_ITEMS - least + 1);
+	items->n = least + random_below(N_ITEMS - least + 1);
 	items->v = test_calloc(N_ITEMS, sizeof *items->v);
 	for (size_t i = 0; i < items->n; i++)
 		item_make(&items->v[i], cond, in_list);
@@ -602,13 +592,13 @@ conf_make(uint32_t n_rules)
 		struct conf_rule *r = test_calloc(1, sizeof *r);
 		r->name = SPAN("r");
 		r->has_action = true;
-		r->action = (enum action[]){ACTION_BYPASS, ACTION_DENY, ACTION_TUNNEL}[dice(3)];
-		r->auth = dice(2) ? AUTH_NONE : (enum auth_mode)dice(3);
+		r->action = (enum action[]){ACTION_BYPASS, ACTION_DENY, ACTION_TUNNEL}[random_below(3)];
+		r->auth = random_below(2) ? AUTH_NONE : (enum auth_mode)random_below(3);
 		r->force = true;
-		r->report = dice(5) == 0;
+		r->report = random_below(5) == 0;
 		r->at = (struct where){0, i + 1};
 		for (unsigned cond = 0; cond < COND_COUNT; cond++)
-			if (cond == COND_HOSTS ? dice(4) : dice(6) == 0)
+			if (cond == COND_HOSTS ? random_below(4) : random_below(6) == 0)
 				items_make((struct conf_items *)(uintptr_t)rule_items(r, cond), cond, false, 1);
 		if (has_item(&r->users, false, "nobody"))
 			r->auth = AUTH_NONE;
@@ -647,7 +637,7 @@ conf_unmake(struct conf *c)
 static struct addr
 address_make(void)
 {
-	return addr_from_v4((dice(2) ? 10u : 192u) << 24 | dice(2) << 16 | dice(4));
+	return addr_from_v4((random_below(2) ? 10u : 192u) << 24 | random_below(2) << 16 | random_below(4));
 }
 
 static void
@@ -658,17 +648,17 @@ request_make(struct facts *f)
 	static struct head       head;
 	size_t                   used;
 	enum fault               fault;
-	unsigned                 which = dice(N_HEADS);
-	int                      n = snprintf(url, sizeof url, "%s://a%s", f->scheme == SCHEME_HTTP ? "http" : "https", paths[dice(4)]);
+	unsigned                 which = random_below(N_HEADS);
+	int                      n = snprintf(url, sizeof url, "%s://a%s", f->scheme == SCHEME_HTTP ? "http" : "https", paths[random_below(4)]);
 
 	f->known |= FACT_REQUEST;
 	f->url = span_of(url, (size_t)n);
 	n = snprintf(text, sizeof text, "GET / HTTP/1.0\r\n%s\r\n", heads[which].text);
 	assert_int_equal(head_parse_request(span_of(text, (size_t)n), 0, &head, &used, &fault), PARSE_OK);
 	f->head = &head;
-	if (dice(2)) {
+	if (random_below(2)) {
 		f->known |= FACT_RESPONSE;
-		f->response_type = span_str(responses[dice(5)]);
+		f->response_type = span_str(responses[random_below(5)]);
 	}
 }
 
@@ -678,43 +668,43 @@ facts_make(struct facts *f, struct host *h)
 	static const char *const methods[] = {"GET", "POST", "CONNECT", "get", "FOO"};
 
 	memset(h, 0, sizeof *h);
-	if (dice(5) == 0) {
+	if (random_below(5) == 0) {
 		h->kind = HOST_ADDR;
-		h->addr = dice(2) ? addr_from_v4(0x0a000000 + dice(3)) : address_make();
+		h->addr = random_below(2) ? addr_from_v4(0x0a000000 + random_below(3)) : address_make();
 		h->n = (uint8_t)addr_print(&h->addr, h->text);
 	} else {
 		h->kind = HOST_NAME;
-		h->n = (uint8_t)snprintf(h->text, sizeof h->text, dice(3) ? "%s" : "%s.%s", names[dice(N_NAMES)], names[dice(N_NAMES)]);
-		if (!memchr(h->text, '.', h->n) && dice(2))
-			h->n = (uint8_t)snprintf(h->text, sizeof h->text, "%s", names[dice(N_NAMES)]);
+		h->n = (uint8_t)snprintf(h->text, sizeof h->text, random_below(3) ? "%s" : "%s.%s", names[random_below(N_NAMES)], names[random_below(N_NAMES)]);
+		if (!memchr(h->text, '.', h->n) && random_below(2))
+			h->n = (uint8_t)snprintf(h->text, sizeof h->text, "%s", names[random_below(N_NAMES)]);
 	}
 	*f = (struct facts){
 		.host = h,
-		.port = (uint16_t[]){80, 443, 8443, 22}[dice(4)],
-		.scheme = dice(2) ? SCHEME_HTTP : SCHEME_HTTPS,
-		.method = span_str(methods[dice(5)]),
+		.port = (uint16_t[]){80, 443, 8443, 22}[random_below(4)],
+		.scheme = random_below(2) ? SCHEME_HTTP : SCHEME_HTTPS,
+		.method = span_str(methods[random_below(5)]),
 		.client = address_make(),
-		.listener = (uint16_t)dice(3),
-		.week_minute = dice(WEEK_MINUTES),
-		.known = dice(2) ? FACT_ADDRESS : 0,
+		.listener = (uint16_t)random_below(3),
+		.week_minute = random_below(WEEK_MINUTES),
+		.known = random_below(2) ? FACT_ADDRESS : 0,
 		.address = address_make(),
 	};
-	if (dice(3))
+	if (random_below(3))
 		request_make(f);
-	if (dice(2)) {
+	if (random_below(2)) {
 		f->known |= FACT_ORIGIN;
-		f->origin_tls = (uint16_t)(0x0303 + dice(2));
-		f->origin_strength = (uint16_t[]){112, 128, 256, 192}[dice(4)];
+		f->origin_tls = (uint16_t)(0x0303 + random_below(2));
+		f->origin_strength = (uint16_t[]){112, 128, 256, 192}[random_below(4)];
 	}
-	if (dice(2)) {
+	if (random_below(2)) {
 		static struct who who;
-		who = people[dice(sizeof people / sizeof *people)];
-		who.group = some_groups + dice(6);
-		who.n_groups = dice((uint32_t)(some_groups + 6 - who.group) + 1);
+		who = people[random_below(sizeof people / sizeof *people)];
+		who.group = some_groups + random_below(6);
+		who.n_groups = random_below((uint32_t)(some_groups + 6 - who.group) + 1);
 		f->known |= FACT_USER;
 		f->who = &who;
 	} else {
-		f->bare = dice(2);
+		f->bare = random_below(2);
 	}
 }
 
@@ -773,7 +763,7 @@ test_random_policies_decide_as_the_obvious_reading_of_the_rules(void **state)
 	for (int round = 0; round < 1500; round++) {
 		struct report  r;
 		struct flat    f;
-		struct conf   *c = conf_make(1 + dice(N_RULES));
+		struct conf   *c = conf_make(1 + random_below(N_RULES));
 		struct policy *p;
 		uint32_t       off;
 

@@ -33,8 +33,15 @@ static const struct dns_row rows[] = {
     {"halfrubbish.test", .aaaa_how = DNS_RUBBISH, .a = FOUR, .ttl = 60},
     {"strangers.test", .a_how = DNS_STRANGERS, .aaaa_how = DNS_STRANGERS, .a = FOUR, .ttl = 60},
     {"truncated.test", .a_how = DNS_TRUNCATED, .aaaa_how = DNS_TRUNCATED, .a = FOUR, .aaaa = SIX, .ttl = 60},
-    {"torn.test", .a_how = DNS_TORN, .aaaa_how = DNS_TORN},
     {"plain.test", .a_how = DNS_NO_EDNS, .aaaa_how = DNS_NO_EDNS, .a = FOUR, .aaaa = SIX, .ttl = 60},
+    {"*.old.test", .a_how = DNS_NO_EDNS, .aaaa_how = DNS_NO_EDNS, .a = FOUR, .aaaa = SIX, .ttl = 60},
+    {"notimp.test", .a_how = DNS_NO_EDNS, .aaaa_how = DNS_NO_EDNS, .rcode = 4, .a = FOUR, .aaaa = SIX, .ttl = 60},
+    {"large.test", .a_how = DNS_LARGE, .aaaa_how = DNS_LARGE, .count = 100, .ttl = 60},
+    {"huge.test", .a_how = DNS_LARGE, .aaaa_how = DNS_LARGE, .count = 1000, .ttl = 60},
+    {"partial.test", .a_how = DNS_PARTIAL, .aaaa_how = DNS_PARTIAL, .a = FOUR, .aaaa = SIX, .ttl = 60},
+    {"closing.test", .a_how = DNS_PARTIAL, .aaaa_how = DNS_PARTIAL},
+    {"*.hanging.test", .a_how = DNS_HANGING, .aaaa_how = DNS_HANGING},
+    {"*.silent.test", .a_how = DNS_SILENT, .aaaa_how = DNS_SILENT},
     {"many.test", .a_how = DNS_MANY, .count = 2000, .aaaa = SIX, .ttl = 60},
     {"c0.test", .a_how = DNS_CHAIN, .count = 3, .a = FOUR, .ttl = 100},
     {"c0.back.test", .a_how = DNS_CHAIN, .count = 3, .a = FOUR, .ttl = 100, .backwards = true},
@@ -192,9 +199,10 @@ test_a_name_gets_what_the_server_says_or_a_reason(void **state)
 	} cases[] = {
 	    {"both.test", SIX " " FOUR}, {"four.test", "192.0.2.2 192.0.2.1 192.0.2.3"}, {"six.test", "2001:db8::2 2001:db8::1"},
 	    {"mapped.test", SIX " " FOUR}, {"zero.test", ":: 0.0.0.0"}, {"none.test", "dns-no-address"}, {"unknown.test", "dns-nxdomain"},
-	    {"fails.test", "dns-error"}, {"refused.test", "dns-error"}, {"odd.test", "dns-error"}, {"rubbish.test", "dns-error"},
+	    {"fails.test", "dns-error"}, {"refused.test", "dns-refused"}, {"odd.test", "dns-error"}, {"rubbish.test", "dns-error"},
 	    {"halffails.test", FOUR}, {"halfnx.test", FOUR}, {"halfrubbish.test", FOUR}, {"strangers.test", FOUR},
-	    {"truncated.test", SIX " " FOUR}, {"plain.test", SIX " " FOUR}, {"c0.test", FOUR}, {"c0.back.test", FOUR}, {"long.test", "dns-error"},
+	    {"truncated.test", SIX " " FOUR}, {"plain.test", SIX " " FOUR}, {"notimp.test", SIX " " FOUR},
+	    {"partial.test", SIX " " FOUR}, {"closing.test", "dns-unreachable"}, {"c0.test", FOUR}, {"c0.back.test", FOUR}, {"long.test", "dns-error"},
 	    {"circle.test", "dns-error"}, {"foreign.test", "dns-no-address"}, {"x.onion", "dns-nxdomain"}, {"both.test.", SIX " " FOUR},
 	    {"halfsilent.test", SIX}, {"instant.test", SIX " " FOUR}, {"", "dns-nxdomain"}, {".", "dns-nxdomain"}, {"a..test", "dns-nxdomain"},
 	    {"back\\slash.test", "dns-nxdomain"},
@@ -568,29 +576,193 @@ test_source_port_and_ids_change_under_constant_load_and_no_query_is_lost(void **
 	assert_true(same < 10);
 }
 
-static void
-test_a_server_without_edns_is_asked_without_and_later_tried_again(void **state)
+static unsigned
+plain_asked(const struct bench *b)
 {
-	struct bench  *b = *state;
-	struct outcome o;
-	unsigned       plain = 0;
-	char           name[32];
+	unsigned n = 0;
 
-	ask(b, &o, "plain.test");
-	bench_run(b);
-	assert_string_equal(outcome_text(&o), SIX " " FOUR);
-	assert_int_equal(b->server.n_log, 4);
-	for (int i = 0; i < 210; i++) {
-		snprintf(name, sizeof name, "p%d.wild.test", i);
+	for (unsigned i = 0; i < b->server.n_log; i++)
+		n += !b->server.edns[i];
+	return n;
+}
+
+/* Ask for n names below `below`, one after the other. */
+static void
+ask_many(struct bench *b, unsigned n, const char *below)
+{
+	static unsigned serial;
+
+	while (n--) {
+		struct outcome o;
+		char           name[64];
+		snprintf(name, sizeof name, "n%u.%s", serial++, below);
 		ask(b, &o, name);
 		bench_run(b);
 		assert_string_equal(outcome_text(&o), SIX " " FOUR);
 	}
-	assert_int_equal(b->server.n_log, 424);
-	for (unsigned i = 0; i < b->server.n_log; i++)
-		plain += !b->server.edns[i];
-	assert_in_range(plain, 300, 400);
-	assert_true(b->server.edns[b->server.n_log - 1]);
+}
+
+static void
+test_a_server_without_edns_is_asked_without_and_now_and_then_with(void **state)
+{
+	struct bench *b = *state;
+
+	ask_many(b, 4, "old.test");
+	assert_int_equal(b->server.n_log, 16);
+	assert_int_equal(plain_asked(b), 8);
+	ask_many(b, 64, "old.test");
+	assert_int_equal(b->server.n_log, 16 + 128 + 2); /* two of these questions tried EDNS */
+	/* it has learnt it: the first that tries it is enough */
+	ask_many(b, 64, "wild.test");
+	unsigned plain = plain_asked(b);
+	ask_many(b, 10, "wild.test");
+	assert_int_equal(plain_asked(b), plain);
+}
+
+static void
+test_edns_is_not_given_up_for_the_sake_of_some_names(void **state)
+{
+	struct bench *b = *state;
+
+	for (unsigned i = 0; i < 20; i++) {
+		ask_many(b, 3, "old.test");
+		ask_many(b, 1, "wild.test");
+	}
+	assert_int_equal(plain_asked(b), 20 * 6);
+	assert_int_equal(b->server.n_log, 20 * 14);
+}
+
+static void
+test_an_answer_larger_than_allowed_is_read_if_it_is_whole(void **state)
+{
+	static const struct {
+		const char *name, *by_tcp;
+		unsigned    want;
+	} cases[] = {{"large.test", "A/tcp large.test", 0}, {"huge.test", "A/tcp huge.test", 1} /* bytes of its datagram are lost */};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct outcome o;
+		ask(b, &o, cases[i].name);
+		bench_run(b);
+		assert_int_equal(o.fault, FAULT_NONE);
+		assert_int_equal(o.addrs->n, DNS_ADDRS_MAX);
+		resolved_unref(o.addrs);
+		assert_int_equal(dns_server_asked(&b->server, cases[i].by_tcp), cases[i].want);
+	}
+}
+
+static void
+test_answers_that_hang_over_tcp_keep_no_other_from_tcp(void **state)
+{
+	struct bench  *b = *state;
+	struct outcome hanging[40], o;
+	unsigned       gave_way = 0;
+	char           name[32];
+
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(name, sizeof name, "h%u.hanging.test", i);
+		ask(b, &hanging[i], name);
+	}
+	ask(b, &o, "truncated.test");
+	while (!o.calls) {
+		b->waiting = 1;
+		bench_run(b);
+	}
+	assert_string_equal(outcome_text(&o), SIX " " FOUR);
+	for (unsigned i = 0; i < 40; i++)
+		if (hanging[i].calls) {
+			assert_int_equal(hanging[i].fault, FAULT_DNS_TIMEOUT);
+			gave_way++;
+		}
+	assert_in_range(gave_way, 1, 18); /* 82 questions for 64 streams */
+}
+
+static void
+test_look_ups_that_hang_are_limited_and_others_go_on_when_they_end(void **state)
+{
+	static struct outcome o[16385];
+	struct bench         *b = *state;
+	char                  name[32];
+
+	b->server.deaf = true;
+	b->config.timeout_ms = 1500;
+	assert_true(resolver_reconfigure(b->resolver, &b->config));
+	for (unsigned i = 0; i < 16385; i++) {
+		snprintf(name, sizeof name, "s%u.silent.test", i);
+		ask(b, &o[i], name);
+	}
+	b->waiting = 1;
+	bench_run(b);
+	assert_int_equal(o[16384].calls, 1); /* at once, before all others */
+	assert_int_equal(o[16384].fault, FAULT_DNS_TIMEOUT);
+	assert_int_equal(o[0].calls, 0);
+	b->waiting = 16384;
+	bench_run(b);
+	for (unsigned i = 0; i < 16384; i++)
+		assert_int_equal(o[i].fault, FAULT_DNS_TIMEOUT);
+	b->server.deaf = false;
+	uint64_t end_us = clock_mono_us() + UINT64_C(5000000);
+	do { /* c-ares lets go of them with its next tick */
+		assert_true(clock_mono_us() < end_us);
+		ask(b, &o[0], "both.test");
+		bench_run(b);
+	} while (o[0].fault == FAULT_DNS_TIMEOUT);
+	assert_string_equal(outcome_text(&o[0]), SIX " " FOUR);
+}
+
+static void
+on_return(void *arg)
+{
+	dns_server_return(arg);
+}
+
+static void
+test_a_name_server_that_is_started_anew_is_waited_for(void **state)
+{
+	struct bench  *b = *state;
+	struct outcome o[50];
+	struct timer   back;
+	char           name[32];
+
+	ask(b, &o[0], "allheld.test"); /* in flight when the server goes, and lost with it */
+	ask(b, &o[1], "both.test");
+	b->waiting = 1;
+	bench_run(b);
+	assert_string_equal(outcome_text(&o[1]), SIX " " FOUR);
+	dns_server_leave(&b->server);
+	b->server.released = true;
+	for (unsigned i = 1; i < 50; i++) {
+		snprintf(name, sizeof name, "r%u.wild.test", i);
+		ask(b, &o[i], name);
+	}
+	timer_init(&back, on_return, &b->server);
+	timer_set(b->loop, &back, 300);
+	b->waiting = 50;
+	bench_run(b);
+	for (unsigned i = 0; i < 50; i++)
+		assert_string_equal(outcome_text(&o[i]), SIX " " FOUR);
+}
+
+static void
+test_a_name_server_that_stays_away_is_waited_for_no_longer_than_a_second(void **state)
+{
+	struct bench         *b = *state;
+	struct resolver_stats stats;
+	struct outcome        o;
+	uint64_t              before = clock_mono_us();
+	enum fault            fault;
+
+	dns_server_leave(&b->server);
+	ask(b, &o, "both.test");
+	bench_run(b);
+	assert_string_equal(outcome_text(&o), "dns-unreachable");
+	assert_in_range(clock_mono_us() - before, 900000, 4000000);
+	assert_null(resolver_cached(b->resolver, SPAN("both.test"), &fault));
+	assert_int_equal(fault, FAULT_DNS_UNREACHABLE);
+	resolver_stats(b->resolver, &stats);
+	assert_int_equal(stats.failures, 1);
+	dns_server_return(&b->server);
 }
 
 static void
@@ -630,32 +802,6 @@ test_reconfiguring_empties_the_cache_and_lets_old_jobs_end(void **state)
 	assert_string_equal(outcome_text(&o), "10.1.1.1");
 	dns_server_close(other);
 	free(other);
-}
-
-/* c-ares by itself would give up all that it has asked that server. */
-static void
-test_what_fails_over_tcp_fails_alone(void **state)
-{
-	struct bench  *b = *state;
-	struct outcome held, torn, again;
-	struct until   until = {.hook.fn = on_turn, .hook.arg = &until, .server = &b->server, .n = 2, .loop = b->loop};
-
-	ask(b, &held, "allheld.test");
-	loop_hook_add(b->loop, &until.hook);
-	bench_run(b);
-	until.n = UINT32_MAX;
-	b->waiting = 0;
-	ask(b, &torn, "torn.test");
-	bench_run(b);
-	assert_string_equal(outcome_text(&torn), "dns-error");
-	assert_int_equal(held.calls, 0);
-	dns_server_release(&b->server);
-	b->waiting = 1;
-	bench_run(b);
-	assert_string_equal(outcome_text(&held), SIX " " FOUR);
-	ask(b, &again, "truncated.test");
-	bench_run(b);
-	assert_string_equal(outcome_text(&again), SIX " " FOUR);
 }
 
 static void
@@ -702,8 +848,13 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_one_family_waits_for_the_other_only_for_a_moment_and_the_late_one_is_kept, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_the_cache_keeps_no_more_names_than_it_may, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_source_port_and_ids_change_under_constant_load_and_no_query_is_lost, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_a_server_without_edns_is_asked_without_and_later_tried_again, setup, teardown),
-    cmocka_unit_test_setup_teardown(test_what_fails_over_tcp_fails_alone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_server_without_edns_is_asked_without_and_now_and_then_with, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_edns_is_not_given_up_for_the_sake_of_some_names, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_an_answer_larger_than_allowed_is_read_if_it_is_whole, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_answers_that_hang_over_tcp_keep_no_other_from_tcp, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_look_ups_that_hang_are_limited_and_others_go_on_when_they_end, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_name_server_that_is_started_anew_is_waited_for, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_name_server_that_stays_away_is_waited_for_no_longer_than_a_second, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_reconfiguring_empties_the_cache_and_lets_old_jobs_end, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_the_resolver_may_be_freed_from_a_callback_with_jobs_under_way, setup, teardown),
 	};

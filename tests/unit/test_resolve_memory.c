@@ -25,6 +25,7 @@
 static unsigned fail_at; /* the call that fails, from 1; 0: none */
 static unsigned calls;
 static bool     armed;
+static unsigned no_room; /* so many packets more find no room in the socket */
 static const struct dns_server *the_server;
 
 static bool
@@ -45,6 +46,8 @@ int     __wrap_socket(int family, int type, int protocol);
 int     __wrap_connect(int fd, const struct sockaddr *sa, socklen_t n);
 ssize_t __wrap_getrandom(void *p, size_t n, unsigned flags);
 int     __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *e);
+ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
 
 void *
 __wrap_malloc(size_t n)
@@ -76,6 +79,17 @@ __wrap_connect(int fd, const struct sockaddr *sa, socklen_t n)
 		return -1;
 	}
 	return __real_connect(fd, sa, n);
+}
+
+ssize_t
+__wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	if (no_room || fails_now()) {
+		errno = no_room ? EAGAIN : ECONNREFUSED;
+		no_room -= no_room > 0;
+		return -1;
+	}
+	return __real_sendmsg(fd, m, flags);
 }
 
 ssize_t
@@ -199,6 +213,41 @@ test_each_call_that_fails_once_ends_in_an_answer(void **state)
 }
 
 static void
+on_found(void *arg, enum fault fault, struct resolved *r)
+{
+	assert_int_equal(fault, FAULT_NONE);
+	assert_int_equal(r->n, 2);
+	resolved_unref(r);
+	loop_stop(arg);
+}
+
+static void
+test_a_question_for_which_a_socket_has_no_room_is_as_good_as_lost_on_the_way(void **state)
+{
+	static const struct dns_row rows[] = {{"both.test", .a = "192.0.2.1", .aaaa = "2001:db8::1", .ttl = 60}, {0}};
+	struct bench               *b = calloc(1, sizeof *b);
+	struct resolver_config      c = {.servers = &b->server.at, .n_servers = 1, .timeout_ms = 600, .cache_names = 10};
+	struct resolver            *r;
+
+	(void)state;
+	assert_non_null(b);
+	b->loop = loop_new();
+	assert_non_null(b->loop);
+	dns_server_open(&b->server, b->loop, rows);
+	r = resolver_new(b->loop, &c);
+	assert_non_null(r);
+	no_room = 2; /* both questions */
+	assert_non_null(resolver_start(r, SPAN("both.test"), on_found, b->loop));
+	assert_int_equal(no_room, 0);
+	loop_run(b->loop);
+	assert_int_equal(dns_server_asked(&b->server, "A both.test"), 1);
+	resolver_free(r);
+	dns_server_close(&b->server);
+	loop_free(b->loop);
+	free(b);
+}
+
+static void
 on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
 {
 	(void)fault;
@@ -239,6 +288,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_each_call_that_fails_once_ends_in_an_answer),
+	    cmocka_unit_test(test_a_question_for_which_a_socket_has_no_room_is_as_good_as_lost_on_the_way),
 	    cmocka_unit_test(test_each_call_of_a_dial_that_fails_ends_in_an_answer),
 	};
 	if (ares_library_init_mem(ARES_LIB_INIT_ALL, ares_malloc_here, free, ares_realloc_here) != ARES_SUCCESS)

@@ -147,6 +147,29 @@ test_no_change_of_bytes_makes_a_response_dangerous(void **state)
 	}
 }
 
+/* Each name of thousands of records would be a long walk, for each step of a chain. */
+static void
+test_a_response_full_of_records_for_other_names_is_refused_before_long(void **state)
+{
+	static const uint8_t types[] = {5, DNS_TYPE_A};
+	static uint8_t       p[65535];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof types; i++) {
+		size_t            at = sizeof HEAD("\x80", "\x00", "\x00", "\x00") QUESTION("\x01") - 1;
+		unsigned          n = 0;
+		struct dns_answer a;
+		memcpy(p, HEAD("\x80", "\x00", "\x00", "\x00") QUESTION("\x01"), at);
+		for (; at + 16 <= sizeof p; at += 16, n++)
+			memcpy(p + at, (uint8_t[16]){0xc0, 0x0e, 0, types[i], 0, 1, 0, 0, 0, 60, 0, 4, 1, 'b', 0xc0, 0x0e}, 16);
+		for (unsigned k = 100; k <= n; k += n - 100) {
+			p[6] = (uint8_t)(k >> 8);
+			p[7] = (uint8_t)k;
+			assert_int_equal(dns_answer_read(p, sizeof p, DNS_TYPE_A, &a), k == 100);
+		}
+	}
+}
+
 /* --- resolv.conf --- */
 
 static void
@@ -398,6 +421,7 @@ main(void)
 	    cmocka_unit_test(test_a_response_is_read_as_it_stands_and_no_prefix_of_it_is_overread),
 	    cmocka_unit_test(test_the_end_of_a_chain_is_told_as_text),
 	    cmocka_unit_test(test_no_change_of_bytes_makes_a_response_dangerous),
+	    cmocka_unit_test(test_a_response_full_of_records_for_other_names_is_refused_before_long),
 	    cmocka_unit_test(test_resolv_conf_is_read_as_its_manual_says),
 	    cmocka_unit_test(test_long_lists_in_resolv_conf_are_cut),
 	    cmocka_unit_test(test_a_candidate_too_long_for_the_dns_comes_out_empty),

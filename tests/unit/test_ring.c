@@ -14,18 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "random.h"
 #include "ipc/ring.h"
-
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-
-static uint64_t
-draw(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
 
 static bool
 put(struct ring *r, const void *p, size_t n)
@@ -51,12 +41,12 @@ test_records_come_out_as_they_went_in(void **state)
 	assert_int_equal(ring_size(r), 16384);
 	while (out < 200000) {
 		size_t len_in = (in * 7919u) % 4097, n;
-		if (draw() % 2) {
+		if (random_next() % 2) {
 			memset(bytes, (int)(in & 0xff), len_in);
 			if (put(w, bytes, len_in))
 				in++;
 		}
-		if (draw() % 2) {
+		if (random_next() % 2) {
 			const void *p = ring_peek(r, &n);
 			assert_int_equal(p != NULL, out < in);
 			if (!p)
@@ -257,7 +247,7 @@ test_killed_writer_leaves_whole_records(void **state)
 
 	(void)state;
 	for (int round = 0; round < 300; round++) {
-		uint32_t stop = number + (uint32_t)(draw() % 50);
+		uint32_t stop = number + (uint32_t)(random_next() % 50);
 		int      status;
 		pid_t    child = fork();
 
@@ -291,14 +281,14 @@ test_damaged_ring_is_emptied_and_works_on(void **state)
 	for (int round = 0; round < 100000; round++) {
 		char bytes[300];
 		memset(bytes, round, sizeof bytes);
-		for (unsigned i = 0, k = (unsigned)(draw() % 6); i < k; i++)
-			put(w, bytes, draw() % sizeof bytes);
-		for (unsigned i = 0, k = 1 + (unsigned)(draw() % 3); i < k; i++) {
-			uint64_t v = draw() % 4 ? draw() >> draw() % 64 : UINT64_MAX;
-			if (draw() % 4)
-				shared[512 + draw() % 512] = v; /* data */
+		for (unsigned i = 0, k = (unsigned)(random_next() % 6); i < k; i++)
+			put(w, bytes, random_next() % sizeof bytes);
+		for (unsigned i = 0, k = 1 + (unsigned)(random_next() % 3); i < k; i++) {
+			uint64_t v = random_next() % 4 ? random_next() >> random_next() % 64 : UINT64_MAX;
+			if (random_next() % 4)
+				shared[512 + random_next() % 512] = v; /* data */
 			else
-				shared[draw() % 17] = v; /* head, drops, tail, damaged, told, asleep */
+				shared[random_next() % 17] = v; /* head, drops, tail, damaged, told, asleep */
 		}
 		const void *p;
 		while ((p = ring_peek(r, &n))) {
@@ -410,7 +400,7 @@ test_no_wake_up_is_lost(void **state)
 		for (uint32_t i = 0; i < all;) {
 			if (put(w, &i, sizeof i))
 				i++;
-			for (uint64_t k = draw() % 300; k; k--)
+			for (uint64_t k = random_next() % 300; k; k--)
 				__asm__ volatile("");
 			if (ring_wants_wake(w) && write(wake, &(uint64_t){1}, 8) != 8)
 				_exit(1);

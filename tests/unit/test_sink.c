@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "conf_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,27 +16,6 @@
 #include "base/log.h"
 
 #define SECOND 1000000u
-
-/* A directory of its own for each test, which is also the current one. */
-static char home[4096], dir[4096];
-
-static int
-enter(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/postern-sink-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	return getcwd(home, sizeof home) && mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
-
-static int
-leave(void **state)
-{
-	char command[4200];
-
-	(void)state;
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	return chdir(home) == 0 && system(command) == 0 ? 0 : -1;
-}
 
 /* "line N" and, unless `fill` is 0, so many more bytes. */
 static void
@@ -476,7 +452,7 @@ test_full_disk_tears_no_line(void **state)
 	assert_int_equal(umount("small"), 0);
 }
 
-#define SINK_TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define SINK_TEST(f) cmocka_unit_test_setup_teardown(f, dir_setup, dir_teardown)
 
 int
 main(void)

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files that are renamed when they are full, and what stands at their top. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "conf_dir.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,26 +14,6 @@
 #define SECOND 1000000u
 #define MOST   1000u
 #define LINE   50u
-
-static char home[4096], dir[4096];
-
-static int
-enter(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/postern-turn-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	return getcwd(home, sizeof home) && mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
-
-static int
-leave(void **state)
-{
-	char command[4200];
-
-	(void)state;
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	return chdir(home) == 0 && system(command) == 0 ? 0 : -1;
-}
 
 /* A line of LINE bytes that begins with its number. */
 static void
@@ -250,7 +227,7 @@ test_a_line_larger_than_a_file_is_not_cut(void **state)
 	assert_int_equal(sink_free(s, 0), 0);
 }
 
-#define TURN_TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
+#define TURN_TEST(f) cmocka_unit_test_setup_teardown(f, dir_setup, dir_teardown)
 
 int
 main(void)

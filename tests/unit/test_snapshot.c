@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What [auth] says, as it comes out of a snapshot that was built, sealed and mapped. */
+#include "built.h"
 #include "conf_dir.h"
 
 #include "cert_files.h"
@@ -16,20 +17,10 @@ block_of(const char *ini, bool report_only)
 {
 	struct snapshot_inputs in = {.generation = 1, .report_only = report_only};
 	struct report          r;
-	struct conf           *c;
-	int                    fd;
 
 	dir_write("postern.ini", ini);
 	report_init(&r);
-	c = conf_load("postern.ini", &r);
-	assert_non_null(c);
-	fd = snapshot_build(c, &in, &r);
-	if (fd < 0)
-		report_print(&r, c, stderr);
-	assert_true(fd >= 0);
-	conf_free(c);
-	report_clear(&r);
-	return fd;
+	return block_built(conf_load("postern.ini", &r), &r, &in);
 }
 
 static struct snapshot *

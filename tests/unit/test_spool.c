@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "conf_dir.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -16,25 +13,7 @@
 
 #define SIZE 65536u
 
-static char home[4096], dir[4096], message[SPOOL_MESSAGE_MAX];
-
-static int
-enter(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/postern-spool-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	return getcwd(home, sizeof home) && mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
-
-static int
-leave(void **state)
-{
-	char command[4200];
-
-	(void)state;
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	return chdir(home) == 0 && system(command) == 0 ? 0 : -1;
-}
+static char message[SPOOL_MESSAGE_MAX];
 
 static struct spool *
 open_spool(void)
@@ -273,12 +252,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_is_not_delivered_survives, enter, leave),
-		cmocka_unit_test_setup_teardown(test_ring_goes_round_and_is_bounded, enter, leave),
-		cmocka_unit_test_setup_teardown(test_every_truncation_leaves_what_stands_before_it, enter, leave),
-		cmocka_unit_test_setup_teardown(test_every_changed_byte_is_noticed, enter, leave),
-		cmocka_unit_test_setup_teardown(test_what_is_no_spool_is_left_alone, enter, leave),
-		cmocka_unit_test_setup_teardown(test_another_size_is_taken_when_it_is_empty, enter, leave),
+		cmocka_unit_test_setup_teardown(test_what_is_not_delivered_survives, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_ring_goes_round_and_is_bounded, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_every_truncation_leaves_what_stands_before_it, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_every_changed_byte_is_noticed, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_no_spool_is_left_alone, dir_setup, dir_teardown),
+		cmocka_unit_test_setup_teardown(test_another_size_is_taken_when_it_is_empty, dir_setup, dir_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,21 @@ loads(void **state)
 		{"acl b port 1\nacl c src 10.0.0.1\nacl a any-of b c\nhttp_access allow a\n", "ports = 1\naction", false, false},
 		{"acl b port 1-5\nacl c method GET\nacl a all-of b c\nhttp_access deny !a\nhttp_access allow all\n", "methods = !GET\naction = deny\n", false, false},
 		{"if 1 = 2\nhttp_access allow all\nelse\nhttp_access deny CONNECT\nendif\n", "methods = CONNECT\naction = deny\n", false, false},
+		/* what never matched there matches nothing here, and is no refusal that is missing */
+		{"acl a dstdomain x.example. y.example\nhttp_access allow a\n", "[list a]\nhost = y.example\n", false, false},
+		{"acl a dstdomain http://x.example/p .y.example\nhttp_access deny a\n", "[list a]\nhost = .y.example\n", false, false},
+		{"acl a dstdomain x.example:8080 10.0.0.0/8 a*b.example 192.0.2.1\nhttp_access deny a\n", "[list a]\nhost = 192.0.2.1\n", false, false},
+		{"acl a dstdom_regex X\\.example\nhttp_access allow a\n", "host = re:.*(?-i:X\\.example).*\n", false, false},
+		{"acl a dstdom_regex [[:upper:]]x\nhttp_access allow a\n", "host = re:.*(?-i:[[:upper:]]x).*\n", false, false},
+		{"acl a dstdom_regex -i X\\.example\nhttp_access allow a\n", "host = re:(?i).*(?:X\\.example).*\n", false, false},
+		{"acl a dstdom_regex x\\W\nhttp_access allow a\n", "host = re:.*(?:x\\W).*\n", false, false},
+		/* deny_info of an ACL that is negated: a portal */
+		{"acl a src 10.0.0.1\ndeny_info http://p.example/ a\nhttp_access deny !a\nhttp_access allow all\n", "redirect = http://p.example/\n", false, false},
+		/* ports that diagnostic data needs are for rules, which can say force */
+		{"acl a port 443\nhttp_access deny !a\nhttp_access allow all\n", "http-ports = 1-65535\n", false, false},
+		{"acl a port 443\nhttp_access deny !a\nhttp_access allow all\n", "ports = 1-442 444-65535\naction = deny\nforce = yes\n", false, false},
+		{"acl a port 443 80\nhttp_access deny CONNECT a\nhttp_access allow all\n", "ports = 80 443\nmethods = CONNECT\naction = deny\n", false, false},
+		{"request_body_max_size 10 MB\nhttp_access allow all\n", "max-request-body", true, false},
 		{"http_access deny to_localhost\nhttp_access allow all\n", "egress-deny = 127.0.0.0/8\n", false, false},
 		{"http_port 1.2.3.4:99 name=a;b\nhttp_access allow all\n", "[listener a_b]\naddress = 1.2.3.4:99\n", false, false},
 		{"http_port 1 ssl-bump cert=/c\nssl_bump peek all\nssl_bump bump all\nhttp_access allow all\n", "action = tunnel\n", false, false},

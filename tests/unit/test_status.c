@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "conf/load.h"
+#include "built.h"
 #include "cost.h"
 #include "proc/census.h"
 #include "proc/status.h"
@@ -47,17 +48,12 @@ stand_set(struct stand *t, const char *ini)
 	assert_non_null(numbers);
 	census_renumber(t->shared, numbers);
 	free(numbers);
-	t->block = snapshot_build(c, &in, &r);
-	if (t->block < 0)
-		report_print(&r, c, stderr);
-	assert_true(t->block >= 0);
+	t->block = block_built(c, &r, &in);
 	t->view.shared = t->shared;
 	t->view.snap = snapshot_open_names(t->block);
 	assert_non_null(t->view.snap);
 	t->past = calloc(1, sizeof *t->past);
 	assert_non_null(t->past);
-	conf_free(c);
-	report_clear(&r);
 }
 
 static void
@@ -103,8 +99,8 @@ static const char golden[] =
     "{\"number\":1,\"rule\":\"first\",\"state\":\"unused\",\"requests\":0,\"open\":0,\"last\":null,\"received\":0,\"sent\":0}],"
     "\"listeners\":[\n{\"listener\":\"edge\",\"open\":1,\"accepted\":8,\"refused\":2,\"requests\":11}],"
     "\"parents\":[],"
-    "\"processes\":[\n{\"process\":\"logger\",\"state\":\"down\",\"pid\":null,\"since\":null,\"starts\":2,\"deaths\":1},\n"
-    "{\"process\":\"worker 0\",\"state\":\"up\",\"pid\":77,\"since\":300,\"starts\":1,\"deaths\":0}],"
+    "\"processes\":[\n{\"process\":\"logger\",\"state\":\"down\",\"pid\":null,\"since\":null,\"starts\":2,\"deaths\":1,\"hangs\":1},\n"
+    "{\"process\":\"worker 0\",\"state\":\"silent\",\"pid\":77,\"since\":300,\"starts\":1,\"deaths\":0,\"hangs\":0}],"
     "\"back_ends\":[],"
     "\"lists\":[],"
     "\"endpoints\":[]}\n";
@@ -137,10 +133,11 @@ count_things(struct stand *t)
 	c->n = 3;
 	strcpy(c->process[0].name, "the logger");
 	c->process[0].starts = 2;
-	c->process[0].deaths = 1;
+	c->process[0].deaths = c->process[0].hangs = 1;
 	strcpy(c->process[1].name, "worker 0");
 	c->process[1].starts = 1;
 	c->process[1].pid = 77;
+	c->process[1].silent_s = 7;
 	c->process[1].since_real_us = 300000000;
 	strcpy(c->process[2].name, "auth ldap"); /* never started */
 	strcpy(list.row[0].name, "a.example");

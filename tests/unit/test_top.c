@@ -10,20 +10,10 @@
 
 #include "block.h"
 #include "cost.h"
+#include "random.h"
 #include "ipc/top.h"
 
 #define NAMES 5000u
-
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-
-static uint32_t
-random_below(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 11) % n;
-}
 
 static struct span
 name_of(uint32_t i, char buf[32])
@@ -200,13 +190,13 @@ test_a_reader_takes_whole_lists_only(void **state)
 	top_publish(&s, &l);
 	assert_true(top_read(&s, &got));
 	assert_memory_equal(&l, &got, sizeof l);
-	s.seq |= 1; /* a writer died */
+	s.number |= 1; /* a writer died */
 	assert_false(top_read(&s, &got));
 	top_publish(&s, &l);
 	assert_true(top_read(&s, &got));
-	s.seq = UINT32_MAX;
+	s.number = UINT32_MAX;
 	top_publish(&s, &l);
-	assert_int_equal(s.seq, 2);
+	assert_int_equal(s.number, 2);
 	/* what another process has written is not trusted */
 	s.list.n = UINT64_MAX;
 	memset(s.list.row[3].name, 'x', TOP_NAME_MAX);
