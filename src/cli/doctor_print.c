@@ -212,7 +212,7 @@ heading_print(const struct checkup *c)
 static void
 table_print(const struct checkup *c)
 {
-	size_t   width = 8, wide[DOCTOR_LANES_MAX];
+	size_t   width = 8, wide[DOCTOR_LANES_MAX] = {0};
 	unsigned shown[DOCTOR_LANES_MAX], n = 0;
 	char     text[DOCTOR_PARENT_NAME + 8];
 
