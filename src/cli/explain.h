@@ -62,7 +62,8 @@ struct answer {
 	enum needs             needs;
 	enum fault             fault;   /* how it is refused; FAULT_NONE: let through */
 	uint16_t               status;  /* what the client is told; 0: nothing, or not known */
-	bool                   has_verdict; /* as the log has it */
+	bool                   has_verdict;
+	const struct verdict  *logged; /* that of which the log tells: of a name that could not be decided, what was decided before it; null: none */
 	bool                   client_allowed, port_allowed, asked_user, asked_address;
 	const struct addr     *address; /* where it leads, as far as known */
 	bool                   address_allowed, is_self;
@@ -99,6 +100,8 @@ void answers_clear(struct answers *all);
 /* Would what was asked for be let through? An exit code. */
 int  answers_code(const struct answers *all);
 bool answer_is_allowed(const struct answer *a);
+/* Where the tunnel stands, is its ClientHello looked at? */
+bool answer_reads_hello(const struct answer *a);
 /* The rules once more, for those who tell of them. */
 void answer_trace(const struct answer *a, void (*each)(void *arg, const struct trace_rule *t), void *arg);
 /* What a 407 would offer: bit 1 << enum auth_scheme. */

@@ -235,6 +235,16 @@ sni_of(const struct answer *a)
 	return q->has_sni ? &q->sni : q->no_sni || a->facts.host->kind == HOST_ADDR ? NULL : a->facts.host;
 }
 
+bool
+answer_reads_hello(const struct answer *a)
+{
+	if (!a->connect)
+		return false;
+	if (a->is_transparent || a->facts.host == &a->q->sni) /* it was read before these rules were asked */
+		return true;
+	return a->has_verdict && (a->verdict.action == ACTION_INSPECT || (a->verdict.action == ACTION_BYPASS && a->verdict.guard != GUARD_OFF));
+}
+
 static void
 judge_guard(struct answer *a)
 {
@@ -339,7 +349,9 @@ stage_decide(struct answer *a)
 		return false;
 	settle(a);
 	judge_port(a);
-	judge_hello(a);
+	if (a->stage != STAGE_NAMED) /* there the name in the ClientHello is what was asked about */
+		judge_hello(a);
+	a->logged = a->has_verdict ? &a->verdict : NULL;
 	return true;
 }
 
@@ -360,7 +372,11 @@ answers_find(struct answers *all, const struct snapshot *s, struct question *q)
 		return true;
 	if (first->connect && first->facts.host->kind == HOST_ADDR && q->has_sni) {
 		named_begin(a = stage_add(all, STAGE_NAMED), first);
-		return stage_decide(a) || question_fail(q, "out of memory");
+		if (!stage_decide(a))
+			return question_fail(q, "out of memory");
+		if (!a->logged)
+			a->logged = first->logged;
+		return true;
 	}
 	if (!first->connect || !q->is_url)
 		return true;

@@ -43,8 +43,8 @@ reported_text(const struct answer *a, char *buf, size_t room)
 {
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < a->verdict.n_reported; i++)
-		n = append(buf, n, room, policy_rule_name(a->snap->policy, a->verdict.reported[i]));
+	for (uint32_t i = 0; i < a->logged->n_reported; i++)
+		n = append(buf, n, room, policy_rule_name(a->snap->policy, a->logged->reported[i]));
 	return span_of(buf, n);
 }
 
@@ -64,13 +64,14 @@ fill_verdict(const struct answer *a, struct span text[RT_COUNT], struct line_tex
 {
 	const struct policy    *p = a->snap->policy;
 	const struct rule_way  *way = answer_way(a);
+	const uint32_t          rule = a->logged->rule;
 	const struct snapshot_parent *parent = snapshot_at(a->snap, a->snap->set->parents.off);
 
-	if (a->verdict.rule != RULE_NONE)
-		text[RT_RULE] = policy_rule_name(p, a->verdict.rule);
+	if (rule != RULE_NONE)
+		text[RT_RULE] = policy_rule_name(p, rule);
 	text[RT_REPORTED] = reported_text(a, t->reported, sizeof t->reported);
-	if (a->snap->set->log_entry && a->verdict.rule != RULE_NONE)
-		text[RT_LIST_ENTRY] = span_of(t->entry, policy_entry_where(p, a->verdict.rule, host_asked(a), a->facts.scheme, a->facts.port, t->entry, sizeof t->entry));
+	if (a->snap->set->log_entry && rule != RULE_NONE)
+		text[RT_LIST_ENTRY] = span_of(t->entry, policy_entry_where(p, rule, host_asked(a), a->facts.scheme, a->facts.port, t->entry, sizeof t->entry));
 	if (answer_is_allowed(a) && way->n_parents && a->stage == STAGE_FIRST)
 		text[RT_PARENT] = snapshot_text(a->snap, parent[way->parent[0]].name);
 }
@@ -90,7 +91,7 @@ fill_texts(const struct answer *a, struct span text[RT_COUNT], struct line_texts
 	text[RT_METHOD] = a->facts.method;
 	if (a->facts.listener < a->snap->set->listeners.n)
 		text[RT_LISTENER] = snapshot_text(a->snap, l[a->facts.listener].name);
-	if (a->connect && q->has_sni && (a->status == 200 || a->is_transparent))
+	if (q->has_sni && (a->status == 200 || a->is_transparent) && answer_reads_hello(a))
 		text[RT_SNI] = host_span(&q->sni);
 	if (a->facts.known & FACT_USER && a->port_allowed) {
 		text[RT_USER] = q->user;
@@ -101,7 +102,7 @@ fill_texts(const struct answer *a, struct span text[RT_COUNT], struct line_texts
 		text[RT_USER_AGENT] = q->head.user_agent;
 	if (a->facts.known & FACT_RESPONSE && a->fault == FAULT_NONE)
 		text[RT_CONTENT_TYPE] = a->facts.response_type;
-	if (a->has_verdict)
+	if (a->logged)
 		fill_verdict(a, text, t);
 }
 
@@ -126,11 +127,11 @@ fill(const struct answer *a, struct record *r)
 		.client = {.addr = a->facts.client},
 		.is_connect = a->connect,
 		.is_tunnel = a->connect && a->status == 200,
-		.has_action = a->has_verdict,
+		.has_action = a->logged != NULL,
 		.is_inner = a->stage == STAGE_INSIDE,
 		.hier = (uint8_t)hier_of(a),
 		.scheme = (uint8_t)a->facts.scheme,
-		.action = (uint8_t)a->verdict.action,
+		.action = a->logged ? (uint8_t)a->logged->action : 0,
 		.guard = a->guard,
 		.minor = 1,
 		.fault = (uint16_t)a->fault,

@@ -345,6 +345,8 @@ guard_print(const struct answer *a)
 		printf(": the tunnel %s", done[a->guard]);
 	else if (a->not_inspected)
 		fputs(": the tunnel passes as it is, not inspected", stdout);
+	else if (answer_is_allowed(a) && !answer_reads_hello(a))
+		fputs(", which nobody looks at here", stdout);
 	if (a->hello != FAULT_NONE)
 		printf(" (%s)", fault_row(a->hello)->word);
 	putchar('\n');

@@ -54,7 +54,7 @@ check_rates(struct load *l, const struct section *s)
 		return;
 	check_bandwidth(l, s, "bandwidth", rule->bandwidth);
 	check_bandwidth(l, s, "bandwidth-per-client", rule->bandwidth_per_client);
-	if (!rule->has_action || rule->action != ACTION_DENY)
+	if (!section_gives(s, "action") || rule->action != ACTION_DENY)
 		return;
 	check_denied(l, s, "bandwidth");
 	check_denied(l, s, "bandwidth-per-client");

@@ -2,27 +2,56 @@
 /*
  * line_squid: Squid's native format, by Squid and by us:
  *     time.ms elapsed client result/status bytes method URL user hierarchy/peer type
- * What stands after these ten is another's (log_mime_hdrs), and not looked at.
+ * What stands after these ten is another's (log_mime_hdrs), and not looked at. A user's blanks stand there as they are.
  */
 #include "logread/line.h"
 
 enum { AT_TIME, AT_ELAPSED, AT_CLIENT, AT_RESULT, AT_BYTES, AT_METHOD, AT_URL, AT_USER, AT_PEER, AT_TYPE, TOKENS };
 
+#define NAME_WORDS_MAX 16u
+
+/* "HIER_DIRECT/192.0.2.1", "TIMEOUT_FIRSTUP_PARENT/proxy", "NONE/-" */
+static bool
+is_peer(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.n && ((s.p[n] >= 'A' && s.p[n] <= 'Z') || (s.p[n] >= '0' && s.p[n] <= '9') || s.p[n] == '_'))
+		n++;
+	return n > 0 && n < s.n && s.p[n] == '/';
+}
+
+static bool
+token_next(const char **at, const char *end, struct span *token)
+{
+	const char *p = *at, *stop;
+
+	while (p < end && *p == ' ')
+		p++;
+	if (p == end)
+		return false;
+	stop = memchr(p, ' ', (size_t)(end - p));
+	*token = span_of(p, (size_t)((stop ? stop : end) - p));
+	*at = p + token->n;
+	return true;
+}
+
 static bool
 tokens_read(struct span line, struct span token[TOKENS])
 {
-	const char *p = line.p, *end = line.p + line.n, *stop;
+	const char *p = line.p, *end = line.p + line.n;
+	unsigned    words = 1; /* of the user's name */
 
 	for (unsigned i = 0; i < TOKENS; i++) {
-		while (p < end && *p == ' ')
-			p++;
-		if (p == end)
+		if (!token_next(&p, end, &token[i]))
 			return false;
-		stop = memchr(p, ' ', (size_t)(end - p));
-		if (!stop)
-			stop = end;
-		token[i] = span_of(p, (size_t)(stop - p));
-		p = stop;
+		while (i == AT_PEER && !is_peer(token[i])) {
+			if (words++ == NAME_WORDS_MAX)
+				return false;
+			token[AT_USER].n = (size_t)(token[i].p + token[i].n - token[AT_USER].p);
+			if (!token_next(&p, end, &token[i]))
+				return false;
+		}
 	}
 	return true;
 }
@@ -69,13 +98,13 @@ hex_digit(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* %XX to the byte that it stands for, in `to` when there is one; a '%' that begins nothing stands for itself. */
+/* %XX to the byte that it stands for, and two backslashes, as Squid writes it, to one; in `to` when there is any. What begins nothing stands for itself. */
 static struct span
-percent_decode(struct span s, char *to)
+user_decode(struct span s, char *to)
 {
 	size_t n = 0;
 
-	if (!memchr(s.p, '%', s.n))
+	if (!memchr(s.p, '%', s.n) && !memchr(s.p, '\\', s.n))
 		return s;
 	for (size_t i = 0; i < s.n; i++) {
 		int high = -1, low = -1;
@@ -83,12 +112,14 @@ percent_decode(struct span s, char *to)
 			high = hex_digit(s.p[i + 1]);
 			low = hex_digit(s.p[i + 2]);
 		}
+		to[n] = s.p[i];
 		if (high >= 0 && low >= 0) {
-			to[n++] = (char)(high << 4 | low);
+			to[n] = (char)(high << 4 | low);
 			i += 2;
-		} else {
-			to[n++] = s.p[i];
+		} else if (s.p[i] == '\\' && s.n - i > 1 && s.p[i + 1] == '\\') {
+			i++;
 		}
+		n++;
 	}
 	return span_of(to, n);
 }
@@ -117,7 +148,7 @@ line_squid(struct span line, struct log_entry *out, char *scratch, const char **
 	out->method = token[AT_METHOD];
 	out->url = token[AT_URL];
 	if (!span_eq(token[AT_USER], SPAN("-")))
-		out->user = percent_decode(token[AT_USER], scratch);
+		out->user = user_decode(token[AT_USER], scratch);
 	out->hierarchy = span_of(token[AT_PEER].p, (size_t)(slash - token[AT_PEER].p));
 	s = span_of(slash + 1, token[AT_PEER].n - out->hierarchy.n - 1);
 	out->peer = span_eq(s, SPAN("-")) ? SPAN("") : s;

@@ -3,6 +3,7 @@
  * lint: warns of entries that others cover, of lists that nobody names, and of rules that look for what is never seen: not wrong, but hardly meant.
  * Dead rules are graves's.
  */
+#include "match/glob.h"
 #include "policy/build.h"
 
 #include <stdlib.h>
@@ -20,22 +21,115 @@ struct covered {
 	uint32_t     *count; /* by owner */
 	struct where *last;  /* by owner: where the last one stood */
 	size_t        asked; /* whether one tag counts for another */
+	struct where  at;    /* what was named last of a line with several entries */
+	size_t        next;  /* and the item behind it */
 };
 
-/* The text of the entry at a place, when only one stands there. */
-static struct span
-entry_text(const struct conf_items *items, struct where at)
+/* Is it an entry of its own, at this place? */
+static bool
+is_at(const struct conf_item *item, struct where at)
 {
-	struct span found = {NULL, 0};
+	bool list = !item->quoted && item->text.n > 0 && item->text.p[0] == '@';
 
-	for (size_t i = 0; i < items->n; i++) {
-		if (items->v[i].at.file != at.file || items->v[i].at.line != at.line)
-			continue;
-		if (found.n > 0)
-			return (struct span){NULL, 0};
-		found = items->v[i].text;
+	return !list && item->at.file == at.file && item->at.line == at.line;
+}
+
+static bool
+is_below(const struct host_spec *name, const struct host_spec *of)
+{
+	return name->n > of->n + 1 && name->text[name->n - of->n - 1] == '.' && memcmp(name->text + name->n - of->n, of->text, of->n) == 0;
+}
+
+static bool
+cidr_holds(const struct cidr *wide, const struct cidr *narrow)
+{
+	struct addr first[2], last[2];
+
+	cidr_range(wide, &first[0], &last[0]);
+	cidr_range(narrow, &first[1], &last[1]);
+	return memcmp(first[0].b, first[1].b, sizeof first[0].b) <= 0 && memcmp(last[1].b, last[0].b, sizeof last[0].b) <= 0;
+}
+
+/* Does `wide` look like what makes `narrow` superfluous? Where several stand on a line, this tells which is meant; that one is, is known already. */
+static bool
+spec_covers(const struct host_spec *wide, const struct host_spec *narrow)
+{
+	bool same = wide->n == narrow->n && memcmp(wide->text, narrow->text, wide->n) == 0, name = narrow->kind == SPEC_EXACT;
+
+	if ((wide->port && wide->port != narrow->port) || (wide->scheme != SCHEME_NONE && wide->scheme != narrow->scheme))
+		return false;
+	switch (wide->kind) {
+	case SPEC_ALL:
+		return narrow->kind != SPEC_ADDR;
+	case SPEC_TREE:
+		return (name || narrow->kind == SPEC_BELOW || narrow->kind == SPEC_TREE) && (same || is_below(narrow, wide));
+	case SPEC_BELOW:
+		return (same && narrow->kind == SPEC_BELOW) || ((name || narrow->kind == SPEC_BELOW || narrow->kind == SPEC_TREE) && is_below(narrow, wide));
+	case SPEC_EXACT:
+		return same && name;
+	case SPEC_GLOB:
+		return (same && narrow->kind == SPEC_GLOB) || (name && glob_matches(span_of(wide->text, wide->n), span_of(narrow->text, narrow->n)));
+	case SPEC_ADDR:
+		return narrow->kind == SPEC_ADDR && cidr_holds(&wide->cidr, &narrow->cidr);
+	case SPEC_REGEX:
+		break;
 	}
-	return found;
+	return false;
+}
+
+static bool
+item_covers(const struct conf_item *wide, const struct conf_item *narrow)
+{
+	struct host_spec w, n;
+	char             why[HOST_SPEC_WHY];
+
+	return wide != narrow && wide->negated == narrow->negated && host_spec_parse(wide->text, &w, why) && host_spec_parse(narrow->text, &n, why) && spec_covers(&w, &n);
+}
+
+static bool
+some_covers(const struct conf_items *items, struct where by, const struct conf_item *narrow)
+{
+	for (size_t i = 0; i < items->n; i++)
+		if (is_at(&items->v[i], by) && item_covers(&items->v[i], narrow))
+			return true;
+	return false;
+}
+
+/* The text of the entry at a place: the only one there, or the next of several that one at `by` covers. Empty: that cannot be told. */
+static struct span
+entry_text(struct covered *c, const struct conf_items *items, struct where at, struct where by)
+{
+	struct span only = {NULL, 0};
+	size_t      n = 0, i = at.file == c->at.file && at.line == c->at.line ? c->next : 0;
+
+	for (size_t k = 0; k < items->n; k++)
+		if (is_at(&items->v[k], at)) {
+			only = items->v[k].text;
+			n++;
+		}
+	if (n < 2)
+		return only;
+	for (; i < items->n; i++)
+		if (is_at(&items->v[i], at) && some_covers(items, by, &items->v[i])) {
+			c->at = at;
+			c->next = i + 1;
+			return items->v[i].text;
+		}
+	return (struct span){NULL, 0};
+}
+
+/* Where the entries of an owner stand: a list's, or a rule's own. */
+static const struct conf_items *
+owner_items(const struct covered *c, uint32_t o)
+{
+	const struct build      *b = c->b;
+	const struct side_build *s = &b->side[c->side];
+	const struct conf_list  *list = s->owner[o].list;
+	const struct conf_rule  *rule = s->owner[o].n_rules ? b->rule[s->rules.v[s->owner[o].rules_at]] : NULL;
+
+	if (list)
+		return c->side == SIDE_HOSTS ? &list->hosts : &list->addresses;
+	return rule && c->side == SIDE_HOSTS ? &rule->hosts : NULL;
 }
 
 static void
@@ -45,7 +139,7 @@ on_covered(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin)
 	struct build           *b = c->b;
 	const struct block_tag *tags = (const void *)b->side[c->side].tags.bytes;
 	uint32_t                o = tags[tag].owner;
-	const struct conf_list *list = b->side[c->side].owner[o].list;
+	const struct conf_items *items = owner_items(c, o);
 	struct where            at = build_where(b, origin);
 	struct span             text = {NULL, 0};
 	char                    by[4200];
@@ -53,8 +147,8 @@ on_covered(void *arg, uint32_t tag, uint32_t origin, uint32_t by_origin)
 	c->last[o] = at;
 	if (c->count[o]++ >= LINT_MAX)
 		return;
-	if (list)
-		text = entry_text(c->side == SIDE_HOSTS ? &list->hosts : &list->addresses, at);
+	if (items)
+		text = entry_text(c, items, at, build_where(b, by_origin));
 	where_print(b->conf, build_where(b, by_origin), by, sizeof by);
 	if (text.n > 0)
 		report_find(b->report, FINDING_ENTRY_COVERED, at, "`%.*s` adds nothing: the entry at %s holds for it already", SPAN_ARG(text), by);
@@ -170,7 +264,7 @@ static void
 side_lint(struct build *b, enum side side)
 {
 	const struct side_build *s = &b->side[side];
-	struct covered           c = {b, side, calloc((size_t)s->n_owners + 1, sizeof *c.count), calloc((size_t)s->n_owners + 1, sizeof *c.last), 0};
+	struct covered           c = {.b = b, .side = side, .count = calloc((size_t)s->n_owners + 1, sizeof *c.count), .last = calloc((size_t)s->n_owners + 1, sizeof *c.last)};
 
 	if (!c.count || !c.last)
 		build_oom(b);
@@ -262,6 +356,21 @@ lint_request(struct build *b, uint32_t rule, bool inspects)
 		    SPAN_ARG(r->name), condition_name(c));
 }
 
+/* A CONNECT is https, and without inspection nothing else is. */
+static void
+lint_method(struct build *b, uint32_t rule, bool inspects)
+{
+	const struct conf_rule *r = b->rule[rule];
+
+	if (allows_only(&r->methods, SPAN("CONNECT")) && !items_allow(&r->schemes, SPAN("https")))
+		report_find(b->report, FINDING_RULE_NEVER, r->at, "rule `%.*s` can never hold: a CONNECT is https, which its `schemes` leave out; remove one of them",
+		    SPAN_ARG(r->name));
+	else if (!inspects && !items_allow(&r->methods, SPAN("CONNECT")) && !items_allow(&r->schemes, SPAN("http")))
+		report_find(b->report, FINDING_RULE_NEVER, r->at,
+		    "rule `%.*s` can never hold: of https requests only the CONNECT is seen without inspection, no rule says action = inspect, and its `methods` leave CONNECT out; "
+		    "add CONNECT, or a rule that inspects", SPAN_ARG(r->name));
+}
+
 /* Effects on what is sent on, where the rule may have to wait for the answer. */
 static void
 lint_late(struct build *b, uint32_t rule)
@@ -284,6 +393,8 @@ lint_requests(struct build *b)
 	for (uint32_t i = 0; i < b->n_rules; i++) {
 		if (b->has[i] & COND_READ)
 			lint_request(b, i, inspects);
+		else
+			lint_method(b, i, inspects);
 		lint_late(b, i);
 	}
 }

@@ -85,7 +85,7 @@ who_read(struct span text, struct who *who)
 		account = span_of(slash + 1, text.n - (size_t)(slash + 1 - text.p));
 	else if (at)
 		account = span_of(text.p, (size_t)(at - text.p));
-	if (account.n == 0 || (who->account.n && !span_eq_nocase(who->account, account)))
+	if (account.n == 0 || account.n > WHO_PART_MAX || text.n - account.n > WHO_PART_MAX + 1 || (who->account.n && !span_eq_nocase(who->account, account)))
 		return false;
 	who->account = account;
 	if (slash)

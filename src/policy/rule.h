@@ -36,8 +36,9 @@ bool stretches_add(struct stretches *s, struct stretch x);
 bool port_item_read(struct span item, uint32_t *first, uint32_t *last);
 /* http or https, case ignored. */
 bool scheme_item_read(struct span item, uint32_t *scheme);
+#define WHO_PART_MAX 255u /* no back end tells more */
 /* CORP\alice, alice@CORP.EXAMPLE or alice into `who`; a second spelling of the same account adds its domain or realm. The texts stay where they
- * are. False: none of these, or another account. */
+ * are. False: none of these, or another account, or a part that is too long. */
 bool who_read(struct span text, struct who *who);
 /* Does its action need to know who asks, whatever its conditions say? */
 bool rule_needs_user(const struct conf_rule *r);

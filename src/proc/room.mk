@@ -23,6 +23,7 @@ libpostern_a_SOURCES += \
 	src/proc/keys.c src/proc/keys.h \
 	src/proc/keytabs.c src/proc/keytabs.h \
 	src/proc/ledger.c src/proc/ledger.h \
+	src/proc/legacy.c src/proc/legacy.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \

@@ -163,7 +163,7 @@ def test_who_asks_is_given_or_would_be_asked(folder, words, code, rule, needs):
 
 
 @pytest.mark.parametrize("words", [["--group", "x"], ["--user", "a\\"], ["--user", "@x"], ["--user", "a", "--user", "b"], ["--user", "nobody", "--user", "a"],
-                                   ["--user", "a", "--user", "nobody"], ["--user", "a", "--group", ""]], ids=" ".join)
+                                   ["--user", "a", "--user", "nobody"], ["--user", "a", "--group", ""], ["--user", "a" * 256]], ids=" ".join)
 def test_wrong_words_for_who_asks_are_2(folder, words):
     path = folder / "postern.ini"
     path.write_text(WHO)

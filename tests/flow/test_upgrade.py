@@ -173,3 +173,31 @@ def test_sigusr2_alone_upgrades(upgradable, origin, folder):
     wire.wait_until(lambda: (folder / "postern.pid").read_text().strip() not in ("", str(before)), "the new pid")
     gw.follow(int((folder / "postern.pid").read_text()))
     assert gw.get(URL).status == 200 and os.path.exists(gw.options["control"])
+
+
+def test_after_an_upgrade_the_new_parent_says_that_it_turns_and_the_old_one_does_not(upgradable, serve, folder):
+    serve(origins.Echo, w.ORIGIN, 443)
+    path = folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(path))
+        os.chmod(path, 0o777)
+        sock.settimeout(wire.PATIENCE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+
+        def said():
+            data, ancillary, _, _ = sock.recvmsg(4096, socket.CMSG_SPACE(12))
+            return int.from_bytes(ancillary[0][2][:4], "little"), data.decode()
+
+        gw = upgradable(env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1"})
+        with gw.tunnel("origin.example.net:443") as t:
+            assert gw.control("upgrade").returncode == 0
+            while True:
+                pid, text = said()
+                if "MAINPID=" in text:
+                    break
+            assert pid == gw.child.pid
+            new = int(text.split("MAINPID=")[1].split()[0])
+            told = [said() for _ in range(10)]
+            assert t.send("still").exactly(5) == b"still"  # the old one has something to do
+        assert {pid for pid, text in told if "WATCHDOG=1" in text} == {new}, told
+    gw.follow(new)

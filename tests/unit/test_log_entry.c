@@ -42,6 +42,13 @@ static const struct row squid_rows[] = {
 	/* more columns, a clock that was set back, a client whose name was looked up, a time without its fraction, a % that begins nothing */
 	{"1700000000.001     -5 pc1.example TCP_HIT/200 1234 GET http://a.example/ 5%25%zz% HIER_NONE/- text/html [User-Agent: x\\r\\n] [Host: y]", 1700000000001, 0, "", "GET",
 	    "http://a.example/", "5%%zz%", "TCP_HIT", "HIER_NONE", "", "text/html", 200, false, false},
+	/* as Squid 5 writes names with a backslash, and with blanks */
+	{"1700000000.123      1 10.0.0.1 TCP_MISS/502 3411 GET http://a.example/ corp\\\\alice HIER_NONE/- text/html", 1700000000123, 1, "10.0.0.1", "GET", "http://a.example/",
+	    "corp\\alice", "TCP_MISS", "HIER_NONE", "", "text/html", 502, false, false},
+	{"1700000000.123      1 10.0.0.1 NONE_NONE/500 0 CONNECT a.example:443 CORP\\\\Jane Q. Public HIER_NONE/- -", 1700000000123, 1, "10.0.0.1", "CONNECT", "a.example:443",
+	    "CORP\\Jane Q. Public", "NONE_NONE", "HIER_NONE", "", "", 500, false, false},
+	{"1700000000.123      1 10.0.0.1 TCP_MISS/200 1 GET http://a.example/ a\\b\\ TIMEOUT_CARP/p - [x: HIER_NONE/-]", 1700000000123, 1, "10.0.0.1", "GET", "http://a.example/",
+	    "a\\b\\", "TCP_MISS", "TIMEOUT_CARP", "p", "", 200, false, false},
 	{"1700000000 1 10.0.0.1 TCP_MISS/200 - GET http://[2001:db8::1]:8080/ - HIER_DIRECT/2001:db8::1 -", 1700000000000, 1, "10.0.0.1", "GET", "http://[2001:db8::1]:8080/", "",
 	    "TCP_MISS", "HIER_DIRECT", "2001:db8::1", "", 200, false, false},
 };
@@ -52,6 +59,8 @@ static const char *const not_rows[] = {
 	"999999999999.123 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ - HIER_NONE/- -", "1700000000.123 x 10.0.0.1 TCP_MISS/200 1 GET http://a/ - HIER_NONE/- -",
 	"1700000000.123 1 10.0.0.1 TCP_MISS 1 GET http://a/ - HIER_NONE/- -", "1700000000.123 1 10.0.0.1 TCP_MISS/2000 1 GET http://a/ - HIER_NONE/- -",
 	"1700000000.123 1 10.0.0.1 /200 1 GET http://a/ - HIER_NONE/- -", "1700000000.123 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ - HIER_NONE -",
+	"1700000000.123 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ a b", "1700000000.123 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ a b HIER_NONE/-",
+	"1700000000.123 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 HIER_NONE/- -",
 	"10.0.0.1 - - [10/Oct/2026:13:55:36 +0000] \"GET http://a/ HTTP/1.1\" 200 2326 \"-\" \"curl\" TCP_MISS:HIER_DIRECT", "#Version: 1.0",
 	"{", "{}", "{\"ts\":1}", "[]", "{\"ts\":\"2026-01-31T23:59:59.999Z\"}", "{\"ts\":\"2026-01-31T23:59:59.999Z\",\"duration_ms\":1}",
 	"{\"ts\":\"2026-01-31T23:59:59.999Z\",\"duration_ms\":1,\"result\":\"TCP_MISS\"", "{\"ts\":\"2026-01-31T23:59:59.999Z\",\"duration_ms\":1,\"result\":\"TCP_MISS\"}x",
