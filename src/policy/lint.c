@@ -129,7 +129,9 @@ owner_items(const struct covered *c, uint32_t o)
 
 	if (list)
 		return c->side == SIDE_HOSTS ? &list->hosts : &list->addresses;
-	return rule && c->side == SIDE_HOSTS ? &rule->hosts : NULL;
+	if (!rule)
+		return NULL;
+	return c->side == SIDE_HOSTS ? &rule->hosts : c->side == SIDE_CLIENTS ? &rule->clients : &rule->addresses;
 }
 
 static void

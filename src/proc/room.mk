@@ -44,6 +44,7 @@ libpostern_a_SOURCES += \
 	src/proc/signer_keys.c src/proc/signer_keys.h \
 	src/proc/signer_peers.c src/proc/signer_peers.h \
 	src/proc/status.c src/proc/status.h \
+	src/proc/status_doctor.c src/proc/status_inside.h \
 	src/proc/status_assets.h \
 	src/proc/status_html.c \
 	src/proc/status_json.c \

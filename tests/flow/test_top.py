@@ -47,7 +47,7 @@ class Terminal:
     def __init__(self, gw, folder, *words, columns=160, rows=30, term=None, **env):
         self.socket = folder / f"tmux{len(list(folder.glob('tmux*')))}"
         self.out = folder / (self.socket.name + ".exit")
-        command = " ".join([*([] if term is None else ["env", f"TERM={term}"]), str(g.PROGRAM), "top", "--control", str(gw.options["control"]), "-d", "0.2", *words])
+        command = " ".join([*([] if term is None else ["env", f"TERM={term}", "ASAN_OPTIONS=detect_leaks=0"]), str(g.PROGRAM), "top", "--control", str(gw.options["control"]), "-d", "0.2", *words])
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), f"{command}; echo $? > {self.out}; cat", LC_ALL="C.UTF-8", **env)
 
     def tmux(self, *words, **env):
@@ -186,6 +186,7 @@ def test_a_gateway_that_goes_away_and_comes_back_is_shown_again(gateway, folder,
 
 @pytest.mark.parametrize("name", ["dumb", "nothing-known", ""])
 def test_a_terminal_that_cannot_show_it_is_told_so(terminal, name):
+    """Leaks are not looked for: ncurses itself has one where it knows no terminal."""
     top = terminal(term=name)
     assert wire.wait_until(lambda: top.out.exists() and top.out.read_text().strip(), "its end") == "2"
     top.shows(r"this terminal \(TERM\) is not known here, or too simple; --once needs none")
