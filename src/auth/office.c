@@ -119,6 +119,7 @@ enqueue(struct work *w)
 	w->state = WORK_QUEUED;
 	TAILQ_INSERT_TAIL(&o->queue, w, link);
 	o->n_queue++;
+	o->waiting[w->seat]++;
 	office_dispatch(o);
 }
 
@@ -147,6 +148,12 @@ hold(struct work *w, uint32_t delay_ms, uint64_t now_us)
 	timer_set(o->loop, &w->hold, delay_ms);
 }
 
+static bool
+is_full(const struct office *o)
+{
+	return o->n_queue >= (o->set.queue ? o->set.queue : QUEUE) || o->bytes > OFFICE_BYTES_MAX;
+}
+
 static void
 take(struct work *w)
 {
@@ -159,7 +166,7 @@ take(struct work *w)
 		work_refuse(w, ASK_UNAVAILABLE, 0, closed);
 		return;
 	}
-	if (o->n_queue >= (o->set.queue ? o->set.queue : QUEUE) || o->bytes > OFFICE_BYTES_MAX) {
+	if (is_full(o) && !(office_make_place(o, w) && !is_full(o))) {
 		o->c.shared->stats[o->c.kind].dropped++;
 		log_write_limited(&o->full, LOG_LEVEL_WARN, "%u asks wait already: more are refused (503)", o->n_queue);
 		work_refuse(w, ASK_UNAVAILABLE, 0, "too many wait for it");
@@ -202,6 +209,7 @@ office_ask(struct office *o, uint32_t from, const void *packet, size_t n)
 		work_free(w);
 		return false;
 	}
+	w->seat = office_seat(o, &w->ask.client);
 	o->c.shared->stats[o->c.kind].asked++;
 	told_us = wire_deadline(copy);
 	w->until_us = now_us + (w->ask.timeout_ms < office_timeout_ms(o) ? w->ask.timeout_ms : office_timeout_ms(o)) * 1000;

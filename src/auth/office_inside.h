@@ -17,6 +17,7 @@
 #define PING_AGAIN_MS 1000u
 #define TIMEOUT_MS    5000u /* before there is a snapshot */
 #define QUEUE         100u  /* likewise */
+#define SEATS         256u  /* by which clients are told apart: those that have the same one share their turns */
 
 /* A back end, for as long as somebody checks with it. Counted by the loop's thread alone. */
 struct opened {
@@ -39,6 +40,7 @@ struct work {
 	struct ask      ask;
 	struct lockout  lockout;
 	enum work_state state;
+	uint8_t         seat; /* its client's */
 	bool            answered; /* at its deadline; what the thread brings later only teaches us something */
 	bool            probe;    /* the breaker waits for it */
 	struct timer    deadline, hold;
@@ -60,6 +62,8 @@ struct office {
 	struct timer         probe;
 	struct work_list     queue, held;
 	unsigned             n_queue, n_held;
+	unsigned             waiting[SEATS]; /* in the queue */
+	uint64_t             turn_of[SEATS], turns; /* when each had its last turn */
 	size_t               bytes;
 	struct log_limit     trouble, full, down, back;
 	struct pool         *pool;
@@ -72,8 +76,12 @@ void opened_unref(struct opened *b);
 
 /* --- office_turn.c --- */
 
-/* Gives what waits to whoever is idle. */
+/* Gives what waits to whoever is idle: clients in turns, so that one who asks much keeps nobody else waiting; those of one client as they came. */
 void office_dispatch(struct office *o);
+/* By which its turns are counted. */
+uint8_t office_seat(const struct office *o, const struct addr *client);
+/* The queue is full. Whoever has most in it gives up its last place, unless `w` comes from there too. False: nobody. */
+bool office_make_place(struct office *o, const struct work *w);
 void office_refuse_queue(struct office *o);
 /* Settles what need not be asked; else says whether it may be asked now (LOCKOUT_ASK) or has to wait. The work is gone when it is neither. */
 enum lockout_verdict office_judge(struct office *o, struct work *w);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "base/clock.h"
 
@@ -163,20 +164,48 @@ office_judge(struct office *o, struct work *w)
 	return v == LOCKOUT_ASK && same ? LOCKOUT_WAIT : v;
 }
 
-/* The first that may be asked now. Those whose time is over are not. */
+/* Of IPv6 a network of 64 bits is one client. */
+uint8_t
+office_seat(const struct office *o, const struct addr *client)
+{
+	uint64_t seed;
+
+	memcpy(&seed, o->c.shared->failed.key, sizeof seed);
+	return (uint8_t)(XXH3_64bits_withSeed(client->b, addr_is_v4(client) ? sizeof client->b : 8, seed) % SEATS);
+}
+
+/* Of those that may be asked now the one whose client had its last turn longest ago. Those whose time is over may not. */
 static struct work *
 next_of_queue(struct office *o)
 {
-	struct work *w, *next;
+	struct work *w, *next, *best = NULL;
 
 	for (w = TAILQ_FIRST(&o->queue); w; w = next) {
 		next = TAILQ_NEXT(w, link);
-		if (work_is_late(w))
+		if (work_is_late(w) || (best && o->turn_of[w->seat] >= o->turn_of[best->seat]))
 			continue;
 		if (office_judge(o, w) == LOCKOUT_ASK)
-			return w;
+			best = w;
 	}
-	return NULL;
+	return best;
+}
+
+bool
+office_make_place(struct office *o, const struct work *w)
+{
+	unsigned     most = 0;
+	struct work *last;
+
+	for (unsigned i = 1; i < SEATS; i++)
+		most = o->waiting[i] > o->waiting[most] ? i : most;
+	if (o->waiting[most] <= o->waiting[w->seat] + 1)
+		return false;
+	last = TAILQ_LAST(&o->queue, work_list);
+	while (last->seat != most)
+		last = TAILQ_PREV(last, work_list, link);
+	o->c.shared->stats[o->c.kind].dropped++;
+	work_refuse(last, ASK_UNAVAILABLE, 0, "too many wait for it");
+	return true;
 }
 
 void
@@ -201,6 +230,7 @@ office_dispatch(struct office *o)
 			return;
 		}
 		w->probe = b == BREAKER_PROBE;
+		o->turn_of[w->seat] = ++o->turns;
 		work_begin(w, thread);
 	}
 }

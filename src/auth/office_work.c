@@ -51,6 +51,7 @@ work_leave(struct work *w)
 	if (w->state == WORK_QUEUED) {
 		TAILQ_REMOVE(&o->queue, w, link);
 		o->n_queue--;
+		o->waiting[w->seat]--;
 	} else if (w->state == WORK_HELD) {
 		TAILQ_REMOVE(&o->held, w, link);
 		o->n_held--;

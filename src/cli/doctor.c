@@ -16,7 +16,8 @@
 #include "doctor/metrics.h"
 #include "parse/authority.h"
 
-#define ROOM 8192u /* endpoints */
+#define ROOM        8192u /* endpoints */
+#define INTERRUPTED (128 + SIGINT)
 
 static const char usage[] =
     "usage: postern doctor [-c FILE] [--via HOST:PORT] [--json | --nagios | --prometheus] [--watch TIME] [LIST...]\n"
@@ -34,6 +35,14 @@ static const char usage[] =
     "           with --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN\n";
 
 /* --- what was found --- */
+
+bool
+checkup_was_tested(const struct checkup *c, size_t target)
+{
+	const struct doctor_row *r = &c->row[target * c->lanes];
+
+	return r->fault != DOCTOR_NOT_TRIED || r->detail[0]; /* else nothing came */
+}
 
 bool
 checkup_uses(const struct checkup *c, unsigned lane)
@@ -74,6 +83,8 @@ checkup_sum(const struct checkup *c)
 	for (size_t t = 0; t < c->n; t++) {
 		const struct doctor_row *r = &c->row[t * c->lanes], *gateway = &r[c->lanes - 1];
 		bool                     slow = false;
+		if (!checkup_was_tested(c, t))
+			continue;
 		for (unsigned l = 0; l < c->lanes; l++)
 			slow |= r[l].fault == DOCTOR_SLOW;
 		tried += gateway->fault != DOCTOR_NOT_TRIED;
@@ -125,6 +136,8 @@ tell(const struct checkup *c)
 			return cli_usage_error("out of memory");
 		break;
 	}
+	if (c->interrupted)
+		return INTERRUPTED;
 	return sum.no_gateway ? CLI_NO_GATEWAY : sum.failing ? CLI_NEGATIVE : CLI_FINE;
 }
 
@@ -173,11 +186,35 @@ rows_begin(struct checkup *c)
 	return c->row != NULL;
 }
 
+/* Who interrupts a table gets what there is of it; other forms are whole or not at all. */
+static void
+on_interrupt(void *arg)
+{
+	struct checkup *c = arg;
+
+	c->interrupted = true;
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	loop_stop(c->loop);
+}
+
+static void
+interrupt_end(struct signal_watch *w)
+{
+	sigset_t one;
+
+	signal_watch_clear(w);
+	sigemptyset(&one);
+	sigaddset(&one, SIGINT);
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+}
+
 static bool
 run(struct checkup *c, char why[200])
 {
-	uint64_t       from = clock_mono_us();
-	struct doctor *d;
+	uint64_t            from = clock_mono_us();
+	struct signal_watch interrupt = {0};
+	struct doctor      *d;
 
 	snprintf(why, 200, "out of memory");
 	c->loop = rows_begin(c) ? loop_new() : NULL;
@@ -185,10 +222,11 @@ run(struct checkup *c, char why[200])
 		return false;
 	progress(c);
 	d = doctor_start(c->loop, &c->set, c->target, c->n, on_row, on_done, c, why);
-	if (d) {
+	if (d && (c->form != DOCTOR_FORM_TABLE || signal_watch_init(&interrupt, c->loop, SIGINT, on_interrupt, c)))
 		loop_run(c->loop);
-		doctor_free(d);
-	}
+	if (c->form == DOCTOR_FORM_TABLE)
+		interrupt_end(&interrupt);
+	doctor_free(d);
 	loop_free(c->loop);
 	c->took_ms = (clock_mono_us() - from) / 1000;
 	return d != NULL;

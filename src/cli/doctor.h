@@ -25,6 +25,7 @@ struct checkup {
 	struct doctor_row     *row;    /* owned; row t * lanes + l is of target t by way l (doctor_lane); those that are not its ways are not-tried */
 	unsigned               lanes;
 	size_t                 done;   /* targets */
+	bool                   interrupted; /* somebody could not wait: of those that are done, all is known */
 	uint64_t               took_ms;
 	struct loop           *loop;
 };
@@ -38,6 +39,8 @@ struct checkup_sum checkup_sum(const struct checkup *c);
 /* The worst row of a target that counts; null: all is well. */
 const struct doctor_row *checkup_worst(const struct checkup *c, size_t target);
 
+/* Is it known what there is to be known of it? */
+bool checkup_was_tested(const struct checkup *c, size_t target);
 /* Does any target go this way? */
 bool checkup_uses(const struct checkup *c, unsigned lane);
 /* "direct", "gateway"; "parent NAME", as it came. */

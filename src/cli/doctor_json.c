@@ -74,6 +74,7 @@ row_print(const struct checkup *c, const struct doctor_row *r, const struct doct
 	text_field("advice", doctor_advice(r->fault, r->way));
 	text_field("side", doctor_side_word(doctor_side_of(r->fault)));
 	text_or_null("address", address);
+	printf(",\"addresses\":%u", r->addresses);
 	text_or_null("cname", r->cname);
 	fputs(r->tls ? r->tls == 3 ? ",\"tls\":\"1.3\"" : ",\"tls\":\"1.2\"" : ",\"tls\":null", stdout);
 	if (r->status)

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -133,6 +134,17 @@ first_tickets(void *arg)
 	return NULL;
 }
 
+/* The command's own thread takes them, whoever else there is. */
+static void
+interrupts(int how)
+{
+	sigset_t one;
+
+	sigemptyset(&one);
+	sigaddset(&one, SIGINT);
+	pthread_sigmask(how, &one, NULL);
+}
+
 static void
 first_wait(struct parents *p)
 {
@@ -144,6 +156,7 @@ first_wait(struct parents *p)
 	p->refs++;
 	began = pthread_create(&id, NULL, first_tickets, p) == 0;
 	p->refs -= !began; /* there is no thread who could look */
+	interrupts(SIG_UNBLOCK);
 	if (began && pthread_clockjoin_np(id, NULL, CLOCK_MONOTONIC, &until) == 0)
 		return;
 	pthread_mutex_lock(&p->lock);
@@ -190,7 +203,10 @@ static void
 negotiate_begin(struct parents *p, const struct conf *c, const struct snapshot *snap, struct doctor_settings *set)
 {
 	char why[BACK_WHY_MAX];
-	bool begun = back_begin(p, c, snap, why);
+	bool begun;
+
+	interrupts(SIG_BLOCK); /* until the threads are there */
+	begun = back_begin(p, c, snap, why);
 
 	for (unsigned i = 0; i < p->n; i++) {
 		struct doctor_proxy *proxy = &set->parent[p->by[i].at];
@@ -202,6 +218,8 @@ negotiate_begin(struct parents *p, const struct conf *c, const struct snapshot *
 	}
 	if (begun)
 		first_wait(p);
+	else
+		interrupts(SIG_UNBLOCK);
 }
 
 /* --- all of them --- */

@@ -4,14 +4,17 @@
  * Everything that came from outside goes through cli_print.
  */
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/doctor.h"
 #include "doctor/advice.h"
 #include "parse/authority.h"
 
-#define WIDE  120 /* columns of a sentence */
-#define SHOWN 3   /* endpoints named in a monitoring plugin's line */
+#define WIDE   120 /* columns of a sentence where nobody knows better */
+#define NARROW 60
+#define SHOWN  3   /* endpoints named in a monitoring plugin's line */
 
 static uint64_t
 total_ms(const struct doctor_row *r)
@@ -63,6 +66,64 @@ row_of(const struct checkup *c, size_t target, unsigned lane)
 	return &c->row[target * c->lanes + lane];
 }
 
+/* Of the terminal, if there is one. */
+static size_t
+columns(void)
+{
+	struct winsize w;
+
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col == 0 || w.ws_col > WIDE)
+		return WIDE;
+	return w.ws_col < NARROW ? NARROW : w.ws_col;
+}
+
+/* Text that is fit for a terminal, behind `used` columns, its further lines `indent` deep. */
+static void
+sentence_print(const char *text, size_t used, size_t indent)
+{
+	size_t wide = columns();
+
+	for (bool first = true; *text; first = false) {
+		size_t n = strcspn(text, " ");
+		if (!first && used + n + 1 > wide) {
+			printf("\n%*s", (int)indent, "");
+			used = indent;
+		} else if (!first) {
+			putchar(' ');
+			used++;
+		}
+		printf("%.*s", (int)n, text);
+		used += n;
+		text += n + (text[n] == ' ');
+	}
+	putchar('\n');
+}
+
+/* A sentence of parts: on a terminal as wide as that is; else on one line, for grep. */
+struct para {
+	FILE  *f; /* null: straight to where it goes */
+	char  *text;
+	size_t n;
+};
+
+static FILE *
+para_begin(struct para *p)
+{
+	*p = (struct para){0};
+	p->f = isatty(STDOUT_FILENO) ? open_memstream(&p->text, &p->n) : NULL;
+	return p->f ? p->f : stdout;
+}
+
+static void
+para_end(struct para *p, size_t used, size_t indent)
+{
+	if (p->f && fclose(p->f) == 0)
+		sentence_print(p->text, used, indent);
+	else
+		putchar('\n');
+	free(p->text);
+}
+
 /* --- the table --- */
 
 static size_t
@@ -99,39 +160,50 @@ lane_width(const struct checkup *c, unsigned lane)
 }
 
 static void
-place_print(const struct doctor_proxy *p)
+place_print(FILE *f, const struct doctor_proxy *p)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
-	cli_print(stdout, span_str(p->name ? p->name : ""));
+	cli_print(f, span_str(p->name ? p->name : ""));
 	if (p->host) {
-		printf(" (%s:%u)", p->host, p->at.port);
+		fprintf(f, " (%s:%u)", p->host, p->at.port);
 		return;
 	}
 	endpoint_print(&p->at, text);
-	printf(" (%s)", text);
+	fprintf(f, " (%s)", text);
+}
+
+static void
+untried_print(const struct checkup *c, unsigned lane)
+{
+	const struct doctor_proxy *proxy = proxy_of(c, lane);
+	struct para                p;
+	FILE                      *f = para_begin(&p);
+
+	fputs(lane + 1 == c->lanes ? "the gateway" : "parent ", f);
+	if (lane + 1 < c->lanes)
+		place_print(f, proxy);
+	fprintf(f, " is not tried: %s", proxy->why ? proxy->why : "not configured");
+	para_end(&p, 0, 2);
 }
 
 static void
 heading_print(const struct checkup *c)
 {
-	printf("%zu endpoint%s, each directly", c->n, c->n == 1 ? "" : "s");
+	struct para p;
+	FILE       *f = para_begin(&p);
+
+	fprintf(f, "%zu endpoint%s, each directly", c->n, c->n == 1 ? "" : "s");
 	for (unsigned l = 1; l < c->lanes; l++) {
 		if (!lane_is_shown(c, l))
 			continue;
-		fputs(l + 1 == c->lanes ? ", through the gateway at " : ", through parent ", stdout);
-		place_print(proxy_of(c, l));
+		fputs(l + 1 == c->lanes ? ", through the gateway at " : ", through parent ", f);
+		place_print(f, proxy_of(c, l));
 	}
-	putchar('\n');
-	for (unsigned l = 1; l < c->lanes; l++) {
-		const struct doctor_proxy *p = proxy_of(c, l);
-		if (!checkup_uses(c, l) || p->present)
-			continue;
-		fputs(l + 1 == c->lanes ? "the gateway" : "parent ", stdout);
-		if (l + 1 < c->lanes)
-			place_print(p);
-		printf(" is not tried: %s\n", p->why ? p->why : "not configured");
-	}
+	para_end(&p, 0, 2);
+	for (unsigned l = 1; l < c->lanes; l++)
+		if (checkup_uses(c, l) && !proxy_of(c, l)->present)
+			untried_print(c, l);
 	if (c->set.parents_more)
 		printf("%u more parents are not tried: %u at most are\n", c->set.parents_more, DOCTOR_PARENTS_MAX);
 	putchar('\n');
@@ -161,6 +233,8 @@ table_print(const struct checkup *c)
 	}
 	putchar('\n');
 	for (size_t t = 0; t < c->n; t++) {
+		if (!checkup_was_tested(c, t))
+			continue;
 		name_print(stdout, &c->target[t]);
 		printf("%*s", (int)(width - name_width(&c->target[t])), "");
 		for (unsigned i = 0; i < n; i++) {
@@ -217,7 +291,7 @@ same_count(const struct checkup *c, const struct doctor_row *r)
 }
 
 static void
-ways_print(const struct checkup *c, unsigned ways)
+ways_print(FILE *f, const struct checkup *c, unsigned ways)
 {
 	char way[DOCTOR_PARENT_NAME + 8];
 	bool more = false;
@@ -225,51 +299,67 @@ ways_print(const struct checkup *c, unsigned ways)
 	for (unsigned l = 0; l < c->lanes; l++)
 		if (ways & 1u << l) {
 			checkup_way(c, row_of(c, 0, l), way);
-			fputs(more ? ways >> l == 1 ? " and " : ", " : ", ", stdout);
-			cli_print(stdout, span_str(way));
+			fputs(more && ways >> l == 1 ? " and " : ", ", f);
+			cli_print(f, span_str(way));
 			more = true;
 		}
 }
 
 static void
-row_explain(const struct checkup *c, const struct doctor_row *r)
+row_say(FILE *f, const struct checkup *c, const struct doctor_row *r)
 {
 	const struct doctor_target *t = &c->target[r->target];
 	size_t                      others = same_count(c, r);
 	char                        address[ADDR_TEXT_MAX];
 
-	fputs("  ", stdout);
 	if (others && others + 1 == c->n)
-		printf("all %zu endpoints", c->n);
+		fprintf(f, "all %zu endpoints", c->n);
 	else
-		name_print(stdout, t);
+		name_print(f, t);
 	if (others && others + 1 < c->n)
-		printf(" and %zu more", others);
+		fprintf(f, " and %zu more", others);
 	if (t->no_probe) {
-		fputs(": ", stdout);
-		cli_print(stdout, span_str(r->detail));
-		printf(", %s\n", t->where);
+		fputs(": ", f);
+		cli_print(f, span_str(r->detail));
+		fputs(", ", f);
+		cli_print(f, span_str(t->where));
 		return;
 	}
-	ways_print(c, ways_alike(c, r));
-	printf(": %s: ", doctor_fault_word(r->fault));
-	cli_print(stdout, span_str(r->detail));
+	ways_print(f, c, ways_alike(c, r));
+	fprintf(f, ": %s: ", doctor_fault_word(r->fault));
+	cli_print(f, span_str(r->detail));
+	if (doctor_is_bad(r->fault) && !doctor_counts(r, t) && ways_alike(c, r) == 1)
+		fputs("; that does not count: rules send it through a parent", f);
 	if (!others && r->has_address && r->way == DOCTOR_DIRECT && r->step > DOCTOR_STEP_TCP) {
 		addr_print(&r->address, address);
-		printf(" [%s]", address);
+		fprintf(f, " [%s", address);
+		if (r->addresses > 1)
+			fprintf(f, ", one of %u%s", r->addresses, r->addresses == UINT8_MAX ? " or more" : "");
+		fputs("]", f);
 	}
 	if (!others && r->cname[0]) {
-		fputs(" [CNAME ", stdout);
-		cli_print(stdout, span_str(r->cname));
-		fputs("]", stdout);
+		fputs(" [CNAME ", f);
+		cli_print(f, span_str(r->cname));
+		fputs("]", f);
 	}
-	putchar('\n');
+}
+
+static void
+row_explain(const struct checkup *c, const struct doctor_row *r)
+{
+	struct para p;
+
+	fputs("  ", stdout);
+	row_say(para_begin(&p), c, r);
+	para_end(&p, 2, 4);
 }
 
 /* Failures, what is slow, what cannot be tested, and what is well but not all alike. */
 static bool
 has_finding(const struct checkup *c, const struct doctor_row *r)
 {
+	if (!checkup_was_tested(c, r->target))
+		return false;
 	if (c->target[r->target].no_probe)
 		return r->way == DOCTOR_DIRECT;
 	return doctor_is_bad(r->fault) || r->fault == DOCTOR_SLOW || (r->fault == DOCTOR_OK && r->detail[0]);
@@ -291,26 +381,6 @@ findings_print(const struct checkup *c)
 }
 
 /* --- what to do --- */
-
-/* A fixed text of ours behind `used` columns, its further lines `indent` deep. */
-static void
-sentence_print(const char *text, size_t used, size_t indent)
-{
-	for (bool first = true; *text; first = false) {
-		size_t n = strcspn(text, " ");
-		if (!first && used + n + 1 > WIDE) {
-			printf("\n%*s", (int)indent, "");
-			used = indent;
-		} else if (!first) {
-			putchar(' ');
-			used++;
-		}
-		printf("%.*s", (int)n, text);
-		used += n;
-		text += n + (text[n] == ' ');
-	}
-	putchar('\n');
-}
 
 static void
 advice_print(const struct checkup *c, enum doctor_side side)
@@ -374,8 +444,10 @@ checkup_print(const struct checkup *c)
 		symptoms_print(c);
 	}
 	if (c->more)
-		printf("\n%zu more endpoints were not tested: %u at most are\n", c->more, DOCTOR_TARGETS_MAX);
-	printf("\n%zu of %zu endpoints fail", sum.failing, c->n);
+		printf("\n%zu more endpoints were not tested: %zu at most are\n", c->more, c->n);
+	if (c->interrupted)
+		printf("\ninterrupted: %zu of %zu endpoints were tested\n", c->done, c->n);
+	printf("\n%zu of %zu endpoints fail", sum.failing, c->interrupted ? c->done : c->n);
 	if (sum.slow)
 		printf(", %zu %s slow", sum.slow, sum.slow == 1 ? "is" : "are");
 	if (sum.unknown)

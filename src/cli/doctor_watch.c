@@ -52,8 +52,8 @@ doctor_watch_run(uint64_t every_ms, bool titles, int (*once)(void *arg), void *a
 		if (titles)
 			say_when();
 		code = once(arg);
-		if (code == CLI_USAGE && first)
-			return code; /* who made a mistake hears it now, not for ever */
+		if ((code == CLI_USAGE && first) || code > CLI_NO_GATEWAY)
+			return code; /* who made a mistake hears it now, not for ever; or it was interrupted */
 		if (fflush(stdout) != 0 || ferror(stdout))
 			return CLI_NEGATIVE;
 		nanosleep(&pause, NULL);

@@ -96,5 +96,8 @@ main(int argc, char **argv)
 		return role_main(argv[2]);
 	code = command_run(argc, argv);
 	/* an answer that could not be written is no answer */
-	return fflush(stdout) == 0 && !ferror(stdout) ? code : CLI_USAGE;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fputs("postern: the standard output takes no more: not all of the answer was written\n", stderr);
+	return CLI_USAGE;
 }

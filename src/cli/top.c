@@ -49,17 +49,22 @@ print_line(void *arg, unsigned row, enum pen pen, const char *text)
 }
 
 static int
+complain(const struct top *t, int code)
+{
+	fputs("postern: ", stderr);
+	cli_print(stderr, span_str(t->said));
+	putc('\n', stderr);
+	return code;
+}
+
+static int
 show_once(struct top *t)
 {
 	struct canvas c = {.rows = 100000, .columns = 500, .line = print_line};
 	int           code = top_refresh(t);
 
-	if (code != CLI_FINE) {
-		fputs("postern: ", stderr);
-		cli_print(stderr, span_str(t->said));
-		putc('\n', stderr);
-		return code;
-	}
+	if (code != CLI_FINE)
+		return complain(t, code);
 	top_draw(t, &c, true);
 	return CLI_FINE;
 }
@@ -249,6 +254,12 @@ terminal_begin(void)
 	if (!s)
 		return false;
 	set_term(s);
+	/* one that cannot place its cursor would show nothing */
+	if (!tigetstr("cup") || tigetstr("cup") == (char *)-1) {
+		endwin();
+		delscreen(s);
+		return false;
+	}
 	set_escdelay(50);
 	cbreak();
 	noecho();
@@ -271,32 +282,30 @@ show_live(struct top *t, double delay_s)
 	int              code = top_refresh(t);
 	char             why[sizeof t->said];
 
+	if (code == CLI_NO_GATEWAY)
+		return complain(t, code);
 	if (code == CLI_FINE && !terminal_begin()) {
-		cli_usage_error("this terminal (TERM) is not known here; --once needs none");
+		cli_usage_error("this terminal (TERM) is not known here, or too simple; --once needs none");
 		return CLI_USAGE;
 	}
 	sigaction(SIGINT, &end, NULL);
 	sigaction(SIGTERM, &end, NULL);
 	sigaction(SIGHUP, &end, NULL);
-	while (code != CLI_NO_GATEWAY && !over) {
+	while (!over) {
 		uint64_t due_us = clock_mono_us() + (uint64_t)(delay_s * 1e6);
 		draw(t);
 		wait_keys(t, due_us);
 		if (!over && !t->paused && t->asks != ASK_KILL) {
 			memcpy(why, t->said, sizeof why);
 			code = top_refresh(t);
-			if (code == CLI_FINE && !t->said[0])
+			if (code == CLI_FINE && !t->said[0] && !t->away)
 				memcpy(t->said, why, sizeof why);
+			t->away = code == CLI_NO_GATEWAY; /* it may come back: an upgrade, a start anew */
 		}
 	}
 	if (stdscr)
 		endwin();
-	if (code == CLI_NO_GATEWAY) {
-		fputs("postern: ", stderr);
-		cli_print(stderr, span_str(t->said));
-		putc('\n', stderr);
-	}
-	return code == CLI_NO_GATEWAY ? code : CLI_FINE;
+	return CLI_FINE;
 }
 
 static bool

@@ -56,6 +56,7 @@ struct top {
 	char             selected[20]; /* id; "": the first */
 	unsigned         first;        /* row of the table that is on top of the screen */
 	bool             paused, help;
+	bool             away; /* the gateway was not reached; shown is what it said last */
 	char             said[TOP_TEXT * 2]; /* of the gateway, or of us: one line */
 	enum { ASK_NOTHING, ASK_FILTER, ASK_KILL } asks;
 	enum top_filter  typing;

@@ -7,6 +7,7 @@
 #include <wchar.h>
 #include <wctype.h>
 
+#include "base/clock.h"
 #include "cli/top.h"
 #include "proc/commands.h"
 
@@ -104,8 +105,11 @@ draw_head(const struct top *t, struct canvas *c)
 
 	for (unsigned i = 0; i < l->n_sessions; i++)
 		rate += l->session[i].rate;
-	canvas_say(c, strcmp(l->state, "serving") == 0 ? PEN_TITLE : PEN_WARN, "postern %s: %s, up %s, generation %" PRIu64 ": %s%s", l->version, l->state,
-	    age_print(l->up_ms, up, sizeof up), l->generation, l->holds, t->paused ? "  PAUSED" : "");
+	if (t->away)
+		canvas_say(c, PEN_WARN, "NOT REACHED for %s; this is what postern said before, and it is asked again", age_print((clock_mono_us() - l->at_us) / 1000, up, sizeof up));
+	else
+		canvas_say(c, strcmp(l->state, "serving") == 0 ? PEN_TITLE : PEN_WARN, "postern %s: %s, up %s, generation %" PRIu64 ": %s%s", l->version, l->state,
+		    age_print(l->up_ms, up, sizeof up), l->generation, l->holds, t->paused ? "  PAUSED" : "");
 	canvas_say(c, PEN_PLAIN, "connections %" PRIu64 ", under way %" PRIu64 ", ended %" PRIu64 " (%.1f/s), waiting %" PRIu64 ", closed by the guard %" PRIu64, l->connections,
 	    l->under_way, l->requests, l->requests_rate, l->queued, l->guard_closed);
 	canvas_say(c, PEN_PLAIN, "bypass %" PRIu64 " (%.1f/s), tunnel %" PRIu64 " (%.1f/s), inspect %" PRIu64 " (%.1f/s), deny %" PRIu64 " (%.1f/s)", l->action[0].n,
@@ -138,18 +142,31 @@ draw_rules(const struct top *t, struct canvas *c, unsigned most)
 	}
 }
 
+/* Who goes where comes first: on a narrow screen the id is left out (`k` shows it), then what there is beside the rate. */
+enum { WIDE_WITH_ID = 110, WIDE_WITH_BYTES = 75, WIDE_WITH_AGE = 60 };
+
+static int
+client_width(const struct canvas *c)
+{
+	return c->columns < WIDE_WITH_AGE ? 15 : 21;
+}
+
 static void
 session_line(const struct top_session *s, struct canvas *c, enum pen pen)
 {
 	char buf[TOP_TEXT + 16], n[32];
 
-	canvas_text(c, 16, s->id);
-	canvas_text(c, RIGHT(7), age_print(s->age_ms, n, sizeof n));
+	if (c->columns >= WIDE_WITH_ID)
+		canvas_text(c, 16, s->id);
+	if (c->columns >= WIDE_WITH_AGE)
+		canvas_text(c, RIGHT(7), age_print(s->age_ms, n, sizeof n));
 	snprintf(buf, sizeof buf, "%s/s", size_print(s->rate, n, sizeof n));
 	canvas_text(c, RIGHT(8), buf);
-	canvas_text(c, RIGHT(7), size_print(s->bytes_in, n, sizeof n));
-	canvas_text(c, RIGHT(7), size_print(s->bytes_out, n, sizeof n));
-	canvas_text(c, 21, s->client);
+	if (c->columns >= WIDE_WITH_BYTES) {
+		canvas_text(c, RIGHT(7), size_print(s->bytes_in, n, sizeof n));
+		canvas_text(c, RIGHT(7), size_print(s->bytes_out, n, sizeof n));
+	}
+	canvas_text(c, client_width(c), s->client);
 	snprintf(buf, sizeof buf, "%s:%u", s->host, s->port);
 	canvas_text(c, 32, buf);
 	canvas_text(c, 20, s->rule[0] ? s->rule : "-");
@@ -164,12 +181,16 @@ draw_sessions(struct top *t, struct canvas *c, unsigned most, bool once)
 {
 	unsigned selected = top_selected(t);
 
-	canvas_text(c, 16, "ID");
-	canvas_text(c, RIGHT(7), "AGE");
+	if (c->columns >= WIDE_WITH_ID)
+		canvas_text(c, 16, "ID");
+	if (c->columns >= WIDE_WITH_AGE)
+		canvas_text(c, RIGHT(7), "AGE");
 	canvas_text(c, RIGHT(8), "RATE");
-	canvas_text(c, RIGHT(7), "IN");
-	canvas_text(c, RIGHT(7), "OUT");
-	canvas_text(c, 21, "CLIENT");
+	if (c->columns >= WIDE_WITH_BYTES) {
+		canvas_text(c, RIGHT(7), "IN");
+		canvas_text(c, RIGHT(7), "OUT");
+	}
+	canvas_text(c, client_width(c), "CLIENT");
 	canvas_text(c, 32, "HOST");
 	canvas_text(c, 20, "RULE");
 	canvas_text(c, 7, "ACTION");
@@ -232,7 +253,7 @@ draw_foot(struct top *t, struct canvas *c)
 	if (t->asks == ASK_FILTER)
 		canvas_say(c, PEN_TITLE, "%s: %s_", filter_word[t->typing], t->typed);
 	else if (t->asks == ASK_KILL && s)
-		canvas_say(c, PEN_WARN, "end %s of %s to %s:%u? y, or any other key", s->id, s->client, s->host, s->port);
+		canvas_say(c, PEN_WARN, "y ends %s to %s:%u (%s), any other key does not", s->client, s->host, s->port, s->id);
 	else if (t->said[0])
 		canvas_say(c, PEN_WARN, "%s", t->said);
 	else

@@ -30,9 +30,9 @@ static const struct {
     [DOCTOR_OTHER_ISSUER] = {DOCTOR_SIDE_INTERCEPTION, "an authority that Microsoft does not use issued the certificate: a proxy on the way whose CA this machine trusts, or an issuer "
 						       "to be named by issuers = in [doctor]"},
     [DOCTOR_WRONG_NAME] = {DOCTOR_SIDE_INTERCEPTION, "another server answers: a portal, a filter's page, or a wrong address in the DNS or the hosts file"},
-    [DOCTOR_EXPIRED] = {DOCTOR_SIDE_SERVER, "look at the clock of this machine; if it is right, the server's certificate is out of date"},
+    [DOCTOR_EXPIRED] = {DOCTOR_SIDE_SERVER, "look at the clock of this machine (timedatectl); if it is right, the server's certificate is out of date"},
     [DOCTOR_OTHER_LEAF] = {DOCTOR_SIDE_INTERCEPTION, "this way leads to another certificate than the direct one: somebody stands between on one of the two"},
-    [DOCTOR_HTTP_FAILED] = {DOCTOR_SIDE_SERVER, "TLS is well and no HTTP comes back: a middlebox, or trouble at the endpoint; try again later"},
+    [DOCTOR_HTTP_FAILED] = {DOCTOR_SIDE_SERVER, "it is connected to and no HTTP comes back: something on the way (a portal, a middlebox), or trouble at the endpoint; try again later"},
 };
 
 static const char *const side_words[DOCTOR_SIDES] = {"", "DNS", "firewall", "proxy", "proxy authentication", "interception", "server or roots"};

@@ -12,7 +12,7 @@
 
 #define NOT_COME_TO  UINT32_MAX
 #define REQUEST_MOST 1600u /* a host is named at most twice */
-
+#define CLIENTS      ": is this machine among the listener's clients?"
 static void go_on(struct attempt *a);
 
 /* --- the end, and the steps --- */
@@ -74,6 +74,11 @@ connected_to_proxy_failed(struct attempt *a, const char *what)
 }
 
 static void names_settled(struct attempt *a);
+static void dial_failed(struct attempt *a, enum fault fault);
+static void dial_go(struct attempt *a);
+static void proxy_begin(struct attempt *a);
+static void tls_begin(struct attempt *a);
+static void http_begin(struct attempt *a);
 
 static void
 on_timeout(void *arg)
@@ -87,7 +92,7 @@ on_timeout(void *arg)
 		names_settled(a);
 		break;
 	case DOCTOR_STEP_TCP:
-		finish(a, a->proxy ? DOCTOR_PROXY_DOWN : DOCTOR_TIMEOUT, "nothing comes back from the address");
+		dial_failed(a, FAULT_CONNECT_TIMEOUT);
 		break;
 	case DOCTOR_STEP_PROXY:
 		if (a->shaking_proxy)
@@ -130,6 +135,7 @@ addresses_take(struct attempt *a, const struct addr *v, unsigned n)
 	const struct snapshot *snap = a->run->set->snap;
 	const struct egress   *e = egress_at(snap->block, snap->set->egress);
 
+	a->row.addresses = (uint8_t)(n < UINT8_MAX ? n : UINT8_MAX);
 	for (unsigned i = 0; i < n; i++) {
 		if (i == 0 || !a->n_addrs) {
 			a->row.has_address = true;
@@ -139,8 +145,6 @@ addresses_take(struct attempt *a, const struct addr *v, unsigned n)
 			a->addr[a->n_addrs++] = v[i];
 	}
 }
-
-static void dial_go(struct attempt *a);
 
 static void
 names_settled(struct attempt *a)
@@ -224,16 +228,14 @@ static void
 dial_failed(struct attempt *a, enum fault fault)
 {
 	enum doctor_fault f = fault == FAULT_CONNECT_REFUSED ? DOCTOR_REFUSED : fault == FAULT_CONNECT_TIMEOUT ? DOCTOR_TIMEOUT : DOCTOR_UNREACHABLE;
-	char              text[ADDR_TEXT_MAX];
+	char              text[ADDR_TEXT_MAX], many[60] = "";
 
 	addr_print(&a->row.address, text);
-	finish(a, a->proxy ? DOCTOR_PROXY_DOWN : f, "%s port %u: %s", text, a->proxy ? a->proxy->at.port : a->target->port,
+	if (a->row.addresses > 1)
+		snprintf(many, sizeof many, "none of %u of its %u addresses can be connected to; ", a->n_addrs, a->row.addresses);
+	finish(a, a->proxy ? DOCTOR_PROXY_DOWN : f, "%s%s port %u: %s", many, text, a->proxy ? a->proxy->at.port : a->target->port,
 	    f == DOCTOR_REFUSED ? "the connection is refused" : f == DOCTOR_TIMEOUT ? "nothing comes back" : "no way there");
 }
-
-static void proxy_begin(struct attempt *a);
-static void tls_begin(struct attempt *a);
-static void http_begin(struct attempt *a);
 
 static void
 on_dialled(void *arg, enum fault fault, int fd, const struct addr *to)
@@ -295,10 +297,10 @@ ask(struct attempt *a, bool log_on, enum doctor_fault failed, const char *fmt, .
 	if (token)
 		explicit_bzero(token, strlen(token));
 	free(token);
-	if (begun)
-		go_on(a);
-	else
+	if (!begun)
 		finish(a, failed, "out of memory");
+	else
+		go_on(a);
 }
 
 static void
@@ -344,6 +346,9 @@ proxy_says(struct attempt *a, const struct head *h)
 	a->row.step = DOCTOR_STEP_PROXY;
 	a->row.status = h->status;
 	talk_reason(h, reason, sizeof reason);
+	/* the gateway's own name servers lead there, or its hosts file */
+	if (a->row.way == DOCTOR_GATEWAY && strstr(reason, "details=\"egress-denied\""))
+		f = DOCTOR_PRIVATE_ADDRESS;
 	finish(a, f, "%s%s", reason, f == DOCTOR_PROXY_AUTH && (a->proxy->authorization || a->proxy->token) ? "; it was shown ours" : "");
 }
 
@@ -387,7 +392,7 @@ proxy_go(struct attempt *a)
 	case CORD_WAITS:
 		return;
 	default:
-		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection before it is asked");
+		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection before it is asked%s", a->row.way == DOCTOR_GATEWAY ? CLIENTS : "");
 		return;
 	}
 	switch (talk_read(a, &h, &used)) {
@@ -397,7 +402,7 @@ proxy_go(struct attempt *a)
 	case TALK_MORE:
 		break;
 	case TALK_NOTHING:
-		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection without an answer to CONNECT");
+		finish(a, DOCTOR_PROXY_FAILED, "it closes the connection without an answer to CONNECT%s", a->row.way == DOCTOR_GATEWAY ? CLIENTS : "");
 		break;
 	case TALK_RUBBISH:
 		finish(a, DOCTOR_PROXY_FAILED, "its answer to CONNECT is no HTTP, or longer than %u bytes", TALK_ANSWER_MOST);
@@ -416,6 +421,24 @@ tls_begin(struct attempt *a)
 		go_on(a);
 }
 
+/* Some endpoints want a certificate that devices have and we do not, and end it there: then they were reached, and what they showed is judged. */
+static bool
+wants_ours(struct attempt *a)
+{
+	SSL *ssl = a->cord.inner ? a->cord.inner : a->cord.outer;
+
+	if (!ssl || !a->cord.asked || !SSL_get0_peer_certificate(ssl))
+		return false;
+	if (a->row.step == DOCTOR_STEP_TLS) {
+		a->row.tls_ms = elapsed_ms(a);
+		chain_judge(a->run->ground, ssl, &a->host, &a->row);
+	}
+	if (a->row.fault == DOCTOR_OK)
+		snprintf(a->row.detail, sizeof a->row.detail, "reached; it wants a certificate of the device's, and ends the connection without one");
+	finish(a, DOCTOR_OK, "%s", "");
+	return true;
+}
+
 static void
 tls_go(struct attempt *a)
 {
@@ -431,7 +454,8 @@ tls_go(struct attempt *a)
 	case CORD_WAITS:
 		return;
 	default:
-		finish(a, fault, "%s", why);
+		if (!wants_ours(a))
+			finish(a, fault, "%s", why);
 	}
 }
 
@@ -463,17 +487,27 @@ was_slow(const struct attempt *a)
 static void
 http_answered(struct attempt *a, const struct head *h)
 {
+	bool plain = a->target->scheme == SCHEME_HTTP, portal;
+	char between[160];
+
 	a->row.http_ms = elapsed_ms(a);
 	a->row.status = h->status;
-	if (a->proxy && a->target->scheme == SCHEME_HTTP && h->status == 407) {
+	if (a->proxy && plain && h->status == 407) {
 		proxy_says(a, h);
 		return;
 	}
+	talk_between(h, &a->host, plain, a->row.fault == DOCTOR_EXPIRED, between, sizeof between, &portal);
+	if (portal) {
+		finish(a, DOCTOR_HTTP_FAILED, "%s", between);
+		return;
+	}
 	/* is it the proxy that says so? Doctor compares with what came directly. */
-	if (a->proxy && a->target->scheme == SCHEME_HTTP)
+	if (a->proxy && plain && h->status >= 400)
 		talk_reason(h, a->row.detail, sizeof a->row.detail);
+	else
+		snprintf(a->row.detail + strlen(a->row.detail), sizeof a->row.detail - strlen(a->row.detail), "%s", between);
 	a->row.step = DOCTOR_STEP_DONE;
-	if (was_slow(a))
+	if (a->row.fault == DOCTOR_OK && was_slow(a))
 		finish(a, DOCTOR_SLOW, "a step took longer than half of the %u ms it may take", (unsigned)a->run->set->timeout_ms);
 	else
 		finish(a, DOCTOR_OK, "%s", "");
@@ -491,7 +525,8 @@ http_go(struct attempt *a)
 	case CORD_WAITS:
 		return;
 	default:
-		finish(a, DOCTOR_HTTP_FAILED, "it closes the connection before it is asked");
+		if (!wants_ours(a))
+			finish(a, DOCTOR_HTTP_FAILED, "it closes the connection before it is asked");
 		return;
 	}
 	switch (talk_read(a, &h, &used)) {
@@ -501,7 +536,8 @@ http_go(struct attempt *a)
 	case TALK_MORE:
 		break;
 	case TALK_NOTHING:
-		finish(a, DOCTOR_HTTP_FAILED, "it closes the connection without an HTTP answer");
+		if (!wants_ours(a))
+			finish(a, DOCTOR_HTTP_FAILED, "it closes the connection without an HTTP answer");
 		break;
 	case TALK_RUBBISH:
 		finish(a, DOCTOR_HTTP_FAILED, "its answer is no HTTP, or has a header longer than %u bytes", TALK_ANSWER_MOST);
@@ -556,11 +592,8 @@ attempt_start(struct attempt *a, const struct run *run, const struct doctor_targ
 	step_begin(a, DOCTOR_STEP_DNS);
 	if (!target_read(a)) {
 		finish(a, DOCTOR_NO_SUCH_NAME, "this is no host");
-	} else if (!name) {
-		addresses_take(a, &proxy->at.addr, 1);
-		dial_go(a);
-	} else if (!proxy && a->host.kind == HOST_ADDR) {
-		addresses_take(a, &a->host.addr, 1);
+	} else if (!name || (!proxy && a->host.kind == HOST_ADDR)) {
+		addresses_take(a, name ? &a->host.addr : &proxy->at.addr, 1);
 		names_settled(a);
 	} else {
 		look_up(a, span_str(name));

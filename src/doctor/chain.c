@@ -193,6 +193,8 @@ fault_of(const struct chain_ground *g, const X509 *leaf, const struct profile *p
 static void
 row_fill(const struct chain_ground *g, const X509 *leaf, const struct profile *p, struct doctor_row *row)
 {
+	char now[TIME_TEXT];
+
 	row->fault = fault_of(g, leaf, p);
 	row->not_after = p->not_after;
 	memcpy(row->leaf_sha256, p->print, sizeof row->leaf_sha256);
@@ -209,6 +211,9 @@ row_fill(const struct chain_ground *g, const X509 *leaf, const struct profile *p
 		break;
 	case DOCTOR_INTERCEPTED:
 		snprintf(row->detail, sizeof row->detail, "issued by %.80s, which no root of the system vouches for", row->issuer);
+		break;
+	case DOCTOR_EXPIRED: /* or is it our clock? */
+		snprintf(row->detail, sizeof row->detail, "%.120s; here it is %s", p->detail, time_print((int64_t)(clock_real_us() / 1000000), now));
 		break;
 	default:
 		snprintf(row->detail, sizeof row->detail, "%s", p->detail);

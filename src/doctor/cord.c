@@ -13,6 +13,18 @@
 #define CHAIN_BYTES_MAX (100 * 1024) /* of certificates that a server may send */
 #define CAME_MOST       (1u << 20)   /* two handshakes, and headers, are far below it */
 
+/* We have none, and say so. */
+static int
+on_asked(SSL *ssl, X509 **cert, EVP_PKEY **key)
+{
+	struct cord *w = SSL_get_app_data(ssl);
+
+	(void)cert;
+	(void)key;
+	w->asked = true;
+	return 0;
+}
+
 SSL_CTX *
 cord_context_new(void)
 {
@@ -23,6 +35,7 @@ cord_context_new(void)
 		return NULL;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL); /* whoever it is, we want to see who */
 	SSL_CTX_set_max_cert_list(ctx, CHAIN_BYTES_MAX);
+	SSL_CTX_set_client_cert_cb(ctx, on_asked);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) && SSL_CTX_set_alpn_protos(ctx, http11, sizeof http11 - 1) == 0)
@@ -101,6 +114,8 @@ cord_begin_tls(struct cord *w, SSL_CTX *ctx, const struct host *name)
 		ERR_clear_error();
 		return false;
 	}
+	SSL_set_app_data(ssl, w);
+	w->asked = false;
 	SSL_set_connect_state(ssl);
 	if (w->outer)
 		w->inner = ssl;
@@ -135,6 +150,8 @@ shake_fault(int error, int system, char *why, size_t n)
 	} else if (error == SSL_ERROR_SYSCALL || (e && !reason)) {
 		fault = DOCTOR_RESET;
 		snprintf(why, n, "%s during the TLS handshake", system == ECONNRESET || system == EPIPE ? "reset" : system ? strerror(system) : "closed");
+	} else if (reason == SSL_AD_REASON_OFFSET + SSL_AD_PROTOCOL_VERSION || reason == SSL_R_UNSUPPORTED_PROTOCOL) {
+		snprintf(why, n, "the server knows neither TLS 1.2 nor 1.3, only what is older");
 	} else if (reason > SSL_AD_REASON_OFFSET) {
 		snprintf(why, n, "the server sends the TLS alert %s", SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
 	} else {

@@ -14,6 +14,7 @@ struct cord {
 	int    fd; /* owned; -1: none */
 	size_t came; /* bytes from the socket, of which there is a bound: OpenSSL reads on within one call while a server sends what means nothing */
 	SSL   *outer, *inner; /* with the proxy; with the server */
+	bool   asked; /* whoever is at the end of the last of the two wants a certificate of ours */
 };
 
 enum cord_answer { CORD_DONE, CORD_WAITS /* for an event of the socket */, CORD_CLOSED, CORD_BROKE };

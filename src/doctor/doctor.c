@@ -76,7 +76,7 @@ plain_compare(struct doctor_row *r, const struct doctor_row *direct)
 	if (refused) {
 		r->fault = r->status >= 500 ? DOCTOR_PROXY_FAILED : DOCTOR_PROXY_REFUSED;
 		r->step = DOCTOR_STEP_PROXY;
-	} else if (r->fault == DOCTOR_OK) {
+	} else if (r->fault == DOCTOR_OK && r->status >= 400) {
 		r->detail[0] = '\0';
 	}
 }

@@ -68,6 +68,7 @@ struct doctor_row {
 	uint32_t    target; /* its number */
 	uint8_t     way, step, fault; /* fault: the worst thing that was found; enums above */
 	uint8_t     parent; /* way is DOCTOR_PARENT: which of the settings' */
+	uint8_t     addresses; /* that the name has, UINT8_MAX: or more; of the proxy where that is by name */
 	uint8_t     tls;    /* 0; 2: TLS 1.2; 3: TLS 1.3 */
 	bool        has_address;
 	struct addr address;

@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "parse/authority.h"
 
 void
@@ -97,6 +100,78 @@ talk_reason(const struct head *h, char *out, size_t n)
 	for (size_t at = 0; used < n && head_field_next(h, &at, &f);)
 		if (f.id == FIELD_PROXY_STATUS || (f.id == FIELD_PROXY_AUTHENTICATE && h->status == 407))
 			used += (size_t)snprintf(out + used, n - used, "; %.*s", (int)(f.value.n < 100 ? f.value.n : 100), f.value.p);
+	for (char *c = out; *c; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
+}
+
+/* --- what stands between --- */
+
+#define CLOCK_OFF_S 3600 /* what is worth saying */
+
+static struct span
+field_find(const struct head *h, const char *name)
+{
+	struct field f;
+
+	for (size_t at = 0; head_field_next(h, &at, &f);)
+		if (f.name.n == strlen(name) && strncasecmp(f.name.p, name, f.name.n) == 0)
+			return f.value;
+	return SPAN("");
+}
+
+/* RFC 9110 5.6.7, the form that servers must send. */
+static void
+clock_tell(const struct head *h, char *out, size_t n)
+{
+	struct span date = field_find(h, "Date");
+	struct tm   tm = {0};
+	char        text[40];
+	int64_t     off;
+
+	if (date.n == 0 || date.n >= sizeof text)
+		return;
+	memcpy(text, date.p, date.n);
+	text[date.n] = '\0';
+	if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+		return;
+	off = (int64_t)timegm(&tm) - (int64_t)(clock_real_us() / 1000000);
+	if (off > CLOCK_OFF_S || off < -CLOCK_OFF_S)
+		snprintf(out, n, "; by the server's clock ours is %lld %s %s", (long long)(llabs(off) / (llabs(off) < 172800 ? 3600 : 86400)),
+		    llabs(off) < 172800 ? "h" : "days", off > 0 ? "slow" : "fast");
+}
+
+/* The host of an absolute URL; empty: there is none. */
+static struct span
+url_host(struct span url)
+{
+	const char *at = memmem(url.p, url.n, "://", 3);
+	size_t      n = 0;
+
+	if (!at)
+		return SPAN("");
+	at += 3;
+	while (at + n < url.p + url.n && !strchr("/:?#@", at[n]))
+		n++;
+	return span_of(at, n);
+}
+
+void
+talk_between(const struct head *h, const struct host *host, bool plain, bool expired, char *out, size_t n, bool *portal)
+{
+	struct span to;
+
+	out[0] = '\0';
+	*portal = plain && h->status == 511; /* RFC 6585 6 */
+	if (expired) {
+		clock_tell(h, out, n);
+	} else if (*portal) {
+		snprintf(out, n, "511: something on the way wants a log-on");
+	} else if (plain && h->status / 100 == 3) {
+		to = url_host(field_find(h, "Location"));
+		if (to.n && !(to.n == host->n && strncasecmp(to.p, host->text, to.n) == 0))
+			snprintf(out, n, "%u to %.*s: a portal, unless that is Microsoft's", h->status, (int)(to.n < 100 ? to.n : 100), to.p);
+	}
 	for (char *c = out; *c; c++)
 		if (*c < 0x20 || *c > 0x7e)
 			*c = '?';

@@ -24,4 +24,8 @@ enum talk_came talk_read(struct attempt *a, struct head *h, size_t *used);
 /* What a proxy says of why: RFC 9209, or what it wants to know; printable ASCII. */
 void talk_reason(const struct head *h, char *out, size_t n);
 
+/* What the answer of a server tells of what stands between, for people; "": nothing. `expired`: its certificate is, or is not valid yet: is it our clock?
+ * `plain`: over plain HTTP, where somebody else may have answered: a portal that wants a log-on (*portal), or that sends browsers to itself. */
+void talk_between(const struct head *h, const struct host *host, bool plain, bool expired, char *out, size_t n, bool *portal);
+
 #endif

@@ -74,6 +74,7 @@ struct squid_acl {
 	enum squid_kind    kind;
 	bool               partial;   /* some items could not be said: it holds for less than in Squid */
 	bool               required;  /* ACL_USER: whoever it is */
+	bool               overlaps;  /* told already: of two networks one holds the other */
 	bool               connect_open; /* ACL_URL, ACL_HEADER: what it says of a CONNECT cannot be said */
 	bool               from_file, no_lookup; /* no_lookup: -n */
 	struct span        why, source; /* the file that its items came from */

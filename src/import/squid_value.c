@@ -161,6 +161,31 @@ mask_bits(struct span s)
 }
 
 static bool
+network_holds(const struct cidr *c, const struct addr *a)
+{
+	struct addr first, last;
+
+	cidr_range(c, &first, &last);
+	return memcmp(a->b, first.b, sizeof a->b) >= 0 && memcmp(a->b, last.b, sizeof a->b) <= 0;
+}
+
+/* Squid ignores a network that holds one before it, and with it all the rest of it. Of long lists, which machines write, only the first part is looked at. */
+static void
+overlap_note(struct squid_values *v, struct span item)
+{
+	struct cidr mine, other;
+
+	if (v->a->overlaps || cidr_parse(item, &mine) == CIDR_BAD)
+		return;
+	for (size_t i = 0; i < v->a->items.n && i < 64; i++)
+		if (cidr_parse(v->a->items.v[i].text, &other) != CIDR_BAD && mine.bits < other.bits && network_holds(&mine, &other.addr)) {
+			squid_note_file(v->s, SQUID_DIFFERS, v->at, item, "Squid ignores this network, since one within it (%.*s) comes before; here it counts", SPAN_ARG(v->a->items.v[i].text));
+			v->a->overlaps = true;
+			return;
+		}
+}
+
+static bool
 put_network(struct squid_values *v, const struct addr *a, unsigned bits)
 {
 	char        text[ADDR_TEXT_MAX];
@@ -172,6 +197,7 @@ put_network(struct squid_values *v, const struct addr *a, unsigned bits)
 		item = arena_printf(&v->s->arena, "%s", text);
 	else
 		item = arena_printf(&v->s->arena, "%s/%u", text, four ? bits - 96 : bits);
+	overlap_note(v, item);
 	return item_put(v, &v->a->items, item);
 }
 

@@ -127,6 +127,8 @@ on_recv(ares_socket_t fd, void *buf, size_t n, int flags, struct sockaddr *from,
 	return k;
 }
 
+/* Two errors of datagrams would cost the wrong question a try. That nobody listens is told of a question sent before: this one goes out all the same, and
+ * what becomes of it is told where all wait for it, by on_recv. And where there is no room, the question is as good as lost on the way. */
 static ares_ssize_t
 on_send(ares_socket_t fd, const struct iovec *v, int n, void *arg)
 {
@@ -137,8 +139,13 @@ on_send(ares_socket_t fd, const struct iovec *v, int n, void *arg)
 
 	if (k >= 0)
 		return k;
-	/* a datagram for which there is no room is as good as lost on the way: c-ares would give up on its question at once */
-	if ((errno == EAGAIN || errno == ENOBUFS) && (s = socket_find(ch, fd)) && s->is_udp)
+	s = socket_find(ch, fd);
+	if (s && s->is_udp && errno == ECONNREFUSED) {
+		k = sendmsg(fd, &m, MSG_NOSIGNAL);
+		if (k >= 0)
+			return k;
+	}
+	if (s && s->is_udp && (errno == EAGAIN || errno == ENOBUFS))
 		return (ares_ssize_t)v->iov_len;
 	if (errno != EAGAIN)
 		ch->is_down = true;

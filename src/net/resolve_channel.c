@@ -277,9 +277,12 @@ question_repeat(struct upstream *u, struct question *q, int status, bool is_cut,
 		question_send(u, q);
 		return true;
 	}
-	/* nobody listens there: is it being started anew? And an error that another question brought upon this one is over by then. */
+	/* nobody listens there: is it being started anew? And an error that another question brought upon this one is over by then; where all share a
+	 * connection, it is brought upon none a second time. */
 	if (fault == FAULT_DNS_UNREACHABLE && !q->by_stream && q->again < AGAIN_MOST) {
 		q->again++;
+		q->by_stream = u->env.conf.use_vc;
+		q->at_hand = fault;
 		TAILQ_INSERT_TAIL(&u->again, q, link);
 		pending_add(u);
 		return true;

@@ -2,6 +2,7 @@
 /* answer_doctor: what the doctor process found last and when it looks again, as text and as JSON (contrib/schema/postern-doctor-watch.json). */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@ struct look {
 	const struct doctor_report *r; /* null: nothing is known yet */
 	int64_t                     now_s, next_s;
 	bool                        json;
+	int                         wide; /* columns of endpoints */
 };
 
 static uint64_t
@@ -142,7 +144,7 @@ way_text(FILE *f, const struct doctor_report *r, uint32_t target, unsigned lane)
 {
 	const struct doctor_row *row = row_of(r, target, lane);
 
-	fprintf(f, lane == r->n_parents + 1 ? " %s" : " %-17s", row && row->fault != DOCTOR_NOT_TRIED ? doctor_fault_word((enum doctor_fault)row->fault) : "-");
+	fprintf(f, lane == r->n_parents + 1 ? " %s" : " %-16s", row && row->fault != DOCTOR_NOT_TRIED ? doctor_fault_word((enum doctor_fault)row->fault) : "-");
 }
 
 static void
@@ -154,13 +156,13 @@ target_text(const struct look *k, FILE *f, uint32_t i)
 	char                        host[1100], age[24], name[1100], detail[900], way[DOCTOR_PARENT_NAME + 8];
 
 	snprintf(name, sizeof name, "%s:%u", control_escape(span_str(t->no_probe ? t->pattern : t->host), host, sizeof host), t->port);
-	fprintf(f, "%-9s %-44s", t->no_probe ? "untested" : worst ? "BAD" : "well", name);
+	fprintf(f, "%-8s %-*s", t->no_probe ? "untested" : worst ? "BAD" : "well", k->wide, name);
 	for (unsigned lane = 0; lane < r->n_parents + 2; lane++)
 		if (lane_is_used(r, lane))
 			way_text(f, r, i, lane);
 	fputc('\n', f);
 	if (worst && r->bad_since_s[i] > 0)
-		fprintf(f, "          for %s; %s; %s%s%s\n", age_print(ms_since(k, r->bad_since_s[i]), age, sizeof age), control_escape(span_str(t->where), host, sizeof host),
+		fprintf(f, "         for %s; %s; %s%s%s\n", age_print(ms_since(k, r->bad_since_s[i]), age, sizeof age), control_escape(span_str(t->where), host, sizeof host),
 		    doctor_report_way(r, worst, way), worst->detail[0] ? ": " : "", control_escape(span_str(worst->detail), detail, sizeof detail));
 }
 
@@ -188,15 +190,16 @@ when_text(const struct look *k, FILE *f)
 }
 
 static void
-head_text(const struct doctor_report *r, FILE *f)
+head_text(const struct look *k, FILE *f)
 {
-	char name[600], head[620];
+	const struct doctor_report *r = k->r;
+	char                        name[600], head[620];
 
-	fprintf(f, "%-9s %-44s %-17s ", "STATE", "ENDPOINT", "DIRECTLY");
+	fprintf(f, "%-8s %-*s %-16s ", "STATE", k->wide, "ENDPOINT", "DIRECTLY");
 	for (uint32_t i = 0; i < r->n_parents; i++) {
 		snprintf(head, sizeof head, "BY %s", control_escape(span_str(r->parent[i]), name, sizeof name));
 		if (lane_is_used(r, i + 1))
-			fprintf(f, "%-17s ", head);
+			fprintf(f, "%-16s ", head);
 	}
 	fprintf(f, "GATEWAY\n");
 }
@@ -217,6 +220,19 @@ untried_text(const struct doctor_report *r, FILE *f)
 		}
 }
 
+/* With its port, and no wider than what most terminals have room for. */
+static int
+wide(const struct doctor_report *r)
+{
+	size_t n = 8;
+
+	for (uint32_t i = 0; r && i < r->n_targets; i++) {
+		size_t m = strlen(r->target[i].no_probe ? r->target[i].pattern : r->target[i].host) + 1 + (r->target[i].port < 100 ? 2 : r->target[i].port < 1000 ? 3 : 5);
+		n = m > n ? m : n;
+	}
+	return n < 44 ? (int)n : 44;
+}
+
 static void
 fill_text(const struct look *k, FILE *f)
 {
@@ -224,7 +240,7 @@ fill_text(const struct look *k, FILE *f)
 	if (!k->r || !k->r->n_targets)
 		return;
 	untried_text(k->r, f);
-	head_text(k->r, f);
+	head_text(k, f);
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (uint32_t i = 0; i < k->r->n_targets; i++)
 			if ((pass == 0) == (doctor_report_worst(k->r, i) != NULL))
@@ -277,6 +293,7 @@ answer_doctor(struct commands *m, struct control_client *c)
 		k.board = r->board;
 		k.next_s = atomic_load(&r->board->next_s);
 		k.r = doctor_board_read(r->board, report) ? report : NULL;
+		k.wide = wide(k.r);
 		code = say(&k, c) ? judge(k.r) : 2;
 	}
 	if (!on)

@@ -84,6 +84,7 @@ ago(uint64_t real_ms, char *buf, size_t n)
 
 /* --- rules --- */
 
+/* What is under way has been decided: it is among the requests here, and stays there when it ends. */
 static void
 rule_sum(const struct commands *m, uint32_t slot, struct rule_counters *sum)
 {
@@ -97,6 +98,7 @@ rule_sum(const struct commands *m, uint32_t slot, struct rule_counters *sum)
 		if (r->last_real_us > sum->last_real_us)
 			sum->last_real_us = r->last_real_us;
 	}
+	sum->requests += sum->open;
 }
 
 static void
@@ -174,14 +176,25 @@ is_wanted(const struct wanted *w, const struct policy_entry *e)
 	return !w->rule || (!e->is_list && span_eq(e->owner, span_str(w->rule)));
 }
 
+/* Several on a line by their text: in which order they were found is another one after each start. */
 static int
-compare(const void *a, const void *b)
+compare(const void *a, const void *b, void *policy)
 {
 	const struct inventory_row *x = a, *y = b;
+	struct host_walk            at[2] = {x->at, y->at};
+	struct policy_entry         e[2];
+	char                        text[2][ENTRY_TEXT_MAX];
+	int                         order;
 
 	if (x->line != y->line)
 		return x->line < y->line ? -1 : 1;
-	return memcmp(&x->at, &y->at, sizeof x->at); /* several on a line: in any order, but always in the same */
+	for (unsigned i = 0; i < 2; i++) {
+		if (!policy_entry_next(policy, &at[i], &e[i]))
+			return 0;
+		policy_entry_text(&e[i], text[i]);
+	}
+	order = strcmp(text[0], text[1]);
+	return order ? order : span_order(e[0].owner, e[1].owner);
 }
 
 /* All that are wanted, by where they stand. False: out of memory. */
@@ -206,7 +219,7 @@ inventory_take(struct inventory *v)
 		v->row[v->n++] = row;
 	}
 	if (v->n)
-		qsort(v->row, v->n, sizeof *v->row, compare);
+		qsort_r(v->row, v->n, sizeof *v->row, compare, v->snap->policy);
 	return true;
 }
 

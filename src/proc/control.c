@@ -305,12 +305,18 @@ on_patience(void *arg)
 /* --- listening --- */
 
 static struct control_client *
-spare(struct control *c)
+spare(struct control *c, bool may_command)
 {
-	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
+	struct control_client *free_one = NULL;
+	unsigned               guests = 0;
+
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
 		if (c->client[i].fd < 0)
-			return &c->client[i];
-	return NULL;
+			free_one = &c->client[i];
+		else
+			guests += !c->client[i].may_command;
+	}
+	return may_command || guests < CONTROL_GUESTS ? free_one : NULL;
 }
 
 static void
@@ -324,21 +330,23 @@ send_off(int fd, const char *text)
 static void
 begin(struct control *s, int fd)
 {
-	struct control_client *c = spare(s);
+	struct control_client *c;
 	struct ucred           cred;
 	socklen_t              n = sizeof cred;
+	bool                   may_command;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) != 0) {
 		close(fd);
 		return;
 	}
+	may_command = cred.uid == 0 || cred.uid == geteuid();
+	c = spare(s, may_command);
 	if (!c) {
-		log_write_limited(&s->busy, LOG_LEVEL_WARN, "control: %u others are being answered: uid %u (pid %d) has to come again", CONTROL_CLIENTS, (unsigned)cred.uid,
-		    (int)cred.pid);
-		send_off(fd, "e the gateway answers 8 others at the moment; try again\nx 1\n");
+		log_write_limited(&s->busy, LOG_LEVEL_WARN, "control: too many others are being answered: uid %u (pid %d) has to come again", (unsigned)cred.uid, (int)cred.pid);
+		send_off(fd, "e the gateway answers too many others at the moment; try again\nx 1\n");
 		return;
 	}
-	if (cred.uid != 0 && cred.uid != geteuid() && !s->place->has_group) {
+	if (!may_command && !s->place->has_group) {
 		log_write_limited(&s->refused, LOG_LEVEL_WARN, "control: uid %u (pid %d) may not ask", (unsigned)cred.uid, (int)cred.pid);
 		send_off(fd, "e you may not ask this gateway\nx 1\n");
 		return;
@@ -346,7 +354,7 @@ begin(struct control *s, int fd)
 	c->fd = fd;
 	c->uid = cred.uid;
 	c->pid = cred.pid;
-	c->may_command = cred.uid == 0 || cred.uid == geteuid();
+	c->may_command = may_command;
 	if (!watch_init(&c->watch, s->loop, fd, WATCH_READ | WATCH_WRITE | WATCH_CLOSED, on_client, c)) {
 		close(fd);
 		c->fd = -1;

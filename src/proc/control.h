@@ -17,6 +17,7 @@
 #include "net/loop.h"
 
 #define CONTROL_CLIENTS  8u
+#define CONTROL_GUESTS   5u    /* of them, who may ask but not command: they must not keep those out who may */
 #define CONTROL_REQUEST  1024u /* bytes of one, with its newline */
 #define CONTROL_WORDS    16u
 

@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "proc/census.h"
+#include "proc/legacy.h"
 #include "proc/parent_inside.h"
 #include "proc/tell.h"
 
@@ -96,12 +98,13 @@ parent_upgraded(void *arg, bool serves, const char *how)
 	leave(p, UPGRADED_MS, true);
 }
 
+/* `hits`: -1, or memory that the next program may have. */
 static bool
-bequeath(const struct parent *p, struct estate *e)
+bequeath(const struct parent *p, int hits, struct estate *e)
 {
 	const struct control_place *place = p->commands.place;
 
-	return ports_bequeath(p->ports, e) && admin_bequeath(&p->admin, e) && estate_add(e, p->workers, -1, "workers") && (!place || estate_add(e, 0, place->fd, "control %s", place->path)) &&
+	return (hits < 0 || estate_add(e, 0, hits, "hits")) && ports_bequeath(p->ports, e) && admin_bequeath(&p->admin, e) && estate_add(e, p->workers, -1, "workers") && (!place || estate_add(e, 0, place->fd, "control %s", place->path)) &&
 	    (p->pid.fd < 0 || estate_add(e, 0, p->pid.fd, "pid %s", p->pid.path));
 }
 
@@ -112,6 +115,7 @@ parent_upgrade(void *arg)
 	char *const    argv[] = {p->upgrade.program, (char *)(uintptr_t) "run", (char *)(uintptr_t) "-c", (char *)(uintptr_t)p->options.conf,
 		p->options.report_only ? (char *)(uintptr_t) "--report-only" : NULL, NULL};
 	struct estate  e = {0};
+	int            hits;
 
 	if (p->state == PARENT_SERVING && upgrade_is_under_way(&p->upgrade)) {
 		log_info("told to upgrade, which is under way already");
@@ -126,11 +130,15 @@ parent_upgrade(void *arg)
 	p->upgrade_next = false;
 	timer_clear(&p->deadline);
 	log_info("told to upgrade: %s is started", p->upgrade.program);
-	if (!bequeath(p, &e))
+	crew_add_up(&p->crew);
+	hits = legacy_write(&p->crew.ledger, p->shared);
+	if (!bequeath(p, hits, &e))
 		parent_upgraded(p, false, "out of memory");
 	else if (!upgrade_begin(&p->upgrade, &e, argv, p->upgrade_ms))
 		parent_upgraded(p, false, p->upgrade.why);
 	estate_clear(&e);
+	if (hits >= 0)
+		close(hits);
 }
 
 void

@@ -279,7 +279,7 @@ rule_requests(const struct shared *s, uint32_t slot)
 	uint64_t n = 0;
 
 	for (uint32_t w = 0; w < s->n_workers; w++)
-		n += s->worker[w].rule[slot].requests;
+		n += s->worker[w].rule[slot].requests + s->worker[w].rule[slot].open;
 	return n;
 }
 

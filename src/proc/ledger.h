@@ -43,7 +43,7 @@ struct ledger {
 	uint64_t          generation; /* in use */
 	uint32_t          mark;       /* reloads so far */
 	uint64_t          started_real_us, reloaded_real_us;
-	uint64_t          rule_base[RULE_SLOTS]; /* requests of each rule at the last reload */
+	uint64_t          rule_base[RULE_SLOTS]; /* requests of each rule at the last reload, those under way among them */
 };
 
 void ledger_init(struct ledger *l);

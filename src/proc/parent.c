@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "policy/snapshot.h"
 #include "proc/census.h"
+#include "proc/legacy.h"
 #include "proc/parent_inside.h"
 #include "proc/tell.h"
 
@@ -289,6 +290,7 @@ first_start(struct parent *p, const struct conf *c, const struct start *start)
 	admin_take(&p->admin);
 	census_applied(p->shared, p->generation);
 	parent_take_on(p);
+	legacy_take(&p->crew.ledger, p->shared, estate_take(&p->heir.estate, 0, "hits"));
 	ledger_use(&p->crew.ledger, p->shared, p->generation, false);
 	crew_start(&p->crew, p->snapshot, p->generation, p->ports);
 	timer_set(p->loop, &p->look, LOOK_MS);

@@ -80,7 +80,7 @@ pulse_heard(struct member *m)
 }
 
 static void
-ask(struct member *m, bool late)
+ask(struct member *m)
 {
 	if (!m->pid || m->channel < 0 || !m->patience) {
 		pulse_heard(m);
@@ -89,26 +89,32 @@ ask(struct member *m, bool late)
 	/* again now and then: an answer may get lost where memory is short; after 1, 2, 4, 8 ... rounds, so that a silent one has not many to read */
 	if ((m->silent & (m->silent - 1)) == 0)
 		member_say(m, MSG_ALIVE, 0, NULL, 0, NULL, 0);
-	if (late)
-		return;
 	census_silent(m, m->silent > 1 ? m->silent * PULSE_MS / 1000 : 0);
 	if (++m->silent > m->patience)
 		end(m);
+}
+
+void
+pulse_round(struct pulse *p, uint64_t now_us)
+{
+	bool           late = now_us - p->last_us > LATE_US;
+	struct member *m;
+
+	p->last_us = now_us;
+	census_turns(p->shared, now_us);
+	if (late)
+		return;
+	LIST_FOREACH(m, &p->members, pulse)
+	ask(m);
 }
 
 /* What children have said by now was read before: the loop calls timers last. */
 static void
 on_timer(void *arg)
 {
-	struct pulse  *p = arg;
-	uint64_t       now_us = clock_mono_us();
-	bool           late = now_us - p->last_us > LATE_US;
-	struct member *m;
+	struct pulse *p = arg;
 
-	p->last_us = now_us;
-	census_turns(p->shared, now_us);
-	LIST_FOREACH(m, &p->members, pulse)
-	ask(m, late);
+	pulse_round(p, clock_mono_us());
 	timer_set(p->loop, &p->timer, PULSE_MS);
 }
 

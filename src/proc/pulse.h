@@ -32,6 +32,8 @@ void pulse_init(struct pulse *p, struct loop *loop, struct shared *shared);
 void pulse_clear(struct pulse *p);
 /* From now on whenever it lives; m->patience says how long it may be silent. */
 void pulse_join(struct pulse *p, struct member *m);
+/* One round, at that time; comes by itself. */
+void pulse_round(struct pulse *p, uint64_t now_us);
 /* It has answered. */
 void pulse_heard(struct member *m);
 /* Rounds that are at least this long. */

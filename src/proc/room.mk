@@ -23,6 +23,7 @@ libpostern_a_SOURCES += \
 	src/proc/keys.c src/proc/keys.h \
 	src/proc/keytabs.c src/proc/keytabs.h \
 	src/proc/ledger.c src/proc/ledger.h \
+	src/proc/legacy.c src/proc/legacy.h \
 	src/proc/logger.c src/proc/logger.h \
 	src/proc/logger_main.c \
 	src/proc/member.c src/proc/member.h \
@@ -43,6 +44,7 @@ libpostern_a_SOURCES += \
 	src/proc/signer_keys.c src/proc/signer_keys.h \
 	src/proc/signer_peers.c src/proc/signer_peers.h \
 	src/proc/status.c src/proc/status.h \
+	src/proc/status_doctor.c src/proc/status_inside.h \
 	src/proc/status_assets.h \
 	src/proc/status_html.c \
 	src/proc/status_json.c \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "proc/status.h"
+#include "proc/status_inside.h"
 
 #include <stdlib.h>
 
 #include "auth/back.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/fault.h"
 
@@ -108,44 +109,28 @@ static const struct table tables[STATUS_TABLES] = {
 	[STATUS_LISTS] = TABLE("lists", "Lists", NULL, list_columns),
 };
 
-/* A new row, or a place that takes it when there is no memory. */
-static struct cell *
-row(struct status *s, enum status_table which)
+struct cell *
+status_row(struct status *s, enum status_table which)
 {
 	static struct cell lost[16];
 	struct table      *t = &s->table[which];
+	struct cell       *cell;
 
-	if (t->n == t->room) {
-		size_t       room = t->room ? 2 * t->room : 16;
-		struct cell *cell = realloc(t->cell, room * t->n_columns * sizeof *cell);
-		if (!cell) {
-			s->failed = true;
-			return lost;
-		}
-		t->cell = cell;
-		t->room = room;
+	cell = array_grow(t->cell, t->n, &t->room, t->n_columns * sizeof *cell);
+	if (!cell) {
+		s->failed = true;
+		return lost;
 	}
+	t->cell = cell;
 	memset(t->cell + t->n * t->n_columns, 0, t->n_columns * sizeof *t->cell);
 	return t->cell + t->n++ * t->n_columns;
-}
-
-static void
-text(struct cell **c, struct span s)
-{
-	*(*c)++ = (struct cell){.text = s};
-}
-
-static void
-number(struct cell **c, uint64_t n)
-{
-	*(*c)++ = (struct cell){.n = n};
 }
 
 /* A point in time; 0: never. */
 static void
 moment(struct cell **c, uint64_t real_us)
 {
-	number(c, real_us ? real_us / 1000000 : CELL_NONE);
+	cell_number(c, real_us ? real_us / 1000000 : CELL_NONE);
 }
 
 /* --- sums over the workers --- */
@@ -175,39 +160,20 @@ fault_sum(const struct shared *s, unsigned f)
 /* --- figures --- */
 
 static void
-figure(struct status *s, const char *group, const char *key, const char *title, enum cell_kind kind, struct cell cell)
-{
-	if (s->n_figures < STATUS_FIGURES)
-		s->figure[s->n_figures++] = (struct figure){group, key, title, kind, cell};
-}
-
-static void
-count(struct status *s, const char *group, const char *key, const char *title, uint64_t n)
-{
-	figure(s, group, key, title, CELL_COUNT, (struct cell){.n = n});
-}
-
-static void
-word(struct status *s, const char *group, const char *key, const char *title, const char *is)
-{
-	figure(s, group, key, title, CELL_WORD, (struct cell){.text = span_str(is)});
-}
-
-static void
 about_gateway(struct status *s, const struct metrics_view *v)
 {
 	static const char *const states[] = {[GATEWAY_STARTING] = "starting", [GATEWAY_SERVING] = "ready", [GATEWAY_DRAINING] = "draining"};
 	const struct census     *c = &v->shared->census;
 	uint32_t                 state = c->state;
 
-	word(s, "gateway", "state", "State", v->orphaned ? "draining" : state < 3 ? states[state] : "starting");
-	figure(s, "gateway", "version", "Version", CELL_TEXT, (struct cell){.text = SPAN(PACKAGE_VERSION)});
-	figure(s, "gateway", "started", "Up for", CELL_SINCE, (struct cell){.n = c->started_real_us / 1000000});
-	count(s, "gateway", "generation", "Configuration", c->generation);
-	figure(s, "gateway", "applied", "In use for", CELL_SINCE, (struct cell){.n = c->reloaded_real_us ? c->reloaded_real_us / 1000000 : CELL_NONE});
-	word(s, "gateway", "last_reload", "Last reload", c->reload_failed ? "refused" : c->reloads ? "done" : "none yet");
-	count(s, "gateway", "reloads", "Reloads", c->reloads);
-	count(s, "gateway", "reloads_refused", "Reloads refused", c->reloads_refused);
+	status_word(s, "gateway", "state", "State", v->orphaned ? "draining" : state < 3 ? states[state] : "starting");
+	status_figure(s, "gateway", "version", "Version", CELL_TEXT, (struct cell){.text = SPAN(PACKAGE_VERSION)});
+	status_figure(s, "gateway", "started", "Up for", CELL_SINCE, (struct cell){.n = c->started_real_us / 1000000});
+	status_count(s, "gateway", "generation", "Configuration", c->generation);
+	status_figure(s, "gateway", "applied", "In use for", CELL_SINCE, (struct cell){.n = c->reloaded_real_us ? c->reloaded_real_us / 1000000 : CELL_NONE});
+	status_word(s, "gateway", "last_reload", "Last reload", c->reload_failed ? "refused" : c->reloads ? "done" : "none yet");
+	status_count(s, "gateway", "reloads", "Reloads", c->reloads);
+	status_count(s, "gateway", "reloads_refused", "Reloads refused", c->reloads_refused);
 }
 
 static void
@@ -220,34 +186,34 @@ about_traffic(struct status *s, const struct metrics_view *v)
 		rate += s->point.v[i];
 	for (unsigned i = POINT_REFUSED; i <= POINT_CLIENT; i++)
 		faults += s->point.v[i];
-	count(s, "traffic", "tunnels", "Tunnels", SUM(sh, counters.tunnels_open));
-	count(s, "traffic", "connections", "Connections", SUM(sh, counters.open));
-	figure(s, "traffic", "decided_per_second", "Requests", CELL_RATE, (struct cell){.n = rate});
-	figure(s, "traffic", "faults_per_second", "Failures", CELL_RATE, (struct cell){.n = faults});
-	figure(s, "traffic", "received_per_second", "From clients", CELL_SPEED, (struct cell){.n = s->point.v[POINT_RECEIVED]});
-	figure(s, "traffic", "sent_per_second", "To clients", CELL_SPEED, (struct cell){.n = s->point.v[POINT_SENT]});
-	figure(s, "latency", "connect_p50_ms", "Connect 50 %", CELL_MS, (struct cell){.n = s->point.v[POINT_CONNECT_HALF]});
-	figure(s, "latency", "connect_p95_ms", "Connect 95 %", CELL_MS, (struct cell){.n = s->point.v[POINT_CONNECT_MOST]});
-	figure(s, "latency", "request_p50_ms", "Request 50 %", CELL_MS, (struct cell){.n = s->point.v[POINT_REQUEST_HALF]});
-	figure(s, "latency", "request_p95_ms", "Request 95 %", CELL_MS, (struct cell){.n = s->point.v[POINT_REQUEST_MOST]});
-	count(s, "totals", "accepted", "Connections accepted", SUM(sh, counters.accepted));
-	count(s, "totals", "refused_unread", "Strangers closed unread", SUM(sh, counters.refused_unread));
-	count(s, "totals", "refused_limit", "Over a client's limit", SUM(sh, counters.refused_limit));
-	count(s, "totals", "requests", "Requests ended", SUM(sh, counters.requests));
-	count(s, "totals", "tunnels", "Tunnels begun", SUM(sh, counters.tunnels));
-	figure(s, "totals", "received", "From clients", CELL_BYTES, (struct cell){.n = SUM(sh, counters.bytes_in)});
-	figure(s, "totals", "sent", "To clients", CELL_BYTES, (struct cell){.n = SUM(sh, counters.bytes_out)});
-	count(s, "totals", "guard_closed", "Closed by the guard", SUM(sh, counters.guard_closed));
-	count(s, "totals", "queued", "Waiting for a limit now", SUM(sh, counters.queued));
-	count(s, "totals", "accept_pauses", "Pauses in accepting", SUM(sh, counters.accept_pauses));
-	count(s, "suggest", "rejected_certificate", "Clients refuse our certificate", sh->evidence.hosts[EVIDENCE_REJECTED]);
-	count(s, "suggest", "wanted_certificate", "Server demands a certificate", sh->evidence.hosts[EVIDENCE_WANTS]);
-	count(s, "suggest", "no_logon", "Machines cannot log on", sh->evidence.hosts[EVIDENCE_LOOP]);
-	count(s, "logs", "lines", "Log lines", sh->logger.lines);
-	figure(s, "logs", "bytes", "Log bytes", CELL_BYTES, (struct cell){.n = sh->logger.bytes});
-	count(s, "logs", "dropped", "Lines lost, log in trouble", sh->logger.dropped);
-	count(s, "logs", "ring_dropped", "Lines lost, logger slow", sh->logger.ring_dropped);
-	count(s, "logs", "errors", "Log errors", sh->logger.errors);
+	status_count(s, "traffic", "tunnels", "Tunnels", SUM(sh, counters.tunnels_open));
+	status_count(s, "traffic", "connections", "Connections", SUM(sh, counters.open));
+	status_figure(s, "traffic", "decided_per_second", "Requests", CELL_RATE, (struct cell){.n = rate});
+	status_figure(s, "traffic", "faults_per_second", "Failures", CELL_RATE, (struct cell){.n = faults});
+	status_figure(s, "traffic", "received_per_second", "From clients", CELL_SPEED, (struct cell){.n = s->point.v[POINT_RECEIVED]});
+	status_figure(s, "traffic", "sent_per_second", "To clients", CELL_SPEED, (struct cell){.n = s->point.v[POINT_SENT]});
+	status_figure(s, "latency", "connect_p50_ms", "Connect 50 %", CELL_MS, (struct cell){.n = s->point.v[POINT_CONNECT_HALF]});
+	status_figure(s, "latency", "connect_p95_ms", "Connect 95 %", CELL_MS, (struct cell){.n = s->point.v[POINT_CONNECT_MOST]});
+	status_figure(s, "latency", "request_p50_ms", "Request 50 %", CELL_MS, (struct cell){.n = s->point.v[POINT_REQUEST_HALF]});
+	status_figure(s, "latency", "request_p95_ms", "Request 95 %", CELL_MS, (struct cell){.n = s->point.v[POINT_REQUEST_MOST]});
+	status_count(s, "totals", "accepted", "Connections accepted", SUM(sh, counters.accepted));
+	status_count(s, "totals", "refused_unread", "Strangers closed unread", SUM(sh, counters.refused_unread));
+	status_count(s, "totals", "refused_limit", "Over a client's limit", SUM(sh, counters.refused_limit));
+	status_count(s, "totals", "requests", "Requests ended", SUM(sh, counters.requests));
+	status_count(s, "totals", "tunnels", "Tunnels begun", SUM(sh, counters.tunnels));
+	status_figure(s, "totals", "received", "From clients", CELL_BYTES, (struct cell){.n = SUM(sh, counters.bytes_in)});
+	status_figure(s, "totals", "sent", "To clients", CELL_BYTES, (struct cell){.n = SUM(sh, counters.bytes_out)});
+	status_count(s, "totals", "guard_closed", "Closed by the guard", SUM(sh, counters.guard_closed));
+	status_count(s, "totals", "queued", "Waiting for a limit now", SUM(sh, counters.queued));
+	status_count(s, "totals", "accept_pauses", "Pauses in accepting", SUM(sh, counters.accept_pauses));
+	status_count(s, "suggest", "rejected_certificate", "Clients refuse our certificate", sh->evidence.hosts[EVIDENCE_REJECTED]);
+	status_count(s, "suggest", "wanted_certificate", "Server demands a certificate", sh->evidence.hosts[EVIDENCE_WANTS]);
+	status_count(s, "suggest", "no_logon", "Machines cannot log on", sh->evidence.hosts[EVIDENCE_LOOP]);
+	status_count(s, "logs", "lines", "Log lines", sh->logger.lines);
+	status_figure(s, "logs", "bytes", "Log bytes", CELL_BYTES, (struct cell){.n = sh->logger.bytes});
+	status_count(s, "logs", "dropped", "Lines lost, log in trouble", sh->logger.dropped);
+	status_count(s, "logs", "ring_dropped", "Lines lost, logger slow", sh->logger.ring_dropped);
+	status_count(s, "logs", "errors", "Log errors", sh->logger.errors);
 }
 
 /* --- rows --- */
@@ -262,10 +228,10 @@ actions(struct status *s, const struct shared *sh)
 	} rows[] = {{ACTION_BYPASS, POINT_BYPASS, "bypass"}, {ACTION_TUNNEL, POINT_TUNNEL, "tunnel"}, {ACTION_INSPECT, POINT_INSPECT, "inspect"}, {ACTION_DENY, POINT_DENY, "deny"}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct cell *c = row(s, STATUS_ACTIONS);
-		text(&c, span_str(rows[i].word));
-		number(&c, s->point.v[rows[i].field]);
-		number(&c, sum_of(sh, offsetof(struct shared_worker, counters.by_action) + (size_t)rows[i].action * sizeof(uint64_t)));
+		struct cell *c = status_row(s, STATUS_ACTIONS);
+		cell_text(&c, span_str(rows[i].word));
+		cell_number(&c, s->point.v[rows[i].field]);
+		cell_number(&c, sum_of(sh, offsetof(struct shared_worker, counters.by_action) + (size_t)rows[i].action * sizeof(uint64_t)));
 	}
 }
 
@@ -291,11 +257,11 @@ faults(struct status *s, const struct shared *sh, const struct history *h)
 		struct cell *c;
 		if (!all)
 			continue;
-		c = row(s, STATUS_FAULTS);
-		text(&c, span_str(fault_row((enum fault)f)->word));
-		text(&c, span_str(fault_row((enum fault)f)->sentence));
-		number(&c, history_faults(h, (enum fault)f));
-		number(&c, all);
+		c = status_row(s, STATUS_FAULTS);
+		cell_text(&c, span_str(fault_row((enum fault)f)->word));
+		cell_text(&c, span_str(fault_row((enum fault)f)->sentence));
+		cell_number(&c, history_faults(h, (enum fault)f));
+		cell_number(&c, all);
 	}
 	if (t->n)
 		qsort(t->cell, t->n, t->n_columns * sizeof *t->cell, fault_compare);
@@ -310,11 +276,11 @@ tops(struct status *s, enum status_table which, const struct shared_top *from, s
 	if (!top_read(from, list) || now_us > list->at_us + TOP_STALE_US)
 		list->n = 0;
 	for (uint64_t i = 0; i < list->n; i++) {
-		struct cell *c = row(s, which);
-		text(&c, span_str(list->row[i].name));
-		number(&c, list->row[i].requests);
-		number(&c, list->row[i].denied);
-		number(&c, list->row[i].bytes);
+		struct cell *c = status_row(s, which);
+		cell_text(&c, span_str(list->row[i].name));
+		cell_number(&c, list->row[i].requests);
+		cell_number(&c, list->row[i].denied);
+		cell_number(&c, list->row[i].bytes);
 	}
 }
 
@@ -323,7 +289,7 @@ static void
 rule_row(struct status *s, const struct shared *sh, uint32_t nr, struct span name, uint32_t slot)
 {
 	struct rule_counters n = {0};
-	struct cell         *c = row(s, STATUS_RULES_TABLE);
+	struct cell         *c = status_row(s, STATUS_RULES_TABLE);
 
 	for (uint32_t w = 0; w < sh->n_workers && slot < RULE_SLOTS; w++) {
 		const struct rule_counters *of = &sh->worker[w].rule[slot];
@@ -336,14 +302,14 @@ rule_row(struct status *s, const struct shared *sh, uint32_t nr, struct span nam
 	}
 	if (nr && !n.last_real_us && !n.requests)
 		s->rules_unused++;
-	number(&c, nr ? nr : CELL_NONE);
-	text(&c, name);
-	text(&c, n.last_real_us || n.requests ? SPAN("used") : SPAN("unused"));
-	number(&c, n.requests);
-	number(&c, n.open);
+	cell_number(&c, nr ? nr : CELL_NONE);
+	cell_text(&c, name);
+	cell_text(&c, n.last_real_us || n.requests ? SPAN("used") : SPAN("unused"));
+	cell_number(&c, n.requests);
+	cell_number(&c, n.open);
 	moment(&c, n.last_real_us);
-	number(&c, n.bytes_in);
-	number(&c, n.bytes_out);
+	cell_number(&c, n.bytes_in);
+	cell_number(&c, n.bytes_out);
 }
 
 /* Those with most hits, then those with most open, then in the order of the configuration. */
@@ -375,8 +341,8 @@ rules(struct status *s, const struct metrics_view *v, uint32_t most)
 		qsort(t->cell, t->n, t->n_columns * sizeof *t->cell, rule_compare);
 	if (t->n > most)
 		t->n = most;
-	count(s, "policy", "rules", "Rules", s->rules);
-	count(s, "policy", "unused", "Never hit", s->rules_unused);
+	status_count(s, "policy", "rules", "Rules", s->rules);
+	status_count(s, "policy", "unused", "Never hit", s->rules_unused);
 }
 
 static void
@@ -387,7 +353,7 @@ listeners(struct status *s, const struct metrics_view *v)
 
 	for (uint32_t i = 0; i < n && i < METRICS_LISTENERS; i++) {
 		struct listener_counters all = {0};
-		struct cell             *c = row(s, STATUS_LISTENERS);
+		struct cell             *c = status_row(s, STATUS_LISTENERS);
 		for (uint32_t w = 0; w < v->shared->n_workers && l[i].slot < LISTENER_COUNTS; w++) {
 			const struct listener_counters *of = &v->shared->worker[w].listener[l[i].slot];
 			all.open += of->open;
@@ -395,11 +361,11 @@ listeners(struct status *s, const struct metrics_view *v)
 			all.refused += of->refused;
 			all.requests += of->requests;
 		}
-		text(&c, snapshot_text(v->snap, l[i].name));
-		number(&c, all.open);
-		number(&c, all.accepted);
-		number(&c, all.refused);
-		number(&c, all.requests);
+		cell_text(&c, snapshot_text(v->snap, l[i].name));
+		cell_number(&c, all.open);
+		cell_number(&c, all.accepted);
+		cell_number(&c, all.refused);
+		cell_number(&c, all.requests);
 	}
 }
 
@@ -411,15 +377,15 @@ parents(struct status *s, const struct metrics_view *v)
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct parent_health *h = &v->shared->parents.v[p[i].slot % PARENT_SLOTS];
-		struct cell                *c = row(s, STATUS_PARENTS);
-		text(&c, snapshot_text(v->snap, p[i].name));
-		text(&c, snapshot_text(v->snap, p[i].host));
-		number(&c, p[i].port);
-		text(&c, h->down ? SPAN("down") : SPAN("up"));
+		struct cell                *c = status_row(s, STATUS_PARENTS);
+		cell_text(&c, snapshot_text(v->snap, p[i].name));
+		cell_text(&c, snapshot_text(v->snap, p[i].host));
+		cell_number(&c, p[i].port);
+		cell_text(&c, h->down ? SPAN("down") : SPAN("up"));
 		moment(&c, h->since_us);
-		number(&c, h->latency_us ? h->latency_us : CELL_NONE);
-		number(&c, h->used);
-		number(&c, h->failed);
+		cell_number(&c, h->latency_us ? h->latency_us : CELL_NONE);
+		cell_number(&c, h->used);
+		cell_number(&c, h->failed);
 	}
 }
 
@@ -434,16 +400,16 @@ processes(struct status *s, const struct census *census)
 		struct cell                 *c;
 		if (!p->starts) /* not needed */
 			continue;
-		c = row(s, STATUS_PROCESSES);
+		c = status_row(s, STATUS_PROCESSES);
 		if (name.n > 4 && memcmp(name.p, "the ", 4) == 0)
 			name = span_of(name.p + 4, name.n - 4);
-		text(&c, name);
-		text(&c, !p->pid ? SPAN("down") : p->silent_s ? SPAN("silent") : SPAN("up"));
-		number(&c, p->pid ? (uint64_t)p->pid : CELL_NONE);
+		cell_text(&c, name);
+		cell_text(&c, !p->pid ? SPAN("down") : p->silent_s ? SPAN("silent") : SPAN("up"));
+		cell_number(&c, p->pid ? (uint64_t)p->pid : CELL_NONE);
 		moment(&c, p->pid ? p->since_real_us : 0);
-		number(&c, p->starts);
-		number(&c, p->deaths);
-		number(&c, p->hangs);
+		cell_number(&c, p->starts);
+		cell_number(&c, p->deaths);
+		cell_number(&c, p->hangs);
 	}
 }
 
@@ -456,16 +422,16 @@ back_ends(struct status *s, const struct metrics_view *v)
 		struct cell             *c;
 		if (!(v->snap->set->auth.kinds & 1u << k))
 			continue;
-		c = row(s, STATUS_BACKS);
-		text(&c, span_str(back_word((enum back_kind)k)));
-		text(&c, a->is_down ? SPAN("down") : SPAN("up"));
-		number(&c, a->ok);
-		number(&c, a->refused);
-		number(&c, a->bad);
-		number(&c, a->limited);
-		number(&c, a->unavailable);
-		number(&c, a->dropped);
-		number(&c, asked ? a->busy_us / asked : CELL_NONE);
+		c = status_row(s, STATUS_BACKS);
+		cell_text(&c, span_str(back_word((enum back_kind)k)));
+		cell_text(&c, a->is_down ? SPAN("down") : SPAN("up"));
+		cell_number(&c, a->ok);
+		cell_number(&c, a->refused);
+		cell_number(&c, a->bad);
+		cell_number(&c, a->limited);
+		cell_number(&c, a->unavailable);
+		cell_number(&c, a->dropped);
+		cell_number(&c, asked ? a->busy_us / asked : CELL_NONE);
 	}
 }
 
@@ -481,98 +447,11 @@ lists(struct status *s, const struct metrics_view *v)
 			struct cell *c;
 			if (snapshot_list_is_stale(&l[i], (int64_t)s->now_s) != (stale == 1))
 				continue;
-			c = row(s, STATUS_LISTS);
-			text(&c, snapshot_text(v->snap, l[i].name));
-			text(&c, stale ? SPAN("stale") : l[i].oldest ? SPAN("fine") : SPAN("inline"));
-			number(&c, l[i].entries);
-			number(&c, l[i].oldest > 0 ? (uint64_t)l[i].oldest : CELL_NONE);
-		}
-}
-
-/* --- the doctor --- */
-
-static void
-about_doctor(struct status *s, const struct metrics_view *v)
-{
-	const struct doctor_report *r = s->doctor;
-	bool                        on = v->board && v->snap && v->snap->set->doctor_interval_ms;
-	int64_t                     next = on ? atomic_load(&v->board->next_s) : 0;
-	uint32_t                    tested = 0, bad = 0;
-	const char                 *state = "waiting";
-
-	if (r)
-		doctor_report_count(r, &tested, &bad);
-	if (!on)
-		state = "off";
-	else if (atomic_load(&v->board->running))
-		state = "running";
-	else if (r)
-		state = r->failed[0] ? "failed" : bad ? "bad" : "well";
-	word(s, "doctor", "state", "Endpoints", state);
-	figure(s, "doctor", "last", "Last tested", CELL_AGO, (struct cell){.n = r && r->ended_s > 0 ? (uint64_t)r->ended_s : CELL_NONE});
-	figure(s, "doctor", "next_in_s", "Next test in, s", CELL_NUMBER, (struct cell){.n = next > (int64_t)s->now_s ? (uint64_t)(next - (int64_t)s->now_s) : on && next ? 0 : CELL_NONE});
-	count(s, "doctor", "tested", "Tested", tested);
-	count(s, "doctor", "bad", "Bad", bad);
-	count(s, "doctor", "untested", "Without a known host, or too many", r ? r->n_targets - tested + r->more : 0);
-}
-
-static struct span
-way_word(const struct doctor_row *r)
-{
-	return r ? span_str(doctor_fault_word((enum doctor_fault)r->fault)) : SPAN("");
-}
-
-/* Of several the one that is worst; postern doctor --watch tells them apart. */
-static const struct doctor_row *
-worst_parent(const struct doctor_report *r, const struct doctor_row *const way[DOCTOR_LANES_MAX])
-{
-	const struct doctor_row *worst = NULL;
-
-	for (uint32_t k = 1; k <= r->n_parents; k++) {
-		if (!way[k])
-			continue;
-		if (!worst || worst->fault == DOCTOR_NOT_TRIED || (worst->fault == DOCTOR_OK && way[k]->fault == DOCTOR_SLOW) ||
-		    (!doctor_is_bad(worst->fault) && doctor_is_bad(way[k]->fault)))
-			worst = way[k];
-	}
-	return worst;
-}
-
-static void
-endpoint(struct status *s, const struct doctor_report *r, uint32_t i, const struct doctor_row *const way[DOCTOR_LANES_MAX])
-{
-	const struct doctor_target *t = &r->target[i];
-	struct cell                *c = row(s, STATUS_DOCTOR);
-	int64_t                     ends = 0;
-
-	text(&c, span_str(t->no_probe ? t->pattern : t->host));
-	number(&c, t->port);
-	text(&c, span_str(t->list));
-	text(&c, t->no_probe ? SPAN("untested") : doctor_report_worst(r, i) ? SPAN("bad") : SPAN("well"));
-	for (unsigned k = 0; k < r->n_parents + 2; k++)
-		ends = way[k] && way[k]->not_after > 0 && !ends ? way[k]->not_after : ends;
-	text(&c, way_word(way[0]));
-	text(&c, way_word(worst_parent(r, way)));
-	text(&c, way_word(way[r->n_parents + 1]));
-	number(&c, r->bad_since_s[i] > 0 ? (uint64_t)r->bad_since_s[i] : CELL_NONE);
-	number(&c, ends ? (ends > (int64_t)s->now_s ? (uint64_t)(ends - (int64_t)s->now_s) / 86400 : 0) : CELL_NONE);
-}
-
-/* The bad ones first, each kind in the order of the configuration. */
-static void
-endpoints(struct status *s)
-{
-	const struct doctor_report *r = s->doctor;
-
-	for (unsigned pass = 0; r && pass < 2; pass++)
-		for (uint32_t i = 0; i < r->n_targets; i++) {
-			const struct doctor_row *way[DOCTOR_LANES_MAX] = {NULL};
-			if ((pass == 0) != (doctor_report_worst(r, i) != NULL))
-				continue;
-			for (uint32_t k = 0; k < r->n_rows; k++)
-				if (r->row[k].target == i)
-					way[doctor_lane(&r->row[k], r->n_parents)] = &r->row[k];
-			endpoint(s, r, i, way);
+			c = status_row(s, STATUS_LISTS);
+			cell_text(&c, snapshot_text(v->snap, l[i].name));
+			cell_text(&c, stale ? SPAN("stale") : l[i].oldest ? SPAN("fine") : SPAN("inline"));
+			cell_number(&c, l[i].entries);
+			cell_number(&c, l[i].oldest > 0 ? (uint64_t)l[i].oldest : CELL_NONE);
 		}
 }
 
@@ -598,8 +477,7 @@ status_gather(struct status *s, const struct metrics_view *v, const struct histo
 	back_ends(s, v);
 	lists(s, v);
 	s->doctor = metrics_doctor(v, &s->failed);
-	about_doctor(s, v);
-	endpoints(s);
+	status_doctor(s, v);
 }
 
 void

@@ -765,7 +765,7 @@ def where(site):
 # What the program calls and cannot fail, or must not be seen to (setuid and seteuid are tried to see that they fail), or says so only by ferror.
 CANNOT_FAIL = set("""
 _GLOBAL_OFFSET_TABLE_ __assert_fail __ctype_b_loc __errno_location __popcountdi2 __stack_chk_fail _exit environ stderr stdout
-ares_destroy ares_free_string ares_process_fd ares_set_socket_functions clock_gettime close closedir ferror free freeifaddrs geteuid getpid globfree
+ares_cancel ares_destroy ares_free_string ares_process_fd ares_set_socket_functions clock_gettime close closedir ferror free freeifaddrs geteuid getpid globfree
 gmtime_r localtime_r idn2_free inet_ntop inet_pton kill memchr memcmp memcpy memmem memmove memrchr memset munmap
 pcre2_code_free_8 pcre2_general_context_free_8 pcre2_get_error_message_8 pcre2_match_context_free_8 pcre2_match_data_free_8 pcre2_serialize_free_8
 pcre2_set_depth_limit_8 pcre2_set_heap_limit_8 pcre2_set_match_limit_8 psl_builtin psl_is_public_suffix2 qsort seccomp_release

@@ -64,14 +64,32 @@ def world():
     here.close()
 
 
-@pytest.fixture
-def folder():
-    """A folder that processes without privileges reach; kept when FLOW_KEEP is set."""
+@contextlib.contextmanager
+def folder_made():
+    """One that processes without privileges reach; kept when FLOW_KEEP is set."""
     path = Path(tempfile.mkdtemp(prefix="postern-flow-"))
     path.chmod(0o755)
     yield path
     if not os.environ.get("FLOW_KEEP"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def folder():
+    """A folder of a test's own."""
+    with folder_made() as path:
+        yield path
+
+
+@pytest.fixture
+def write(folder):
+    """write(text) makes postern.ini, or another name, in the test's folder; its path."""
+    def put(text, name="postern.ini"):
+        path = folder / name
+        path.write_text(text)
+        return path
+
+    return put
 
 
 @contextlib.contextmanager
@@ -106,6 +124,19 @@ def gateway(world, folder):
         yield start
 
 
+@pytest.fixture
+def upgradable(gateway, folder):
+    """upgradable(...) starts a gateway from a program of its own, upgradable.program, which a test may replace."""
+    program = folder / "postern"
+    shutil.copy(gateways.PROGRAM, program)
+
+    def start(**more):
+        return gateway(control=folder / "control.sock", pid_file=folder / "postern.pid", program=program, **more)
+
+    start.program = program
+    return start
+
+
 @pytest.fixture(scope="session")
 def lab(world):
     """The Active Directory domain of lab.py, once for the session."""
@@ -127,22 +158,15 @@ def lab_gateway(lab, folder):
 @pytest.fixture(scope="module")
 def lab_gateway_kept(lab):
     """The same for gateways that all tests of a module share."""
-    path = Path(tempfile.mkdtemp(prefix="postern-flow-"))
-    path.chmod(0o755)
-    with gateways_of(path, labs.LabGateway, lab) as start:
+    with folder_made() as path, gateways_of(path, labs.LabGateway, lab) as start:
         yield start
-    if not os.environ.get("FLOW_KEEP"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
 def folder_kept():
     """A folder that all tests of a module share."""
-    path = Path(tempfile.mkdtemp(prefix="postern-flow-"))
-    path.chmod(0o755)
-    yield path
-    if not os.environ.get("FLOW_KEEP"):
-        shutil.rmtree(path, ignore_errors=True)
+    with folder_made() as path:
+        yield path
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""load: clients that go on asking until they are told to stop, and remember each failure."""
+"""load: clients that go on, asking or in their tunnels, until they are told to stop, and remember each failure."""
 
 import threading
 import time
@@ -46,3 +46,35 @@ class Load:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Tunnels(threading.Thread):
+    """Open tunnels to an origin that echoes, which all say something again and again; `broken`: those that did not answer, and why."""
+
+    def __init__(self, tunnels):
+        super().__init__(daemon=True)
+        self.all, self.broken, self.rounds = tunnels, {}, 0
+        self.over = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.is_set():
+            for i, t in enumerate(self.all):
+                try:
+                    if i not in self.broken and t.send("still").exactly(5) != b"still":
+                        self.broken[i] = "another answer"
+                except Exception as e:
+                    self.broken[i] = repr(e)
+            self.rounds += 1
+            self.over.wait(0.005)  # when all are broken a round costs nothing: do not spin beside the tests to come
+
+    def passes(self):
+        goal = self.rounds + 2
+        wire.wait_until(lambda: self.rounds >= goal, "a whole round through all tunnels")
+
+    def stop(self):
+        self.over.set()
+        self.join(wire.PATIENCE)
+        for t in self.all:
+            t.close()
+        return self.broken

@@ -8,7 +8,7 @@ import ssl
 import struct
 import threading
 
-from wire import PATIENCE, Wire, wait_until
+from wire import PATIENCE, Message, Wire, wait_until
 
 
 class Server:
@@ -60,25 +60,13 @@ class Server:
         self.thread.join(PATIENCE)
 
 
-class Request:
+class Request(Message):
     """A request as the origin received it."""
 
     def __init__(self, head, body, trailers, connection):
-        self.raw, self.body, self.trailers, self.connection = head, body, trailers, connection
-        lines = head.decode("latin-1").split("\r\n")
-        self.line = lines[0]
-        self.method, self.target, self.version = lines[0].split(" ")
-        self.fields = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:] if line]
-
-    def all(self, name):
-        return [value for key, value in self.fields if key.lower() == name.lower()]
-
-    def __getitem__(self, name):
-        values = self.all(name)
-        return values[0] if values else None
-
-    def __repr__(self):
-        return f"<{self.line} {self.fields} {self.body[:200]!r}>"
+        super().__init__(head, body, trailers)
+        self.connection = connection
+        self.method, self.target, self.version = self.line.split(" ")
 
 
 class Http(Server):

@@ -40,16 +40,6 @@ action = explode
 """
 
 
-@pytest.fixture
-def write(folder):
-    def put(text, name="postern.ini"):
-        path = folder / name
-        path.write_text(text)
-        return path
-
-    return put
-
-
 def test_every_error_is_named_in_one_go_with_file_and_line(write):
     path = write(BAD)
     done = g.command("check", "-c", path)
@@ -291,6 +281,7 @@ def test_an_answer_that_cannot_be_written_is_no_answer(folder, write, words):
     for redirection in (">/dev/full", ">&-", "<&- >&- 2>&-"):
         done = subprocess.run(["sh", "-c", f'"$@" {redirection}', "sh", g.PROGRAM, *words], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
         assert done.returncode == 2, (redirection, done)
+        assert redirection != ">/dev/full" or b"takes no more" in done.stderr, done
     if "made.ini" in words:
         assert "became" not in (folder / "made.ini").read_text()  # which is the report
 

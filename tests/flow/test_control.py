@@ -336,6 +336,20 @@ def test_members_of_the_group_may_ask_but_not_command(controlled, folder):
     assert gw.control("status").returncode == 0
 
 
+def test_members_of_the_group_cannot_keep_root_out(controlled, folder):
+    gw = controlled(control_group="daemon")
+    idle = ("import socket, sys\ns = [socket.socket(socket.AF_UNIX) for _ in range(8)]\n[c.connect(sys.argv[1]) for c in s]\n"
+            "said = [c.recv(99) for c in s[5:]]\nprint(said, flush=True)\nsys.stdin.read()")
+    gid = grp.getgrnam("daemon").gr_gid
+    guest = subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65534", f"--groups={gid}", "/usr/bin/python3", "-c", idle, str(folder / "control.sock")],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert guest.stdout.readline().count("too many others") == 3
+        assert gw.control("status").returncode == 0
+    finally:
+        guest.communicate()
+
+
 def test_nonsense_is_refused_and_costs_nothing(controlled):
     gw = controlled()
     path = gw.options["control"]

@@ -24,7 +24,7 @@ def one_after_the_other(wire_):
 @pytest.mark.parametrize("tcp", [False, lambda wire_: wire_.reset(), one_after_the_other], ids=["refused", "reset", "closed"])
 def test_an_odd_answer_harms_no_other_lookup(gateway, serve, origin, tcp):
     dns = serve(origins.Dns, lambda name, kind: ODD.get(name.split(".")[0], "hold"), w.RESOLVER2, tcp=tcp)
-    gw = gateway(resolver=w.RESOLVER2)
+    gw = gateway(resolver=w.RESOLVER2, dns_timeout="30s")
     good = gw.connect()
     good.send(wire.get("http://good.example.net/"))
     wire.wait_until(lambda: len(dns.held) == 2, "the questions about the good name")
@@ -45,7 +45,7 @@ def test_each_failure_of_the_dns_has_its_word_in_log_and_metrics(gateway, serve)
     admin = g.free_port()
     answers = {"gone": "nxdomain", "bare": [], "failed": "servfail", "unwilling": "refused", "long": "truncate", "silent": None}
     serve(origins.Dns, lambda name, kind: answers[name.split(".")[0]], w.RESOLVER2, tcp=False)
-    gw = gateway(resolver=w.RESOLVER2, dns_timeout="1s", admin=f"127.0.0.1:{admin}")
+    gw = gateway(resolver=w.RESOLVER2, dns_timeout="2s", admin=f"127.0.0.1:{admin}")
     words = {"gone": "dns-nxdomain", "bare": "dns-no-address", "failed": "dns-error", "unwilling": "dns-refused", "long": "dns-unreachable",
              "silent": "dns-timeout"}
     for name, word in words.items():

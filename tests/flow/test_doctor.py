@@ -2,15 +2,19 @@
 """postern doctor: endpoints that fail in every way there is, each tried directly, through a parent and through the running gateway."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import struct
 import subprocess
+import termios
 import threading
+import warnings
 from pathlib import Path
 
 import gateway as g
@@ -28,7 +32,7 @@ MICROSOFT = "Microsoft Corporation"
 # name: the address that its server has
 NAMES = {"good": 1, "alias": 1, "plain": 2, "expired": 3, "wrong": 4, "chain": 5, "other": 6, "intercepted": 7, "reset": 8, "closed": 9, "banner": 10, "alert": 11,
          "endless": 12, "mute": 13, "evil": 14, "slow": 15, "refused": 16, "moved": 17, "asked": 1, "denied": 1, "opened": 1, "v1.wild": 1, "tree": 1,
-         "asked-plain": 2, "denied-plain": 2, "storm": 22, "interim": 23}
+         "asked-plain": 2, "denied-plain": 2, "storm": 22, "interim": 23, "old": 24, "device13": 25, "device12": 26, "early": 27, "portal": 28, "lobby": 29, "error": 31}
 TWINS = (17, 21)
 
 
@@ -53,6 +57,10 @@ def name_server(moved):
             return None
         if host == "full":
             return [place(20)]
+        if host == "many":
+            return ([place(200), place(201)] if moved == 17 else []) + [place(1)] + [place(202 + number) for number in range(27)] if kind == "A" else []
+        if host == "six":
+            return ["2001:db8::d0c"] if kind == "AAAA" else []
         return [place(NAMES[host])] if host in NAMES else "nxdomain"
 
     return answer
@@ -83,8 +91,12 @@ host = denied.example.net http://denied-plain.example.net
 [list opened]
 host = opened.example.net
 
+[list odd]
+host = old.example.net device12.example.net device13.example.net early.example.net error.example.net many.example.net six.example.net
+  http://portal.example.net http://lobby.example.net
+
 [rule bypass]
-hosts = @good @bad @late @slow @flood
+hosts = @good @bad @late @slow @flood @odd
 action = bypass
 
 [rule asked]
@@ -115,10 +127,11 @@ class Roots:
         w.run("umount", ROOTS)
 
 
-def tls_after(play, cert):
+def tls_after(play, cert, prepare=lambda context: None):
     """A server that shakes hands and then plays."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*cert)
+    prepare(context)
 
     def serve(raw):
         with context.wrap_socket(raw.sock, server_side=True) as raw.sock:
@@ -132,6 +145,26 @@ def cut(raw):
     """A firewall that reads the name and cuts."""
     raw.more()
     raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def answers(head):
+    return lambda raw: raw.send(b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n")
+
+
+def older(context):
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+
+
+def devices_only(root, version):
+    """Whoever has no certificate is sent away, within the handshake or, with TLS 1.3, behind it."""
+    def prepare(context):
+        context.verify_mode, context.maximum_version = ssl.CERT_REQUIRED, version
+        context.load_verify_locations(cadata=root.pem().decode())
+
+    return prepare
 
 
 def endless(raw):
@@ -199,6 +232,15 @@ def lab(world, serve_kept, folder_kept, gateway_kept):
     serve_kept(o.Https, *good, place(17))
     serve_kept(o.Https, *cert("moved", by=digicert), place(18))
     serve_kept(o.Https, *cert("twin"), place(21))
+    serve_kept(o.Server, tls_after(answers(b"200 OK"), good, older), place(24), 443)
+    serve_kept(o.Server, tls_after(answers(b"200 OK"), good, devices_only(root, ssl.TLSVersion.TLSv1_3)), place(25), 443)
+    serve_kept(o.Server, tls_after(answers(b"200 OK"), good, devices_only(root, ssl.TLSVersion.TLSv1_2)), place(26), 443)
+    serve_kept(o.Server, tls_after(answers(b"200 OK\r\nDate: Thu, 01 Jan 2099 12:00:00 GMT"), cert("early", begins=400, ends=700)), place(27), 443)
+    serve_kept(o.Server, tls_after(answers(b"503 Service Unavailable"), good), place(31), 443)
+    serve_kept(o.Script, lambda raw, head: answers(b"302 Found\r\nLocation: http://portal.example.org/log-on?from=x")(raw), place(28), 80)
+    serve_kept(o.Script, lambda raw, head: answers(b"511 Network Authentication Required")(raw), place(29), 80)
+    w.run("ip", "-6", "addr", "add", "2001:db8::d0c/128", "dev", "lo", "nodad")
+    serve_kept(o.Https, *good, "2001:db8::d0c")
     full = serve_kept(lambda: socket.create_server((place(20), 443), backlog=0))
     lab.fill = [socket.socket() for _ in range(4)]
     for sock in lab.fill:
@@ -231,7 +273,7 @@ schemes = basic
 basic-file = {users}
 basic-without-tls = yes
 """
-    lab.gateway = gateway_kept(rules=LISTS, more=lab.more, resolver=GATEWAY_DNS, egress_allow="127.42.0.0/16", connect_timeout="2s", dns_timeout="2s")
+    lab.gateway = gateway_kept(rules=LISTS, more=lab.more, resolver=GATEWAY_DNS, egress_allow="127.42.0.0/16 2001:db8::d0c", connect_timeout="2s", dns_timeout="2s")
     yield lab
     lab.interceptor.terminate()
     lab.interceptor.wait(10)
@@ -251,7 +293,7 @@ def listens(address):
 def doctor(lab):
     """ask(options of [doctor], words...) runs the command on the gateway's configuration, with its own name server."""
 
-    def ask(*words, more="", gateway="", timeout="4s", allow="127.42.0.0/16", rules=LISTS, **options):
+    def ask(*words, more="", gateway="", timeout="4s", allow="127.42.0.0/16 2001:db8::d0c", rules=LISTS, **options):
         path = lab.folder / "doctor.ini"
         path.write_text(f"[gateway]\nresolver = {DOCTOR_DNS}\negress-allow = {allow}\n{gateway}\n\n[listener edge]\naddress = 127.0.0.1:{lab.gateway.port}\n{lab.more}{more}\n"
                         f"[doctor]\ntimeout = {timeout}\n" + "".join(f"{key.replace('_', '-')} = {value}\n" for key, value in options.items()) + rules)
@@ -262,22 +304,25 @@ def doctor(lab):
 
 @pytest.fixture(scope="module")
 def told(doctor):
-    """What one run over all lists says: by host and way."""
-    done = doctor("--json", "good", "bad", "asked", "denied", "opened", "slow", "flood")
+    """What is said of all lists: by host and way. Patient, so that nothing is slow on a machine that has other things to do; what floods us is alone."""
+    done = doctor("--json", "good", "bad", "asked", "denied", "opened", timeout="30s")
     assert done.returncode == 1, done
     value = schema.check("doctor", done.stdout)
-    value["by"] = {one["host"] or one["pattern"]: {way["way"]: way for way in one["ways"]} for one in value["results"]}
+    more = [one for name, timeout in (("odd", "30s"), ("flood", "30s"), ("slow", "4s")) for one in schema.check("doctor", doctor("--json", name, timeout=timeout).stdout)["results"]]
+    value["by"] = {one["host"] or one["pattern"]: {way["way"]: way for way in one["ways"]} for one in value["results"] + more}
     return value
 
 
 FAULTS = {  # host: directly, through the gateway
     "good": ("ok", "ok"), "alias": ("ok", "ok"), "plain": ("ok", "ok"), "v1.wild": ("ok", "ok"), "tree": ("ok", "ok"),
-    "nowhere": ("dns-no-such-name", "proxy-failed"), "servfail": ("dns-failed", "proxy-failed"), "private": ("private-address", "proxy-refused"),
+    "nowhere": ("dns-no-such-name", "proxy-failed"), "servfail": ("dns-failed", "proxy-failed"), "private": ("private-address", "private-address"),
     "refused": ("refused", "proxy-failed"), "reset": ("reset", "reset"), "closed": ("reset", "reset"), "banner": ("not-tls", "not-tls"), "alert": ("tls-failed", "tls-failed"),
     "expired": ("expired", "expired"), "wrong": ("wrong-name", "wrong-name"), "chain": ("untrusted", "untrusted"), "other": ("other-issuer", "other-issuer"),
     "intercepted": ("intercepted", "intercepted"), "evil": ("intercepted", "intercepted"), "endless": ("http-failed", "http-failed"), "mute": ("http-failed", "http-failed"),
     "storm": ("tls-failed", "tls-failed"), "interim": ("http-failed", "http-failed"),
     "moved": ("ok", "other-leaf"), "twin": ("ok", "ok"), "slow": ("slow", "slow"), "asked": ("ok", "proxy-auth"), "denied": ("ok", "proxy-refused"), "opened": ("ok", "own-ca"),
+    "old": ("tls-failed", "tls-failed"), "device13": ("ok", "ok"), "device12": ("ok", "ok"), "early": ("expired", "expired"), "error": ("ok", "ok"), "many": ("ok", "ok"),
+    "six": ("ok", "ok"), "portal": ("ok", "ok"), "lobby": ("http-failed", "http-failed"),
     "asked-plain": ("ok", "proxy-auth"), "denied-plain": ("ok", "proxy-refused"),
 }
 
@@ -329,6 +374,57 @@ def test_details_say_what_exactly(told):
     assert "DigiCert" in detail("moved", "gateway") and "speaks before" in detail("banner", "gateway") or "TLS" in detail("banner", "gateway")
 
 
+def test_details_say_what_it_only_looks_like(told):
+    """TLS that is too old, endpoints for devices alone, a clock that is wrong, a portal that sends browsers to itself, one address of many."""
+    by = {name: told["by"][f"{name}.example.net"] for name in ("old", "device12", "device13", "early", "error", "portal", "lobby", "many", "six", "private")}
+    for way in ("direct", "gateway"):
+        assert by["old"][way]["detail"] == "the server knows neither TLS 1.2 nor 1.3, only what is older"
+        assert all("certificate of the device's" in by[name][way]["detail"] and by[name][way]["certificate"] for name in ("device12", "device13"))
+        assert re.fullmatch(r"not valid before 20\d\d-[^;]+ UTC; here it is 20\d\d-[^;]+ UTC; by the server's clock ours is \d+ days slow", by["early"][way]["detail"])
+        assert by["portal"][way]["detail"] == "302 to portal.example.org: a portal, unless that is Microsoft's"
+        assert by["lobby"][way]["detail"] == "511: something on the way wants a log-on"
+    assert (by["device12"]["direct"]["step"], by["device13"]["direct"]["step"], by["error"]["direct"]["status"]) == ("tls", "http", 503)
+    assert by["many"]["direct"]["addresses"] == 30 and by["many"]["direct"]["address"] == place(1) and by["six"]["direct"]["address"] == "2001:db8::d0c"
+    assert "egress-denied" in by["private"]["gateway"]["detail"]
+
+
+def on_terminal(lab, *words, interrupt=None):
+    """In a terminal of 80 columns; `interrupt`: Ctrl-C as soon as it shows that. Exit code, what it showed."""
+    front, back = os.openpty()
+    fcntl.ioctl(back, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    child = subprocess.Popen([str(g.PROGRAM), "doctor", "-c", str(lab.folder / "doctor.ini"), *words], stdin=subprocess.DEVNULL, stdout=back, stderr=back)
+    os.close(back)
+    shown = b""
+    with contextlib.closing(os.fdopen(front, "rb", 0)) as reader, contextlib.suppress(OSError):
+        while got := reader.read(65536):
+            shown += got
+            if interrupt and interrupt in shown:
+                child.send_signal(signal.SIGINT)
+                interrupt = None
+    return child.wait(60), shown.decode().replace("\r\n", "\n").rpartition("\x1b[K")[2]
+
+
+def test_a_terminal_of_80_columns_is_wide_enough(doctor, lab):
+    doctor("--help")  # writes the file
+    code, shown = on_terminal(lab, "good", "asked", "denied", "opened", "bad", "odd")
+    assert code == 1 and shown.count("\n") > 100 and max(map(len, shown.splitlines())) <= 80
+    assert "\n  asked.example.net and 1 more, gateway: proxy-auth: 407 Proxy Authentication\n    Required; " in shown
+
+
+def test_who_interrupts_it_sees_what_there_is(doctor, lab):
+    """All but those that do not answer."""
+    doctor("--help", lists="good late", parallel=1, timeout="30s")  # writes the file
+    code, shown = on_terminal(lab, interrupt=b"6 of 8 endpoints")
+    assert code == 130 and re.search(r"^good\.example\.net +ok \d+ ms +ok \d+ ms$", shown, re.M) and "full." not in shown and "silent." not in shown
+    assert "\ninterrupted: 6 of 8 endpoints were tested\n\n0 of 6 endpoints fail, 1 could not be tested (" in shown
+
+
+def test_thousands_of_endpoints_are_tested_by_the_command(doctor):
+    names = "\n  ".join(f"nowhere{number}.example.net" for number in range(2000))
+    done = doctor(rules=f"[list many]\nhost = {names}\n[rule many]\nhosts = @many\naction = bypass\n")
+    assert done.returncode == 1 and "\n  all 2000 endpoints, direct: dns-no-such-name: the name does not exist\n" in done.stdout and "\n2000 of 2000 endpoints fail (" in done.stdout
+
+
 def test_what_waits_for_ever_is_given_up(doctor):
     """In one run, and no longer than one time-out for each step."""
     done = doctor("--json", "late", timeout="500ms")
@@ -339,7 +435,7 @@ def test_what_waits_for_ever_is_given_up(doctor):
 
 @pytest.fixture(scope="module")
 def table(doctor):
-    return doctor("good", "asked", "denied", "opened", "bad")
+    return doctor("good", "asked", "denied", "opened", "bad", timeout="30s")
 
 
 def test_the_table_ends_with_what_to_do(table):
@@ -382,6 +478,9 @@ def test_a_parent_is_a_way_of_its_own(doctor, lab, serve):
     (only,) = schema.check("doctor", done.stdout)["results"]
     assert done.returncode == 0 and [way["fault"] for way in only["ways"]] == ["private-address", "ok", "ok"] and not only["failing"]
     assert only["ways"][0]["bad"] and not only["ways"][0]["counts"]
+    done = doctor("one", more=PARENT.format(f"127.0.0.1:{lab.gateway.port}"), gateway="parent = up", allow="10.9.0.0/16",
+                  rules="[list one]\nhost = good.example.net\n[rule b]\nhosts = @one\naction = bypass\n")
+    assert "may not connect to; that does not count: rules send it through a parent\n" in done.stdout and done.stdout.count("does not count") == 1
 
 
 TWO = """
@@ -426,6 +525,13 @@ def test_a_gateway_that_is_not_there_is_exit_code_3(doctor, lab):
     assert done.returncode == 3 and json.loads(done.stdout)["gateway_down"]
     done = doctor("--nagios", "--via", f"127.0.0.1:{g.free_port()}", "good")
     assert done.returncode == 2 and done.stdout.startswith("POSTERN CRITICAL - ")
+
+
+def test_a_gateway_that_does_not_want_this_machine_is_told_as_such(doctor, gateway):
+    gw = gateway(clients="192.0.2.0/24")
+    told = json.loads(doctor("--json", "--via", f"127.0.0.1:{gw.port}", "denied").stdout)
+    assert {(way["fault"], way["detail"].partition(": ")[2]) for one in told["results"] for way in one["ways"][1:] if one["scheme"] == "https"} == {
+        ("proxy-failed", "is this machine among the listener's clients?")}
 
 
 def test_a_gateway_over_tls_and_by_name(doctor, lab, gateway, folder):

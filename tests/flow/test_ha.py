@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
 import time
 
 import gateway as g
@@ -58,35 +57,8 @@ def open_at(gw):
     return int(next(line.split()[1] for line in text.split("\n") if line.startswith("postern_tunnels_open ")))
 
 
-class Tunnels(threading.Thread):
-    """A tunnel of each of many clients, which say something again and again; `broken` are those that did not answer."""
-
-    def __init__(self, n):
-        super().__init__(daemon=True)
-        self.all = [wire.tunnel(FRONT, "origin.example.net:443", source=ha.CLIENTS[i % len(ha.CLIENTS)]) for i in range(n)]
-        self.over, self.broken, self.rounds = threading.Event(), set(), 0
-        self.start()
-
-    def run(self):
-        while not self.over.is_set():
-            for i, t in enumerate(self.all):
-                try:
-                    if i not in self.broken and t.send("still").exactly(5) != b"still":
-                        self.broken.add(i)
-                except Exception:
-                    self.broken.add(i)
-            self.rounds += 1
-            self.over.wait(0.005)  # when all are broken a round costs nothing: do not spin beside the tests to come
-
-    def passes(self):
-        goal = self.rounds + 2
-        wire.wait_until(lambda: self.rounds >= goal, "a whole round through all tunnels")
-
-    def stop(self):
-        self.over.set()
-        self.join(wire.PATIENCE)
-        for t in self.all:
-            t.close()
+def tunnels_of_many(n):
+    return load.Tunnels([wire.tunnel(FRONT, "origin.example.net:443", source=ha.CLIENTS[i % len(ha.CLIENTS)]) for i in range(n)])
 
 
 class Coming(load.Load):
@@ -132,7 +104,7 @@ def test_each_client_keeps_its_gateway_and_its_address(pair):
 
 def test_one_killed_costs_its_own_tunnels_only(pair, site):
     one, two = pair()
-    tunnels = Tunnels(60)
+    tunnels = tunnels_of_many(60)
     with Coming() as running:
         running.passes(60)
         assert running.failures == []
@@ -154,7 +126,7 @@ def test_one_killed_costs_its_own_tunnels_only(pair, site):
 
 def test_one_drained_costs_nothing(pair, site):
     one, two = pair(first={"drain_delay": "3s", "drain_timeout": "60s"})
-    tunnels = Tunnels(60)
+    tunnels = tunnels_of_many(60)
     early = [wire.connect(FRONT, client) for client in ha.CLIENTS]  # as browsers do, who have yet to say what they want
     with Coming() as running:
         running.passes(60)
@@ -169,7 +141,7 @@ def test_one_drained_costs_nothing(pair, site):
         tunnels.passes()
         assert running.stop() == []
     assert open_at(one) > 0
-    assert tunnels.broken == set()
+    assert not tunnels.broken
     tunnels.stop()
     assert "nothing was cut off" in asked.communicate(timeout=20)[0]
     one.child.wait(20)
@@ -180,7 +152,7 @@ def test_reload_and_upgrade_cost_nothing(pair, folder, site):
     program = folder / "postern"
     shutil.copy(g.PROGRAM, program)
     one, two = pair(program=program)
-    tunnels = Tunnels(40)
+    tunnels = tunnels_of_many(40)
     with Coming() as running:
         running.passes(30)
         for gw in (one, two):
@@ -195,7 +167,7 @@ def test_reload_and_upgrade_cost_nothing(pair, folder, site):
         site.become("UP", "UP")
         tunnels.passes()
         assert running.stop() == []
-    assert tunnels.broken == set()
+    assert not tunnels.broken
     tunnels.stop()
     for n, gw in enumerate((one, two)):
         gw.follow(int((folder / f"pid{n}").read_text()))

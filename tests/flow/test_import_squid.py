@@ -7,15 +7,14 @@ import gzip
 import itertools
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import gateway as g
 import logon
-import origin as origins
 import pytest
 import schema
+import squid
 import wire
 import world as w
 
@@ -221,28 +220,6 @@ def squid_conf(folder, text, ports, log):
     return conf
 
 
-class Squid:
-    def __init__(self, conf, port):
-        program = shutil.which("squid", path=w.PATH)
-        if not program:
-            pytest.skip("squid is not installed")
-        self.child = subprocess.Popen([program, "-N", "-f", conf], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(conf.parent / "squid.stderr", "wb"))
-        wire.wait_until(lambda: self.child.poll() is not None or answers(port), "squid")
-        assert self.child.poll() is None, (conf.parent / "squid.stderr").read_text()
-
-    def close(self):
-        self.child.kill()
-        self.child.wait()
-
-
-def answers(port):
-    try:
-        wire.connect(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
-
-
 def verdict(port, source, user, method, host, to, path):
     """What becomes of a request: allowed, denied, or asked who it is."""
     words = f"Proxy-Authorization: Basic {base64.b64encode(f'{user}:open sesame'.encode()).decode()}\r\n" if user else ""
@@ -269,13 +246,11 @@ def test_squid_and_what_was_imported_from_it_decide_alike(world, folder, text, u
     done = imported(conf, "-o", folder / "new")
     assert done.returncode == 0, done.stdout
     ini = folder / "new" / "postern.ini"
-    squid, wanted = Squid(conf, names["first"]), {}
+    wanted = {}
     asked = list(itertools.product(names, SOURCES, users, WHAT, HOSTS))
-    try:
+    with squid.running(conf, names["first"]):
         for name, source, user, (method, to, path), host in asked:
             wanted[name, source, user, method, to, path, host] = verdict(names[name], source, user, method, host, to, path)
-    finally:
-        squid.close()
     assert {"allowed", "denied"} <= set(wanted.values()) and (users == [None] or "asked" in wanted.values())
     # the same ini, but for what this machine wants otherwise: who runs it, and where logs go
     text = ini.read_text().replace("[gateway]\n", "[gateway]\nuser = nobody\nworkers = 1\n").replace("file = access.log", f"file = {folder}/access.log")

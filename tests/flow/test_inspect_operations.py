@@ -4,12 +4,10 @@
 import datetime
 import os
 import re
-import shutil
 import signal
 import ssl
 import struct
 import subprocess
-import tempfile
 import threading
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway import Gateway, sanitized
-from test_signer import issuer, scalar, signer_pid
+from test_signer import issuer, signer_pid
 
 NGINX = "graph.windows.net"
 BYPASSED, TUNNELLED = "login.live.com", "aka.ms"
@@ -80,19 +78,10 @@ class Beside:
 
 
 @pytest.fixture(scope="module")
-def kept_folder(world):
-    path = Path(tempfile.mkdtemp(prefix="postern-flow-"))
-    path.chmod(0o755)
-    yield path
-    if not os.environ.get("FLOW_KEEP"):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def here(world, kept_folder):
+def here(world, folder_kept):
     """One gateway for all tests that leave it as it was."""
-    with conftest.gateways_of(kept_folder, Gateway) as start:
-        yield inspection.Inspecting(start, world, kept_folder, rules=RULES, gateway_options={"max_connections_per_client": 0, "workers": 2}, signer_timeout="10s")
+    with conftest.gateways_of(folder_kept, Gateway) as start:
+        yield inspection.Inspecting(start, world, folder_kept, rules=RULES, gateway_options={"max_connections_per_client": 0, "workers": 2}, signer_timeout="10s")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import inspection
 import logon
 import origin as origins
 import web
-import wire
 import world as w
 
 SITE = "https://other.example.net"

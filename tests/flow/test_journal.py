@@ -10,10 +10,8 @@ import subprocess
 from pathlib import Path
 
 import gateway as gateways
-import origin as origins
 import pytest
 import wire
-import world as w
 
 URL = "http://origin.example.net/"
 RUN = Path("/run/systemd/journal")

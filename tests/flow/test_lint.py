@@ -43,16 +43,6 @@ def of_kind(said, kind):
     return [one for one in findings(said) if one["kind"] == kind]
 
 
-@pytest.fixture
-def write(folder):
-    def put(text, name="postern.ini"):
-        path = folder / name
-        path.write_text(text)
-        return path
-
-    return put
-
-
 @pytest.mark.parametrize("name", sorted(path.stem for path in CASES.glob("*.ini")))
 def test_each_case_is_told_as_it_is_written_down(place, name):
     path = place / f"{name}.ini"

@@ -2,8 +2,6 @@
 """Through other proxies: which one, how it is asked, what becomes of it when it fails; and the address that connections leave from."""
 
 import os
-import shutil
-import subprocess
 import threading
 import time
 
@@ -12,6 +10,7 @@ import inspection
 import logon
 import origin as origins
 import pytest
+import squid as squids
 import wire
 import world as w
 
@@ -126,9 +125,7 @@ def test_rules_choose_the_parent_or_none(gateway, upstream, secret, serve):
 @pytest.fixture(scope="module")
 def squid(world, folder_kept):
     """Squid that wants a password, and its port."""
-    program = shutil.which("squid", path=w.PATH)
-    if not program:
-        pytest.skip("squid is not installed")
+    squids.program()
     users = folder_kept / "squid.users"
     users.write_text("postern:" + logon.openssl("passwd", "-apr1", "-stdin", text=b"open sesame") + "\n")
     users.chmod(0o644)
@@ -138,21 +135,8 @@ def squid(world, folder_kept):
     conf = folder_kept / "squid.conf"
     conf.write_text(f"http_port 127.0.0.1:{port}\nauth_param basic program /usr/lib/squid/basic_ncsa_auth {users}\nacl known proxy_auth REQUIRED\nhttp_access allow known\n"
                     f"http_access deny all\naccess_log stdio:{log}\ncache_log /dev/null\npid_filename none\ncache deny all\ndns_nameservers {w.RESOLVER}\nshutdown_lifetime 0 seconds\n")
-    child = subprocess.Popen([program, "-N", "-f", conf], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wire.wait_until(lambda: answers(port), "squid")
+    with squids.running(conf, port):
         yield ("127.0.0.1", port), log
-    finally:
-        child.kill()
-        child.wait()
-
-
-def answers(port):
-    try:
-        wire.connect(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_squid_is_a_parent(gateway, squid, secret, origin, serve):

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import threading
 
@@ -16,6 +15,7 @@ import gateway as gateways
 import logon
 import pytest
 import schema
+import squid as squids
 import wire
 import world as worlds
 
@@ -409,9 +409,7 @@ def test_usage(here):
 @pytest.fixture(scope="module")
 def squid(world, folder_kept):
     """A Squid that lets some through, refuses some and asks for a password; its access log."""
-    program = shutil.which("squid", path=worlds.PATH)
-    if not program:
-        pytest.skip("squid is not installed")
+    squids.program()
     place = folder_kept / "squid"
     place.mkdir(mode=0o777)
     place.chmod(0o777)
@@ -423,21 +421,8 @@ def squid(world, folder_kept):
         f"http_port 127.0.0.1:{port}\nauth_param basic program /usr/lib/squid/basic_ncsa_auth {users}\nacl known proxy_auth REQUIRED\nacl bad dstdomain .bad.invalid\n"
         f"acl staff dstdomain h5.invalid\nhttp_access deny bad\nhttp_access deny staff !known\nhttp_access allow all\naccess_log {log}\ncache_log {place}/cache.log\npid_filename {place}/pid\n"
         f"cache deny all\ndns_nameservers {worlds.RESOLVER}\nvisible_hostname squid.example.net\nshutdown_lifetime 0 seconds\nmax_filedescriptors 4096\ndns_timeout 2 seconds\nnetdb_filename none\n")
-    child = subprocess.Popen([program, "-N", "-f", place / "squid.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wire.wait_until(lambda: answers(port), "squid")
+    with squids.running(place / "squid.conf", port):
         yield ("127.0.0.1", port), log
-    finally:
-        child.kill()
-        child.wait()
-
-
-def answers(port):
-    try:
-        wire.connect(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_squids_own_log_is_replayed(squid, here):

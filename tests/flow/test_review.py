@@ -2,9 +2,7 @@
 """What hostile peers and unlucky operators tried, and what the gateway did about it."""
 
 import contextlib
-import json
 import os
-import socket
 import threading
 import time
 

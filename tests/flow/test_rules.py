@@ -2,6 +2,7 @@
 """`postern rules`: what each rule and each entry of a list decided, over reloads and workers that die, and what never decided anything."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -135,3 +136,34 @@ def test_the_dead_are_told_with_their_places(gw):
 @pytest.mark.parametrize("words", [("--list", "a b"), ("--rule", "own", "--list", "shared"), ("--client", "192.0.2.1"), ("more",)])
 def test_what_is_said_wrongly_is_refused(gw, words):
     assert gw.control("rules", *words).returncode == 2
+
+
+def test_several_entries_on_a_line_stand_in_the_same_order_after_every_start(gw):
+    for place in {one["where"] for one in entries(gw)}:
+        there = [one["entry"] for one in entries(gw) if one["where"] == place]
+        assert there == sorted(there), there
+
+
+def test_hits_stay_over_an_upgrade(gw):
+    def told():
+        return {one["rule"]: (one["hits"], one["last_hit_ms"], one["counted_since_ms"]) for one in schema.check("rules", gw.control("rules", "--json").stdout)}
+
+    before, rules = hits(gw), told()
+    pid = gw.child.pid
+    assert sum(before.values()) > 10 and rules["first"][0] > 2
+    said = gw.control("upgrade")
+    assert said.returncode == 0, said
+    gw.follow(int(re.search(r"pid (\d+)", said.stdout)[1]))
+    assert gw.child.pid != pid
+    assert hits(gw) == before and hits(gw, "hits_since_reload") == {} and told() == rules
+    ask(gw, "GET", "http://x.example.org/")
+    assert hits(gw)["shared", "x.example.org"] == before["shared", "x.example.org"] + 1
+    assert hits(gw, "hits_since_reload") == {("shared", "x.example.org"): 1}
+    assert told()["first"][0] == rules["first"][0] + 1
+    # and over a second one, with a configuration in which the entry stands elsewhere and one rule is gone
+    gw.write(RULES.replace("host = x.example.org", "; moved\n\nhost = x.example.org").replace("[rule own]", "[rule renamed]"))
+    said = gw.control("upgrade")
+    assert said.returncode == 0, said
+    gw.follow(int(re.search(r"pid (\d+)", said.stdout)[1]))
+    assert hits(gw)["shared", "x.example.org"] == before["shared", "x.example.org"] + 1
+    assert told()["first"][0] == rules["first"][0] + 1 and told()["renamed"][0] == 0

@@ -11,7 +11,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
 
 import gateway as g
 import load
@@ -63,18 +62,6 @@ class Coming(load.Load):
         else:
             with self.gw.tunnel("origin.example.net:443") as t:
                 assert t.send("hello").exactly(5) == b"hello"
-
-
-@pytest.fixture
-def upgradable(gateway, folder):
-    program = folder / "postern"
-    shutil.copy(g.PROGRAM, program)
-
-    def start(**more):
-        return gateway(control=folder / "control.sock", pid_file=folder / "postern.pid", program=program, **more)
-
-    start.program = program
-    return start
 
 
 def pid_of(folder):

@@ -44,10 +44,10 @@ def gw(gateway_kept, folder_kept, serve_kept):
 class Terminal:
     """A tmux with one window in which `postern top` runs."""
 
-    def __init__(self, gw, folder, *words, columns=160, rows=30, **env):
+    def __init__(self, gw, folder, *words, columns=160, rows=30, term=None, **env):
         self.socket = folder / f"tmux{len(list(folder.glob('tmux*')))}"
         self.out = folder / (self.socket.name + ".exit")
-        command = " ".join([str(g.PROGRAM), "top", "--control", str(gw.options["control"]), "-d", "0.2", *words])
+        command = " ".join([*([] if term is None else ["env", f"TERM={term}", "ASAN_OPTIONS=detect_leaks=0"]), str(g.PROGRAM), "top", "--control", str(gw.options["control"]), "-d", "0.2", *words])
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), f"{command}; echo $? > {self.out}; cat", LC_ALL="C.UTF-8", **env)
 
     def tmux(self, *words, **env):
@@ -113,12 +113,12 @@ def test_a_live_tunnel_is_shown_filtered_and_ended_by_a_key(gw, terminal):
         top.keys("s")
         top.shows("sorted by bytes")
         top.keys("k")
-        top.shows(r"end [0-9a-f]{16} of 127\.0\.0\.1:\d+ to origin\.example\.net:443\? y")
+        top.shows(r"y ends 127\.0\.0\.1:\d+ to origin\.example\.net:443 \([0-9a-f]{16}\), any other key does not")
         top.keys("n")
         top.shows("q quit")
         assert len(sessions(gw)) == 2
         top.keys("k")
-        top.shows("end [0-9a-f]{16}")
+        top.shows("y ends ")
         top.keys("y")
         top.shows("was ended")
         assert t.ended()
@@ -128,8 +128,14 @@ def test_a_live_tunnel_is_shown_filtered_and_ended_by_a_key(gw, terminal):
         top.keys("Down")
         text = top.shows("q quit")
         assert max(map(len, text.split("\n"))) <= 60
+        # who goes where is what stays on a narrow screen
+        assert re.search(rf"(?m)^ +\S+s +\S+/s 127\.0\.0\.1:\d+ +{re.escape(w.ORIGIN)}:443$", text), text
+        top.tmux("resize-window", "-x", "80", "-y", "24")
+        top.shows(rf"s +\S+/s +\S+ +\S+ 127\.0\.0\.1:\d+ +{re.escape(w.ORIGIN)}:443 *\n")
+        top.tmux("resize-window", "-x", "40", "-y", "10")
+        top.shows(rf"(?m)^ +\S+/s 127\.0\.0\.1:\d+ +{re.escape(w.ORIGIN)}:443$")
         top.tmux("resize-window", "-x", "20", "-y", "3")
-        top.shows("^ID")
+        top.shows("RATE CLIENT")
         top.tmux("resize-window", "-x", "160", "-y", "40")
         top.shows("ACTION")
         top.keys("?")
@@ -139,11 +145,51 @@ def test_a_live_tunnel_is_shown_filtered_and_ended_by_a_key(gw, terminal):
         assert top.quit() == "0"
 
 
+def test_what_is_under_way_is_among_the_hits(gw):
+    def told(*words):
+        return [one for one in schema.check("rules", gw.control("rules", *words, "--json").stdout) if one["rule"] == "open"][0]
+
+    before, entry = told(), told("--entries")
+    with gw.tunnel("origin.example.net:443"), gw.tunnel("origin.example.net:443"):
+        now = told()
+        assert (now["hits"], now["hits_since_reload"], now["open"]) == (before["hits"] + 2, before["hits_since_reload"] + 2, 2)
+        assert told("--entries")["hits"] == entry["hits"] + 2
+        # what a reload finds under way was decided before it
+        gw.reload()
+        assert (told()["hits"], told()["hits_since_reload"], told("--entries")["hits_since_reload"]) == (before["hits"] + 2, 0, 0)
+    wire.wait_until(lambda: told()["open"] == 0, "the end of both")
+    assert (told()["hits"], told()["hits_since_reload"]) == (before["hits"] + 2, 0)
+
+
 def test_several_look_at_once_also_without_colours(terminal):
     several = [terminal(rows=rows, NO_COLOR="1") for rows in (12, 24, 40)]
     for top in several:
         top.shows("serving")
     assert [top.quit() for top in several] == ["0"] * 3
+
+
+def test_a_gateway_that_goes_away_and_comes_back_is_shown_again(gateway, folder, terminal):
+    gw = gateway(rules=RULES, control=folder / "mortal.sock")
+    top = terminal("--control", str(folder / "mortal.sock"))
+    top.shows("postern .*: serving, up")
+    gw.stop()
+    top.shows(r"NOT REACHED for \S+; this is what postern said before")
+    top.shows("cannot be reached")
+    again = gateway(rules=RULES.replace("rule open", "rule reborn"), control=folder / "mortal.sock")
+    top.shows("postern .*: serving, up")
+    top.shows("reborn +tunnel")
+    top.shows("q quit")
+    again.stop()
+    top.shows("NOT REACHED")
+    assert top.quit() == "0"
+
+
+@pytest.mark.parametrize("name", ["dumb", "nothing-known", ""])
+def test_a_terminal_that_cannot_show_it_is_told_so(terminal, name):
+    """Leaks are not looked for: ncurses itself has one where it knows no terminal."""
+    top = terminal(term=name)
+    assert wire.wait_until(lambda: top.out.exists() and top.out.read_text().strip(), "its end") == "2"
+    top.shows(r"this terminal \(TERM\) is not known here, or too simple; --once needs none")
 
 
 def test_without_a_terminal_it_is_one_plain_screen(gw):

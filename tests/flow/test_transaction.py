@@ -14,7 +14,6 @@ import pytest
 
 import gateway as g
 import wire
-import world as w
 
 URL = "http://origin.example.net/"
 MANY = 2400  # rules: two such sets do not fit into the numbers that rules count under

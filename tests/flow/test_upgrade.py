@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import threading
 import time
 
 import pytest
@@ -19,19 +18,6 @@ import world as w
 URL = "http://origin.example.net/"
 
 
-@pytest.fixture
-def upgradable(gateway, folder):
-    """upgradable(...) starts a gateway from a program of its own, which a test may replace."""
-    program = folder / "postern"
-    shutil.copy(g.PROGRAM, program)
-
-    def start(**more):
-        return gateway(control=folder / "control.sock", pid_file=folder / "postern.pid", program=program, **more)
-
-    start.program = program
-    return start
-
-
 def replace(program, text=None, mode=0o755):
     """Another program at this path, as package managers put it there."""
     new = program.with_suffix(".new")
@@ -41,37 +27,6 @@ def replace(program, text=None, mode=0o755):
         new.write_text(text)
     new.chmod(mode)
     new.rename(program)
-
-
-class Tunnels(threading.Thread):
-    """Open tunnels that all say something again and again; `broken` are those that did not answer."""
-
-    def __init__(self, gw, n):
-        super().__init__(daemon=True)
-        self.all = [gw.tunnel("origin.example.net:443") for _ in range(n)]
-        self.over, self.broken, self.rounds = threading.Event(), [], 0
-        self.start()
-
-    def run(self):
-        while not self.over.is_set():
-            for i, t in enumerate(self.all):
-                try:
-                    if t.send("still").exactly(5) != b"still":
-                        self.broken.append(i)
-                except Exception as e:
-                    self.broken.append((i, repr(e)))
-            self.rounds += 1
-
-    def passes(self):
-        goal = self.rounds + 2
-        wire.wait_until(lambda: self.rounds >= goal, "a whole round through all tunnels")
-
-    def stop(self):
-        self.over.set()
-        self.join(wire.PATIENCE)
-        for t in self.all:
-            t.close()
-        return self.broken
 
 
 class Coming(load.Load):
@@ -107,7 +62,7 @@ class Coming(load.Load):
 def test_reload_while_a_thousand_tunnels_run(gateway, serve, origin, folder):
     serve(origins.Echo, w.ORIGIN, 443)
     gw = gateway(workers=2, max_connections_per_client=0, control=folder / "control.sock")
-    tunnels = Tunnels(gw, 1000)
+    tunnels = load.Tunnels([gw.tunnel("origin.example.net:443") for _ in range(1000)])
     second = g.free_port()
     with Coming(gw) as running:
         running.passes(30)
@@ -122,13 +77,13 @@ def test_reload_while_a_thousand_tunnels_run(gateway, serve, origin, folder):
             running.passes(60)
         tunnels.passes()
         assert running.stop() == []
-    assert tunnels.stop() == []
+    assert tunnels.stop() == {}
 
 
 def test_upgrades_under_load_cost_not_one_connection(upgradable, serve, origin, folder):
     serve(origins.Echo, w.ORIGIN, 443)
     gw = upgradable(workers=2, max_connections_per_client=0, drain_timeout="2s", admin=f"127.0.0.1:{g.free_port()}")
-    tunnels = Tunnels(gw, 300)
+    tunnels = load.Tunnels([gw.tunnel("origin.example.net:443") for _ in range(300)])
     first = gw.child
     pids = [first.pid]
     with Coming(gw) as running:
@@ -144,7 +99,7 @@ def test_upgrades_under_load_cost_not_one_connection(upgradable, serve, origin, 
     assert len(set(pids)) == 4
     assert f"pid {pids[-1]}: serving" in gw.control("status").stdout
     assert first.poll() is None  # its tunnels live
-    assert tunnels.stop() == []
+    assert tunnels.stop() == {}
     gw.follow(pids[-1])
     assert first.returncode == 0
     assert gw.get(URL).status == 200
@@ -218,3 +173,31 @@ def test_sigusr2_alone_upgrades(upgradable, origin, folder):
     wire.wait_until(lambda: (folder / "postern.pid").read_text().strip() not in ("", str(before)), "the new pid")
     gw.follow(int((folder / "postern.pid").read_text()))
     assert gw.get(URL).status == 200 and os.path.exists(gw.options["control"])
+
+
+def test_after_an_upgrade_the_new_parent_says_that_it_turns_and_the_old_one_does_not(upgradable, serve, folder):
+    serve(origins.Echo, w.ORIGIN, 443)
+    path = folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(path))
+        os.chmod(path, 0o777)
+        sock.settimeout(wire.PATIENCE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+
+        def said():
+            data, ancillary, _, _ = sock.recvmsg(4096, socket.CMSG_SPACE(12))
+            return int.from_bytes(ancillary[0][2][:4], "little"), data.decode()
+
+        gw = upgradable(env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1"})
+        with gw.tunnel("origin.example.net:443") as t:
+            assert gw.control("upgrade").returncode == 0
+            while True:
+                pid, text = said()
+                if "MAINPID=" in text:
+                    break
+            assert pid == gw.child.pid
+            new = int(text.split("MAINPID=")[1].split()[0])
+            told = [said() for _ in range(10)]
+            assert t.send("still").exactly(5) == b"still"  # the old one has something to do
+        assert {pid for pid, text in told if "WATCHDOG=1" in text} == {new}, told
+    gw.follow(new)

@@ -25,17 +25,13 @@ def wait_until(ask, what, seconds=PATIENCE):
         time.sleep(0.005)
 
 
-class Response:
-    """One response as it stood on the wire."""
+class Message:
+    """A message of HTTP/1.1 as it stood on the wire: its first line, its fields, its body."""
 
-    def __init__(self, head, body=b"", trailers=b""):
+    def __init__(self, head, body, trailers):
         self.head, self.body, self.trailers = head, body, trailers
-        lines = head.decode("latin-1").split("\r\n")
-        self.line = lines[0]
-        self.version, status, *rest = lines[0].split(" ", 2)
-        self.status = int(status)
-        self.reason = rest[0] if rest else ""
-        self.fields = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:] if line]
+        self.line, *lines = head.decode("latin-1").split("\r\n")
+        self.fields = [tuple(part.strip() for part in line.split(":", 1)) for line in lines if line]
 
     def all(self, name):
         return [value for key, value in self.fields if key.lower() == name.lower()]
@@ -46,6 +42,14 @@ class Response:
 
     def __repr__(self):
         return f"<{self.line} {self.fields} {self.body[:200]!r}>"
+
+
+class Response(Message):
+    def __init__(self, head, body=b"", trailers=b""):
+        super().__init__(head, body, trailers)
+        self.version, status, *rest = self.line.split(" ", 2)
+        self.status = int(status)
+        self.reason = rest[0] if rest else ""
 
 
 class Closed(AssertionError):

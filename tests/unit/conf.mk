@@ -1,8 +1,14 @@
 # unit tests of conf/
-check_PROGRAMS += test_conf test_conf_key_uri test_conf_line test_conf_list test_conf_memory test_conf_option test_conf_value test_outline
-test_conf_SOURCES = tests/unit/test_conf.c tests/unit/cert_files.h tests/unit/conf_dir.h
+check_PROGRAMS += test_conf test_conf_files test_conf_parts test_conf_key_uri test_conf_line test_conf_list test_conf_memory test_conf_option test_conf_value test_outline
+test_conf_SOURCES = tests/unit/test_conf.c tests/unit/cert_files.h tests/unit/conf_dir.h tests/unit/conf_report.h
 test_conf_CFLAGS = $(UNIT_CFLAGS)
 test_conf_LDADD = $(UNIT_LDADD)
+test_conf_files_SOURCES = tests/unit/test_conf_files.c tests/unit/cert_files.h tests/unit/conf_dir.h tests/unit/conf_report.h
+test_conf_files_CFLAGS = $(UNIT_CFLAGS)
+test_conf_files_LDADD = $(UNIT_LDADD)
+test_conf_parts_SOURCES = tests/unit/test_conf_parts.c tests/unit/cert_files.h tests/unit/conf_dir.h tests/unit/conf_report.h
+test_conf_parts_CFLAGS = $(UNIT_CFLAGS)
+test_conf_parts_LDADD = $(UNIT_LDADD)
 test_conf_key_uri_SOURCES = tests/unit/test_conf_key_uri.c
 test_conf_key_uri_CFLAGS = $(UNIT_CFLAGS)
 test_conf_key_uri_LDADD = $(UNIT_LDADD)

@@ -283,6 +283,8 @@ on_udp(void *arg, unsigned what)
 		memcpy(h->packet, p.b, p.n);
 		return;
 	}
+	for (int i = 0; how == DNS_FLOOD && i < 200; i++)
+		sendto(s->udp, "rubbish", 7, 0, (struct sockaddr *)&from, from_n);
 	if (how == DNS_STRANGERS) {
 		p.b[0] ^= 1;
 		sendto(s->udp, p.b, p.n, 0, (struct sockaddr *)&from, from_n);

@@ -25,6 +25,7 @@ enum dns_how {
 	DNS_LARGE,      /* `count` addresses in one datagram, whatever was allowed */
 	DNS_PARTIAL,    /* TC and the addresses over UDP; TCP is closed without an answer */
 	DNS_HANGING,    /* TC over UDP, nothing over TCP */
+	DNS_FLOOD,      /* 200 packets that answer nothing, then the addresses */
 	DNS_CHAIN,      /* `count` CNAMEs before the addresses, the last one first when `backwards` */
 	DNS_LOOP,       /* two CNAMEs in a circle */
 	DNS_FOREIGN,    /* addresses of another name */

