@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bypass: host items of bypass rules that an earlier rule catches, for some client, listener or time.
+ * bypass: host items of bypass rules that an earlier rule catches, for some client, listener or time; in the way in which they are usually asked for, and, if
+ * it asks who somebody is, in others too (ways).
  * Two policies are asked: the real one, and one in which all but bypass rules only report. Where the second would bypass and the first does something else,
  * the rule that does it stands in the way. No condition is read here.
- * Always true: rules say `report` afterwards as they did.
  */
 #include <stdio.h>
 #include <stdlib.h>

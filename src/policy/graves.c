@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * graves: warns of rules that never decide: one before holds wherever they do, or nothing satisfies them. Looks at the finished rows and host
- * lists. What it says is always true; it does not find every such rule (several that cover one together, globs and regexes by their meaning).
+ * lists. What it says is always true; it does not find every such rule (globs and regexes by their meaning; those that
+ * several bury together are graves_deep's).
  * Warns also of bypass rules whose hosts an earlier rule asks for a user, wherever they hold.
  */
 #include "policy/graves.h"
