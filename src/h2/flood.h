@@ -17,7 +17,7 @@ enum h2_cost {
 	H2_COST_WINDOW = 1,
 	H2_COST_TINY = 1,     /* DATA of a few bytes */
 	H2_COST_CONTINUED = 5,
-	H2_COST_PRIORITY = 5, /* and frames of an unknown kind */
+	H2_COST_PRIORITY = 5,
 	H2_COST_PING = 10,
 	H2_COST_INTERIM = 10, /* a head before the final one */
 	H2_COST_EMPTY = 20,   /* DATA without data */

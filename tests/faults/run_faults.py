@@ -37,7 +37,7 @@ import wire  # noqa: E402
 PROGRAM = Path(os.environ.get("POSTERN", "build/postern")).resolve()
 ORIGIN, TRAP, RESOLVER = "20.42.0.20", "20.42.0.66", "127.0.0.53"
 PORT, PORT2 = 3128, 3129
-STEP_S, START_S, RELOAD_S, AGAIN_S, END_S = 8, 15, 13, 15, 10  # until something counts as a hang
+STEP_S, START_S, RELOAD_S, AGAIN_S, END_S = 15, 45, 20, 45, 30  # until something counts as a hang
 ENTRY = struct.Struct("=8s32sIIQQ")
 ENTRIES = 60000
 NAMES = {
