@@ -25,6 +25,13 @@ span_of(const char *p, size_t n)
 	return (struct span){p, n};
 }
 
+/* What stands behind the byte order mark of UTF-8 (RFC 3629 6) with which some editors, and PowerShell, begin a file. */
+static inline struct span
+span_unmarked(struct span s)
+{
+	return s.n >= 3 && memcmp(s.p, "\xef\xbb\xbf", 3) == 0 ? span_of(s.p + 3, s.n - 3) : s;
+}
+
 static inline struct span
 span_str(const char *s)
 {

@@ -33,6 +33,7 @@ struct replay {
 	char       **file;
 	int          n_files;
 	uint64_t     done, shown_us; /* lines of the files before, and when the progress was shown */
+	uint64_t     good;           /* lines of a log among them */
 	bool         shows, failed;
 };
 
@@ -266,7 +267,8 @@ log_take(struct replay *r, struct log_reader *reader, uint16_t file)
 		case LOG_READ_END:
 			if (good == 0 && bad > 0)
 				file_say(r, file, "holds no line of an access log in the squid or json format");
-			return good > 0 || bad == 0;
+			r->good += good;
+			return good > 0 || bad == 0; /* a log that was rotated just now is empty */
 		}
 		progress_show(r, reader, false);
 	}
@@ -309,6 +311,8 @@ replay(struct replay *r)
 		ok = log_open(r, (uint16_t)i);
 	if (!ok) /* a part of the answer might be taken for the whole */
 		return CLI_USAGE;
+	if (!r->good) /* "nothing changes" would be said of nothing */
+		return cli_usage_error("there is no line in any of these logs");
 	if (!tally_sort(&r->tally))
 		return cli_usage_error("out of memory");
 	if (r->json)

@@ -141,8 +141,8 @@ line_read(struct span raw, bool is_first, struct line *out)
 	out->kind = LINE_BLANK;
 	out->indented = out->is_head = false;
 	out->why[0] = '\0';
-	if (is_first && raw.n >= 3 && memcmp(raw.p, "\xef\xbb\xbf", 3) == 0)
-		raw = span_of(raw.p + 3, raw.n - 3);
+	if (is_first)
+		raw = span_unmarked(raw);
 	if (raw.n && raw.p[raw.n - 1] == '\r')
 		raw.n--;
 	odd = find_odd_byte(raw);

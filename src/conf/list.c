@@ -109,8 +109,7 @@ list_parse(struct load *l, struct conf_items *to, struct span bytes, uint32_t fi
 		load_no_memory(l);
 		return;
 	}
-	if (bytes.n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
-		p += 3;
+	p = span_unmarked(bytes).p;
 	for (uint32_t line = 1; p < end; line++) {
 		const char      *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
 		struct conf_item item = {.at = {file, line}};

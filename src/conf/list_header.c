@@ -50,11 +50,9 @@ date_read(struct span s)
 void
 list_header_read(struct span bytes, struct list_header *h)
 {
-	const char *p = bytes.p, *end = p + bytes.n;
+	const char *p = span_unmarked(bytes).p, *end = bytes.p + bytes.n;
 
 	*h = (struct list_header){0};
-	if (bytes.n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
-		p += 3;
 	for (unsigned i = 0; i < LIST_HEADER_LINES && p < end; i++) {
 		const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
 		struct span line = trim(span_of(p, (size_t)(stop - p)));

@@ -57,9 +57,7 @@ json_read(struct span s, char why[M365_WHY])
 		snprintf(why, M365_WHY, s.n > M365_BYTES_MAX ? "it is larger than 16 MB; is this the list of endpoints?" : "it is nested deeper than any list of endpoints");
 		return NULL;
 	}
-	/* as PowerShell writes text files */
-	if (s.n >= 3 && memcmp(s.p, "\xef\xbb\xbf", 3) == 0)
-		s = span_of(s.p + 3, s.n - 3);
+	s = span_unmarked(s);
 	j = json_loadb(s.p, s.n, JSON_REJECT_DUPLICATES, &e);
 	if (!j && s.n >= 2 && (memcmp(s.p, "\xff\xfe", 2) == 0 || memcmp(s.p, "\xfe\xff", 2) == 0))
 		snprintf(why, M365_WHY, "it is UTF-16, as PowerShell's > writes; save it as UTF-8");

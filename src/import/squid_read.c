@@ -334,10 +334,8 @@ squid_read_bytes(struct squid *s, const char *name, struct span bytes)
 		squid_fail(s, "%s: files are included deeper than %u", name, SQUID_DEPTH_MOST);
 		return false;
 	}
-	if (bytes.n >= 3 && memcmp(bytes.p, "\xef\xbb\xbf", 3) == 0)
-		bytes = span_of(bytes.p + 3, bytes.n - 3);
 	s->depth++;
-	fine = squid_file_add(s, name, &r.file) && lines_read(&r, bytes);
+	fine = squid_file_add(s, name, &r.file) && lines_read(&r, span_unmarked(bytes));
 	s->depth--;
 	return fine;
 }

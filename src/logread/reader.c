@@ -97,7 +97,8 @@ line_next(struct log_reader *r, struct span *line)
 		return true;
 	}
 	r->skipping = !end && line->n > LOG_LINE_MAX;
-	r->lines++;
+	if (r->lines++ == 0)
+		*line = span_unmarked(*line);
 	if (line->n && line->p[line->n - 1] == '\r')
 		line->n--;
 	return true;

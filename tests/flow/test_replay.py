@@ -384,6 +384,10 @@ def test_hostile_logs(here):
         (here / name).write_bytes(data)
         done = ours(name, code=2)
         assert done.stdout == "" and says in done.stderr
+    (here / "empty.log").write_text("")
+    (here / "blank.log").write_text("\n\r\n")
+    done = ours("empty.log", "blank.log", code=2)
+    assert done.stdout == "" and "there is no line in any of these logs" in done.stderr
     for name, says in (("/dev/zero", "is a device"), (".", "is a folder"), ("missing", "No such file"), ("a\x1b[2J\u009bb", r"a\x1b[2J\xc2\x9bb: No such file")):
         done = ours(name, code=2)
         assert says in done.stderr and "\x1b" not in done.stderr

@@ -87,7 +87,7 @@ test_plain(void **state)
 		unsigned    entries, bad;
 		uint64_t    lines, lost;
 	} rows[] = {
-		{"", 0, 0, 0, 0}, {"\n", 0, 0, 1, 0}, {LINE, 1, 0, 1, 0}, {LINE "\n\r\n" LINE, 2, 0, 4, 0}, {"x\n" LINE "y", 1, 2, 3, 0}, {LINE LOST LINE LOST, 2, 0, 4, 34},
+		{"", 0, 0, 0, 0}, {"\n", 0, 0, 1, 0}, {LINE, 1, 0, 1, 0}, {LINE "\n\r\n" LINE, 2, 0, 4, 0}, {"x\n" LINE "y", 1, 2, 3, 0}, {"\xef\xbb\xbf" LINE, 1, 0, 1, 0}, {LINE LOST LINE LOST, 2, 0, 4, 34},
 		{"1700000000.123      1 10.1.2.3 TCP_TUNNEL/200 8901 CONNECT a.example:443 - HIER_DIRECT/192.0.2.1 -\r\n" LINE, 2, 0, 2, 0},
 		{"1700000000.123      1 10.1.2.3 TCP_TUNNEL/200 8901 CONNECT a.example:443 - HIER_DIRECT/192.0.2.1 -", 1, 0, 1, 0},
 	};
