@@ -772,8 +772,8 @@ pcre2_set_depth_limit_8 pcre2_set_heap_limit_8 pcre2_set_match_limit_8 psl_built
 setuid seteuid sigaddset sigemptyset sigprocmask signal snprintf vsnprintf strchr strcmp strcpy strcspn strerror strftime strlen strncmp strpbrk strrchr
 strsignal strstr strtoul tzset waitpid fprintf printf fputc fputs putc putchar puts fwrite vfprintf fclose fileno getopt_long optarg optind
 dirname dlclose explicit_bzero getenv isatty mempcpy raise secure_getenv sigaction strcasecmp strcasestr strerrordesc_np strnlen strspn tcgetattr tcsetattr
-XXH3_64bits crypt_checksalt inotify_rm_watch pthread_clockjoin_np pthread_cond_destroy pthread_cond_signal pthread_cond_wait pthread_join
-pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock
+XXH3_64bits XXH3_64bits_withSeed crypt_checksalt inotify_rm_watch pthread_clockjoin_np pthread_cond_destroy pthread_cond_signal pthread_cond_wait pthread_join
+pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock pthread_sigmask qsort_r
 GSS_C_INQ_SSPI_SESSION_KEY gss_delete_sec_context gss_release_buffer gss_release_buffer_set gss_release_cred gss_release_name gss_release_oid_set
 krb5_auth_con_free krb5_auth_con_setflags krb5_enctype_to_name krb5_free_context krb5_free_error_message krb5_free_keytab_entry_contents
 krb5_free_unparsed_name krb5_get_error_message krb5_kt_close krb5_kt_end_seq_get
@@ -800,8 +800,8 @@ __uflow fgets getc inflate inflateEnd inflateInit2_ inflateReset json_dumps json
 """.split())
 # What only `postern top` calls: no gateway hangs on it, and its flow tests have terminals of all kinds.
 AT_A_TERMINAL = set("""
-COLS LINES cbreak curs_set endwin has_colors init_pair intrflush iswprint keypad mbrtowc newterm noecho nonl set_escdelay set_term setlocale start_color stdin stdscr
-strtod use_default_colors waddnstr wattrset wcwidth werase wgetch wmove wrefresh wtimeout
+COLS LINES cbreak curs_set delscreen endwin has_colors init_pair intrflush iswprint keypad mbrtowc newterm noecho nonl set_escdelay set_term setlocale start_color stdin stdscr
+strtod tigetstr use_default_colors waddnstr wattrset wcwidth werase wgetch wmove wrefresh wtimeout
 json_array_get json_array_size json_delete json_integer_value json_loadb json_number_value json_object_get json_string_length json_string_value
 """.split())
 
