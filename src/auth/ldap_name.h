@@ -7,8 +7,8 @@
 
 #include "base/span.h"
 
-/* Every %u replaced, escaped as RFC 4514 2.4 has it where the template looks like a DN, and a NUL. False: does not fit, or a name that directories would take for another one: blanks at its ends or two in a row, control
- * bytes; `*why` says which. */
+/* Every %u replaced, escaped as RFC 4514 2.4 has it where the template looks like a DN, and a NUL. False: does not fit, or a name that directories would
+ * take for another one: blanks at its ends or two in a row, control bytes; `*why` says which. */
 bool ldap_name_make(struct span template, struct span user, char *out, size_t room, const char **why);
 
 #endif

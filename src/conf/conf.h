@@ -425,6 +425,8 @@ const char *where_print(const struct conf *c, struct where at, char *buf, size_t
 /* NULL: there is none of that name. */
 const struct conf_list *conf_list_find(const struct conf *c, struct span name);
 
+bool conf_ports_have(const struct conf_ports *ports, uint16_t port);
+
 struct conf_counts {
 	size_t rules, lists, entries, listeners, logs;
 };

@@ -196,6 +196,15 @@ report_print(const struct report *r, const struct conf *c, FILE *to)
 	free(order);
 }
 
+bool
+conf_ports_have(const struct conf_ports *ports, uint16_t port)
+{
+	for (size_t i = 0; i < ports->n; i++)
+		if (ports->v[i].first <= port && port <= ports->v[i].last)
+			return true;
+	return false;
+}
+
 const struct conf_list *
 conf_list_find(const struct conf *c, struct span name)
 {

@@ -233,23 +233,14 @@ harm_report(const struct endpoints *e, uint32_t rule, enum treatment treatment)
 		    treatment == TREATMENT_CHALLENGED ? ", or name them in a rule with auth = required" : "");
 }
 
-static bool
-ports_have(const struct conf_ports *ports, uint16_t port)
-{
-	for (size_t i = 0; i < ports->n; i++)
-		if (ports->v[i].first <= port && port <= ports->v[i].last)
-			return true;
-	return false;
-}
-
 /* What no rule can let through. */
 static void
 ports_look(const struct conf *c, struct report *r)
 {
-	if (!ports_have(&c->gateway.connect_ports, 443))
+	if (!conf_ports_have(&c->gateway.connect_ports, 443))
 		report_find(r, FINDING_ENDPOINT_DENIED, (struct where){0},
 		    "connect-ports of [gateway] leaves out 443, where Microsoft's diagnostic endpoints are, whatever the rules say; name it there");
-	if (!ports_have(&c->gateway.http_ports, 80))
+	if (!conf_ports_have(&c->gateway.http_ports, 80))
 		report_find(r, FINDING_ENDPOINT_DENIED, (struct where){0},
 		    "http-ports of [gateway] leaves out 80, where http://adl.windows.com is, whatever the rules say; name it there");
 }

@@ -131,22 +131,13 @@ scheme_look(struct looking *l, const struct conf_item *item, const struct host_s
 		    spec->scheme == SCHEME_HTTP ? "http" : "https");
 }
 
-static bool
-ports_have(const struct conf_ports *ports, uint16_t port)
-{
-	for (size_t i = 0; i < ports->n; i++)
-		if (ports->v[i].first <= port && port <= ports->v[i].last)
-			return true;
-	return false;
-}
-
 /* A port that no request may go to, whatever the rules say. */
 static void
 port_look(struct looking *l, const struct conf_item *item, const struct host_spec *spec)
 {
 	bool connect = spec->scheme != SCHEME_HTTP, plain = spec->scheme != SCHEME_HTTPS;
 
-	if ((connect && ports_have(&l->gateway->connect_ports, spec->port)) || (plain && ports_have(&l->gateway->http_ports, spec->port)))
+	if ((connect && conf_ports_have(&l->gateway->connect_ports, spec->port)) || (plain && conf_ports_have(&l->gateway->http_ports, spec->port)))
 		return;
 	TELL(l, FINDING_NO_EFFECT, item->at, "`%.*s` never holds: `%s` does not have port %u, so that no request may go there; add it there, or remove the entry",
 	    SPAN_ARG(item->text), connect ? "connect-ports" : "http-ports", spec->port);

@@ -82,7 +82,6 @@ struct resolver {
 	unsigned              n_lookups;
 	struct job_list       ready;
 	struct watch          kick; /* settle in the next turn */
-	struct resolver_stats stats;
 };
 
 static void resolver_settle(void *arg);
@@ -203,12 +202,6 @@ lookup_tell_addrs(struct lookup *l)
 static void
 lookup_tell_fault(struct lookup *l, enum fault fault)
 {
-	struct resolver *r = l->resolver;
-
-	if (fault == FAULT_DNS_TIMEOUT)
-		r->stats.timeouts++;
-	else
-		r->stats.failures++;
 	jobs_ready(l, fault, NULL);
 	l->told = true;
 	lookup_hide(l);
@@ -399,7 +392,6 @@ resolver_cached(struct resolver *r, struct span name, enum fault *fault)
 	*fault = e ? e->fault : FAULT_NONE;
 	if (!e)
 		return NULL;
-	r->stats.hits++;
 	return e->addrs ? resolved_ref(e->addrs) : NULL;
 }
 
@@ -435,7 +427,6 @@ lookup_new(struct resolver *r, struct span name, uint64_t hash)
 	l->joinable = true;
 	TAILQ_INSERT_TAIL(&r->lookups, l, link);
 	r->n_lookups++;
-	r->stats.misses++;
 	return l;
 }
 
@@ -464,7 +455,6 @@ resolver_start(struct resolver *r, struct span name, resolve_fn *done, void *arg
 	} else {
 		l = lookup_find(r, name, hash);
 		if (!l && r->n_lookups == LOOKUPS_MAX) { /* a name server that answers never has so many waiting */
-			r->stats.timeouts++;
 			job_ready(r, j, FAULT_DNS_TIMEOUT, NULL);
 			goto out;
 		}
@@ -575,11 +565,4 @@ resolver_free(struct resolver *r)
 	resolve_cache_clear(&r->hosts);
 	r->dead = true;
 	loop_bury(r->loop, &r->grave);
-}
-
-void
-resolver_stats(const struct resolver *r, struct resolver_stats *out)
-{
-	*out = r->stats;
-	out->names = r->cache.names;
 }

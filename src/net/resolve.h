@@ -55,10 +55,4 @@ struct resolved *resolver_cached(struct resolver *r, struct span name, enum faul
 struct resolve_job *resolver_start(struct resolver *r, struct span name, resolve_fn *done, void *arg);
 void                resolve_job_cancel(struct resolve_job *j);
 
-struct resolver_stats {
-	uint64_t hits, misses, failures, timeouts;
-	uint32_t names;
-};
-void resolver_stats(const struct resolver *r, struct resolver_stats *out);
-
 #endif

@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import certs  # noqa: E402
 import gateway as gateways  # noqa: E402
 import lab as labs  # noqa: E402
 import origin as origins  # noqa: E402
+import wire  # noqa: E402
 import world as worlds  # noqa: E402
 
 
@@ -206,3 +209,15 @@ def serve_kept(world):
 def origin(serve):
     """An HTTP origin at origin.example.net:80 that records requests and answers with what it got."""
     return serve(origins.Http, worlds.ORIGIN, 80)
+
+
+@pytest.fixture(scope="module")
+def quick_origin(world, folder_kept):
+    """Both origins, answering at once, by a program of its own (quick_origin.py)."""
+    cert, key = certs.Cert("Quick", names=("*.origin.example.net", "*.other.example.net")).write(folder_kept, "quick")
+    program = [sys.executable, str(Path(__file__).parent / "quick_origin.py"), cert, key, worlds.ORIGIN, worlds.OTHER]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"ready\n"
+        yield
+        child.stdin.close()
+        child.wait(wire.PATIENCE)

@@ -2,11 +2,7 @@
 """postern explain --sni and the gateway agree: what a ClientHello leads to, in tunnels to names and to addresses, bypassed, inspected and guarded."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-import certs
 import gateway as g
 import inspection
 import logon
@@ -63,17 +59,6 @@ TARGETS = ("passed.origin.example.net:443", "A.Wild.Origin.Example.NET.:443", "u
 HELLOS = (None, "passed.origin.example.net", "x.wild.origin.example.net", "PASSED.example.net", "wild.origin.example.net", "denied.origin.example.net", "asked.origin.example.net", "let.origin.example.net",
           "www.origin.example.net", "port.origin.example.net", "unguarded.origin.example.net")
 
-@pytest.fixture(scope="module")
-def origin(world, folder_kept):
-    cert, key = certs.Cert("Quick", names=("*.origin.example.net", "*.other.example.net")).write(folder_kept, "quick")
-    child = subprocess.Popen([sys.executable, str(Path(__file__).parent / "quick_origin.py"), cert, key, w.ORIGIN, w.OTHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdout.readline() == b"ready\n"
-    yield
-    child.stdin.close()
-    child.wait(wire.PATIENCE)
-    child.stdout.close()
-
-
 def ask(gw, folder, asked):
     (folder / "questions").write_text("".join(json.dumps(q) + "\n" for q in asked))
     done = g.command("explain", "-c", gw.file, "--batch", folder / "questions")
@@ -106,7 +91,7 @@ def differences(said, line):
 
 
 @pytest.mark.parametrize("odd", ["refuse", "tunnel", "inspect"])
-def test_what_a_hello_leads_to_is_foretold(world, origin, gateway, folder, odd):
+def test_what_a_hello_leads_to_is_foretold(world, quick_origin, gateway, folder, odd):
     cert, key = inspection.ca(folder)
     users = logon.basic_file(folder / "users", alice="one")
     more = (f"[auth]\nschemes = basic\nbasic-without-tls = yes\nbasic-file = {users}\n"

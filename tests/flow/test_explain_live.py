@@ -11,15 +11,11 @@ import os
 import random
 import re
 import ssl
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import certs
 import gateway as g
 import logon
-import pytest
 import wire
 import world as w
 
@@ -336,18 +332,7 @@ def explain(ini, asked, folder):
     return done
 
 
-@pytest.fixture(scope="module")
-def origin(world, folder_kept):
-    cert, key = certs.Cert("Quick", names=("*.origin.example.net", "*.other.example.net")).write(folder_kept, "quick")
-    child = subprocess.Popen([sys.executable, str(Path(__file__).parent / "quick_origin.py"), cert, key, w.ORIGIN, w.OTHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdout.readline() == b"ready\n"
-    yield
-    child.stdin.close()
-    child.wait(wire.PATIENCE)
-    child.stdout.close()
-
-
-def test_explain_foretells_what_the_gateway_does(origin, gateway_kept, folder_kept):
+def test_explain_foretells_what_the_gateway_does(quick_origin, gateway_kept, folder_kept):
     rng = random.Random(SEED)
     ca = certs.Cert("Explain CA", ca=True).write(folder_kept, "ca")
     ca[1].chmod(0o600)

@@ -123,7 +123,7 @@ def test_all_that_were_stopped_together_go_on(gateway, serve, folder):
     children = [*gw.pids("--child")]
     for pid in (*children, gw.child.pid):
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(2.5)
+    time.sleep(2.5)  # longer than hang-timeout: that the clock runs on while nobody does is the very thing
     os.kill(gw.child.pid, signal.SIGCONT)
     processes(gw)  # it turns, and has called what was due
     for pid in children:
