@@ -9,34 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of the server's in a handshake; OpenSSL skips some messages as long as they come, which would never end. */
+#include "tls/bound.h"
+
+/* Bytes of the server's in a handshake. */
 #define SHAKE_MOST ((size_t)256 << 10)
 
 struct wire_tls {
 	SSL_CTX *ctx; /* owned */
 	SSL     *ssl; /* owned */
-	size_t   came; /* while shaking hands */
-	bool     is_shaken;
+	struct tls_bound bound; /* while shaking hands */
 };
-
-/* Counts what OpenSSL reads from the socket, and ends it at the bound. */
-static long
-on_socket_bio(BIO *bio, int what, const char *p, size_t n, int i, long l, int ret, size_t *done)
-{
-	struct wire_tls *t = (struct wire_tls *)(void *)BIO_get_callback_arg(bio);
-
-	(void)p;
-	(void)n;
-	(void)i;
-	(void)l;
-	if (t->is_shaken)
-		return ret;
-	if (what == BIO_CB_READ && t->came >= SHAKE_MOST)
-		return 0;
-	if (what == (BIO_CB_READ | BIO_CB_RETURN) && ret > 0 && done)
-		t->came += *done;
-	return ret;
-}
 
 /* The files are read with each connection, so a renewed one is taken. */
 static bool
@@ -79,8 +61,8 @@ wire_tls_new(int fd, const struct host *name, const char *ca, char *why, size_t 
 	t->ssl = SSL_new(t->ctx);
 	if (!t->ssl || !expect_name(t->ssl, name) || SSL_set_fd(t->ssl, fd) != 1)
 		goto fail;
-	BIO_set_callback_ex(SSL_get_rbio(t->ssl), on_socket_bio);
-	BIO_set_callback_arg(SSL_get_rbio(t->ssl), (char *)t);
+	t->bound.most = SHAKE_MOST;
+	tls_bound_begin(t->ssl, &t->bound);
 	SSL_set_connect_state(t->ssl);
 	return t;
 fail:
@@ -136,15 +118,16 @@ wire_tls_shake(struct wire_tls *t, char *why, size_t n_why)
 	ERR_clear_error();
 	errno = 0;
 	rc = SSL_do_handshake(t->ssl);
-	t->is_shaken = rc == 1;
-	if (t->is_shaken)
+	if (rc == 1) {
+		tls_bound_end(t->ssl);
 		return WIRE_TLS_OK;
+	}
 	r = outcome(t, rc);
 	if (r == WIRE_TLS_AGAIN)
 		return r;
 	verdict = SSL_get_verify_result(t->ssl);
 	reason = ERR_reason_error_string(ERR_peek_error());
-	if (t->came >= SHAKE_MOST)
+	if (t->bound.came >= SHAKE_MOST)
 		snprintf(why, n_why, "its TLS handshake has no end");
 	else if (verdict != X509_V_OK)
 		snprintf(why, n_why, "its certificate is not accepted: %s", X509_verify_cert_error_string(verdict));

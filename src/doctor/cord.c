@@ -66,23 +66,6 @@ top(const struct cord *w)
 	return w->inner ? w->inner : w->outer;
 }
 
-/* Counts what OpenSSL reads from the socket, and ends it at the bound. */
-static long
-on_socket_bio(BIO *bio, int what, const char *p, size_t n, int i, long l, int ret, size_t *done)
-{
-	struct cord *w = (struct cord *)(void *)BIO_get_callback_arg(bio);
-
-	(void)p;
-	(void)n;
-	(void)i;
-	(void)l;
-	if (what == BIO_CB_READ && w->came >= CAME_MOST)
-		return 0;
-	if (what == (BIO_CB_READ | BIO_CB_RETURN) && ret > 0 && done)
-		w->came += *done;
-	return ret;
-}
-
 /* Over the socket, or over TLS that is there already. */
 static bool
 lay(SSL *ssl, SSL *below, struct cord *w)
@@ -92,8 +75,8 @@ lay(SSL *ssl, SSL *below, struct cord *w)
 	if (!below) {
 		if (SSL_set_fd(ssl, w->fd) != 1)
 			return false;
-		BIO_set_callback_ex(SSL_get_rbio(ssl), on_socket_bio);
-		BIO_set_callback_arg(SSL_get_rbio(ssl), (char *)w);
+		w->bound.most = CAME_MOST;
+		tls_bound_begin(ssl, &w->bound);
 		return true;
 	}
 	bio = BIO_new(BIO_f_ssl());
@@ -176,7 +159,7 @@ cord_shake(struct cord *w, enum doctor_fault *fault, char *why, size_t n)
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
 		return CORD_WAITS;
 	*fault = shake_fault(error, system, why, n);
-	if (w->came >= CAME_MOST) {
+	if (w->bound.came >= CAME_MOST) {
 		*fault = DOCTOR_TLS_FAILED;
 		snprintf(why, n, "the server sends without end during the TLS handshake");
 	}
@@ -205,11 +188,11 @@ cord_read(struct cord *w, char *buf, size_t room, size_t *got)
 		int done = SSL_read_ex(top(w), buf, room, got);
 		return done ? CORD_DONE : answer_of(w, done);
 	}
-	if (w->came >= CAME_MOST)
+	if (w->bound.came >= CAME_MOST)
 		return CORD_BROKE;
 	r = sock_read(w->fd, buf, room);
 	if (r > 0)
-		w->came += *got = (size_t)r;
+		w->bound.came += *got = (size_t)r;
 	return r > 0 ? CORD_DONE : r == 0 ? CORD_CLOSED : errno == EAGAIN ? CORD_WAITS : CORD_BROKE;
 }
 

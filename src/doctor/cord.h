@@ -9,10 +9,11 @@
 
 #include "doctor/result.h"
 #include "parse/hostname.h"
+#include "tls/bound.h"
 
 struct cord {
 	int    fd; /* owned; -1: none */
-	size_t came; /* bytes from the socket, of which there is a bound: OpenSSL reads on within one call while a server sends what means nothing */
+	struct tls_bound bound; /* of all that comes from the socket */
 	SSL   *outer, *inner; /* with the proxy; with the server */
 	bool   asked; /* whoever is at the end of the last of the two wants a certificate of ours */
 };

@@ -1,4 +1,5 @@
 # one line for each file and its header, so that changes to different parts do not meet
+libpostern_a_SOURCES += src/tls/bound.c src/tls/bound.h
 libpostern_a_SOURCES += src/tls/context.c src/tls/context.h
 libpostern_a_SOURCES += src/tls/crls.c
 libpostern_a_SOURCES += src/tls/end.c src/tls/end.h
